@@ -1,0 +1,60 @@
+/** The canonical columns every format maps to, with the ClickHouse type each expression must have. */
+export const COLUMNS = {
+  id: 'String',
+  time: 'String',
+  account: 'String',
+  model: 'String',
+  messages: 'Array(Tuple(String, String))',
+  content_state: 'String',
+  organization: 'String',
+  workspace: 'String',
+  end_user: 'String',
+  end_user_source: 'String',
+  channel: 'String',
+  ip: 'String',
+  user_agent: 'String',
+  ja4: 'String',
+  asn: 'String',
+  api_key: 'String',
+  endpoint: 'String',
+  params: 'String',
+  system: 'String',
+  tools: 'String',
+  conversation: 'String',
+  turn: 'UInt64',
+  input_tokens: 'UInt64',
+  output_tokens: 'UInt64',
+  reasoning_tokens: 'UInt64',
+  stop_reason: 'String',
+  status: 'UInt64',
+  latency_ms: 'Float64',
+} as const;
+
+export type Column = keyof typeof COLUMNS;
+
+/**
+ * How one log format becomes exchanges. One file a format: the engine parses each line once into `tuple`, named `r`,
+ * and `columns` are SQL expressions over `r` (and `line` where a value needs a path of its own).
+ */
+export interface Format {
+  readonly id: string;
+  readonly title: string;
+  /** How sure this is the format of a parsed sample record, 0 to 1. */
+  detect(record: Record<string, unknown>): number;
+  /** SQL that turns `line` into an Array(String) of records, for formats that put several in one line. */
+  readonly explode?: string;
+  readonly tuple: string;
+  /** SQL aliases over `r` and `record` that several columns share, separated by commas. */
+  readonly prepare?: string;
+  readonly columns: Partial<Record<Column, string>>;
+  /** Where the account is when the default place is empty; offered in the hint. */
+  readonly accountHint: string;
+}
+
+export function object(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+}
+
+export function has(record: Record<string, unknown>, ...keys: string[]): number {
+  return keys.filter((k) => record[k] !== undefined).length;
+}

@@ -1,0 +1,34 @@
+import { StillwatchError } from '../model/errors.ts';
+import { canonical } from './canonical.ts';
+import { type Format, object } from './format.ts';
+import { helicone } from './helicone.ts';
+import { langfuse } from './langfuse.ts';
+import { litellm } from './litellm.ts';
+import { openinference } from './openinference.ts';
+import { otel } from './otel.ts';
+import { provider } from './provider.ts';
+
+export const FORMATS: readonly Format[] = [canonical, otel, litellm, provider, langfuse, helicone, openinference];
+
+export function formatById(id: string): Format {
+  const found = FORMATS.find((f) => f.id === id);
+  if (!found) throw new StillwatchError('E_FORMAT', `there is no input format ${JSON.stringify(id)}`, `formats: ${FORMATS.map((f) => f.id).join(', ')}`);
+  return found;
+}
+
+/** The format that most of the sample's readable records look like; null when none does. */
+export function recognise(lines: readonly string[]): Format | null {
+  const scores = new Map<Format, number>();
+  for (const line of lines) {
+    let record: Record<string, unknown>;
+    try {
+      record = object(JSON.parse(line));
+    } catch {
+      continue;
+    }
+    for (const f of FORMATS) scores.set(f, (scores.get(f) ?? 0) + f.detect(record));
+  }
+  let best: Format | null = null;
+  for (const [f, score] of scores) if (score > 0 && score > (best ? (scores.get(best) ?? 0) : 0)) best = f;
+  return best;
+}

@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import { createWriteStream, existsSync, mkdirSync, mkdtempSync, openSync, readSync, closeSync, statSync, type Stats } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { constants, gunzipSync } from 'node:zlib';
+import { Decompress } from 'fzstd';
+import { glob, isDynamicPattern } from 'tinyglobby';
+import { messageOf, StillwatchError } from '../model/errors.ts';
+
+export type Compression = 'none' | 'gzip' | 'zstd';
+
+/** One input the engine can read: always a local file, whatever it came from. */
+export interface Input {
+  /** What the user called it. */
+  readonly name: string;
+  readonly path: string;
+  readonly compression: Compression;
+  readonly parquet: boolean;
+  readonly bytes: number;
+  /** Tells a file that was already read from one that was not, whatever its name. */
+  readonly fingerprint: string;
+}
+
+/** An input that could not be read at all; the scan goes on without it and says so. */
+export interface Unreadable {
+  readonly name: string;
+  readonly code: string;
+  readonly reason: string;
+}
+
+const SUFFIX = /\.(jsonl|ndjson|json|log|parquet|jsonl\.gz|ndjson\.gz|json\.gz|log\.gz|jsonl\.zst|ndjson\.zst|json\.zst|log\.zst|gz|zst)$/i;
+
+/**
+ * Files, globs, directories, http(s) URLs and `-` (standard input) as inputs, in a stable order. URLs and standard input are written to `spool` first.
+ */
+export async function resolveInputs(args: readonly string[], spool: string, stdin: NodeJS.ReadableStream): Promise<{ inputs: Input[]; unreadable: Unreadable[] }> {
+  const inputs: Input[] = [];
+  const unreadable: Unreadable[] = [];
+  const take = (name: string, path: string) => {
+    try {
+      inputs.push(inspect(name, path));
+    } catch (error) {
+      unreadable.push({ name, code: error instanceof StillwatchError ? error.code : 'E_READ', reason: messageOf(error) });
+    }
+  };
+  for (const arg of args) {
+    if (arg === '-') {
+      take('standard input', await spoolStream(stdin, spool, 'stdin'));
+    } else if (/^https?:\/\//.test(arg)) {
+      try {
+        const response = await fetch(arg);
+        if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
+        take(safeUrl(arg), await spoolStream(Readable.fromWeb(response.body as never), spool, 'url'));
+      } catch (error) {
+        unreadable.push({ name: safeUrl(arg), code: 'E_READ', reason: messageOf(error) });
+      }
+    } else if (existsSync(arg) && statSync(arg).isDirectory()) {
+      const found = (await glob('**/*', { cwd: resolve(arg), absolute: true, dot: false })).filter((f) => SUFFIX.test(f)).sort();
+      if (found.length === 0) unreadable.push({ name: arg, code: 'E_EMPTY', reason: 'no log files (jsonl, ndjson, json, log, parquet; gzip or zstd) in this directory' });
+      for (const f of found) take(f, f);
+    } else if (existsSync(arg)) {
+      take(arg, resolve(arg));
+    } else if (isDynamicPattern(arg)) {
+      const found = (await glob(arg, { absolute: true })).sort();
+      if (found.length === 0) unreadable.push({ name: arg, code: 'E_NOT_FOUND', reason: 'no file matches' });
+      for (const f of found) take(f, f);
+    } else {
+      unreadable.push({ name: arg, code: 'E_NOT_FOUND', reason: 'there is no such file' });
+    }
+  }
+  const seen = new Set<string>();
+  return { inputs: inputs.filter((i) => !seen.has(i.path) && seen.add(i.path)), unreadable };
+}
+
+/** A URL without user, password and query, fit for a report. */
+function safeUrl(url: string): string {
+  const u = new URL(url);
+  return `${u.protocol}//${u.host}${u.pathname}`;
+}
+
+export async function spoolStream(stream: NodeJS.ReadableStream, spool: string, prefix: string): Promise<string> {
+  mkdirSync(spool, { recursive: true, mode: 0o700 });
+  const path = join(mkdtempSync(join(spool, `${prefix}-`)), 'input');
+  await pipeline(stream, createWriteStream(path, { mode: 0o600 }));
+  return path;
+}
+
+const HEAD = 262_144;
+
+function slice(path: string, from: number, length: number): Buffer {
+  const fd = openSync(path, 'r');
+  try {
+    const buffer = Buffer.alloc(length);
+    return buffer.subarray(0, readSync(fd, buffer, 0, length, from));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+export function inspect(name: string, path: string): Input {
+  let stat: Stats;
+  let head: Buffer;
+  try {
+    stat = statSync(path);
+    head = slice(path, 0, Math.min(HEAD, stat.size));
+  } catch (cause) {
+    throw new StillwatchError('E_READ', `cannot be read: ${messageOf(cause)}`, 'check its permissions', { cause });
+  }
+  if (head.length === 0) throw new StillwatchError('E_EMPTY', 'the file is empty', 'nothing to do');
+  if (head[0] === 0xff && head[1] === 0xfe) throw new StillwatchError('E_ENCODING', 'the file is UTF-16', 'convert it: iconv -f UTF-16 -t UTF-8');
+  const hash = createHash('sha256').update(`${stat.size}:`).update(head);
+  if (stat.size > HEAD) hash.update(slice(path, Math.max(0, stat.size - HEAD), HEAD));
+  return { name, path, compression: compressionOf(head), parquet: head.subarray(0, 4).toString('latin1') === 'PAR1', bytes: stat.size, fingerprint: hash.digest('hex').slice(0, 32) };
+}
+
+/** By content, never by name: gzip named .jsonl is common. */
+function compressionOf(head: Buffer): Compression {
+  if (head[0] === 0x1f && head[1] === 0x8b) return 'gzip';
+  if (head.length >= 4 && head.readUInt32LE(0) === 0xfd2fb528) return 'zstd';
+  return 'none';
+}
+
+/** The first complete lines of an input, for recognising its format. */
+export function sampleLines(input: Input, most = 40): string[] {
+  let head = slice(input.path, 0, Math.min(HEAD * 2, input.bytes));
+  try {
+    if (input.compression === 'gzip') head = gunzipSync(head, { finishFlush: constants.Z_SYNC_FLUSH });
+    if (input.compression === 'zstd') head = unzstd(head);
+  } catch {
+    return [];
+  }
+  const lines = head.toString('utf8').replace(/^\uFEFF/, '').split('\n');
+  if (lines.length > 1 && head.length >= HEAD) lines.pop();
+  return lines.map((l) => l.trim()).filter((l) => l !== '').slice(0, most);
+}
+
+function unzstd(head: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  try {
+    const d = new Decompress((chunk) => parts.push(Buffer.from(chunk)));
+    d.push(head);
+  } catch (error) {
+    if (parts.length === 0) throw error;
+  }
+  return Buffer.concat(parts);
+}

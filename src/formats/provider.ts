@@ -1,0 +1,48 @@
+import { type Format, has, object } from './format.ts';
+
+const BODY = `if(r.request_body != '', r.request_body, if(r.request != '', r.request, r.body))`;
+const ANSWER = `if(r.response_body != '', r.response_body, r.response)`;
+
+/**
+ * Provider bodies in the envelope of a gateway's own log: `{id, time, account, request: {...}, response: {...}}` around an Anthropic
+ * Messages, OpenAI Chat Completions or OpenAI Responses body. The account is the authenticated key's, never what a client writes into
+ * `metadata.user_id`, `user` or `safety_identifier`: that is the sender's word.
+ */
+export const provider: Format = {
+  id: 'provider',
+  title: 'Provider bodies (Anthropic Messages, OpenAI Chat and Responses) in an envelope',
+  detect: (r) => {
+    const body = object(r['request'] ?? r['request_body'] ?? r['body']);
+    return has(body, 'model') === 1 && has(body, 'messages', 'input') >= 1 && has(r, 'request_created_at') === 0 ? 0.95 : 0;
+  },
+  tuple: `Tuple(id String, request_id String, time String, timestamp String, created_at String, account String, account_id String, customer String, api_key String, api_key_hash String, key_hash String,
+    organization String, workspace String, ip String, client_ip String, remote_addr String, user_agent String, ja4 String, asn String, endpoint String, path String, status UInt16,
+    latency_ms Float64, conversation String, session_id String, request String, request_body String, body String, response String, response_body String)`,
+  prepare: `${BODY} AS b, ${ANSWER} AS answer, JSONExtract(b, 'Tuple(model String, system String, instructions String, tools String, temperature Nullable(Float64), top_p Nullable(Float64), max_tokens Nullable(UInt64), max_completion_tokens Nullable(UInt64), max_output_tokens Nullable(UInt64), thinking String, reasoning String, messages Array(Tuple(role String, content String)), input String, previous_response_id String)') AS q`,
+  columns: {
+    id: `multiIf(r.id != '', r.id, r.request_id != '', r.request_id, JSONExtractString(answer, 'id'))`,
+    time: `multiIf(r.time != '', r.time, r.timestamp != '', r.timestamp, r.created_at)`,
+    account: `multiIf(r.account != '', r.account, r.account_id != '', r.account_id, r.customer != '', r.customer, r.api_key_hash != '', r.api_key_hash, r.key_hash != '', r.key_hash, r.api_key)`,
+    model: 'q.model',
+    messages: `if(notEmpty(q.messages), q.messages, if(startsWith(q.input, '['), JSONExtract(q.input, 'Array(Tuple(role String, content String))'), if(q.input != '', [('user', q.input)], CAST([], 'Array(Tuple(String, String))'))))`,
+    system: `if(q.system != '', q.system, q.instructions)`,
+    organization: 'r.organization',
+    workspace: 'r.workspace',
+    ip: `multiIf(r.ip != '', r.ip, r.client_ip != '', r.client_ip, r.remote_addr)`,
+    user_agent: 'r.user_agent',
+    ja4: 'r.ja4',
+    asn: 'r.asn',
+    api_key: `multiIf(r.api_key_hash != '', r.api_key_hash, r.key_hash != '', r.key_hash, r.api_key)`,
+    endpoint: `if(r.endpoint != '', r.endpoint, r.path)`,
+    params: `concat(toString(q.temperature), '|', toString(q.top_p), '|', toString(q.max_tokens), '|', toString(q.max_completion_tokens), '|', toString(q.max_output_tokens), '|', q.thinking, '|', q.reasoning)`,
+    tools: 'q.tools',
+    conversation: `multiIf(r.conversation != '', r.conversation, r.session_id != '', r.session_id, q.previous_response_id)`,
+    input_tokens: `greatest(JSONExtractUInt(answer, 'usage', 'input_tokens'), JSONExtractUInt(answer, 'usage', 'prompt_tokens'))`,
+    output_tokens: `greatest(JSONExtractUInt(answer, 'usage', 'output_tokens'), JSONExtractUInt(answer, 'usage', 'completion_tokens'))`,
+    reasoning_tokens: `greatest(JSONExtractUInt(answer, 'usage', 'output_tokens_details', 'reasoning_tokens'), JSONExtractUInt(answer, 'usage', 'completion_tokens_details', 'reasoning_tokens'))`,
+    stop_reason: `multiIf(JSONExtractString(answer, 'stop_reason') != '', JSONExtractString(answer, 'stop_reason'), JSONExtractString(answer, 'choices', 1, 'finish_reason'))`,
+    status: 'r.status',
+    latency_ms: 'r.latency_ms',
+  },
+  accountHint: 'account, account_id or api_key_hash beside the body (--field account=PATH for another place)',
+};

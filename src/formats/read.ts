@@ -1,0 +1,63 @@
+import { COLUMNS, type Column, type Format } from './format.ts';
+
+/** Times outside these bounds are absurd in a log of a language model. */
+export const TIME_BOUNDS = ['2015-01-01 00:00:00', '2100-01-01 00:00:00'] as const;
+
+/** Escapes of unpaired surrogates make the whole record unreadable to the parser; only lines that failed pay for this. */
+const MENDED = `replaceRegexpAll(replaceRegexpAll(toValidUTF8(line), '\\\\\\\\u[dD][89abAB][0-9a-fA-F]{2}\\\\\\\\u[dD][c-fC-F][0-9a-fA-F]{2}', '\\\\\\\\ufffd'), '\\\\\\\\u[dD][89abcdefABCDEF][0-9a-fA-F]{2}', '\\\\\\\\ufffd')`;
+
+/** A dotted path of the user's as JSONExtract arguments: `meta.user` or `meta["a.b"].id`. */
+export function jsonPath(path: string): string[] {
+  return [...path.matchAll(/\["([^"]+)"\]|([^.[\]]+)/g)].map((m) => m[1] ?? m[2] ?? '');
+}
+
+const quote = (s: string): string => `'${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+
+function overridden(path: string, type: string): string {
+  const args = jsonPath(path).map(quote).join(', ');
+  return type === 'String' ? `JSONExtract(record, ${args}, 'String')` : `JSONExtract(record, ${args}, ${quote(type)})`;
+}
+
+export interface ReadOptions {
+  /** Canonical column -> path in the record (`--field name=path`). */
+  readonly fields?: Readonly<Record<string, string>>;
+  /** Canonical column that names the billed party (`--account-by`). */
+  readonly accountBy?: string;
+}
+
+const empty = (type: string): string => (type === 'String' ? `''` : type.startsWith('Array') ? `CAST([], '${type}')` : `CAST(0, '${type}')`);
+
+/**
+ * SELECT of canonical columns, `reason` and `head` from a source of `line` and `row`.
+ * `reason` names why a line can be no exchange; nothing is dropped here.
+ */
+export function readSelect(format: Format, source: string, options: ReadOptions = {}): string {
+  const columns = (Object.keys(COLUMNS) as Column[]).map((name) => {
+    const path = options.fields?.[name];
+    const type = COLUMNS[name];
+    const sql = path ? overridden(path, type) : (format.columns[name] ?? empty(type));
+    return `${type.startsWith('Array') ? `CAST(${sql}, '${type}')` : type === 'String' ? sql : `CAST(${sql}, '${type}')`} AS c_${name}`;
+  });
+  const account = options.accountBy ? `c_${options.accountBy}` : 'c_account';
+  const renamed = (Object.keys(COLUMNS) as Column[]).filter((c) => c !== 'account').map((c) => (c === 'time' ? 'c_time AS stamp' : c === 'model' ? `c_model AS model` : `c_${c} AS ${c}`));
+  const lines = format.explode
+    ? `SELECT row * 1000 + n AS row, record AS line FROM (SELECT row, if(empty(${format.explode} AS parts), [line], parts) AS records FROM (${source})) ARRAY JOIN records AS record, arrayEnumerate(records) AS n`
+    : source;
+  return `
+SELECT ${renamed.join(', ')}, trimBoth(${account}) AS account, at, row, tool_count, line,
+  multiIf(
+    NOT parsed, if(JSONType(line) IN ('Array', 'Int64', 'UInt64', 'Double', 'String', 'Bool'), 'not_an_object', 'not_json'),
+    c_id = '', 'no_id', isNull(at), if(c_time = '', 'no_time', 'bad_time'),
+    at < toDateTime64('${TIME_BOUNDS[0]}', 3, 'UTC') OR at > toDateTime64('${TIME_BOUNDS[1]}', 3, 'UTC'), 'absurd_time',
+    account = '', 'no_account', '') AS reason
+FROM (
+  SELECT *, ${format.prepare ? `${format.prepare}, ` : ''}${columns.join(', ')},
+    coalesce(parseDateTime64BestEffortOrNull(c_time, 3, 'UTC'), if(match(c_time, '^[0-9]{13}$'), fromUnixTimestamp64Milli(toInt64OrZero(c_time), 'UTC'), NULL)) AS at,
+    toUInt16(if(c_tools = '', 0, JSONLength(c_tools))) AS tool_count
+  FROM (
+    SELECT row, line, first, if(first = empty_record, JSONExtract(${MENDED} AS mended, ${quote(format.tuple)}), first) AS r, if(first = empty_record, mended, line) AS record,
+      first != empty_record OR r != empty_record OR JSONType(record) = 'Object' AS parsed
+    FROM (SELECT row, line, JSONExtract(line, ${quote(format.tuple)}) AS first, JSONExtract('{}', ${quote(format.tuple)}) AS empty_record FROM (${lines}))
+  )
+)`;
+}

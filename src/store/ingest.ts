@@ -1,0 +1,222 @@
+import { createReadStream, createWriteStream, mkdirSync, mkdtempSync } from 'node:fs';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { Decompress } from 'fzstd';
+import { type Input, inspect } from '../formats/input.ts';
+import { type Format } from '../formats/format.ts';
+import { type ReadOptions, readSelect } from '../formats/read.ts';
+import { messageOf, StillwatchError } from '../model/errors.ts';
+import { sketchSelect } from './sketch.ts';
+import { engineError, type Params, type Shard, type Store } from './store.ts';
+
+/** What was read of one file. */
+export interface FileCoverage {
+  readonly name: string;
+  readonly format: string;
+  readonly state: 'read' | 'already_read' | 'truncated' | 'failed' | 'unrecognised';
+  readonly lines: number;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly duplicates: number;
+  readonly note: string;
+}
+
+export interface IngestOptions extends ReadOptions {
+  readonly spool: string;
+  /** Whether the start of rejected lines may be kept. */
+  readonly keepRejects: boolean;
+}
+
+const BOM = `'\\xEF\\xBB\\xBF'`;
+const clean = `if(startsWith(line, ${BOM}), substring(line, 4), line)`;
+
+/**
+ * Reads one input into the store. Safe to repeat: an exchange already there (by account and id) is not added again,
+ * and a run that was interrupted is completed by the next.
+ */
+export async function ingest(store: Store, input: Input, format: Format, o: IngestOptions): Promise<FileCoverage> {
+  const known = await store.rows<{ path_id: number; state: string; lines: string; format: string }>(
+    `SELECT path_id, state, lines, format FROM files WHERE fingerprint = {f:String} ORDER BY at DESC LIMIT 1`,
+    { f: input.fingerprint },
+  );
+  const before = known[0];
+  const base = { name: input.name, format: format.id };
+  if (before && (before.state === 'done' || before.state === 'truncated')) {
+    return { ...base, state: 'already_read', lines: Number(before.lines), accepted: 0, rejected: 0, duplicates: 0, note: 'read by an earlier scan of this store' };
+  }
+  const id = before?.path_id ?? Number((await store.first<{ n: string }>('SELECT max(path_id) + 1 AS n FROM files'))?.n ?? 1);
+  const note = before ? 'an earlier scan was interrupted here; completed now' : '';
+  const log = (state: string, lines: number) =>
+    store.insert('files', [{ path_id: id, path: input.name, fingerprint: input.fingerprint, format: format.id, compression: input.compression, state, lines, note, at: new Date().toISOString() }]);
+  await log('started', 0);
+  const held = await counts(store, id);
+  let source = input;
+  let truncated = '';
+  try {
+    await load(store, source, format, id, o);
+  } catch (error) {
+    const failure = engineError(error);
+    if (input.compression === 'none' || failure.code !== 'E_ENGINE') throw failure;
+    // A compressed stream that ends early fails the whole statement: take what can be unpacked and say where it ended.
+    const unpacked = await unpack(input, o.spool);
+    truncated = `the compressed stream is damaged: ${unpacked.reason}; what could be unpacked was read`;
+    source = inspect(input.name, unpacked.path);
+    await load(store, source, format, id, o);
+  }
+  const lines = await countLines(store, source, format);
+  const now = await counts(store, id);
+  const accepted = now.accepted - held.accepted;
+  const rejected = now.rejected - held.rejected;
+  await log(truncated ? 'truncated' : 'done', lines);
+  return { ...base, state: truncated ? 'truncated' : 'read', lines, accepted, rejected, duplicates: Math.max(0, lines - now.accepted - now.rejected), note: truncated || note };
+}
+
+async function counts(store: Store, id: number): Promise<{ accepted: number; rejected: number }> {
+  const one = async (table: string) => (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM ${table} WHERE path_id = {id:UInt32}`, { id })).reduce((sum, r) => sum + Number(r.n), 0);
+  return { accepted: await one('exchanges'), rejected: await one('rejects') };
+}
+
+async function load(store: Store, input: Input, format: Format, id: number, o: IngestOptions): Promise<void> {
+  const params: Params = { ...store.secret, id, path: input.path };
+  if (store.kind === 'embedded') {
+    const source = input.parquet
+      ? `SELECT _row_number AS row, formatRowNoNewline('JSONEachRow', *) AS line FROM file({path:String}, 'Parquet') WHERE _path = {path:String}`
+      : `SELECT _row_number AS row, ${clean} AS line FROM (SELECT _row_number, line FROM file({path:String}, 'LineAsString', 'line String', '${input.compression}') WHERE _path = {path:String} AND line NOT IN ('', '\\r'))`;
+    await store.everywhere(await statement(store, source, format, o, ''), params);
+    return;
+  }
+  const lines = input.parquet ? await parquetLines(input, o.spool) : input;
+  for (const [i, shard] of store.shards.entries()) {
+    const mine = store.shards.length > 1 ? `if(reason = '', acct, key) % ${store.shards.length} = ${i}` : '';
+    const source = `SELECT row, ${clean} AS line FROM (SELECT rowNumberInAllBlocks() AS row, line FROM input('line String')) WHERE line NOT IN ('', '\\r')`;
+    await post(shard, `${await statement(store, source, format, o, mine)} FORMAT LineAsString`, params, lines);
+  }
+}
+
+async function statement(store: Store, source: string, format: Format, o: IngestOptions, mine: string): Promise<string> {
+  const head = o.keepRejects ? `if(reason = '', '', substring(toValidUTF8(line), 1, 300))` : `''`;
+  const read = `SELECT * EXCEPT line, {id:UInt32} AS path_id, ${head} AS head FROM (${readSelect(format, source, o)})`;
+  const fresh = (await store.rowsEverywhere<{ n: string }>('SELECT count() AS n FROM exchanges')).every((r) => r.n === '0');
+  const where = [fresh ? '' : `key NOT IN (SELECT key FROM exchanges)`, `key NOT IN (SELECT key FROM rejects)`, mine].filter(Boolean).join(' AND ');
+  return `INSERT INTO intake SELECT * FROM (${sketchSelect(read)}) WHERE ${where} LIMIT 1 BY key`;
+}
+
+/** Streams a file to a server as it is; the server unpacks it. */
+async function post(shard: Shard, sql: string, params: Params, input: Input): Promise<void> {
+  const url = new URL(shard.url as URL);
+  url.username = '';
+  url.password = '';
+  url.pathname = '/';
+  url.search = '';
+  const q = url.searchParams;
+  q.set('database', shard.database);
+  q.set('query', sql);
+  // One reader: row numbers are those of the file.
+  for (const [k, v] of Object.entries({ input_format_parallel_parsing: '0', max_insert_threads: '1', max_threads: '1', enable_named_columns_in_function_tuple: '0', max_memory_usage: '5000000000' })) q.set(k, v);
+  for (const [k, v] of Object.entries(params)) q.set(`param_${k}`, String(v));
+  const headers: Record<string, string> = { 'x-clickhouse-user': shard.user, ...(shard.password ? { 'x-clickhouse-key': shard.password } : {}) };
+  if (input.compression !== 'none') headers['content-encoding'] = input.compression;
+  let response: Response;
+  try {
+    response = await fetch(url, { method: 'POST', headers, body: Readable.toWeb(createReadStream(input.path)) as never, duplex: 'half' } as RequestInit);
+  } catch (cause) {
+    throw new StillwatchError('E_STORE_REACH', `the store does not answer: ${messageOf(cause)}`, 'check that the server runs; then run the same command again: it resumes', { cause });
+  }
+  const body = await response.text();
+  if (!response.ok) throw engineError(new Error(body.slice(0, 2000)));
+}
+
+async function countLines(store: Store, input: Input, format: Format): Promise<number> {
+  if (format.explode) {
+    // Records, not lines: one line of this format holds many.
+    return countRecords(store, input, format);
+  }
+  if (input.parquet) {
+    const { asyncBufferFromFile, parquetMetadataAsync } = await import('hyparquet');
+    return Number((await parquetMetadataAsync(await asyncBufferFromFile(input.path))).num_rows);
+  }
+  if (input.compression !== 'none' && store.kind === 'embedded') {
+    const r = await store.first<{ n: string }>(`SELECT count() AS n FROM file({path:String}, 'LineAsString', 'line String', '${input.compression}') WHERE _path = {path:String} AND line NOT IN ('', '\\r')`, { path: input.path });
+    return Number(r?.n ?? 0);
+  }
+  let lines = 0;
+  let width = 0;
+  const stream = input.compression === 'gzip' ? createReadStream(input.path).pipe(createGunzip()) : createReadStream(input.path, { highWaterMark: 1 << 20 });
+  if (input.compression === 'zstd') return countZstd(input);
+  for await (const part of stream) {
+    const chunk = part as Buffer;
+    let from = 0;
+    for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
+      const length = width + at - from;
+      if (length > 1 || (length === 1 && chunk[at - 1] !== 13)) lines += 1;
+      width = 0;
+      from = at + 1;
+    }
+    width += chunk.length - from;
+  }
+  return lines + (width > 0 ? 1 : 0);
+}
+
+async function countZstd(input: Input): Promise<number> {
+  let lines = 0;
+  let open = false;
+  const d = new Decompress((chunk) => {
+    for (const byte of chunk) {
+      if (byte === 10) {
+        if (open) lines += 1;
+        open = false;
+      } else if (byte !== 13) open = true;
+    }
+  });
+  for await (const part of createReadStream(input.path)) d.push(part as Buffer);
+  return lines + (open ? 1 : 0);
+}
+
+async function countRecords(store: Store, input: Input, format: Format): Promise<number> {
+  if (store.kind !== 'embedded') return 0;
+  const r = await store.first<{ n: string }>(
+    `SELECT sum(greatest(1, length(${format.explode}))) AS n FROM (SELECT line FROM file({path:String}, 'LineAsString', 'line String', '${input.compression}') WHERE _path = {path:String} AND line NOT IN ('', '\\r'))`,
+    { path: input.path },
+  );
+  return Number(r?.n ?? 0);
+}
+
+async function unpack(input: Input, spool: string): Promise<{ path: string; reason: string }> {
+  mkdirSync(spool, { recursive: true, mode: 0o700 });
+  const path = join(mkdtempSync(join(spool, 'unpacked-')), 'input');
+  const out = createWriteStream(path, { mode: 0o600 });
+  let reason = 'it ends early';
+  try {
+    if (input.compression === 'gzip') {
+      for await (const part of createReadStream(input.path).pipe(createGunzip())) if (!out.write(part)) await once(out, 'drain');
+    } else {
+      const d = new Decompress((chunk) => out.write(Buffer.from(chunk)));
+      for await (const part of createReadStream(input.path)) d.push(part as Buffer);
+    }
+  } catch (error) {
+    reason = messageOf(error);
+  }
+  out.end();
+  await finished(out);
+  return { path, reason };
+}
+
+/** Parquet for a server that cannot see the file: one JSON line a row. */
+async function parquetLines(input: Input, spool: string): Promise<Input> {
+  const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } = await import('hyparquet');
+  const file = await asyncBufferFromFile(input.path);
+  const rows = Number((await parquetMetadataAsync(file)).num_rows);
+  mkdirSync(spool, { recursive: true, mode: 0o700 });
+  const path = join(mkdtempSync(join(spool, 'parquet-')), 'input');
+  const out = createWriteStream(path, { mode: 0o600 });
+  for (let rowStart = 0; rowStart < rows; rowStart += 10_000) {
+    const part = await parquetReadObjects({ file, rowStart, rowEnd: Math.min(rows, rowStart + 10_000) });
+    out.write(`${part.map((r) => JSON.stringify(r, (_k, v) => (typeof v === 'bigint' ? v.toString() : v))).join('\n')}\n`);
+  }
+  out.end();
+  await finished(out);
+  return inspect(input.name, path);
+}

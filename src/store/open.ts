@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type ClickHouseClient, createClient } from '@clickhouse/client';
+import { messageOf, StillwatchError } from '../model/errors.ts';
+import { type Params, Store } from './store.ts';
+import { MIGRATIONS, SCHEMA_VERSION } from './schema.ts';
+
+const SETTINGS = {
+  storage_file_read_method: 'pread',
+  max_bytes_before_external_group_by: '2000000000',
+  max_bytes_before_external_sort: '2000000000',
+  max_memory_usage: '5000000000',
+  output_format_json_quote_64bit_integers: 1,
+  date_time_output_format: 'iso',
+  enable_named_columns_in_function_tuple: 0,
+} as const;
+
+/** Keys of the hashes: two 64-bit halves for sketches and two for exchange identity. */
+export interface Secret {
+  readonly k0: string;
+  readonly k1: string;
+  readonly i0: string;
+  readonly i1: string;
+}
+
+export function parseSecret(hex: string): Secret {
+  if (!/^[0-9a-f]{64}$/i.test(hex)) throw new StillwatchError('E_SECRET', 'the deployment secret is not 64 hexadecimal digits', 'make one with: openssl rand -hex 32');
+  const part = (i: number) => BigInt(`0x${hex.slice(i * 16, i * 16 + 16)}`).toString();
+  return { k0: part(0), k1: part(1), i0: part(2), i1: part(3) };
+}
+
+export interface OpenOptions {
+  /** A directory, one URL, or one URL per shard separated by commas. */
+  readonly at: string;
+  /** 64 hexadecimal digits; made and kept with the store when absent. */
+  readonly secret?: string;
+  readonly create?: boolean;
+  readonly threads?: number;
+}
+
+export const isUrl = (at: string): boolean => /^https?:\/\//.test(at);
+
+/**
+ * Opens a store and brings its schema up to date.
+ * @throws StillwatchError E_STORE_* with the reason: locked (by whom), no permission, unreachable, newer schema, no embedded engine.
+ */
+export async function openStore(o: OpenOptions): Promise<Store> {
+  const store = isUrl(o.at) ? openServer(o) : await openEmbedded(o);
+  try {
+    await migrate(store, o.secret);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  return store;
+}
+
+function openServer(o: OpenOptions): Store {
+  const urls = o.at.split(',').map((u) => {
+    try {
+      return new URL(u.trim());
+    } catch (cause) {
+      throw new StillwatchError('E_STORE_URL', `the store address ${JSON.stringify(u)} is not a URL`, 'use http://user:password@host:8123/database?tcp=9000, one per shard, separated by commas', { cause });
+    }
+  });
+  const shards = urls.map((url) => {
+    const database = url.pathname.slice(1) || 'stillwatch';
+    const user = decodeURIComponent(url.username || 'default');
+    const password = decodeURIComponent(url.password);
+    const client = createClient({
+      url: `${url.protocol}//${url.host}`,
+      username: user,
+      password,
+      database,
+      request_timeout: 3_600_000,
+      clickhouse_settings: { ...SETTINGS, ...(o.threads ? { max_threads: o.threads } : {}) } as never,
+    });
+    return { client, url, database, user, password, tcp: `${url.hostname}:${url.searchParams.get('tcp') ?? '9000'}` };
+  });
+  return new Store('server', o.at, shards);
+}
+
+async function openEmbedded(o: OpenOptions): Promise<Store> {
+  const path = resolve(o.at);
+  if (existsSync(path) && !statSync(path).isDirectory()) throw new StillwatchError('E_STORE_PATH', `the store ${path} is a file`, 'give a directory, or a server URL, to --store');
+  const data = join(path, 'data');
+  if (o.create === false && !existsSync(data)) throw new StillwatchError('E_STORE_NONE', `there is no store at ${path}`, 'run a scan first: stillwatch scan <files>');
+  try {
+    mkdirSync(data, { recursive: true, mode: 0o700 });
+    writeFileSync(join(path, 'README'), 'A Stillwatch store. Sketches are personal data: treat this directory as such.\n');
+  } catch (cause) {
+    throw new StillwatchError('E_STORE_PERMISSION', `the store ${path} cannot be written: ${messageOf(cause)}`, 'choose a directory you may write with --store', { cause });
+  }
+  let client: ClickHouseClient;
+  try {
+    const { createChdbConnection } = await import('chdb/connection');
+    const connection = createChdbConnection({ path: data });
+    client = createClient({ connection, clickhouse_settings: { ...SETTINGS, ...(o.threads ? { max_threads: o.threads } : {}) } as never } as never) as ClickHouseClient;
+    await client.command({ query: 'SELECT 1' });
+  } catch (cause) {
+    if (/Cannot find (package|module)|ERR_MODULE_NOT_FOUND|no prebuilt|unsupported platform/i.test(messageOf(cause))) {
+      throw new StillwatchError('E_NO_ENGINE', `the embedded engine (npm package chdb) is not available for ${process.platform}-${process.arch}`, 'install it with npm install chdb, or give --store the URL of a ClickHouse server', { cause });
+    }
+    const holder = holderOf(data);
+    if (holder) throw new StillwatchError('E_STORE_LOCKED', `the store ${path} is in use by process ${holder}`, 'wait for it, stop it, or give another --store', { cause });
+    throw new StillwatchError('E_STORE_OPEN', `the store ${path} cannot be opened: ${messageOf(cause)}`, 'check the directory and its permissions; a store of another program cannot be used', { cause });
+  }
+  return new Store('embedded', path, [{ client, database: 'stillwatch', user: 'default', password: '', tcp: '' }]);
+}
+
+/** The process that holds an embedded store, as the engine's own status file tells it. */
+function holderOf(data: string): string | null {
+  try {
+    const pid = /PID: (\d+)/.exec(readFileSync(join(data, 'status'), 'utf8'))?.[1];
+    if (!pid || Number(pid) === process.pid) return null;
+    process.kill(Number(pid), 0);
+    return pid;
+  } catch {
+    return null;
+  }
+}
+
+async function migrate(store: Store, secret: string | undefined): Promise<void> {
+  for (const shard of store.shards) {
+    try {
+      const name = `\`${shard.database.replaceAll('`', '')}\``;
+      await shard.client.command({ query: `CREATE DATABASE IF NOT EXISTS ${name}` });
+      // The embedded engine keeps one session, in which this holds for every later statement.
+      if (store.kind === 'embedded') await shard.client.command({ query: `USE ${name}` });
+    } catch (cause) {
+      throw new StillwatchError('E_STORE_REACH', `the store does not answer: ${messageOf(cause)}`, 'check the address, the user and that the server runs', { cause });
+    }
+  }
+  await store.everywhere('CREATE TABLE IF NOT EXISTS meta (name String, value String, at DateTime64(3)) ENGINE = MergeTree ORDER BY (name, at)');
+  const version = Number((await store.first<{ v: string }>(`SELECT max(toUInt32OrZero(value)) AS v FROM meta WHERE name = 'schema'`))?.v ?? 0);
+  if (version > SCHEMA_VERSION) {
+    throw new StillwatchError('E_STORE_NEWER', `the store has schema ${version}; this version knows schema ${SCHEMA_VERSION}`, 'upgrade stillwatch, or use another --store');
+  }
+  for (const m of MIGRATIONS) {
+    if (m.id <= version) continue;
+    for (const statement of m.statements) await store.everywhere(statement);
+    await store.everywhere(`INSERT INTO meta SELECT 'schema', {v:String}, now64(3)`, { v: String(m.id) } satisfies Params);
+  }
+  const kept = (await store.first<{ value: string }>(`SELECT value FROM meta WHERE name = 'secret' ORDER BY at LIMIT 1`))?.value;
+  const made = secret ?? kept ?? randomBytes(32).toString('hex');
+  if (secret === undefined && kept === undefined) await store.everywhere(`INSERT INTO meta SELECT 'secret', {v:String}, now64(3)`, { v: made });
+  store.secret = parseSecret(made);
+  // A truncated part is set aside by the engine without a word: that is data lost, and is said.
+  const broken = await store.rowsEverywhere<{ table: string; name: string }>(
+    `SELECT table, name FROM system.detached_parts WHERE database = currentDatabase() AND (reason LIKE 'broken%' OR name LIKE 'broken%')`,
+  );
+  store.lost = broken.map((b) => `${b.table}/${b.name}`);
+}

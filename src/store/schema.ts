@@ -1,0 +1,46 @@
+/** Numbered migrations, oldest first. Each statement runs on every shard; a released one is never edited. */
+export const MIGRATIONS: readonly { readonly id: number; readonly why: string; readonly statements: readonly string[] }[] = [
+  {
+    id: 1,
+    why: 'exchanges as sketches, what was rejected, and what was read',
+    statements: [
+      `CREATE TABLE IF NOT EXISTS exchanges (
+        key UInt64, id String, account String, acct UInt64, time DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+        model LowCardinality(String), organization LowCardinality(String), workspace LowCardinality(String), end_user String, end_user_source LowCardinality(String),
+        channel LowCardinality(String), ip String, user_agent LowCardinality(String), ja4 LowCardinality(String), asn LowCardinality(String), api_key String,
+        endpoint LowCardinality(String), tool_count UInt16, shape UInt64, tools_hash UInt64, conversation UInt64, turn UInt16, opening Bool,
+        input_tokens UInt32, output_tokens UInt32, reasoning_tokens UInt32, stop_reason LowCardinality(String), status UInt16, latency_ms UInt32,
+        chars UInt32, script UInt8, content_state LowCardinality(String), prompt UInt64, scaffold Array(UInt64), words Array(UInt32), marks UInt8,
+        path_id UInt32, row UInt64
+      ) ENGINE = MergeTree ORDER BY (acct, time) SETTINGS min_bytes_for_wide_part = 10485760`,
+      `CREATE TABLE IF NOT EXISTS rejects (key UInt64, path_id UInt32, row UInt64, reason LowCardinality(String), head String)
+        ENGINE = MergeTree ORDER BY (path_id, row)`,
+      `CREATE TABLE IF NOT EXISTS intake (
+        key UInt64, id String, account String, acct UInt64, time DateTime64(3, 'UTC'),
+        model String, organization String, workspace String, end_user String, end_user_source String, channel String, ip String, user_agent String, ja4 String,
+        asn String, api_key String, endpoint String, tool_count UInt16, shape UInt64, tools_hash UInt64, conversation UInt64, turn UInt16, opening Bool,
+        input_tokens UInt32, output_tokens UInt32, reasoning_tokens UInt32, stop_reason String, status UInt16, latency_ms UInt32,
+        chars UInt32, script UInt8, content_state String, prompt UInt64, scaffold Array(UInt64), words Array(UInt32), marks UInt8,
+        path_id UInt32, row UInt64, reason String, head String
+      ) ENGINE = Null`,
+      `CREATE MATERIALIZED VIEW IF NOT EXISTS intake_exchanges TO exchanges AS SELECT * EXCEPT (reason, head) FROM intake WHERE reason = ''`,
+      `CREATE MATERIALIZED VIEW IF NOT EXISTS intake_rejects TO rejects AS SELECT key, path_id, row, reason, head FROM intake WHERE reason != ''`,
+      `CREATE TABLE IF NOT EXISTS files (path_id UInt32, path String, fingerprint String, format String, compression String, state String, lines UInt64, note String, at DateTime64(3, 'UTC'))
+        ENGINE = MergeTree ORDER BY (path_id, at)`,
+    ],
+  },
+  {
+    id: 2,
+    why: 'accounts, labels of people, dossiers and the exemplars they cite',
+    statements: [
+      `CREATE TABLE IF NOT EXISTS accounts (account String, created Nullable(DateTime64(3, 'UTC')), closed Nullable(DateTime64(3, 'UTC')), closed_reason String, email_domain String, email String,
+        payment String, phone String, country String, organization String, tier String, verification String, labels Array(String), at DateTime64(3, 'UTC'))
+        ENGINE = ReplacingMergeTree(at) ORDER BY account`,
+      `CREATE TABLE IF NOT EXISTS labels (account String, label String, author String, reason String, revoked Bool, at DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY (account, at)`,
+      `CREATE TABLE IF NOT EXISTS dossiers (id String, at DateTime64(3, 'UTC'), body String CODEC(ZSTD(3))) ENGINE = MergeTree ORDER BY at`,
+      `CREATE TABLE IF NOT EXISTS exemplars (key UInt64, id String, account String, time DateTime64(3, 'UTC'), text String, at DateTime64(3, 'UTC')) ENGINE = ReplacingMergeTree(at) ORDER BY key`,
+    ],
+  },
+];
+
+export const SCHEMA_VERSION = Math.max(...MIGRATIONS.map((m) => m.id));

@@ -1,0 +1,121 @@
+/**
+ * The sketch, in SQL: what is kept of an exchange once its text has been read (DESIGN section 4).
+ *
+ * Every expression here runs in the engine, once a row, at ingest. Costs over a bare read of the file are measured by
+ * `npm run bench:scan`; that is why words are hashed with cityHash64 first and keyed after (a keyed hash over strings
+ * is dear, one over 64-bit numbers is cheap), and why text beyond a bound is sampled from its two ends.
+ */
+
+/** Bounds of one exchange's sketch. What lies beyond them is not sketched. */
+export const SKETCH = {
+  textBytes: 16_384,
+  tailBytes: 4_096,
+  systemBytes: 16_384,
+  segments: 40,
+  segmentBytesMin: 14,
+  words: 20,
+  wordBytesMin: 4,
+  wordBytesMax: 24,
+} as const;
+
+const UPPER = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
+const DIGITS = '0123456789';
+const ENDS = '.!?;:\r';
+const BLANK = '\t';
+
+const sqlString = (s: string): string => `'${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('\r', '\\r').replaceAll('\t', '\\t').replaceAll('\n', '\\n')}'`;
+
+/** Lower case, digits alike, sentence ends as line ends: so that a fixed sentence hashes alike wherever it stands. */
+function normalise(text: string): string {
+  const from = UPPER + DIGITS + ENDS + BLANK;
+  const to = UPPER.toLowerCase() + '0'.repeat(DIGITS.length) + '\n'.repeat(ENDS.length) + ' '.repeat(BLANK.length);
+  const ascii = `translate(${text}, ${sqlString(from)}, ${sqlString(to)})`;
+  // Full stops of scripts that have their own.
+  return `if(script >= 2, replaceRegexpAll(lowerUTF8(${ascii}), '[。！？؟।]', '\\n'), ${ascii})`;
+}
+
+const keyed = (x: string): string => `sipHash64Keyed(({k0:UInt64}, {k1:UInt64}), ${x})`;
+const cut = (text: string, head: number, tail: number): string => `if(length(${text}) > ${head + tail}, concat(substring(${text}, 1, ${head}), '\\n', substring(${text}, -${tail})), ${text})`;
+
+/** Text of a message whose content is a string or a list of provider blocks; results of tools are not the user's text. */
+export const blockText = (c: string): string =>
+  `if(startsWith(${c}, '[') OR startsWith(${c}, '{'),
+     if(empty(JSONExtract(if(startsWith(${c}, '{'), concat('[', ${c}, ']'), ${c}), 'Array(Tuple(type String, text String, content String))') AS blocks),
+        if(isValidJSON(${c}), '', ${c}),
+        arrayStringConcat(arrayMap(b -> if(b.text != '', b.text, b.content), arrayFilter(b -> b.type IN ('', 'text', 'input_text'), blocks)), '\\n')),
+     ${c})`;
+
+const segmentHashes = (norm: string): string =>
+  `arrayMap(s -> cityHash64(s), arrayFilter(s -> length(s) >= ${SKETCH.segmentBytesMin} AND NOT (s LIKE '%redacted%'), arrayMap(s -> trimBoth(s), splitByChar('\\n', ${norm}))))`;
+
+/** Elicitation marks, one bit each; their weight comes from how rare they are in the population, not from the list. */
+export const MARKS = {
+  reasoning: 1,
+  rubric: 2,
+  obfuscated: 4,
+  format: 8,
+} as const;
+
+const marks = `bitOr(bitOr(
+    if(multiSearchAny(norm, ['step by step','chain of thought','show your work','reasoning','intermediate','derivation','think through','schritt f','paso a paso','par étape','по шагам','一步','explain why','scratch']), ${MARKS.reasoning}, 0),
+    if(multiSearchAny(norm, ['rubric','score from','on a scale','impartial judge','criteria','grade the','rate the']), ${MARKS.rubric}, 0)),
+  bitOr(
+    if(match(substring(text, 1, 4096), '[A-Za-z0-9+/]{120,}={0,2}|(?:[A-Za-z][\\\\s_.-]){24,}'), ${MARKS.obfuscated}, 0),
+    if(multiSearchAny(norm, ['json','xml','<answer','boxed','final answer','format']), ${MARKS.format}, 0)))`;
+
+/**
+ * The SELECT that turns canonical columns into sketched rows. `source` yields the canonical columns of
+ * `formats/format.ts` plus `path_id`, `row`, `head` and `reason` ('' for a readable record).
+ */
+export function sketchSelect(source: string): string {
+  return `
+SELECT
+  if(reason = '', sipHash64Keyed(({i0:UInt64}, {i1:UInt64}), cityHash64(account, '\\0', id)), cityHash64(path_id, row, 'reject')) AS key,
+  id, account, cityHash64(account) AS acct, assumeNotNull(at) AS time, model, organization, workspace, end_user, end_user_source, channel,
+  ip, user_agent, ja4, asn, api_key, endpoint, tool_count,
+  cityHash64(params, endpoint) AS shape,
+  if(tools = '' OR tools = '[]', 0, cityHash64(tools)) AS tools_hash,
+  if(conversation = '', key, cityHash64(account, conversation)) AS conversation,
+  toUInt16(least(if(turn > 0, turn, user_messages), 65535)) AS turn,
+  fresh AND turn <= 1 AS opening,
+  toUInt32(least(input_tokens, 4000000000)) AS input_tokens,
+  toUInt32(least(output_tokens, 4000000000)) AS output_tokens,
+  toUInt32(least(reasoning_tokens, 4000000000)) AS reasoning_tokens,
+  stop_reason, status, toUInt32(least(latency_ms, 4000000000)) AS latency_ms,
+  toUInt32(length(text)) AS chars, script,
+  multiIf(content_state != '', content_state, text = '', 'absent', 'full') AS content_state,
+  if(text = '', 0, ${keyed('cityHash64(norm)')}) AS prompt,
+  arrayMap(h -> ${keyed('h')}, arrayDistinct(if(length(found) <= ${SKETCH.segments}, found,
+    arrayConcat(arraySlice(found, 1, 12), arraySlice(found, -12), arraySlice(arraySort(arraySlice(found, 13, -12)), 1, ${SKETCH.segments - 24}))))) AS scaffold,
+  arraySlice(arraySort(arrayDistinct(arrayMap(w -> toUInt32(${keyed('cityHash64(w)')}), contentWords))), 1, ${SKETCH.words}) AS words,
+  toUInt8(${marks}) AS marks,
+  path_id, row, reason, head
+FROM (
+  SELECT *,
+    arrayConcat(${segmentHashes('norm')}, if(system = '', [], arrayConcat([cityHash64(system)], if(fresh, ${segmentHashes('systemNorm')}, [])))) AS found,
+    if(script = 3, ngrams(substring(norm, 1, 1536), 6),
+      arrayFilter(w -> length(w) >= ${SKETCH.wordBytesMin} AND length(w) <= ${SKETCH.wordBytesMax} AND w != 'redacted', splitByNonAlpha(norm))) AS contentWords
+  FROM (
+    SELECT *,
+      ${normalise('text')} AS norm,
+      if(fresh, ${normalise('system')}, '') AS systemNorm
+    FROM (
+      SELECT * EXCEPT (messages, system),
+        arrayLastIndex(m -> m.1 IN ('assistant', 'model', 'ai'), messages) AS answered,
+        answered = 0 AS fresh,
+        countIf AS user_messages,
+        ${cut('newText', SKETCH.textBytes - SKETCH.tailBytes, SKETCH.tailBytes)} AS text,
+        substring(if(systemGiven != '', systemGiven, systemInline), 1, ${SKETCH.systemBytes}) AS system,
+        multiIf(text = '', 0, (length(text) - lengthUTF8(text)) / length(text) AS wide < 0.004, 0, wide < 0.2, 1, wide < 0.58, 2, 3) AS script
+      FROM (
+        SELECT *,
+          ${blockText('system')} AS systemGiven,
+          arrayCount(m -> m.1 IN ('user', 'human'), messages) AS countIf,
+          arrayStringConcat(arrayMap(m -> ${blockText('m.2')}, arrayFilter((m, i) -> i > arrayLastIndex(x -> x.1 IN ('assistant', 'model', 'ai'), messages) AND m.1 IN ('user', 'human', ''), messages, arrayEnumerate(messages))), '\\n') AS newText,
+          arrayStringConcat(arrayMap(m -> ${blockText('m.2')}, arrayFilter(m -> m.1 IN ('system', 'developer'), messages)), '\\n') AS systemInline
+        FROM (${source})
+      )
+    )
+  )
+)`;
+}

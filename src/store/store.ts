@@ -1,0 +1,119 @@
+import type { ClickHouseClient } from '@clickhouse/client';
+import { messageOf, StillwatchError } from '../model/errors.ts';
+import type { Secret } from './open.ts';
+
+export type Params = Record<string, string | number | boolean | readonly string[] | readonly number[]>;
+
+export interface Shard {
+  readonly client: ClickHouseClient;
+  readonly url?: URL;
+  readonly database: string;
+  readonly user: string;
+  readonly password: string;
+  /** host:port of the native protocol, by which shards read one another. */
+  readonly tcp: string;
+}
+
+/**
+ * One store: the embedded engine, a server, or shards. Tables are named through `all()`, so that a query over
+ * everything reads the same SQL in each case.
+ */
+export class Store {
+  readonly kind: 'embedded' | 'server';
+  readonly at: string;
+  readonly shards: readonly Shard[];
+  secret: Secret = { k0: '0', k1: '0', i0: '0', i1: '0' };
+  /** Parts the engine found broken on opening: lost data. */
+  lost: string[] = [];
+
+  constructor(kind: 'embedded' | 'server', at: string, shards: readonly Shard[]) {
+    this.kind = kind;
+    this.at = at;
+    this.shards = shards;
+  }
+
+  private get head(): Shard {
+    return this.shards[0] as Shard;
+  }
+
+  /** A relation that holds the rows of `table` on every shard. */
+  all(table: string): string {
+    if (this.shards.length === 1) return table;
+    const { database, user, password } = this.head;
+    const q = (s: string) => `'${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+    return `remote(${q(this.shards.map((s) => s.tcp).join(','))}, ${q(database)}, ${q(table)}, ${q(user)}, ${q(password)})`;
+  }
+
+  private async run<T>(f: () => Promise<T>): Promise<T> {
+    try {
+      return await f();
+    } catch (cause) {
+      throw engineError(cause);
+    }
+  }
+
+  /** A statement on every shard. */
+  async everywhere(sql: string, params: Params = {}): Promise<void> {
+    await this.run(async () => {
+      for (const s of this.shards) await s.client.command({ query: sql, query_params: params });
+    });
+  }
+
+  /** A statement on the first shard, where small tables live. */
+  async command(sql: string, params: Params = {}): Promise<void> {
+    await this.run(() => this.head.client.command({ query: sql, query_params: params }));
+  }
+
+  async rows<T>(sql: string, params: Params = {}): Promise<T[]> {
+    return this.run(async () => {
+      const r = await this.head.client.query({ query: sql, query_params: params, format: 'JSONEachRow' });
+      return (await r.json()) as T[];
+    });
+  }
+
+  async rowsEverywhere<T>(sql: string, params: Params = {}): Promise<T[]> {
+    const out: T[] = [];
+    for (const s of this.shards) {
+      const r = await this.run(() => s.client.query({ query: sql, query_params: params, format: 'JSONEachRow' }));
+      out.push(...((await r.json()) as T[]));
+    }
+    return out;
+  }
+
+  async first<T>(sql: string, params: Params = {}): Promise<T | undefined> {
+    return (await this.rows<T>(sql, params))[0];
+  }
+
+  /** Result of a query that ends in `FORMAT RowBinary`. */
+  async binary(sql: string, params: Params = {}): Promise<Buffer> {
+    return this.run(async () => {
+      const r = await this.head.client.exec({ query: sql, query_params: params });
+      const parts: Buffer[] = [];
+      for await (const part of r.stream) parts.push(part as Buffer);
+      return Buffer.concat(parts);
+    });
+  }
+
+  async insert(table: string, rows: readonly object[]): Promise<void> {
+    if (rows.length === 0) return;
+    await this.run(() => this.head.client.insert({ table: table, values: rows as object[], format: 'JSONEachRow', clickhouse_settings: { date_time_input_format: 'best_effort' } }));
+  }
+
+  async close(): Promise<void> {
+    for (const s of this.shards) await s.client.close();
+    if (this.kind === 'embedded') {
+      const engine = (await import('chdb')) as { drainPending?: () => Promise<void> };
+      await engine.drainPending?.();
+    }
+  }
+}
+
+/** Engine errors in our words where a user can do something about them; query text never enters the message. */
+export function engineError(cause: unknown): StillwatchError {
+  if (cause instanceof StillwatchError) return cause;
+  const said = messageOf(cause).split('\n')[0]?.slice(0, 400) ?? '';
+  if (/NOT_ENOUGH_SPACE|No space left|ENOSPC/i.test(said)) return new StillwatchError('E_DISK_FULL', 'the disk of the store is full', 'free space or move the store, then run the same command again: it resumes', { cause });
+  if (/MEMORY_LIMIT|memory limit/i.test(said)) return new StillwatchError('E_MEMORY', 'the engine ran out of the memory it is allowed', 'run on a machine with more memory, or give a ClickHouse server to --store', { cause });
+  if (/ECONNREFUSED|ENOTFOUND|ETIMEDOUT|socket hang up/i.test(said)) return new StillwatchError('E_STORE_REACH', `the store does not answer: ${said}`, 'check that the server runs and that its address is right', { cause });
+  return new StillwatchError('E_ENGINE', `the engine refused a statement: ${said}`, 'this is a fault of ours or of the store; the cause is in the log with --verbose', { cause });
+}

@@ -1,0 +1,150 @@
+import type { Actor, Turn } from './honest.ts';
+import { address, builder, DAY, HOUR, type Persona, persona, type Scene } from './persona.ts';
+import { interests, type Item, type TextSource } from './texts.ts';
+import { reworded, scaffold, tongue } from './voice.ts';
+
+/** The evasion ladder, lowest rung first. */
+export const RUNGS = ['single', 'sharded', 'residential', 'slow', 'paraphrase', 'replay', 'reseller15', 'reseller5', 'pivot'] as const;
+export type Rung = (typeof RUNGS)[number];
+
+interface Plan {
+  readonly s: Scene;
+  readonly t: TextSource;
+  readonly id: string;
+  readonly accounts: number;
+}
+
+/** One shuffled pool, dealt out in order: no item goes to two accounts. */
+function deck(p: Plan, expected: number): () => Item {
+  const items = p.s.random.shuffle(p.t.pool(Math.ceil(expected), p.s.random));
+  let at = 0;
+  return () => items[at++ % items.length] as Item;
+}
+
+type Placed = (text: string) => Pick<Turn, 'text' | 'system'>;
+
+/** The fixed instruction stands in one place through a campaign: before, after, or as the system text. */
+function placed(p: Plan): Placed {
+  const line = scaffold(p.s.random);
+  const where = p.s.random.int(0, 3);
+  return (text) => (where === 0 ? { text: `${line}\n${text}` } : where === 1 ? { text: `${text}\n${line}` } : { text, system: line });
+}
+
+const member = (p: Plan, cls: string, who: Persona, next: Actor['next'], at?: Actor['address']): Actor => ({
+  persona: who,
+  cls,
+  campaign: p.id,
+  next,
+  ...(at ? { address: at } : {}),
+});
+
+function expected(p: Plan, perDay: number): number {
+  return p.accounts * p.s.days * perDay * 1.2;
+}
+
+function crew(p: Plan, kind: string, perDay: number, wish: (i: number) => Parameters<typeof builder>[1], turn: (item: Item) => Turn): Actor[] {
+  const draw = deck(p, expected(p, perDay));
+  return Array.from({ length: p.accounts }, (_, i) => member(p, kind, builder(p.s, wish(i)), () => turn(draw())));
+}
+
+export function campaign(rung: Rung, s: Scene, t: TextSource, id: string, accounts: number): Actor[] {
+  const p: Plan = { s, t, id, accounts };
+  const r = s.random;
+  const start = s.start + r.int(0, Math.max(1, Math.floor(s.days / 4))) * DAY;
+  switch (rung) {
+    case 'single': {
+      const put = placed(p);
+      return crew(p, rung, 900, () => ({ rhythm: 'flat', perDay: 860, from: start }), (x) => ({ ...x, ...put(x.text), taken: true }));
+    }
+    case 'sharded': {
+      const put = placed(p);
+      const nets = Array.from({ length: 5 }, () => address(r));
+      const born = start - 4 * DAY;
+      return crew(p, rung, 60, () => ({ rhythm: 'flat', perDay: r.lognormal(55, 0.1), addresses: [r.pick(nets), r.pick(nets)], from: start, params: { temperature: 0.7, max_tokens: 4096 }, record: { created: new Date(born + r.unit() * 3 * DAY).toISOString() } }), (x) => ({ ...x, ...put(x.text), taken: true }));
+    }
+    case 'residential':
+      return residential(p, start);
+    case 'slow': {
+      const put = placed(p);
+      return crew(p, rung, 26, () => ({ rhythm: 'human', perDay: 26, from: start, addresses: Array.from({ length: 6 }, () => address(r)) }), (x) => ({ ...x, ...put(x.text), taken: true }));
+    }
+    case 'paraphrase':
+      return crew(p, rung, 26, () => ({ perDay: r.lognormal(26, 0.3), from: start, addresses: Array.from({ length: 6 }, () => address(r)) }), (x) => ({ ...x, text: r.chance(0.5) ? `${reworded(r)} ${x.text}` : `${x.text} ${reworded(r)}`, taken: true }));
+    case 'replay': {
+      // Whole sessions, each replayed in another language: the turns of one session stay together.
+      const draw = deck(p, expected(p, 26));
+      return Array.from({ length: accounts }, () => {
+        const who = builder(s, { perDay: r.lognormal(26, 0.3), turns: 3, from: start });
+        return member(p, rung, who, () => {
+          const language = r.int(1, 7);
+          const x = draw();
+          return { ...x, text: tongue(x.text, language), followUps: [tongue(draw().text, language), tongue(draw().text, language)], taken: true };
+        });
+      });
+    }
+    case 'reseller15':
+      return resold(p, rung, 0.15);
+    case 'reseller5':
+      return resold(p, rung, 0.05);
+    case 'pivot': {
+      const put = placed(p);
+      const release = s.start + Math.floor(s.days * 0.6) * DAY;
+      const draw = deck(p, expected(p, 30));
+      return Array.from({ length: accounts }, () => {
+        const who = builder(s, { perDay: r.lognormal(30, 0.2), from: start, model: 'atlas-large' });
+        return member(p, rung, who, (_n, at) => {
+          const x = draw();
+          return { ...x, ...put(x.text), taken: true, model: at > release && r.chance(0.5 + Math.min(0.45, (at - release) / (2 * DAY))) ? 'atlas-next' : 'atlas-large' };
+        });
+      });
+    }
+  }
+}
+
+/** Rotating home addresses, a third of cover traffic, and a second crew that takes over within the hour of a ban. */
+function residential(p: Plan, start: number): Actor[] {
+  const { s, t } = p;
+  const r = s.random;
+  const put = placed(p);
+  const draw = deck(p, expected(p, 40));
+  const ban = s.start + Math.floor(s.days * 0.6) * DAY + r.int(0, 20) * HOUR;
+  const exits = Array.from({ length: p.accounts * 8 }, () => address(r));
+  const actors: Actor[] = [];
+  const hire = (from: number, to: number, record: Record<string, unknown>) => {
+    const who = builder(s, { perDay: r.lognormal(34, 0.3), from, to, record });
+    const cover = interests(r, 0.2);
+    actors.push(
+      member(p, 'residential', who, () => {
+        if (r.chance(0.33)) return t.honest(cover, r);
+        const x = draw();
+        return { ...x, ...put(x.text), taken: true };
+      }, () => r.pick(exits)),
+    );
+  };
+  for (let i = 0; i < p.accounts; i++) {
+    if (i % 3 === 0) {
+      hire(start, ban, { closed: new Date(ban).toISOString(), closed_reason: 'banned' });
+      continue;
+    }
+    if (i % 3 === 1) hire(ban + r.unit() * 50 * 60_000, s.start + s.days * DAY, { created: new Date(ban - r.exponential(20) * DAY).toISOString() });
+    else hire(start, s.start + s.days * DAY, {});
+  }
+  return actors;
+}
+
+/** A campaign that rides inside resellers whose other customers are innocent. */
+function resold(p: Plan, rung: Rung, share: number): Actor[] {
+  const { s, t } = p;
+  const r = s.random;
+  const put = placed(p);
+  const draw = deck(p, expected(p, 120 * share));
+  return Array.from({ length: p.accounts }, () => {
+    const users = Array.from({ length: 30 }, () => interests(r, 0.2));
+    const who = persona(s, { perDay: 100, turns: 1.5, record: { verification: 'business' } });
+    return member(p, rung, who, () => {
+      if (!r.chance(share)) return { ...t.honest(r.pick(users), r), channel: 'reseller' };
+      const x = draw();
+      return { ...x, ...put(x.text), taken: true, channel: 'reseller' };
+    });
+  });
+}
