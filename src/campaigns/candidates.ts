@@ -1,0 +1,166 @@
+import type { SharedValue } from '../store/queries/values.ts';
+import { leiden } from './leiden.ts';
+import { type Neighbours, neighbours } from './neighbours.ts';
+import { centre, directions } from './profile.ts';
+import { rng } from './stats.ts';
+import type { Table } from './table.ts';
+
+export type Source = 'scaffold' | 'links' | 'kindred';
+
+/** A set of accounts put forward for testing, and how it was found. A hypothesis, nothing more. */
+export interface Candidate {
+  readonly accounts: readonly number[];
+  readonly sources: readonly Source[];
+  /** The shared sentences that formed it, as indices into the table's values. */
+  readonly scaffold: readonly number[];
+}
+
+export const COHORT = { accountsMin: 5, candidatesMax: 600, itemsMin: 12, neighbours: 12 } as const;
+
+/** Accounts that share sentences, one candidate for sentences that go together. */
+function fromScaffolds(t: Table): Candidate[] {
+  const groups = new Map<string, { accounts: number[]; values: number[] }>();
+  t.values.forEach((value, v) => {
+    if (value.kind !== 'scaffold') return;
+    const accounts = carriers(t, value);
+    if (accounts.length < COHORT.accountsMin) return;
+    const key = signature(accounts);
+    const g = groups.get(key);
+    if (g) g.values.push(v);
+    else groups.set(key, { accounts, values: [v] });
+  });
+  return [...groups.values()].map((g) => ({ accounts: g.accounts, sources: ['scaffold'], scaffold: g.values }));
+}
+
+/** Accounts of a sentence that carry it in at least 3 % of their exchanges: the others met it in passing. */
+function carriers(t: Table, value: SharedValue): number[] {
+  const out: number[] = [];
+  for (let i = 0; i < value.accounts.length; i++) {
+    const a = value.accounts[i] as number;
+    if (a >= 0 && (value.counts[i] as number) >= Math.max(3, 0.03 * (t.rows[a]?.n ?? 0))) out.push(a);
+  }
+  return out.sort((x, y) => x - y);
+}
+
+/** Two minima of a hash over the members: equal for sets that overlap by about nine tenths or more (Broder, 1997). */
+function signature(accounts: readonly number[]): string {
+  let a = 0xffffffff;
+  let b = 0xffffffff;
+  for (const x of accounts) {
+    a = Math.min(a, Math.imul(x + 1, 0x9e3779b1) >>> 0);
+    b = Math.min(b, Math.imul(x + 7, 0x85ebca6b) >>> 0);
+  }
+  return `${a}:${b}:${Math.round(Math.log2(accounts.length) * 3)}`;
+}
+
+/** Communities of the account-value graph; a value's edges weigh how surprising it is that two accounts share it, in bits. */
+function fromLinks(t: Table, random: () => number): Candidate[] {
+  const from: number[] = [];
+  const to: number[] = [];
+  const weight: number[] = [];
+  const n = t.rows.length;
+  t.values.forEach((value, v) => {
+    const bits = Math.log2((n + 1) / value.accounts.length) - 2;
+    if (value.kind === 'client' || bits <= 0) return;
+    for (let i = 0; i < value.accounts.length; i++) {
+      const a = value.accounts[i] as number;
+      if (a < 0) continue;
+      const part = value.kind === 'scaffold' || value.kind === 'address' || value.kind === 'network' ? (value.counts[i] as number) / (t.rows[a]?.n ?? 1) : 1;
+      if (part < 0.05) continue;
+      from.push(a);
+      to.push(n + v);
+      weight.push(bits * Math.min(1, part * 2));
+    }
+  });
+  const part = leiden({ nodes: n + t.values.length, from: Int32Array.from(from), to: Int32Array.from(to), weight: Float64Array.from(weight) }, { random });
+  return groupsOf(part, n).map((accounts) => ({ accounts, sources: ['links'], scaffold: [] }));
+}
+
+function groupsOf(part: Int32Array, accounts: number): number[][] {
+  const by = new Map<number, number[]>();
+  for (let a = 0; a < accounts; a++) {
+    const list = by.get(part[a] as number);
+    if (list) list.push(a);
+    else by.set(part[a] as number, [a]);
+  }
+  return [...by.values()].filter((g) => g.length >= COHORT.accountsMin);
+}
+
+/** Accounts whose content is too alike to be independent: communities of nearest neighbours, and the communities inside those. */
+function fromKin(near: Neighbours, active: readonly number[], random: () => number): Candidate[] {
+  const out: Candidate[] = [];
+  const split = (members: readonly number[], depth: number) => {
+    const local = new Map(members.map((a, i) => [a, i]));
+    const from: number[] = [];
+    const to: number[] = [];
+    const weight: number[] = [];
+    for (const a of members) {
+      for (let x = 0; x < near.k; x++) {
+        const b = near.ids[a * near.k + x] as number;
+        const c = near.cosine[a * near.k + x] as number;
+        const j = local.get(b);
+        if (j === undefined || c <= 0) continue;
+        from.push(local.get(a) as number);
+        to.push(j);
+        weight.push(c ** 2);
+      }
+    }
+    const part = leiden({ nodes: members.length, from: Int32Array.from(from), to: Int32Array.from(to), weight: Float64Array.from(weight) }, { random });
+    const groups = groupsOf(part, members.length).map((g) => g.map((i) => members[i] as number));
+    for (const g of groups) {
+      out.push({ accounts: g, sources: ['kindred'], scaffold: [] });
+      if (depth < 2 && g.length >= 3 * COHORT.accountsMin && g.length < members.length) split(g, depth + 1);
+    }
+  };
+  split(active, 0);
+  return out;
+}
+
+export interface Kin {
+  readonly near: Neighbours;
+  readonly active: readonly number[];
+  readonly mu: Float64Array;
+}
+
+/** Nearest neighbours in content of every account with enough items. */
+export function kin(t: Table, seed: number): Kin {
+  const active = t.rows.map((_, a) => a).filter((a) => (t.profiles.items[a] as number) >= COHORT.itemsMin);
+  const mu = centre(t.profiles, active, true);
+  const near = neighbours(directions(t.profiles, mu, COHORT.itemsMin), active, COHORT.neighbours, rng(seed));
+  return { near, active, mu };
+}
+
+/** All candidates, those that are one hypothesis found twice merged, at most 600 (what is left out is reported). */
+export function candidates(t: Table, k: Kin, seed: number): { candidates: Candidate[]; leftOut: number } {
+  const random = rng(seed + 1);
+  const found = [...fromKin(k.near, k.active, random), ...fromScaffolds(t), ...fromLinks(t, random)];
+  const merged: { set: Set<number>; sources: Set<Source>; scaffold: Set<number> }[] = [];
+  const seen = new Map<number, number[]>();
+  for (const c of found) {
+    const tries = new Map<number, number>();
+    for (const a of c.accounts) for (const m of seen.get(a) ?? []) tries.set(m, (tries.get(m) ?? 0) + 1);
+    let home = -1;
+    for (const [m, common] of tries) {
+      const g = merged[m] as (typeof merged)[number];
+      if (common / (g.set.size + c.accounts.length - common) >= 0.6) home = m;
+    }
+    if (home < 0) {
+      home = merged.length;
+      merged.push({ set: new Set(), sources: new Set(), scaffold: new Set() });
+    }
+    const g = merged[home] as (typeof merged)[number];
+    for (const a of c.accounts) {
+      if (g.set.has(a)) continue;
+      g.set.add(a);
+      const list = seen.get(a);
+      if (list) list.push(home);
+      else seen.set(a, [home]);
+    }
+    for (const s of c.sources) g.sources.add(s);
+    for (const v of c.scaffold) g.scaffold.add(v);
+  }
+  const all = merged
+    .map((g): Candidate => ({ accounts: [...g.set].sort((x, y) => x - y), sources: [...g.sources], scaffold: [...g.scaffold] }))
+    .sort((x, y) => y.sources.length - x.sources.length || y.accounts.length - x.accounts.length);
+  return { candidates: all.slice(0, COHORT.candidatesMax), leftOut: Math.max(0, all.length - COHORT.candidatesMax) };
+}

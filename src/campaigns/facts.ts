@@ -1,0 +1,159 @@
+import { type Cell, type Deck, deck } from './deck.ts';
+import { distance } from './profile.ts';
+import { median, quantile } from './stats.ts';
+import type { AccountRow } from '../store/queries/accounts.ts';
+import type { Table } from './table.ts';
+import type { ValueKind } from '../store/queries/values.ts';
+
+export const DAY = 86_400_000;
+
+/** How many members a value that is mostly the cohort's own ties together. */
+export interface Tie {
+  readonly tied: number;
+  readonly of: number;
+  /** Indices of the values, the most shared first. */
+  readonly values: readonly number[];
+}
+
+/** What the tests know of a set of accounts. The same figures are taken of cohorts and of null cohorts. */
+export interface Facts {
+  readonly accounts: readonly number[];
+  readonly exchanges: number;
+  readonly deck: Deck | null;
+  readonly distance: number;
+  readonly ties: Readonly<Record<'identity' | 'network' | 'client' | 'scaffold', Tie>>;
+  /** Standard deviation of ln(openings per active day); NaN when too few members are active on three days. */
+  readonly rateSpread: number;
+  readonly rated: number;
+  /** Members with no quiet part of the day, of those with enough exchanges to tell. */
+  readonly sleepless: { readonly k: number; readonly n: number };
+  /** Members first seen in the densest day after the window's first, of those that joined after it. */
+  readonly together: { readonly k: number; readonly n: number };
+  /** Members created in the densest week, of those whose creation is known. */
+  readonly born: { readonly k: number; readonly n: number };
+  readonly singleUse: { readonly k: number; readonly n: number };
+  readonly elicited: { readonly k: number; readonly n: number };
+  readonly fresh: { readonly k: number; readonly n: number };
+  readonly outTokensMedian: number;
+  readonly repeatedMedian: number;
+  readonly topOwner: { readonly owner: string; readonly share: number };
+  readonly topDomain: { readonly domain: string; readonly share: number };
+  readonly verified: number;
+  readonly licensed: number;
+  readonly resale: number;
+  readonly lifetimeDays: number;
+  readonly addressesPerDay: number;
+}
+
+const FAMILY: Readonly<Record<ValueKind, keyof Facts['ties']>> = {
+  scaffold: 'scaffold',
+  address: 'network',
+  network: 'network',
+  api_key: 'identity',
+  tools: 'client',
+  client: 'client',
+  payment: 'identity',
+  email_domain: 'identity',
+  email: 'identity',
+  phone: 'identity',
+};
+
+/** A sentence ties an account only when it carries a fair part of its exchanges, an address only when it is no passing one. */
+const SHARE_MIN: Readonly<Record<keyof Facts['ties'], number>> = { scaffold: 0.1, network: 0.05, client: 0.2, identity: 0 };
+
+function ties(t: Table, accounts: readonly number[]): Facts['ties'] {
+  const inside = new Map<number, number>();
+  const strong = (a: number, v: number, count: number): boolean => {
+    const kind = t.values[v]?.kind as ValueKind;
+    const family = FAMILY[kind];
+    return family === 'identity' || count >= SHARE_MIN[family] * (t.rows[a]?.n ?? 1);
+  };
+  for (const a of accounts) for (const { v, count } of t.valuesOf[a] ?? []) if (strong(a, v, count)) inside.set(v, (inside.get(v) ?? 0) + 1);
+  const out = { identity: new Set<number>(), network: new Set<number>(), client: new Set<number>(), scaffold: new Set<number>() };
+  const members = { identity: new Set<number>(), network: new Set<number>(), client: new Set<number>(), scaffold: new Set<number>() };
+  for (const [v, k] of inside) {
+    const value = t.values[v];
+    // Mostly theirs: a carrier's gateway or a famous prompt has more users outside than inside and ties nobody.
+    if (value && k >= 3 && value.accounts.length - k <= 0.5 * k) out[FAMILY[value.kind]].add(v);
+  }
+  for (const a of accounts) for (const { v, count } of t.valuesOf[a] ?? []) for (const f of ['identity', 'network', 'client', 'scaffold'] as const) if (out[f].has(v) && strong(a, v, count)) members[f].add(a);
+  const tie = (f: keyof Facts['ties']): Tie => ({ tied: members[f].size, of: accounts.length, values: [...out[f]].sort((x, y) => (inside.get(y) ?? 0) - (inside.get(x) ?? 0) || x - y) });
+  return { identity: tie('identity'), network: tie('network'), client: tie('client'), scaffold: tie('scaffold') };
+}
+
+/** Share of the quietest six hours of the day, round the clock. */
+export function quietest(hours: readonly number[]): number {
+  const total = hours.reduce((x, y) => x + y, 0) || 1;
+  let least = Number.POSITIVE_INFINITY;
+  for (let h = 0; h < 24; h++) {
+    let s = 0;
+    for (let i = 0; i < 6; i++) s += hours[(h + i) % 24] ?? 0;
+    least = Math.min(least, s);
+  }
+  return least / total;
+}
+
+function densest(times: readonly number[], span: number): number {
+  const s = [...times].sort((a, b) => a - b);
+  let best = 0;
+  for (let i = 0, j = 0; i < s.length; i++) {
+    while ((s[i] as number) - (s[j] as number) > span) j++;
+    best = Math.max(best, i - j + 1);
+  }
+  return best;
+}
+
+function top(values: readonly string[]): { name: string; share: number } {
+  const by = new Map<string, number>();
+  for (const v of values) if (v) by.set(v, (by.get(v) ?? 0) + 1);
+  let name = '';
+  let most = 0;
+  for (const [v, k] of by) if (k > most) [name, most] = [v, k];
+  return { name, share: values.length ? most / values.length : 0 };
+}
+
+const ELICITED = 0.3;
+
+/** The part of some accounts' exchanges that a cohort is tested on, where it is not all of them. */
+export interface View {
+  readonly cells: readonly Cell[];
+  readonly rows: ReadonlyMap<number, AccountRow>;
+}
+
+export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array, view?: View): Facts {
+  const rows = accounts.map((a) => view?.rows.get(a) ?? t.rows[a]).filter((r) => r !== undefined);
+  const cells = view?.cells ?? accounts.flatMap((a) => t.profiles.byAccount[a] ?? []);
+  const records = accounts.map((a) => t.records[a] ?? null);
+  const rated = rows.filter((r) => r.days >= 3).map((r) => Math.log(Math.max(1, r.openings) / r.days));
+  const m = rated.reduce((x, y) => x + y, 0) / Math.max(1, rated.length);
+  const telling = rows.filter((r) => r.n >= 60 && r.days >= 3);
+  const joined = rows.map((r) => r.first).filter((x) => x > t.from + DAY);
+  const created = records.map((r) => r?.created ?? null).filter((x): x is number => x !== null);
+  const texts = rows.filter((r) => r.with_text > 0);
+  const domain = top(records.map((r) => r?.email_domain ?? ''));
+  const owner = top(accounts.map((a) => t.owner[a] ?? ''));
+  return {
+    accounts,
+    exchanges: rows.reduce((x, r) => x + r.n, 0),
+    deck: t.hasText ? deck(cells) : null,
+    distance: t.hasText ? distance(cells, mu) : 0,
+    ties: ties(t, accounts),
+    rateSpread: rated.length >= 4 ? Math.sqrt(rated.reduce((x, y) => x + (y - m) ** 2, 0) / (rated.length - 1)) : Number.NaN,
+    rated: rated.length,
+    sleepless: { k: telling.filter((r) => quietest(r.hours) > 0.12).length, n: telling.length },
+    together: { k: joined.length >= 3 ? densest(joined, DAY) : 0, n: joined.length >= 3 ? joined.length : 0 },
+    born: { k: created.length >= 3 ? densest(created, 7 * DAY) : 0, n: created.length >= 3 ? created.length : 0 },
+    singleUse: { k: rows.filter((r) => r.openings >= 0.9 * r.n).length, n: rows.length },
+    elicited: { k: texts.filter((r) => (r.reasoned + r.graded) / r.with_text >= ELICITED).length, n: texts.length },
+    fresh: { k: accounts.filter((a) => (t.repeated[a] ?? 0) < 0.05).length, n: accounts.length },
+    outTokensMedian: median(rows.map((r) => r.out_tokens / r.n)),
+    repeatedMedian: median(accounts.map((a) => t.repeated[a] ?? 0)),
+    topOwner: { owner: owner.name, share: owner.share },
+    topDomain: { domain: domain.name, share: domain.share },
+    verified: records.filter((r) => r?.verification === 'business' || r?.verification === 'id').length / Math.max(1, accounts.length),
+    licensed: records.filter((r) => r?.labels.includes('approved:synthetic-data')).length / Math.max(1, accounts.length),
+    resale: rows.filter((r) => r.channel === 'reseller' || r.channel === 'marketplace' || r.end_users >= 20).length / Math.max(1, rows.length),
+    lifetimeDays: quantile(rows.map((r) => (r.last - r.first) / DAY), 0.9),
+    addressesPerDay: median(rows.map((r) => r.addresses / Math.max(1, r.days))),
+  };
+}

@@ -1,0 +1,211 @@
+import type { Kind } from '../model/dossier.ts';
+import { type Candidate, candidates, COHORT, type Kin, kin } from './candidates.ts';
+import { type Facts, factsOf, type View } from './facts.ts';
+import { type Judged, judgeMembers, Pool, shares } from './membership.ts';
+import { type Ledger, ledger, type Learned, learn } from './ledger.ts';
+import { type NullCohort, nullCohorts, references } from './nulls.ts';
+import { explained, type Honest, type Rival, rivals } from './rivals.ts';
+import { median, quantile } from './stats.ts';
+import type { Table } from './table.ts';
+
+export type Verdict = 'campaign' | 'other kind' | 'look-alike' | 'undecided' | 'nothing';
+
+/** One cohort, judged. */
+export interface Case {
+  readonly candidate: Candidate;
+  readonly facts: Facts;
+  readonly ledger: Ledger;
+  readonly rivals: readonly Rival[];
+  readonly members: readonly Judged[];
+  readonly verdict: Verdict;
+  readonly kind: Kind;
+  readonly missing: readonly string[];
+  readonly confidence: number;
+}
+
+export interface Judgement {
+  readonly cases: readonly Case[];
+  readonly tested: number;
+  readonly leftOut: number;
+  readonly nulls: readonly NullCohort[];
+  readonly references: readonly number[];
+  readonly tenured: boolean;
+}
+
+export interface JudgeOptions {
+  readonly seed: number;
+  /** A cohort is named a campaign from this confidence on. */
+  readonly confidenceMin: number;
+  /** Cells of some accounts, of the exchanges that carry one of these values only. */
+  readonly scoped: (accounts: readonly number[], values: readonly number[]) => Promise<View>;
+  readonly without?: readonly string[];
+  readonly progress?: (said: string, done: number, all: number) => void;
+}
+
+const LIMITS = { look: 120, honestSample: 300, membersMin: 5, suspectBits: -4 } as const;
+
+/** Link -> cohort -> test -> membership -> verdict. Seeded; no I/O of its own but the scoped cells it is given. */
+export async function judge(t: Table, o: JudgeOptions): Promise<Judgement> {
+  const k = kin(t, o.seed);
+  const found = candidates(t, k, o.seed);
+  const refs = references(t, k);
+  const drawn = nullCohorts(t, k, refs.accounts, o.seed);
+  const rough = honestFrom(learn(drawn.map((n) => n.facts)), drawn);
+  const nulls = drawn.filter((n) => !explained(n.facts, t, rough));
+  let learned = learn(nulls.map((n) => n.facts));
+  let honest = honestFrom(learned, nulls);
+  const scopes = new Map<Candidate, View>();
+  let first: { c: Candidate; f: Facts; bits: number }[] = [];
+  for (const [i, c] of found.candidates.entries()) {
+    o.progress?.('testing cohorts', i, found.candidates.length);
+    const f = await look(t, k, c, o, scopes);
+    if (f) first.push({ c, f, bits: ledger(f, learned, c.sources, []).coordinationBits });
+  }
+  first.sort(order);
+  // A cohort and its like are no reference for one another: null cohorts leave out every cohort that no explanation clears. How many there
+  // are raises the chance that such cohorts are honest for a reason not on our list.
+  const suspects = distinct(first.filter((x) => x.bits + learned.overlap.coordination > LIMITS.suspectBits && !rivals(x.f, x.c, t, honest, o.without).some((r) => r.fits)));
+  if (suspects.length > 0) {
+    const held = new Set(suspects.flatMap((x) => x.c.accounts));
+    const clean = nulls.filter((n) => n.facts.accounts.filter((a) => held.has(a)).length < 0.3 * n.facts.accounts.length);
+    learned = learn(clean.map((n) => n.facts), suspects.length - 1);
+    honest = honestFrom(learned, clean);
+    first = first.map((x) => ({ ...x, bits: ledger(x.f, learned, x.c.sources, []).coordinationBits })).sort(order);
+  }
+  const cases: Case[] = [];
+  const taken = new Set<number>();
+  for (const [i, x] of first.slice(0, LIMITS.look).entries()) {
+    o.progress?.('judging members', i, Math.min(LIMITS.look, first.length));
+    const fresh = x.c.accounts.filter((a) => !taken.has(a)).length;
+    if (fresh < COHORT.accountsMin || fresh < 0.5 * x.c.accounts.length) continue;
+    const one = settle(t, k, x.c, x.f, scopes.get(x.c) ?? null, learned, honest, refs.accounts, taken, o);
+    cases.push(one);
+    if (one.verdict !== 'nothing') for (const m of one.members) taken.add(m.account);
+  }
+  return { cases, tested: found.candidates.length, leftOut: found.leftOut, nulls, references: refs.accounts, tenured: refs.tenured };
+}
+
+/** The likeliest first; of a cohort and its fragments the whole one, which a fragment may pass by luck. */
+const order = (x: { c: Candidate; bits: number }, y: { c: Candidate; bits: number }): number =>
+  y.bits + 1.5 * Math.log2(y.c.accounts.length) - (x.bits + 1.5 * Math.log2(x.c.accounts.length)) || (y.c.accounts[0] ?? 0) - (x.c.accounts[0] ?? 0);
+
+/** Cohorts that mostly overlap are one. */
+function distinct<T extends { readonly c: Candidate }>(list: readonly T[]): T[] {
+  const held = new Set<number>();
+  return list.filter((x) => {
+    const fresh = x.c.accounts.filter((a) => !held.has(a)).length;
+    for (const a of x.c.accounts) held.add(a);
+    return fresh >= 0.5 * x.c.accounts.length;
+  });
+}
+
+function honestFrom(learned: Learned, nulls: readonly NullCohort[]): Honest {
+  const model = learned.models.get('deck') as { low: number; logMedian: number };
+  const d = nulls.map((n) => n.facts.distance).filter(Number.isFinite);
+  return { rhoLow: model.low, rhoMedian: Math.exp(model.logMedian), distanceLow: d.length >= 10 ? 0.5 * quantile(d, 0.05) : 0 };
+}
+
+function narrowed(scope: View | null, accounts: readonly number[]): View | undefined {
+  if (!scope) return undefined;
+  const set = new Set(accounts);
+  return { rows: scope.rows, cells: scope.cells.filter((x) => set.has(x.account)) };
+}
+
+/** Part of an account's exchanges that carry one of the candidate's sentences. */
+function carried(t: Table, c: Candidate): (a: number) => number {
+  const set = new Set(c.scaffold);
+  return (a) => {
+    let best = 0;
+    for (const { v, count } of t.valuesOf[a] ?? []) if (set.has(v)) best = Math.max(best, count / (t.rows[a]?.n ?? 1));
+    return best;
+  };
+}
+
+async function look(t: Table, k: Kin, c: Candidate, o: JudgeOptions, scopes: Map<Candidate, View>): Promise<Facts | null> {
+  if (c.accounts.length < COHORT.accountsMin) return null;
+  if (c.scaffold.length > 0 && t.hasText) {
+    // Accounts that carry the sentence in part of their traffic are tested on that part.
+    const part = median(c.accounts.map(carried(t, c)).filter((x) => x > 0));
+    const spread = Math.max(...c.scaffold.map((v) => t.values[v]?.accounts.length ?? 0));
+    if (part < 0.85 && spread <= 2 * c.accounts.length) {
+      const view = await o.scoped(c.accounts, c.scaffold);
+      scopes.set(c, view);
+      return factsOf(t, c.accounts, k.mu, view);
+    }
+  }
+  return factsOf(t, c.accounts, k.mu);
+}
+
+function settle(t: Table, k: Kin, c: Candidate, before: Facts, scope: View | null, learned: Learned, honest: Honest, refs: readonly number[], taken: ReadonlySet<number>, o: JudgeOptions): Case {
+  let accounts: readonly number[] = c.accounts.filter((a) => !taken.has(a));
+  let members: Judged[] = accounts.map((account) => ({ account, membership: 0.5, share: Number.NaN, low: 0, high: 1 }));
+  let facts = before;
+  const carries = carried(t, c);
+  // Only cohorts that are not plainly heterogeneous are worth the work of sharing out members.
+  if (t.hasText && (facts.deck?.rho ?? 1) < honest.rhoMedian) {
+    for (let round = 0; round < 4; round++) {
+      const judged = share(t, k, accounts, scope, carries, refs, taken, facts);
+      const kept = judged.filter((j) => j.membership >= 0.5);
+      if (kept.length < LIMITS.membersMin) break;
+      const same = kept.length === accounts.length;
+      members = kept;
+      accounts = kept.map((j) => j.account);
+      facts = factsOf(t, accounts, k.mu, narrowed(scope, accounts));
+      if (same) break;
+    }
+  }
+  const tried = rivals(facts, c, t, honest, o.without);
+  const book = ledger(facts, learned, c.sources, tried.filter((r) => r.bits !== 0).map((r) => ({ axis: r.axis, bits: r.bits, reason: r.reason, id: `rival:${r.id}` })));
+  const confidence = book.coordination * book.extraction;
+  const fitting = tried.find((r) => r.fits);
+  const { verdict, kind } = decide(book, facts, fitting, confidence, o.confidenceMin);
+  return { candidate: c, facts, ledger: book, rivals: tried, members, verdict, kind, missing: verdict === 'undecided' ? lacking(facts, book, honest) : [], confidence };
+}
+
+function share(t: Table, k: Kin, accounts: readonly number[], scope: View | null, carries: (a: number) => number, refs: readonly number[], taken: ReadonlySet<number>, facts: Facts): Judged[] {
+  const inside = new Set(accounts);
+  const pool = new Pool(scope?.cells ?? accounts.flatMap((a) => t.profiles.byAccount[a] ?? []));
+  const near = new Set(accounts);
+  for (const a of accounts) {
+    for (let x = 0; x < k.near.k; x++) {
+      const b = k.near.ids[a * k.near.k + x] as number;
+      if (b >= 0 && !taken.has(b)) near.add(b);
+    }
+  }
+  const honest = refs.filter((a) => !near.has(a));
+  const step = Math.max(1, Math.floor(honest.length / LIMITS.honestSample));
+  const sample = honest.filter((_, i) => i % step === 0);
+  const tied = new Set<number>();
+  const values = new Set([...facts.ties.identity.values, ...facts.ties.network.values]);
+  for (const a of near) if ((t.valuesOf[a] ?? []).some((x) => values.has(x.v))) tied.add(a);
+  return judgeMembers(shares(t, pool, k.mu, [...near].sort((x, y) => x - y)), shares(t, pool, k.mu, sample), (a) => inside.has(a) && tied.has(a), carries);
+}
+
+function decide(book: Ledger, f: Facts, fitting: Rival | undefined, confidence: number, confidenceMin: number): { verdict: Verdict; kind: Kind } {
+  const oneHand = book.coordination >= 0.5;
+  if (fitting) {
+    if (fitting.becomes === 'look-alike' || !oneHand) return { verdict: 'look-alike', kind: fitting.becomes === 'look-alike' ? 'look-alike' : fitting.becomes };
+    return { verdict: 'other kind', kind: fitting.becomes };
+  }
+  if (confidence >= confidenceMin) return { verdict: 'campaign', kind: 'extraction campaign' };
+  if (oneHand && book.extraction < 0.5) return { verdict: 'other kind', kind: f.singleUse.k < 0.5 * f.singleUse.n && f.born.k >= 0.5 * f.born.n && f.born.n > 0 ? 'trial farming' : 'purpose unclear' };
+  if (book.coordination >= 0.02 && book.extraction >= 0.2) {
+    const deck = book.evidence.find((e) => e.signal === 'deck');
+    return { verdict: 'undecided', kind: deck && deck.bits > 3 ? 'one source, hands unresolved' : 'purpose unclear' };
+  }
+  return { verdict: 'nothing', kind: 'purpose unclear' };
+}
+
+/** What would decide: said for each test that could not speak. */
+function lacking(f: Facts, book: Ledger, honest: Honest): string[] {
+  const out: string[] = [];
+  if (f.deck && 3 * f.deck.se > honest.rhoLow) {
+    const more = Math.ceil(f.deck.items * ((3 * f.deck.se) / honest.rhoLow) ** 2 - f.deck.items);
+    out.push(`deck: about ${more} more distinct items over these ${f.deck.accounts} accounts (three standard errors are ${(3 * f.deck.se).toFixed(4)}, the honest 5 % quantile ${honest.rhoLow.toFixed(4)})`);
+  }
+  if (!f.deck) out.push('deck: text of at least two opening requests from three members or more');
+  for (const e of book.evidence) if (e.outcome === 'not applicable' && e.signal !== 'deck') out.push(`${e.signal}: ${e.reason}`);
+  const short = 3.3 - book.coordinationBits;
+  if (short > 0) out.push(`coordination lacks ${short.toFixed(1)} bits for nine in ten: a second tie of another kind (identity, network, timing) or more reference accounts to judge against`);
+  return out;
+}

@@ -1,0 +1,218 @@
+/**
+ * Leiden communities (Traag, Waltman and van Eck, "From Louvain to Leiden", 2019) for weighted modularity: local moving
+ * with a queue, refinement inside each community, aggregation by the refined partition. Communities come out connected;
+ * the same seed gives the same communities.
+ */
+export interface Graph {
+  readonly nodes: number;
+  /** Undirected edges, each once; loops allowed. */
+  readonly from: Int32Array;
+  readonly to: Int32Array;
+  readonly weight: Float64Array;
+}
+
+interface Csr {
+  readonly n: number;
+  readonly start: Int32Array;
+  readonly next: Int32Array;
+  readonly w: Float64Array;
+  /** Weight of the loop of each node, counted once. */
+  readonly loop: Float64Array;
+  readonly strength: Float64Array;
+}
+
+function csr(g: Graph): Csr {
+  const degree = new Int32Array(g.nodes + 1);
+  const loop = new Float64Array(g.nodes);
+  const strength = new Float64Array(g.nodes);
+  for (let e = 0; e < g.from.length; e++) {
+    const a = g.from[e] as number;
+    const b = g.to[e] as number;
+    const w = g.weight[e] as number;
+    strength[a] = (strength[a] as number) + w;
+    strength[b] = (strength[b] as number) + w;
+    if (a === b) loop[a] = (loop[a] as number) + w;
+    else {
+      degree[a + 1] = (degree[a + 1] as number) + 1;
+      degree[b + 1] = (degree[b + 1] as number) + 1;
+    }
+  }
+  for (let i = 0; i < g.nodes; i++) degree[i + 1] = (degree[i + 1] as number) + (degree[i] as number);
+  const start = degree.slice();
+  const next = new Int32Array(start[g.nodes] as number);
+  const w = new Float64Array(next.length);
+  const at = start.slice();
+  const put = (a: number, b: number, x: number) => {
+    const i = at[a] as number;
+    next[i] = b;
+    w[i] = x;
+    at[a] = i + 1;
+  };
+  for (let e = 0; e < g.from.length; e++) {
+    const a = g.from[e] as number;
+    const b = g.to[e] as number;
+    if (a === b) continue;
+    put(a, b, g.weight[e] as number);
+    put(b, a, g.weight[e] as number);
+  }
+  return { n: g.nodes, start, next, w, loop, strength };
+}
+
+function shuffled(n: number, random: () => number): Int32Array {
+  const order = Int32Array.from({ length: n }, (_, i) => i);
+  for (let i = n - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    const x = order[i] as number;
+    order[i] = order[j] as number;
+    order[j] = x;
+  }
+  return order;
+}
+
+/** Moves nodes while modularity rises; only neighbours of a moved node are looked at again. */
+function move(g: Csr, part: Int32Array, total: number, resolution: number, random: () => number): boolean {
+  const strength = new Float64Array(g.n);
+  for (let i = 0; i < g.n; i++) strength[part[i] as number] = (strength[part[i] as number] as number) + (g.strength[i] as number);
+  const queue: number[] = [...shuffled(g.n, random)];
+  const queued = new Uint8Array(g.n).fill(1);
+  const link = new Float64Array(g.n);
+  let moved = false;
+  for (let head = 0; head < queue.length; head++) {
+    const i = queue[head] as number;
+    queued[i] = 0;
+    const own = part[i] as number;
+    const k = g.strength[i] as number;
+    const near: number[] = [];
+    for (let e = g.start[i] as number; e < (g.start[i + 1] as number); e++) {
+      const c = part[g.next[e] as number] as number;
+      if (link[c] === 0) near.push(c);
+      link[c] = (link[c] as number) + (g.w[e] as number);
+    }
+    strength[own] = (strength[own] as number) - k;
+    let best = own;
+    let gain = (link[own] as number) - (resolution * k * (strength[own] as number)) / total;
+    for (const c of near) {
+      const x = (link[c] as number) - (resolution * k * (strength[c] as number)) / total;
+      if (x > gain + 1e-12) {
+        gain = x;
+        best = c;
+      }
+    }
+    strength[best] = (strength[best] as number) + k;
+    for (const c of near) link[c] = 0;
+    if (best !== own) {
+      part[i] = best;
+      moved = true;
+      for (let e = g.start[i] as number; e < (g.start[i + 1] as number); e++) {
+        const j = g.next[e] as number;
+        if (part[j] !== best && !queued[j]) {
+          queued[j] = 1;
+          queue.push(j);
+        }
+      }
+    }
+  }
+  return moved;
+}
+
+/** Splits each community into well-connected parts: single nodes merge only with parts of their own community they are linked to. */
+function refine(g: Csr, part: Int32Array, total: number, resolution: number, random: () => number): Int32Array {
+  const sub = Int32Array.from({ length: g.n }, (_, i) => i);
+  const strength = g.strength.slice();
+  const single = new Uint8Array(g.n).fill(1);
+  const link = new Float64Array(g.n);
+  for (const i of shuffled(g.n, random)) {
+    if (!single[i]) continue;
+    const near: number[] = [];
+    for (let e = g.start[i] as number; e < (g.start[i + 1] as number); e++) {
+      const j = g.next[e] as number;
+      if (part[j] !== part[i]) continue;
+      const c = sub[j] as number;
+      if (link[c] === 0) near.push(c);
+      link[c] = (link[c] as number) + (g.w[e] as number);
+    }
+    const k = g.strength[i] as number;
+    let best = -1;
+    let gain = 0;
+    for (const c of near) {
+      if (c === sub[i]) continue;
+      const x = (link[c] as number) - (resolution * k * (strength[c] as number)) / total;
+      if (x > gain) {
+        gain = x;
+        best = c;
+      }
+    }
+    for (const c of near) link[c] = 0;
+    if (best >= 0) {
+      strength[best] = (strength[best] as number) + k;
+      strength[sub[i] as number] = (strength[sub[i] as number] as number) - k;
+      sub[i] = best;
+      single[best] = 0;
+      single[i] = 0;
+    }
+  }
+  return sub;
+}
+
+function renumber(part: Int32Array): number {
+  const seen = new Map<number, number>();
+  for (let i = 0; i < part.length; i++) {
+    const c = part[i] as number;
+    let id = seen.get(c);
+    if (id === undefined) {
+      id = seen.size;
+      seen.set(c, id);
+    }
+    part[i] = id;
+  }
+  return seen.size;
+}
+
+/** Community of each node, numbered from 0. */
+export function leiden(graph: Graph, options: { readonly random: () => number; readonly resolution?: number; readonly rounds?: number }): Int32Array {
+  const resolution = options.resolution ?? 1;
+  let g = csr(graph);
+  let total = 0;
+  for (let i = 0; i < g.n; i++) total += g.strength[i] as number;
+  const result = Int32Array.from({ length: g.n }, (_, i) => i);
+  if (total === 0) return result;
+  let part = Int32Array.from({ length: g.n }, (_, i) => i);
+  // Node of the current graph that each original node has become.
+  let node = result.slice();
+  for (let round = 0; round < (options.rounds ?? 20); round++) {
+    const moved = move(g, part, total, resolution, options.random);
+    const communities = renumber(part);
+    for (let i = 0; i < result.length; i++) result[i] = part[node[i] as number] as number;
+    if (!moved || communities === g.n) break;
+    const sub = refine(g, part, total, resolution, options.random);
+    const parts = renumber(sub);
+    const up = new Int32Array(parts);
+    for (let i = 0; i < g.n; i++) up[sub[i] as number] = part[i] as number;
+    const edges = new Map<number, number>();
+    const add = (a: number, b: number, w: number) => {
+      const key = Math.min(a, b) * parts + Math.max(a, b);
+      edges.set(key, (edges.get(key) ?? 0) + w);
+    };
+    for (let i = 0; i < g.n; i++) {
+      if (g.loop[i]) add(sub[i] as number, sub[i] as number, g.loop[i] as number);
+      for (let e = g.start[i] as number; e < (g.start[i + 1] as number); e++) {
+        const j = g.next[e] as number;
+        if (i < j) add(sub[i] as number, sub[j] as number, g.w[e] as number);
+      }
+    }
+    const from = new Int32Array(edges.size);
+    const to = new Int32Array(edges.size);
+    const weight = new Float64Array(edges.size);
+    let at = 0;
+    for (const [key, w] of edges) {
+      from[at] = Math.floor(key / parts);
+      to[at] = key % parts;
+      weight[at++] = w;
+    }
+    node = node.map((x) => sub[x] as number);
+    g = csr({ nodes: parts, from, to, weight });
+    part = up;
+  }
+  renumber(result);
+  return result;
+}

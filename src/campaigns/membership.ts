@@ -1,0 +1,145 @@
+import { type Cell, BUCKETINGS, BUCKETS, DIMENSIONS } from './deck.ts';
+import { clamp, LOG2E, probability, quantile } from './stats.ts';
+import type { Table } from './table.ts';
+
+export interface Share {
+  readonly account: number;
+  readonly share: number;
+  readonly low: number;
+  readonly high: number;
+  /** ln-likelihood gained an item by letting part of the content come from the cohort's pool. */
+  readonly gain: number;
+  readonly items: number;
+}
+
+/**
+ * s = argmax of sum log(s q + (1 - s) p) over an account's items, with its profile interval (drop of 1.92, Wilks 1938). q is the pool as
+ * the other members show it, p the honest population. Bucketings are averaged, not multiplied: they are views of the same items.
+ */
+export function shareOf(counts: ArrayLike<number>, at: number, q: Float64Array, p: Float64Array): { share: number; low: number; high: number; gain: number } {
+  const where: number[] = [];
+  for (let d = 0; d < DIMENSIONS; d++) if ((counts[at + d] as number) > 0) where.push(d);
+  const value = (s: number): number => {
+    let l = 0;
+    for (const d of where) l += (counts[at + d] as number) * Math.log(s * (q[d] as number) + (1 - s) * (p[d] as number));
+    return l / BUCKETINGS;
+  };
+  let a = 0;
+  let b = 1;
+  // Concave in s: golden section.
+  const g = (Math.sqrt(5) - 1) / 2;
+  let x = b - g * (b - a);
+  let y = a + g * (b - a);
+  let fx = value(x);
+  let fy = value(y);
+  for (let i = 0; i < 24; i++) {
+    if (fx < fy) {
+      a = x;
+      x = y;
+      fx = fy;
+      y = a + g * (b - a);
+      fy = value(y);
+    } else {
+      b = y;
+      y = x;
+      fy = fx;
+      x = b - g * (b - a);
+      fx = value(x);
+    }
+  }
+  let share = (a + b) / 2;
+  let best = value(share);
+  for (const end of [0, 1]) {
+    const v = value(end);
+    if (v >= best) [share, best] = [end, v];
+  }
+  const edge = (from: number, to: number): number => {
+    if (best - value(to) < 1.92) return to;
+    let inside = from;
+    let outside = to;
+    for (let i = 0; i < 18; i++) {
+      const m = (inside + outside) / 2;
+      if (best - value(m) < 1.92) inside = m;
+      else outside = m;
+    }
+    return inside;
+  };
+  return { share, low: edge(share, 0), high: edge(share, 1), gain: best - value(0) };
+}
+
+/** Bucket shares of a pool of cells without one account's own: sums kept so that leaving one out is cheap. */
+export class Pool {
+  private readonly sums = new Float64Array(DIMENSIONS);
+  private total = 0;
+  private readonly own = new Map<number, { counts: Float64Array; n: number }>();
+
+  constructor(cells: readonly Cell[]) {
+    for (const c of cells) {
+      let o = this.own.get(c.account);
+      if (!o) {
+        o = { counts: new Float64Array(DIMENSIONS), n: 0 };
+        this.own.set(c.account, o);
+      }
+      o.n += c.buckets.length / BUCKETINGS;
+      for (let i = 0; i < c.buckets.length; i++) {
+        const d = (i % BUCKETINGS) * BUCKETS + (c.buckets[i] as number);
+        o.counts[d] = (o.counts[d] as number) + 1;
+      }
+    }
+    for (const o of this.own.values()) this.add(o, 1);
+  }
+
+  private add(o: { counts: Float64Array; n: number }, sign: number): void {
+    // No account weighs more than 200 items: the pool is the members', not the busiest member's.
+    const w = (sign * Math.min(o.n, 200)) / Math.max(1, o.n);
+    this.total += w * o.n;
+    for (let d = 0; d < DIMENSIONS; d++) this.sums[d] = (this.sums[d] as number) + w * (o.counts[d] as number);
+  }
+
+  without(account: number): Float64Array {
+    const o = this.own.get(account);
+    if (o) this.add(o, -1);
+    const out = new Float64Array(DIMENSIONS);
+    for (let d = 0; d < DIMENSIONS; d++) out[d] = ((this.sums[d] as number) + 1 / BUCKETS) / (this.total + 1);
+    if (o) this.add(o, 1);
+    return out;
+  }
+}
+
+/** Shares of some accounts in a cohort's pool. */
+export function shares(t: Table, pool: Pool, mu: Float64Array, accounts: readonly number[]): Share[] {
+  return accounts.map((account) => {
+    const items = t.profiles.items[account] as number;
+    const s = shareOf(t.profiles.counts, account * DIMENSIONS, pool.without(account), mu);
+    return { account, items, share: s.share, low: s.low, high: s.high, gain: s.gain / Math.max(1, items) };
+  });
+}
+
+export interface Judged {
+  readonly account: number;
+  readonly membership: number;
+  readonly share: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * Membership of each account: its gain from the pool against the 99.9 % quantile of honest references, plus what its private ties add.
+ * A sentence can be copied by a stranger: it adds only where the content, which it takes no part in, comes from the pool as well.
+ */
+export function judgeMembers(all: readonly Share[], honest: readonly Share[], tied: (account: number) => boolean, carries: (account: number) => number): Judged[] {
+  // Where nearly every account of the cohort carries one sentence, one that does not is no member on content alone.
+  const coverage = Math.min(0.99, all.filter((s) => carries(s.account) > 0).length / Math.max(1, all.length));
+  const missing = coverage > 0.5 ? Math.log2(1 - coverage) - 1 : 0;
+  const limit = honest.length >= 20 ? Math.max(0.02, quantile(honest.map((h) => h.gain), 0.999)) : 0.25;
+  const lowLimit = honest.length >= 20 ? clamp(quantile(honest.map((h) => h.low), 0.9), 0.01, 0.6) : 0.3;
+  return all.map((s) => {
+    const carried = carries(s.account);
+    let bits = clamp((s.gain - limit) * s.items * LOG2E, -8, 10);
+    if (carried > 0 && s.low > 0) bits = Math.max(bits, 0) + (s.low > lowLimit || carried >= 0.02 ? 5 : 0);
+    if (carried === 0) bits += missing * 1.5;
+    if (tied(s.account) && s.low > 0) bits += 4;
+    if (s.items < 4) bits = carried > 0 || tied(s.account) ? 1 : -2;
+    return { account: s.account, membership: probability(bits), share: s.share, low: s.low, high: s.high };
+  });
+}

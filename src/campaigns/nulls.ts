@@ -1,0 +1,57 @@
+import { type Kin } from './candidates.ts';
+import { type Facts, factsOf, DAY } from './facts.ts';
+import { rng } from './stats.ts';
+import type { Table } from './table.ts';
+
+export const NULLS = { size: 8, most: 400, tenureDays: 30, referencesMin: 200 } as const;
+
+export interface NullCohort {
+  readonly facts: Facts;
+}
+
+/**
+ * Reference accounts: tenured or verified where enough are; otherwise everybody, because a campaign counts as one community among
+ * many in the null cohorts and robust fits carry up to 45 % of them.
+ */
+export function references(t: Table, k: Kin): { accounts: number[]; tenured: boolean } {
+  const fit = (a: number): boolean => {
+    const r = t.records[a];
+    if (!r || r.closed_reason !== '' || r.created === null) return false;
+    return r.verification === 'id' || r.verification === 'business' || r.created <= t.from - NULLS.tenureDays * DAY;
+  };
+  const tenured = k.active.filter(fit);
+  if (tenured.length >= NULLS.referencesMin) return { accounts: tenured, tenured: true };
+  return { accounts: k.active.filter((a) => (t.records[a]?.closed_reason ?? '') === ''), tenured: false };
+}
+
+/**
+ * Null cohorts of the same builder: a random reference account and its nearest neighbours in content among the references, each account
+ * in one null cohort only. They are picked for being alike, as cohorts are, so that being alike alone earns nothing.
+ */
+export function nullCohorts(t: Table, k: Kin, refs: readonly number[], seed: number): NullCohort[] {
+  const random = rng(seed + 2);
+  const free = new Set(refs);
+  const order = [...refs];
+  for (let i = order.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [order[i], order[j]] = [order[j] as number, order[i] as number];
+  }
+  const out: NullCohort[] = [];
+  for (const seedAccount of order) {
+    if (out.length >= NULLS.most) break;
+    if (!free.has(seedAccount)) continue;
+    const members = [seedAccount];
+    // Neighbours, then neighbours of neighbours, nearest first.
+    for (let at = 0; at < members.length && members.length < NULLS.size; at++) {
+      const a = members[at] as number;
+      for (let x = 0; x < k.near.k && members.length < NULLS.size; x++) {
+        const b = k.near.ids[a * k.near.k + x] as number;
+        if (b >= 0 && free.has(b) && !members.includes(b)) members.push(b);
+      }
+    }
+    if (members.length < 5) continue;
+    for (const a of members) free.delete(a);
+    out.push({ facts: factsOf(t, members, k.mu) });
+  }
+  return out;
+}

@@ -1,0 +1,158 @@
+import type { Explanation } from '../model/dossier.ts';
+import type { Candidate } from './candidates.ts';
+import type { Facts } from './facts.ts';
+import type { Table } from './table.ts';
+
+export interface Rival extends Explanation {
+  readonly id: string;
+  /** What the cohort is if this explanation holds; null for one that only speaks against. */
+  readonly becomes: 'look-alike' | 'declared multi-account use' | 'reselling' | 'trial farming';
+  readonly axis: 'coordination' | 'extraction';
+  readonly bits: number;
+}
+
+const pc = (x: number): string => `${Math.round(100 * x)} %`;
+
+/** The middle of what honest null cohorts show, for explanations that say "as heterogeneous as anyone". */
+export interface Honest {
+  readonly rhoLow: number;
+  readonly rhoMedian: number;
+  readonly distanceLow: number;
+}
+
+type Test = (f: Facts, c: Candidate, t: Table, h: Honest) => Omit<Rival, 'id' | 'becomes'>;
+
+const human = (f: Facts): boolean => f.sleepless.n === 0 || f.sleepless.k <= 0.4 * f.sleepless.n;
+const heterogeneous = (f: Facts, h: Honest): boolean => f.deck !== null && f.deck.rho - 2 * f.deck.se > 0 && f.deck.rho >= h.rhoLow;
+
+/**
+ * Innocent explanations, each with a mechanism of its own to look for. What an account says of itself never clears it alone: a declared owner
+ * counts with the provider's verification, a grant with the provider's label.
+ */
+const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes']; readonly test: Test }[] = [
+  {
+    id: 'licensed',
+    becomes: 'look-alike',
+    test: (f) => ({
+      kind: 'licensed synthetic-data customer',
+      fits: f.licensed >= 0.8 || (f.licensed > 0 && f.topOwner.share >= 0.8),
+      axis: 'extraction',
+      bits: -12,
+      reason: f.licensed > 0 ? `${pc(f.licensed)} of the accounts hold the label approved:synthetic-data` : 'no account holds a grant for synthetic data',
+    }),
+  },
+  {
+    id: 'one-organisation',
+    becomes: 'declared multi-account use',
+    test: (f) => {
+      const named = f.topOwner.share >= 0.8;
+      return {
+        kind: 'one declared organisation (seats, or one pipeline over several accounts)',
+        fits: named && f.verified >= 0.5,
+        axis: 'extraction',
+        bits: named && f.verified >= 0.5 ? -10 : named ? -3 : 0,
+        reason: named ? `${pc(f.topOwner.share)} of the accounts are declared by one organisation, ${pc(f.verified)} of them verified` : 'no organisation declares most of the accounts',
+      };
+    },
+  },
+  {
+    id: 'benchmark',
+    becomes: 'look-alike',
+    test: (f) => ({
+      kind: 'evaluation harness on a shared benchmark',
+      fits: f.repeatedMedian >= 0.3,
+      axis: 'coordination',
+      bits: -10,
+      reason: `${pc(f.repeatedMedian)} of a member's distinct items are sent by other accounts too; a dealt pool hardly repeats`,
+    }),
+  },
+  {
+    id: 'classroom',
+    becomes: 'look-alike',
+    test: (f) => ({
+      kind: 'classroom',
+      fits: f.repeatedMedian >= 0.08 && human(f) && f.ties.network.tied >= 0.5 * f.accounts.length,
+      axis: 'coordination',
+      bits: -8,
+      reason: `${pc(f.repeatedMedian)} of items shared, ${f.ties.network.tied} of ${f.accounts.length} members on shared networks, ${human(f) ? 'human days' : 'no human days'}`,
+    }),
+  },
+  {
+    id: 'reseller',
+    becomes: 'reselling',
+    test: (f, _c, _t, h) => {
+      const mixed = f.distance <= h.distanceLow;
+      const used = f.singleUse.k <= 0.5 * f.singleUse.n;
+      return {
+        kind: 'reseller or app that spreads its users over accounts',
+        fits: (f.resale >= 0.6 && (mixed || used)) || (mixed && used && !heterogeneous(f, h)),
+        axis: 'extraction',
+        bits: -6,
+        reason: `${pc(f.resale)} of the accounts resell; content ${mixed ? 'is as mixed as the population' : 'stands apart from the population'}, answers ${used ? 'are followed up' : 'are not followed up'}`,
+      };
+    },
+  },
+  {
+    id: 'agent',
+    becomes: 'look-alike',
+    test: (f, c, _t, h) => ({
+      kind: 'popular agent, app or template with work of its users own',
+      fits: c.sources.includes('scaffold') && heterogeneous(f, h),
+      axis: 'coordination',
+      bits: 0,
+      reason: f.deck ? `a shared sentence, and subjects as different as honest accounts' (rho ${f.deck.rho.toFixed(3)}, honest cohorts from ${h.rhoLow.toFixed(3)})` : 'content too thin to compare',
+    }),
+  },
+  {
+    id: 'network',
+    becomes: 'look-alike',
+    test: (f, c, _t, h) => ({
+      kind: 'people behind one network or VPN',
+      fits: c.sources.length === 1 && c.sources[0] === 'links' && heterogeneous(f, h),
+      axis: 'coordination',
+      bits: 0,
+      reason: `${f.ties.network.tied} of ${f.accounts.length} members share addresses; nothing they send is alike`,
+    }),
+  },
+  {
+    id: 'hackathon',
+    becomes: 'look-alike',
+    test: (f, _c, t, h) => ({
+      kind: 'hackathon or workshop',
+      fits: f.lifetimeDays <= 4 && (t.to - t.from) / 86_400_000 > 8 && human(f) && heterogeneous(f, h),
+      axis: 'coordination',
+      bits: 0,
+      reason: `members are active for ${f.lifetimeDays.toFixed(1)} days, ${human(f) ? 'by day' : 'round the clock'}`,
+    }),
+  },
+  {
+    id: 'own-subjects',
+    becomes: 'look-alike',
+    test: (f, _c, _t, h) => ({
+      kind: 'unrelated accounts with like interests',
+      fits: heterogeneous(f, h),
+      axis: 'coordination',
+      bits: 0,
+      reason: f.deck ? `each keeps to subjects of its own (rho ${f.deck.rho.toFixed(3)} ± ${f.deck.se.toFixed(3)})` : 'content too thin to compare',
+    }),
+  },
+];
+
+export const RIVAL_IDS: readonly string[] = TESTS.map((x) => x.id);
+
+/** Explanations with a mechanism that shows; the others only say that a cohort is as honest cohorts are. */
+const MECHANISMS = new Set(['licensed', 'one-organisation', 'benchmark', 'classroom', 'reseller']);
+
+/** Whether a known honest kind explains a null cohort: such kinds are tested as rivals, and the null stands for what is not on the list. */
+export function explained(f: Facts, t: Table, h: Honest): boolean {
+  const c: Candidate = { accounts: f.accounts, sources: ['kindred'], scaffold: [] };
+  return TESTS.some((x) => MECHANISMS.has(x.id) && x.test(f, c, t, h).fits);
+}
+
+/** Every innocent explanation, tested; those that fit take their bits. `without` leaves clearers out, as the lab does in turn. */
+export function rivals(f: Facts, c: Candidate, t: Table, h: Honest, without: readonly string[] = []): Rival[] {
+  return TESTS.filter((x) => !without.includes(x.id)).map((x) => {
+    const r = x.test(f, c, t, h);
+    return { ...r, id: x.id, becomes: x.becomes, bits: r.fits ? r.bits : x.id === 'one-organisation' ? r.bits : 0 };
+  });
+}

@@ -1,0 +1,61 @@
+import type { AccountRecord, AccountRow } from '../store/queries/accounts.ts';
+import type { SharedValue } from '../store/queries/values.ts';
+import type { Profiles } from './profile.ts';
+
+/** Everything the tests read, loaded once: accounts in hash order, their content, and the values they share. */
+export interface Table {
+  readonly rows: readonly AccountRow[];
+  readonly records: readonly (AccountRecord | null)[];
+  readonly hasRecords: boolean;
+  readonly hasText: boolean;
+  readonly profiles: Profiles;
+  readonly values: readonly SharedValue[];
+  /** Values of each account: indices into `values`, and that account's sightings. */
+  readonly valuesOf: readonly (readonly { readonly v: number; readonly count: number }[])[];
+  /** Part of each account's distinct opening items that other accounts sent too. */
+  readonly repeated: Float64Array;
+  /** Declared owner: an organisation of the record or the log, '' when none. */
+  readonly owner: readonly string[];
+  readonly from: number;
+  readonly to: number;
+}
+
+const IDENTITY = ['payment', 'email', 'phone'] as const;
+
+/** Values of account records that several accounts share. Mail domains count as identity only where few accounts use them. */
+export function recordValues(records: readonly (AccountRecord | null)[]): SharedValue[] {
+  const out: SharedValue[] = [];
+  for (const kind of [...IDENTITY, 'email_domain'] as const) {
+    const by = new Map<string, number[]>();
+    records.forEach((r, i) => {
+      const v = r?.[kind];
+      if (v) {
+        const list = by.get(v);
+        if (list) list.push(i);
+        else by.set(v, [i]);
+      }
+    });
+    for (const [value, list] of by) {
+      if (list.length >= 3) out.push({ kind, value, accounts: Int32Array.from(list), counts: new Float64Array(list.length).fill(1) });
+    }
+  }
+  return out;
+}
+
+export function table(parts: Omit<Table, 'valuesOf' | 'owner' | 'from' | 'to'>): Table {
+  const valuesOf: { v: number; count: number }[][] = Array.from({ length: parts.rows.length }, () => []);
+  parts.values.forEach((value, v) => {
+    for (let i = 0; i < value.accounts.length; i++) {
+      const a = value.accounts[i] as number;
+      if (a >= 0) (valuesOf[a] as { v: number; count: number }[]).push({ v, count: value.counts[i] as number });
+    }
+  });
+  const owner = parts.rows.map((r, i) => (parts.records[i]?.organization || r.organization || '').trim().toLowerCase());
+  let from = Number.POSITIVE_INFINITY;
+  let to = Number.NEGATIVE_INFINITY;
+  for (const r of parts.rows) {
+    from = Math.min(from, r.first);
+    to = Math.max(to, r.last);
+  }
+  return { ...parts, valuesOf, owner, from, to };
+}

@@ -1,0 +1,112 @@
+/** The vocabulary of a result: what a scan hands to every renderer. Field names of `Dossier` are the fixed contract. */
+
+export type Axis = 'coordination' | 'extraction' | 'concealment';
+export type Family = 'identity' | 'network' | 'scaffold' | 'content' | 'timing' | 'intent' | 'use' | 'loot' | 'prior' | 'joint' | 'rival';
+export type Kind = 'extraction campaign' | 'trial farming' | 'reselling' | 'declared multi-account use' | 'one source, hands unresolved' | 'purpose unclear' | 'look-alike';
+export type Outcome = 'fired' | 'quiet' | 'not applicable' | 'failed';
+
+export interface Exemplar {
+  readonly exchange: string;
+  readonly account: string;
+  readonly time: string;
+  /** Present only where retention allows it; masked by renderers until asked for. */
+  readonly text?: string;
+}
+
+/** One row of a ledger. `bits` above zero speak for the axis, below zero against it. */
+export interface Evidence {
+  readonly signal: string;
+  readonly axis: Axis;
+  readonly family: Family;
+  readonly bits: number;
+  readonly outcome: Outcome;
+  readonly figure: number | null;
+  readonly unit: string;
+  readonly reference: { readonly median: number | null; readonly low: number | null; readonly high: number | null; readonly from: string; readonly values?: readonly number[] };
+  readonly reason: string;
+  readonly kind: 'fact' | 'inference';
+  readonly exemplars: Exemplar[];
+}
+
+export interface Member {
+  readonly account: string;
+  /** Probability that the account takes part, 0 to 1. */
+  readonly membership: number;
+  readonly exchanges: number;
+  /** Estimated part of the account's exchanges that belongs to the campaign, with its 95 % interval. */
+  readonly share: number;
+  readonly share_low: number;
+  readonly share_high: number;
+  readonly first_seen: string;
+  readonly last_seen: string;
+}
+
+export interface Explanation {
+  readonly kind: string;
+  readonly fits: boolean;
+  readonly reason: string;
+}
+
+export interface Finding {
+  readonly id: string;
+  readonly title: string;
+  readonly summary: string;
+  readonly kind: Kind;
+  readonly confidence: number;
+  readonly calibrated_on: string;
+  readonly axes: { readonly coordination: number; readonly extraction: number; readonly concealment: number };
+  readonly first_seen: string;
+  readonly last_seen: string;
+  readonly exchanges: number;
+  readonly accounts: readonly Member[];
+  readonly capabilities: Readonly<Record<string, number>>;
+  readonly population_capabilities: Readonly<Record<string, number>>;
+  readonly models: Readonly<Record<string, number>>;
+  readonly loot: { readonly exchanges: number; readonly distinct_items: number; readonly output_tokens: number; readonly reasoning_tokens: number; readonly days: number };
+  readonly evidence: readonly Evidence[];
+  readonly indicators: readonly { readonly kind: string; readonly value: string; readonly accounts: number; readonly others: number; readonly bits: number }[];
+  readonly timeline: readonly { readonly day: string; readonly exchanges: number; readonly accounts: number; readonly joined: number; readonly closed: number }[];
+  readonly explanations: readonly Explanation[];
+  readonly recommended: { readonly action: string; readonly blast_radius: { readonly accounts: number; readonly exchanges: number; readonly innocent_exchanges_estimated: number } };
+}
+
+export interface Undecided extends Omit<Finding, 'kind'> {
+  readonly missing: readonly string[];
+}
+
+export interface LookAlike {
+  readonly id: string;
+  readonly title: string;
+  readonly kind: string;
+  readonly explanation: string;
+  readonly confidence: number;
+  readonly axes: Finding['axes'];
+  readonly accounts: readonly string[];
+  readonly exchanges: number;
+  readonly evidence: readonly Evidence[];
+  readonly explanations: readonly Explanation[];
+}
+
+export interface Coverage {
+  readonly files: readonly { readonly name: string; readonly format: string; readonly state: string; readonly lines: number; readonly accepted: number; readonly rejected: number; readonly duplicates: number; readonly note: string }[];
+  readonly exchanges: number;
+  readonly accounts: number;
+  readonly rejected: number;
+  readonly reasons: readonly { readonly reason: string; readonly lines: number }[];
+  readonly not_applicable: readonly { readonly signal: string; readonly because: string }[];
+  readonly with_text: number;
+  readonly lost: readonly string[];
+  readonly complete: boolean;
+}
+
+export interface Dossier {
+  readonly schema: 'stillwatch.dossier/1';
+  readonly generated: string;
+  readonly version: string;
+  readonly window: { readonly from: string | null; readonly to: string | null };
+  readonly coverage: Coverage;
+  readonly campaigns: readonly Finding[];
+  readonly undecided: readonly Undecided[];
+  readonly look_alikes: readonly LookAlike[];
+  readonly tested: { readonly cohorts: number; readonly null_cohorts: number; readonly reference_accounts: number };
+}

@@ -1,0 +1,39 @@
+import { cap, notApplicable, outcomeOf, reference, type Signal } from './signal.ts';
+import { LOG2E, logNormalPdf, median, spread } from '../campaigns/stats.ts';
+
+interface BreadthModel {
+  readonly mean: number;
+  readonly sd: number;
+  readonly m: number;
+  readonly values: readonly number[];
+}
+
+/**
+ * How alike two items of one account are (W of the deck test). A product keeps to its subject; an account that works off a pool
+ * made to train a model covers it all. Judged against honest cohorts of the same kind of use.
+ */
+export const breadthSignal: Signal<BreadthModel> = {
+  id: 'breadth',
+  title: 'Breadth of each account',
+  axis: 'extraction',
+  family: 'loot',
+  unit: 'W (chance that two items of one account fall together)',
+  needs: ['text'],
+  learn: (nulls) => {
+    const single = nulls.filter((f) => f.singleUse.k >= 0.7 * f.singleUse.n);
+    const from = single.length >= 8 ? single : nulls;
+    const values = from.map((f) => f.deck?.within ?? Number.NaN).filter((x) => x > 0);
+    const logs = values.map(Math.log);
+    return { mean: logs.length ? median(logs) : Math.log(0.08), sd: Math.max(0.3, logs.length > 4 ? spread(logs) : 0.5), m: values.length, values };
+  },
+  weigh: (facts, model) => {
+    const w = facts.deck?.within;
+    if (!w || w <= 0) return notApplicable('too few items');
+    if (model.m < 5) return notApplicable('fewer than five null cohorts to compare with');
+    const x = Math.log(w);
+    const honest = logNormalPdf(x, model.mean, model.sd);
+    const bits = cap((Math.log(0.6 * Math.exp(logNormalPdf(x, model.mean - 1.2 * model.sd, 0.8 * model.sd)) + 0.4 * Math.exp(honest)) - honest) * LOG2E, model.m);
+    const ref = reference(model.values);
+    return { outcome: outcomeOf(bits), bits, figure: w, reference: ref, reason: `two items of one member fall together in ${(100 * w).toFixed(1)} % of cases; in honest cohorts of like use ${(100 * (ref.median ?? 0)).toFixed(1)} %` };
+  },
+};

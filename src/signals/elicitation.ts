@@ -1,0 +1,14 @@
+import { countSignal, percent } from './signal.ts';
+
+export const elicitationSignal = countSignal({
+  id: 'elicitation',
+  title: 'Reasoning and grading asked for',
+  axis: 'extraction',
+  family: 'intent',
+  needs: ['text'],
+  absent: 0.5,
+  lean: [3, 0.5],
+  prior: [0, 1],
+  count: (f) => f.elicited,
+  say: (c, _f, typical) => `${c.k} of ${c.n} members ask for explicit reasoning or for grades in at least 30 % of their exchanges; in honest cohorts ${percent(typical)}`,
+});

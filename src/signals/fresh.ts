@@ -1,0 +1,14 @@
+import { countSignal, percent } from './signal.ts';
+
+export const freshSignal = countSignal({
+  id: 'fresh-items',
+  title: 'Every item once',
+  axis: 'extraction',
+  family: 'use',
+  needs: ['text'],
+  absent: 0.1,
+  lean: [6, 0.4],
+  prior: [0.8, 1],
+  count: (f) => f.fresh,
+  say: (c, _f, typical) => `${c.k} of ${c.n} members send items that no other account sends; in honest cohorts ${percent(typical)}`,
+});

@@ -1,0 +1,33 @@
+import { breadthSignal } from './breadth.ts';
+import { clientSignal } from './client.ts';
+import { deckSignal } from './deck.ts';
+import { elicitationSignal } from './elicitation.ts';
+import { freshSignal } from './fresh.ts';
+import { identitySignal } from './identity.ts';
+import { networkSignal } from './network.ts';
+import { outputSignal } from './output.ts';
+import { ratesSignal } from './rates.ts';
+import { scaffoldSignal } from './scaffold.ts';
+import type { Signal } from './signal.ts';
+import { signupSignal } from './signup.ts';
+import { singleUseSignal } from './single-use.ts';
+import { sleeplessSignal } from './sleepless.ts';
+import { togetherSignal } from './together.ts';
+
+/** Every signal that earns bits. Order is the order of the ledger. */
+export const SIGNALS: readonly Signal<never>[] = [
+  deckSignal,
+  scaffoldSignal,
+  networkSignal,
+  clientSignal,
+  identitySignal,
+  signupSignal,
+  ratesSignal,
+  sleeplessSignal,
+  togetherSignal,
+  elicitationSignal,
+  singleUseSignal,
+  outputSignal,
+  breadthSignal,
+  freshSignal,
+] as unknown as readonly Signal<never>[];

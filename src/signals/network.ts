@@ -1,0 +1,14 @@
+import { countSignal, percent } from './signal.ts';
+
+export const networkSignal = countSignal({
+  id: 'network',
+  title: 'Shared addresses',
+  axis: 'coordination',
+  family: 'network',
+  needs: ['addresses'],
+  absent: 0.5,
+  lean: [2, 0.7],
+  prior: [0, 0, 0.5, 1],
+  count: (f) => ({ k: f.ties.network.tied, n: f.ties.network.of }),
+  say: (c, _f, typical) => (c.k === 0 ? 'no address or network is mostly theirs' : `${c.k} of ${c.n} members come from addresses that are mostly theirs; in honest cohorts ${percent(typical)}`),
+});

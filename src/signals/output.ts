@@ -1,0 +1,33 @@
+import { cap, outcomeOf, reference, type Signal } from './signal.ts';
+import { LOG2E } from '../campaigns/stats.ts';
+
+interface OutputModel {
+  readonly m: number;
+  readonly values: readonly number[];
+}
+
+/** Labels of some ten tokens train nobody; below this an answer is a label. */
+const LABEL_TOKENS = 60;
+
+export const outputSignal: Signal<OutputModel> = {
+  id: 'useful-output',
+  title: 'Answers long enough to learn from',
+  axis: 'extraction',
+  family: 'loot',
+  unit: 'median output tokens per exchange',
+  needs: [],
+  learn: (nulls) => ({ m: nulls.length, values: nulls.map((f) => f.outTokensMedian) }),
+  weigh: (facts, model) => {
+    const ref = reference(model.values);
+    const x = facts.outTokensMedian;
+    if (x <= 0) return { outcome: 'not applicable', bits: 0, figure: null, reference: ref, reason: 'the log has no output tokens' };
+    if (x < LABEL_TOKENS) {
+      const bits = -6 * (1 - x / LABEL_TOKENS) - 1;
+      return { outcome: 'quiet', bits, figure: x, reference: ref, reason: `the median answer has ${Math.round(x)} tokens: labels, not material to train on` };
+    }
+    // P(an honest cohort's answers are at least this long), with the honest share smoothed by one.
+    const above = (model.values.filter((v) => v >= x).length + 1) / (model.values.length + 2);
+    const bits = cap(Math.min(1.5, Math.log(0.5 + 0.5 / Math.sqrt(above)) * LOG2E), model.m);
+    return { outcome: outcomeOf(bits), bits, figure: x, reference: ref, reason: `the median answer has ${Math.round(x)} tokens; in honest cohorts ${Math.round(ref.median ?? 0)}` };
+  },
+};

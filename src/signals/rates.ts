@@ -1,0 +1,42 @@
+import { cap, notApplicable, outcomeOf, reference, type Signal } from './signal.ts';
+import { LOG2E, logNormalPdf, median, spread } from '../campaigns/stats.ts';
+
+interface RatesModel {
+  readonly mean: number;
+  readonly sd: number;
+  readonly m: number;
+  readonly values: readonly number[];
+}
+
+/** Workers of one operator hug one budget: an even deal leaves a ln-spread of a quarter, honest customers one of about one. */
+const EVEN = { mean: Math.log(0.25), sd: 0.6 } as const;
+
+export const ratesSignal: Signal<RatesModel> = {
+  id: 'even-rates',
+  title: 'Even daily rates',
+  axis: 'coordination',
+  family: 'timing',
+  unit: 'standard deviation of ln(openings per active day)',
+  needs: [],
+  learn: (nulls) => {
+    const values = nulls.map((f) => f.rateSpread).filter((x) => Number.isFinite(x) && x > 0);
+    const logs = values.map(Math.log);
+    return { mean: logs.length ? median(logs) : Math.log(0.9), sd: Math.max(0.25, logs.length > 4 ? spread(logs) : 0.5), m: values.length, values };
+  },
+  weigh: (facts, model) => {
+    if (!Number.isFinite(facts.rateSpread)) return notApplicable('fewer than four members are active on three days');
+    if (model.m < 5) return notApplicable('fewer than five null cohorts are active long enough');
+    const x = Math.log(Math.max(0.02, facts.rateSpread));
+    // A spread of many accounts is measured better than one of twelve; the honest side must not be taken as that sharp.
+    const honest = Math.max(logNormalPdf(x, model.mean, model.sd), logNormalPdf(x, model.mean, model.sd * 2) + Math.log(0.1));
+    const bits = cap((Math.log(0.7 * Math.exp(logNormalPdf(x, EVEN.mean, EVEN.sd)) + 0.3 * Math.exp(honest)) - honest) * LOG2E, model.m);
+    const ref = reference(model.values);
+    return {
+      outcome: outcomeOf(bits),
+      bits,
+      figure: facts.rateSpread,
+      reference: ref,
+      reason: `daily rates of ${facts.rated} members spread by a factor of ${Math.exp(facts.rateSpread).toFixed(1)} around their middle; honest cohorts by ${Math.exp(ref.median ?? 0.9).toFixed(1)}`,
+    };
+  },
+};

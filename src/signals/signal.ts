@@ -1,0 +1,98 @@
+import type { Axis, Family, Outcome } from '../model/dossier.ts';
+import type { Facts } from '../campaigns/facts.ts';
+import { clamp, fitBeta, LOG2E, logBetaBinomial, logSumExp, quantile } from '../campaigns/stats.ts';
+
+export type Need = 'text' | 'accounts' | 'addresses' | 'clients';
+
+/** What a signal found on one cohort. `bits` is a log2 likelihood ratio, capped by the null cohorts it was judged against. */
+export interface Firing {
+  readonly outcome: Outcome;
+  readonly bits: number;
+  readonly figure: number | null;
+  readonly reference: { readonly median: number | null; readonly low: number | null; readonly high: number | null; readonly values: readonly number[] };
+  readonly reason: string;
+}
+
+/** One measurement: metadata, what it learns from null cohorts, and a pure evaluation. One file each; `docs/signals/<id>.md` explains it. */
+export interface Signal<M = unknown> {
+  readonly id: string;
+  readonly title: string;
+  readonly axis: Axis;
+  readonly family: Family;
+  readonly unit: string;
+  readonly needs: readonly Need[];
+  /** The honest side, from null cohorts; `unexplained` other cohorts of this store look as this one does and may be honest. */
+  learn(nulls: readonly Facts[], unexplained: number): M;
+  weigh(facts: Facts, model: M): Firing;
+}
+
+export const NOTHING = { median: null, low: null, high: null, values: [] } as const;
+
+/** Bits from m null cohorts never exceed log2(m + 1): a rarer event than one in m + 1 was never looked for. */
+export const cap = (bits: number, m: number): number => clamp(bits, -12, Math.log2(m + 1));
+
+export function reference(values: readonly number[]): Firing['reference'] {
+  const finite = values.filter(Number.isFinite);
+  if (finite.length === 0) return NOTHING;
+  return { median: quantile(finite, 0.5), low: quantile(finite, 0.05), high: quantile(finite, 0.95), values: finite.slice(0, 200) };
+}
+
+export const notApplicable = (reason: string): Firing => ({ outcome: 'not applicable', bits: 0, figure: null, reference: NOTHING, reason });
+
+export const outcomeOf = (bits: number): Outcome => (bits >= 1 ? 'fired' : 'quiet');
+
+export const percent = (x: number): string => `${(100 * x).toFixed(x < 0.1 && x > 0 ? 1 : 0)} %`;
+
+/** Members of a cohort that show a trait. */
+export interface Count {
+  readonly k: number;
+  readonly n: number;
+}
+
+interface CountModel {
+  readonly a: number;
+  readonly b: number;
+  readonly m: number;
+  readonly rates: readonly number[];
+}
+
+/**
+ * A signal on how many members show a trait. Honest: beta-binomial fitted to null cohorts, so that cohorts whose members share a trait for one
+ * innocent cause (a campus network) are expected. Campaign: a beta-binomial leaning to all of them, mixed with the honest one by
+ * `absent`, the chance that a campaign does not show the trait at all; absence therefore costs little.
+ */
+export function countSignal(s: {
+  readonly id: string;
+  readonly title: string;
+  readonly axis: Axis;
+  readonly family: Family;
+  readonly needs: readonly Need[];
+  readonly absent: number;
+  readonly lean: readonly [number, number];
+  /** Beta pseudo-counts that stand for honest cohorts not seen in this store. */
+  readonly prior?: readonly number[];
+  readonly least?: number;
+  count(facts: Facts): Count;
+  say(c: Count, facts: Facts, typical: number): string;
+}): Signal<CountModel> {
+  return {
+    ...s,
+    unit: 'share of members',
+    learn: (nulls) => {
+      const counts = nulls.map(s.count).filter((c) => c.n >= (s.least ?? 3));
+      const rates = counts.map((c) => c.k / c.n);
+      const { a, b } = fitBeta([...rates, ...(s.prior ?? [])], 1);
+      return { a, b, m: rates.length, rates };
+    },
+    weigh: (facts, model) => {
+      const c = s.count(facts);
+      if (c.n < (s.least ?? 3)) return { ...notApplicable('too few members carry what this needs') };
+      if (model.m < 5) return notApplicable('fewer than five null cohorts carry what this needs');
+      const honest = logBetaBinomial(c.k, c.n, model.a, model.b);
+      const campaign = logSumExp([Math.log(1 - s.absent) + logBetaBinomial(c.k, c.n, s.lean[0], s.lean[1]), Math.log(s.absent) + honest]);
+      const bits = cap((campaign - honest) * LOG2E, model.m);
+      const ref = reference(model.rates);
+      return { outcome: outcomeOf(bits), bits, figure: c.k / c.n, reference: ref, reason: s.say(c, facts, ref.median ?? 0) };
+    },
+  };
+}

@@ -1,0 +1,14 @@
+import { countSignal, percent } from './signal.ts';
+
+export const singleUseSignal = countSignal({
+  id: 'single-use',
+  title: 'Nothing is followed up',
+  axis: 'extraction',
+  family: 'use',
+  needs: [],
+  absent: 0.15,
+  lean: [5, 0.5],
+  prior: [0.3, 0.7],
+  count: (f) => f.singleUse,
+  say: (c, _f, typical) => `${c.k} of ${c.n} members hardly ever follow an answer up; in honest cohorts ${percent(typical)}`,
+});

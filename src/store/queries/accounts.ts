@@ -1,0 +1,101 @@
+import type { Params, Store } from '../store.ts';
+
+/** One account as its exchanges show it. Times in ms since 1970, tokens and characters as sums over its exchanges. */
+export interface AccountRow {
+  readonly acct: string;
+  readonly account: string;
+  readonly n: number;
+  readonly openings: number;
+  readonly conversations: number;
+  readonly items: number;
+  readonly with_text: number;
+  readonly first: number;
+  readonly last: number;
+  readonly days: number;
+  readonly out_tokens: number;
+  readonly reasoning_tokens: number;
+  readonly chars: number;
+  readonly reasoned: number;
+  readonly graded: number;
+  readonly obfuscated: number;
+  readonly tooled: number;
+  readonly hours: number[];
+  readonly shape: string;
+  readonly client: string;
+  readonly model: string;
+  readonly organization: string;
+  readonly channel: string;
+  readonly end_users: number;
+  readonly addresses: number;
+}
+
+export const when = (until: number | null): string => (until === null ? '' : `AND time <= fromUnixTimestamp64Milli(toInt64({until:String}), 'UTC')`);
+
+/** A part of the exchanges: of some accounts, and carrying one of some sentences (hashes in hex). */
+export interface Scope {
+  readonly accounts?: readonly string[];
+  readonly scaffold?: readonly string[];
+}
+
+export const scopeParams = (s: Scope): Params => ({ ...(s.accounts ? { accts: s.accounts } : {}), ...(s.scaffold ? { marks: s.scaffold } : {}) });
+
+export const within = (s: Scope): string =>
+  (s.accounts ? `AND acct IN (SELECT reinterpretAsUInt64(reverse(unhex(arrayJoin({accts:Array(String)})))))` : '') +
+  (s.scaffold ? ` AND hasAny(scaffold, arrayMap(h -> reinterpretAsUInt64(reverse(unhex(h))), {marks:Array(String)}))` : '');
+
+/** Every account's summary, in the order of its hash: the order all other queries use. */
+export async function accountRows(store: Store, until: number | null, scope: Scope = {}): Promise<AccountRow[]> {
+  const rows = await store.rows<Record<keyof AccountRow, never>>(
+    `SELECT leftPad(hex(acct), 16, '0') AS acct, any(account) AS account, count() AS n, countIf(opening) AS openings, uniqExact(conversation) AS conversations,
+      uniqExactIf(prompt, opening AND prompt != 0) AS items, countIf(chars > 0) AS with_text,
+      toUnixTimestamp64Milli(min(time)) AS first, toUnixTimestamp64Milli(max(time)) AS last, uniqExact(toDate(time)) AS days,
+      sum(output_tokens) AS out_tokens, sum(reasoning_tokens) AS reasoning_tokens, sum(chars) AS chars,
+      countIf(bitAnd(marks, 1) > 0) AS reasoned, countIf(bitAnd(marks, 2) > 0) AS graded, countIf(bitAnd(marks, 4) > 0) AS obfuscated, countIf(tool_count > 0) AS tooled,
+      sumForEach(arrayMap(h -> toUInt32(h = toHour(time)), range(24))) AS hours,
+      leftPad(hex(arrayElement(topK(1)(shape), 1)), 16, '0') AS shape, arrayElement(topK(1)(concat(user_agent, ' ', ja4)), 1) AS client, arrayElement(topK(1)(toString(model)), 1) AS model,
+      anyLast(toString(organization)) AS organization, arrayElement(topK(1)(toString(channel)), 1) AS channel, uniq(end_user) AS end_users, uniq(ip) AS addresses
+    FROM ${store.all('exchanges')} AS exchanges WHERE 1 ${within(scope)} ${when(until)} GROUP BY exchanges.acct ORDER BY exchanges.acct SETTINGS prefer_column_name_to_alias = 1`,
+    { ...(until === null ? {} : { until: String(until) }), ...scopeParams(scope) },
+  );
+  const numeric: (keyof AccountRow)[] = ['n', 'openings', 'conversations', 'items', 'with_text', 'first', 'last', 'days', 'out_tokens', 'reasoning_tokens', 'chars', 'reasoned', 'graded', 'obfuscated', 'tooled', 'end_users', 'addresses'];
+  return rows.map((r) => {
+    const row: Record<string, unknown> = { ...r, hours: (r.hours as unknown[]).map(Number) };
+    for (const k of numeric) row[k] = Number(row[k]);
+    return row as unknown as AccountRow;
+  });
+}
+
+export interface AccountRecord {
+  readonly account: string;
+  readonly created: number | null;
+  readonly closed: number | null;
+  readonly closed_reason: string;
+  readonly email_domain: string;
+  readonly email: string;
+  readonly payment: string;
+  readonly phone: string;
+  readonly organization: string;
+  readonly tier: string;
+  readonly verification: string;
+  readonly labels: readonly string[];
+}
+
+/** Account records, with the labels people have given and not revoked. */
+export async function accountRecords(store: Store): Promise<Map<string, AccountRecord>> {
+  const rows = await store.rows<Record<string, unknown>>(
+    `SELECT account, toUnixTimestamp64Milli(created) AS created, toUnixTimestamp64Milli(closed) AS closed, closed_reason, email_domain, email, payment, phone, organization, tier, verification, labels FROM accounts FINAL`,
+  );
+  const given = await store.rows<{ account: string; label: string }>(
+    `SELECT account, label FROM (SELECT account, label, argMax(revoked, at) AS gone FROM labels GROUP BY account, label) WHERE NOT gone`,
+  );
+  const out = new Map<string, AccountRecord>();
+  for (const r of rows) {
+    out.set(String(r['account']), { ...(r as unknown as AccountRecord), created: r['created'] === null ? null : Number(r['created']), closed: r['closed'] === null ? null : Number(r['closed']) });
+  }
+  for (const g of given) {
+    const had = out.get(g.account);
+    const base: AccountRecord = had ?? { account: g.account, created: null, closed: null, closed_reason: '', email_domain: '', email: '', payment: '', phone: '', organization: '', tier: '', verification: '', labels: [] };
+    out.set(g.account, { ...base, labels: [...base.labels, g.label] });
+  }
+  return out;
+}

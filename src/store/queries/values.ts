@@ -1,0 +1,62 @@
+import type { Store } from '../store.ts';
+import { when } from './accounts.ts';
+
+export type ValueKind = 'scaffold' | 'address' | 'network' | 'api_key' | 'tools' | 'client' | 'payment' | 'email_domain' | 'email' | 'phone';
+
+/** A value that several accounts share. `accounts` are indices into the account table, `counts` sightings of each. */
+export interface SharedValue {
+  readonly kind: ValueKind;
+  readonly value: string;
+  readonly accounts: Int32Array;
+  readonly counts: Float64Array;
+}
+
+/** At most this many accounts are listed for one value: a value more popular than that says nothing about a pair. */
+export const VALUE = { accountsMin: 3, accountsMax: 20_000, valuesMax: 20_000, scaffoldSightingsMin: 3 } as const;
+
+interface Row {
+  v: string;
+  accts: string[];
+  counts: (string | number)[];
+}
+
+const collect = (kind: ValueKind, rows: readonly Row[], index: ReadonlyMap<string, number>): SharedValue[] =>
+  rows.map((r) => {
+    const accounts = Int32Array.from(r.accts, (a) => index.get(a) ?? -1);
+    return { kind, value: r.v, accounts, counts: Float64Array.from(r.counts, Number) };
+  });
+
+/** Columns of an exchange that can tie accounts, with what makes a sighting. */
+const COLUMNS: readonly { kind: ValueKind; sql: string; where: string }[] = [
+  { kind: 'address', sql: 'ip', where: `ip != ''` },
+  { kind: 'network', sql: `if(position(ip, ':') > 0, concat(arrayStringConcat(arraySlice(splitByChar(':', ip), 1, 4), ':'), '::/64'), concat(arrayStringConcat(arraySlice(splitByChar('.', ip), 1, 3), '.'), '.0/24'))`, where: `ip != ''` },
+  { kind: 'api_key', sql: 'api_key', where: `api_key != ''` },
+  { kind: 'tools', sql: `leftPad(hex(tools_hash), 16, '0')`, where: 'tools_hash != 0' },
+  { kind: 'client', sql: `concat(user_agent, ' ', ja4)`, where: `user_agent != '' OR ja4 != ''` },
+];
+
+/** Values of exchanges that at least three accounts share, distinct values an account first. */
+export async function sharedColumns(store: Store, index: ReadonlyMap<string, number>, until: number | null): Promise<SharedValue[]> {
+  const out: SharedValue[] = [];
+  for (const c of COLUMNS) {
+    const rows = await store.rows<Row>(
+      `SELECT v, groupArray(${VALUE.accountsMax})(a) AS accts, groupArray(${VALUE.accountsMax})(c) AS counts FROM (
+        SELECT leftPad(hex(acct), 16, '0') AS a, ${c.sql} AS v, count() AS c FROM ${store.all('exchanges')} AS e WHERE (${c.where}) ${when(until)} GROUP BY acct, v
+      ) GROUP BY v HAVING count() >= ${VALUE.accountsMin} AND count() < ${VALUE.accountsMax} ORDER BY count() DESC LIMIT ${VALUE.valuesMax}`,
+      until === null ? {} : { until: String(until) },
+    );
+    out.push(...collect(c.kind, rows, index));
+  }
+  return out;
+}
+
+/** Sentences that at least three accounts each sent at least three times. */
+export async function sharedScaffolds(store: Store, index: ReadonlyMap<string, number>, until: number | null): Promise<SharedValue[]> {
+  const rows = await store.rows<Row>(
+    `SELECT leftPad(hex(h), 16, '0') AS v, groupArray(${VALUE.accountsMax})(a) AS accts, groupArray(${VALUE.accountsMax})(c) AS counts FROM (
+      SELECT leftPad(hex(acct), 16, '0') AS a, h, count() AS c FROM ${store.all('exchanges')} AS e ARRAY JOIN scaffold AS h WHERE 1 ${when(until)} GROUP BY acct, h HAVING c >= ${VALUE.scaffoldSightingsMin}
+    ) GROUP BY h HAVING count() >= ${VALUE.accountsMin} AND count() < ${VALUE.accountsMax} ORDER BY count() DESC LIMIT ${VALUE.valuesMax}`,
+    until === null ? {} : { until: String(until) },
+  );
+  return collect('scaffold', rows, index);
+}
