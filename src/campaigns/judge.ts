@@ -105,6 +105,11 @@ function honestFrom(learned: Learned, nulls: readonly NullCohort[]): Honest {
   return { rhoLow: model.low, rhoMedian: Math.exp(model.logMedian), distanceLow: d.length >= 10 ? 0.5 * quantile(d, 0.05) : 0 };
 }
 
+const granted = (t: Table, a: number): boolean => {
+  const labels = t.records[a]?.labels ?? [];
+  return labels.includes('approved:synthetic-data') || labels.includes('cleared');
+};
+
 function narrowed(scope: View | null, accounts: readonly number[]): View | undefined {
   if (!scope) return undefined;
   const set = new Set(accounts);
@@ -145,8 +150,9 @@ function settle(t: Table, k: Kin, c: Candidate, before: Facts, scope: View | nul
   if (t.hasText && (facts.deck?.rho ?? 1) < honest.rhoMedian) {
     for (let round = 0; round < 4; round++) {
       const judged = share(t, k, accounts, scope, carries, refs, taken, facts);
-      const kept = judged.filter((j) => j.membership >= 0.5);
-      if (kept.length < LIMITS.membersMin) break;
+      // A grant of the provider's clears an account: it may be part of what a case is about, never of who is named.
+      const kept = judged.filter((j) => j.membership >= 0.5 && !granted(t, j.account));
+      if (kept.length < LIMITS.membersMin || accounts.every((a) => granted(t, a))) break;
       const same = kept.length === accounts.length;
       members = kept;
       accounts = kept.map((j) => j.account);

@@ -135,7 +135,7 @@ export function judgeMembers(all: readonly Share[], honest: readonly Share[], ti
   const lowLimit = honest.length >= 20 ? clamp(quantile(honest.map((h) => h.low), 0.9), 0.01, 0.6) : 0.3;
   return all.map((s) => {
     const carried = carries(s.account);
-    let bits = clamp((s.gain - limit) * s.items * LOG2E, -8, 10);
+    let bits = clamp((s.gain - limit) * s.items * LOG2E, -8, 6);
     if (carried > 0 && s.low > 0) bits = Math.max(bits, 0) + (s.low > lowLimit || carried >= 0.02 ? 5 : 0);
     if (carried === 0) bits += missing * 1.5;
     if (tied(s.account) && s.low > 0) bits += 4;

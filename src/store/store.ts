@@ -115,5 +115,5 @@ export function engineError(cause: unknown): StillwatchError {
   if (/NOT_ENOUGH_SPACE|No space left|ENOSPC/i.test(said)) return new StillwatchError('E_DISK_FULL', 'the disk of the store is full', 'free space or move the store, then run the same command again: it resumes', { cause });
   if (/MEMORY_LIMIT|memory limit/i.test(said)) return new StillwatchError('E_MEMORY', 'the engine ran out of the memory it is allowed', 'run on a machine with more memory, or give a ClickHouse server to --store', { cause });
   if (/ECONNREFUSED|ENOTFOUND|ETIMEDOUT|socket hang up/i.test(said)) return new StillwatchError('E_STORE_REACH', `the store does not answer: ${said}`, 'check that the server runs and that its address is right', { cause });
-  return new StillwatchError('E_ENGINE', `the engine refused a statement: ${said}`, 'this is a fault of ours or of the store; the cause is in the log with --verbose', { cause });
+  return new StillwatchError('E_ENGINE', `the engine refused a statement: ${said}`, 'this is a fault of ours or of the store; the cause is in the error with STILLWATCH_VERBOSE=1', { cause });
 }

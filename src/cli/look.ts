@@ -1,0 +1,100 @@
+import { existsSync, readFileSync } from 'node:fs';
+import type { Dossier, Finding } from '../model/dossier.ts';
+import { StillwatchError } from '../model/errors.ts';
+import { inert } from '../report/inert.ts';
+import { wrap } from '../report/table.ts';
+import { count } from '../report/words.ts';
+import { SIGNALS } from '../signals/index.ts';
+import type { Store } from '../store/store.ts';
+import { accountRecords } from '../store/queries/accounts.ts';
+import type { Terminal } from './terminal.ts';
+import { ROOT } from './version.ts';
+
+export async function lastDossier(store: Store): Promise<Dossier | null> {
+  const row = await store.first<{ body: string }>('SELECT body FROM dossiers ORDER BY at DESC LIMIT 1');
+  return row ? (JSON.parse(row.body) as Dossier) : null;
+}
+
+/** `stillwatch explain <signal|campaign>`: the docs page of a signal with its figures on this store, or a campaign's whole ledger. */
+export async function explain(what: string, store: () => Promise<Store>, t: Terminal): Promise<string> {
+  const signal = SIGNALS.find((s) => s.id === what);
+  if (signal) {
+    const page = new URL(`docs/signals/${signal.id}.md`, ROOT);
+    const text = existsSync(page) ? readFileSync(page, 'utf8') : `# ${signal.title}\n`;
+    let here = 'no store here yet: run a scan first';
+    try {
+      const opened = await store();
+      const d = await lastDossier(opened);
+      if (d) {
+        const rows = [...d.campaigns, ...d.undecided, ...d.look_alikes].map((f) => ({ id: f.id, e: f.evidence.find((x) => x.signal === signal.id) })).filter((x) => x.e !== undefined);
+        const fired = rows.filter((x) => x.e?.outcome === 'fired');
+        const ref = rows.find((x) => x.e?.reference.median !== null)?.e?.reference;
+        here = [
+          `fired on ${fired.length} of ${rows.length} cohorts reported; honest null cohorts: 5 % ${ref?.low?.toFixed(4) ?? '-'}, median ${ref?.median?.toFixed(4) ?? '-'}, 95 % ${ref?.high?.toFixed(4) ?? '-'}`,
+          ...rows.slice(0, 12).map((x) => `  ${x.id}  ${(x.e?.bits ?? 0).toFixed(1).padStart(6)} bits  ${x.e?.figure === null ? x.e?.outcome : x.e?.figure?.toFixed(4)}`),
+        ].join('\n');
+      }
+    } catch (error) {
+      if (!(error instanceof StillwatchError) || error.code !== 'E_STORE_NONE') throw error;
+    }
+    return `${text.trim()}\n\n## On this store\n${here}\n`;
+  }
+  const d = await lastDossier(await store());
+  const found = d && ([...d.campaigns, ...d.undecided].find((f) => f.id === what) as Finding | undefined);
+  if (found) return ledgerText(found, t);
+  const cleared = d?.look_alikes.find((f) => f.id === what);
+  if (cleared) return `${inert(cleared.title)}\n${wrap(`Cleared or of another kind: ${cleared.kind}. ${cleared.explanation}`, t.width).map(inert).join('\n')}\n${cleared.evidence.map((e) => `  ${e.signal.padEnd(18)} ${e.bits.toFixed(1).padStart(6)}  ${inert(e.reason)}`).join('\n')}\n`;
+  throw new StillwatchError('E_UNKNOWN', `${JSON.stringify(what)} is neither a signal nor a campaign of the last scan`, `signals: ${SIGNALS.map((s) => s.id).join(', ')}`);
+}
+
+function ledgerText(f: Finding, t: Terminal): string {
+  const out = [`${f.id}: ${f.title}`, '', ...wrap(f.summary, t.width), ''];
+  for (const axis of ['coordination', 'extraction', 'concealment'] as const) {
+    const rows = f.evidence.filter((e) => e.axis === axis);
+    const sum = rows.reduce((x, e) => x + e.bits, 0);
+    out.push(`${axis}: ${sum.toFixed(1)} bits = ${f.axes[axis].toFixed(3)}${axis === 'concealment' ? ' (enters no confidence)' : ''}`);
+    for (const e of rows) {
+      const lines = wrap(e.reason, Math.max(40, t.width - 30));
+      out.push(`  ${e.signal.padEnd(20)} ${(e.bits > 0 ? `+${e.bits.toFixed(1)}` : e.bits.toFixed(1)).padStart(6)}  ${lines[0] ?? ''}`, ...lines.slice(1).map((l) => `${' '.repeat(30)}${l.trim()}`));
+    }
+    out.push('');
+  }
+  out.push(`confidence ${f.confidence.toFixed(3)} = coordination x extraction, calibrated on ${f.calibrated_on}`, '', 'Innocent explanations tested');
+  for (const x of f.explanations) out.push(`  ${x.fits ? 'FITS    ' : 'no      '} ${x.kind}: ${x.reason}`);
+  out.push('', `Loot: ${count(f.loot.exchanges)} exchanges, ${count(f.loot.distinct_items)} distinct items, ${count(f.loot.output_tokens)} output tokens over ${f.loot.days} days`);
+  out.push(`After: ${Object.entries(f.capabilities).slice(0, 4).map(([k, v]) => `${k} ${Math.round(100 * v)} % (population ${Math.round(100 * (f.population_capabilities[k] ?? 0))} %)`).join(', ') || 'no text at hand'}`);
+  out.push('', 'Accounts', ...f.accounts.slice(0, 15).map((a) => `  ${a.account}  membership ${a.membership.toFixed(3)}  ${a.exchanges} exchanges, share ${a.share.toFixed(2)} (${a.share_low.toFixed(2)}-${a.share_high.toFixed(2)})`));
+  if (f.accounts.length > 15) out.push(`  and ${f.accounts.length - 15} more (scan --format csv lists all)`);
+  return `${out.map(inert).join('\n')}\n`;
+}
+
+/** `stillwatch accounts <id>`: one account's file. */
+export async function accountFile(id: string, store: Store): Promise<string> {
+  const row = await store.first<Record<string, string>>(
+    `SELECT count() AS n, uniqExact(conversation) AS conversations, uniqExactIf(prompt, opening) AS items, toString(min(time)) AS first, toString(max(time)) AS last, uniqExact(toDate(time)) AS days,
+      sum(output_tokens) AS output, arrayStringConcat(topK(3)(toString(model)), ', ') AS models, arrayStringConcat(topK(3)(user_agent), ', ') AS clients, uniqExact(ip) AS addresses,
+      arrayStringConcat(arrayMap(x -> toString(x), sumForEach(arrayMap(h -> toUInt32(h = toHour(time)), range(24)))), ' ') AS hours FROM ${store.all('exchanges')} AS e WHERE acct = cityHash64({id:String}) AND account = {id:String}`,
+    { id },
+  );
+  if (!row || row['n'] === '0') throw new StillwatchError('E_UNKNOWN', `there is no account ${JSON.stringify(id)} in this store`, 'identifiers are those of the log, letter by letter');
+  const record = (await accountRecords(store)).get(id);
+  const d = await lastDossier(store);
+  const out = [`account ${id}`, `  exchanges      ${row['n']} in ${row['conversations']} conversations, ${row['items']} distinct opening items, ${row['days']} days`, `  seen           ${row['first']} to ${row['last']}`, `  output tokens  ${row['output']}`, `  models         ${row['models']}`, `  clients        ${row['clients']}`, `  addresses      ${row['addresses']}`, `  by hour (UTC)  ${row['hours']}`];
+  if (record) out.push(`  record         ${[record.tier, record.verification && `verification ${record.verification}`, record.organization && `organisation ${record.organization}`, record.created && `created ${new Date(record.created).toISOString().slice(0, 10)}`, record.closed && `closed ${new Date(record.closed).toISOString().slice(0, 10)} (${record.closed_reason})`, record.labels.length > 0 && `labels ${record.labels.join(', ')}`].filter(Boolean).join('; ')}`);
+  for (const f of [...(d?.campaigns ?? []), ...(d?.undecided ?? [])]) {
+    const m = f.accounts.find((a) => a.account === id);
+    if (m) out.push(`  ${d?.campaigns.includes(f as Finding) ? 'campaign ' : 'undecided'}      ${f.id}: membership ${m.membership.toFixed(3)}, share ${m.share.toFixed(2)} (${m.share_low.toFixed(2)}-${m.share_high.toFixed(2)}), confidence ${f.confidence.toFixed(2)}`);
+  }
+  for (const l of d?.look_alikes ?? []) if (l.accounts.includes(id)) out.push(`  cleared with   ${l.id}: ${l.kind}`);
+  return `${out.map(inert).join('\n')}\n`;
+}
+
+/** `stillwatch rejects`: the lines that became no exchange, by reason, with their places. */
+export async function rejects(store: Store, most: number): Promise<string> {
+  const rows = await store.rowsEverywhere<{ reason: string; path: string; row: string; head: string }>(
+    `SELECT reason, path, row, head FROM rejects LEFT JOIN (SELECT path_id, any(path) AS path FROM files GROUP BY path_id) AS f USING (path_id) ORDER BY path_id, row LIMIT {most:UInt32}`,
+    { most },
+  );
+  if (rows.length === 0) return 'No line was rejected.\n';
+  return `${rows.map((r) => inert(`${r.reason}\t${r.path}:${Number(r.row) + 1}\t${r.head.slice(0, 120)}`)).join('\n')}\n`;
+}

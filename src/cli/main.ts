@@ -1,0 +1,151 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { messageOf, StillwatchError } from '../model/errors.ts';
+import { inert } from '../report/inert.ts';
+import { openStore } from '../store/open.ts';
+import type { Store } from '../store/store.ts';
+import { RUNGS } from '../world/campaigns.ts';
+import { makeWorld, parseCampaign } from '../world/make.ts';
+import { check, readList } from './check.ts';
+import { demo } from './demo.ts';
+import { accountFile, explain, rejects } from './look.ts';
+import { EXIT, number, scanCommand, type ScanFlags } from './scan.ts';
+import { terminal } from './terminal.ts';
+import { VERSION } from './version.ts';
+
+// How the program was called, so that the next command can be typed as it is printed.
+const PROGRAM = process.env['npm_command'] === 'exec' || process.env['npm_lifecycle_event'] ? 'npx stillwatch' : 'stillwatch';
+
+const t = terminal(process.env['STILLWATCH_QUIET'] === '1');
+const collect = (value: string, list: string[] = []): string[] => [...list, value];
+
+async function withStore<T>(at: string, f: (s: Store) => Promise<T>): Promise<T> {
+  const store = await openStore({ at, create: false });
+  try {
+    return await f(store);
+  } finally {
+    await store.close();
+  }
+}
+
+function program(): Command {
+  const p = new Command('stillwatch').description('Finds coordinated distillation campaigns in the traffic of an LLM API.').version(VERSION).exitOverride().showHelpAfterError('(stillwatch --help lists the commands)');
+  const set = (code: number) => {
+    process.exitCode = code;
+  };
+  p.command('scan')
+    .description('read exchange logs, and report the campaigns in them')
+    .argument('[files...]', 'files, globs, directories, http(s) URLs, or - for standard input')
+    .option('--accounts <file>', 'account records: JSON Lines, CSV or Parquet')
+    .option('--format <format>', 'table, json, ndjson, csv, html or stix', 'table')
+    .option('--out <file>', 'write the report here instead of standard output')
+    .option('--store <path|url>', 'a directory, a ClickHouse URL, or one URL per shard separated by commas', './.stillwatch')
+    .option('--from <url>', 'read a ClickHouse table: clickhouse://user:password@host:8123/database/table')
+    .option('--map <file>', 'one SELECT that gives --from the canonical columns')
+    .option('--plan', 'print what a scan would read and cost; write nothing')
+    .option('--until <time>', 'look at nothing later than this')
+    .option('--fail-on <score>', 'exit 1 when a campaign has at least this confidence')
+    .option('--input-format <id>', 'canonical, otel, litellm, provider, langfuse, helicone or openinference')
+    .option('--field <name=path>', 'take a field from another place, for example account=metadata.tenant', collect)
+    .option('--account-by <field>', 'the field that names the billed party', undefined)
+    .option('--retention <what>', 'text to keep: none, evidence or all', 'evidence')
+    .option('--confidence <score>', 'name a campaign from this confidence on', '0.5')
+    .option('--seed <n>', 'seed of the sampling', '1')
+    .action(async (files: string[], flags: ScanFlags) => set(await scanCommand(files, { ...flags, program: PROGRAM }, t)));
+  p.command('explain')
+    .description('what a signal measures and shows here, or the whole ledger of a campaign')
+    .argument('<what>', 'a signal or a campaign id')
+    .option('--store <path|url>', 'the store', './.stillwatch')
+    .action(async (what: string, flags: { store: string }) => {
+      let opened: Store | null = null;
+      try {
+        t.out(await explain(what, async () => (opened = await openStore({ at: flags.store, create: false })), t));
+      } finally {
+        await (opened as Store | null)?.close();
+      }
+    });
+  p.command('accounts')
+    .description("one account's file")
+    .argument('<id>')
+    .option('--store <path|url>', 'the store', './.stillwatch')
+    .action(async (id: string, flags: { store: string }) => t.out(await withStore(flags.store, (s) => accountFile(id, s))));
+  p.command('rejects')
+    .description('lines that became no exchange, with their places')
+    .option('--store <path|url>', 'the store', './.stillwatch')
+    .option('--limit <n>', 'at most this many', '200')
+    .action(async (flags: { store: string; limit: string }) => t.out(await withStore(flags.store, (s) => rejects(s, number(flags.limit, '--limit', 1, 1e6)))));
+  p.command('label')
+    .description('give an account a label, with author and reason; or revoke one')
+    .argument('<account>')
+    .argument('<label>', 'for example approved:synthetic-data or cleared')
+    .requiredOption('--author <name>')
+    .requiredOption('--reason <text>')
+    .option('--revoke', 'take the label back')
+    .option('--store <path|url>', 'the store', './.stillwatch')
+    .action(async (account: string, label: string, flags: { author: string; reason: string; revoke?: boolean; store: string }) => {
+      await withStore(flags.store, (s) => s.insert('labels', [{ account, label, author: flags.author, reason: flags.reason, revoked: flags.revoke === true, at: new Date().toISOString() }]));
+      t.note(`${flags.revoke ? 'revoked' : 'labelled'} ${account}: ${label}`);
+    });
+  p.command('check')
+    .description('test on your own history: groups you banned, and accounts you vouch for')
+    .option('--found <file>', 'accounts banned in the past: CSV with account, group, banned')
+    .option('--spare <file>', 'accounts you vouch for, one a line')
+    .option('--store <path|url>', 'the store', './.stillwatch')
+    .option('--confidence <score>', 'name a campaign from this confidence on', '0.5')
+    .option('--seed <n>', 'seed of the sampling', '1')
+    .action(async (flags: { found?: string; spare?: string; store: string; confidence: string; seed: string }) => {
+      if (!flags.found && !flags.spare) throw new StillwatchError('E_USAGE', 'nothing to check', 'give --found FILE, --spare FILE or both');
+      const r = await withStore(flags.store, (s) => check(s, flags.found ? readList(flags.found) : [], flags.spare ? readList(flags.spare) : [], number(flags.confidence, '--confidence', 0, 1), number(flags.seed, '--seed', 0, 4294967295), t));
+      t.out(r.text);
+      set(r.named > 0 ? EXIT.found : EXIT.done);
+    });
+  p.command('world')
+    .description('make simulated log records with ground truth')
+    .requiredOption('--out <dir>')
+    .option('--seed <n>', '', '1')
+    .option('--accounts <n>', 'honest accounts', '1000')
+    .option('--days <n>', '', '14')
+    .option('--campaign <kind:accounts>', `plant a campaign; kinds: ${RUNGS.join(', ')}`, collect)
+    .option('--texts <dir>', 'a pack of prompts (benign*.jsonl.gz, extraction*.jsonl.gz)')
+    .action(async (flags: { out: string; seed: string; accounts: string; days: string; campaign?: string[]; texts?: string }) => {
+      let campaigns: ReturnType<typeof parseCampaign>[];
+      try {
+        campaigns = (flags.campaign ?? []).map(parseCampaign);
+      } catch (error) {
+        throw new StillwatchError('E_USAGE', messageOf(error), 'for example --campaign slow:80');
+      }
+      const w = await makeWorld({ out: flags.out, seed: number(flags.seed, '--seed', 0, 4294967295), accounts: number(flags.accounts, '--accounts', 1, 1e6), days: number(flags.days, '--days', 1, 400), campaigns, ...(flags.texts ? { texts: flags.texts } : {}), progress: (d, a) => t.progress('making a simulated world', d, a) });
+      t.clear();
+      t.out(`${JSON.stringify(w, null, 2)}\n`);
+    });
+  p.command('demo')
+    .description('a simulated world, scanned, with its report')
+    .option('--out <dir>', '', './.stillwatch-demo')
+    .action(async (flags: { out: string }) => set(await demo(flags.out, t, PROGRAM)));
+  return p;
+}
+
+// The engine cannot be stopped from inside; what was acknowledged is kept, and the next scan completes the rest.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    t.clear();
+    process.stderr.write('Interrupted. The store is consistent; run the same command again to complete the scan.\n');
+    process.exit(EXIT.interrupted);
+  });
+}
+
+try {
+  await program().parseAsync();
+} catch (error) {
+  t.clear();
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT.wrong;
+  else if (error instanceof StillwatchError) {
+    process.stderr.write(`${error.code} ${inert(error.message)}\n  hint: ${inert(error.hint)}\n`);
+    if (process.env['STILLWATCH_VERBOSE'] === '1' && error.cause) process.stderr.write(`${inert(messageOf(error.cause))}\n`);
+    process.exitCode = error.exit;
+  } else {
+    process.stderr.write(`E_INTERNAL ${inert(messageOf(error))}\n  hint: this is a fault of ours; run with STILLWATCH_VERBOSE=1 and report it\n`);
+    if (process.env['STILLWATCH_VERBOSE'] === '1' && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
+    process.exitCode = EXIT.wrong;
+  }
+}

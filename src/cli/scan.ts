@@ -1,0 +1,138 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { COLUMNS } from '../formats/format.ts';
+import { resolveInputs } from '../formats/input.ts';
+import type { Dossier } from '../model/dossier.ts';
+import { StillwatchError } from '../model/errors.ts';
+import { render } from '../report/index.ts';
+import { scan } from '../scan.ts';
+import { openStore } from '../store/open.ts';
+import { pullTable } from '../store/pull.ts';
+import { plan } from './plan.ts';
+import type { Terminal } from './terminal.ts';
+import { VERSION } from './version.ts';
+
+export interface ScanFlags {
+  accounts?: string;
+  format: string;
+  out?: string;
+  store: string;
+  from?: string;
+  map?: string;
+  plan?: boolean;
+  until?: string;
+  failOn?: string;
+  inputFormat?: string;
+  field?: string[];
+  accountBy?: string;
+  retention: string;
+  confidence: string;
+  seed: string;
+  program: string;
+}
+
+export const EXIT = { done: 0, found: 1, wrong: 2, nothing: 3, interrupted: 130 } as const;
+
+export function number(text: string, name: string, low: number, high: number): number {
+  const n = Number(text);
+  if (!Number.isFinite(n) || n < low || n > high) throw new StillwatchError('E_USAGE', `${name} ${JSON.stringify(text)} is not a number from ${low} to ${high}`, `for example ${name} 0.5`);
+  return n;
+}
+
+export function moment(text: string): number {
+  const t = Date.parse(text);
+  if (!Number.isFinite(t)) throw new StillwatchError('E_USAGE', `--until ${JSON.stringify(text)} is no time`, 'write it as 2026-05-04 or 2026-05-04T12:00:00Z');
+  return t;
+}
+
+function fields(list: readonly string[]): Record<string, string> {
+  const out: Record<string, string> = {};
+  for (const item of list) {
+    const at = item.indexOf('=');
+    const name = item.slice(0, at);
+    if (at < 1 || !(name in COLUMNS)) throw new StillwatchError('E_USAGE', `--field ${JSON.stringify(item)} is not name=path`, `names: ${Object.keys(COLUMNS).join(', ')}; a path looks like metadata.user or attributes["user.id"]`);
+    out[name] = item.slice(at + 1);
+  }
+  return out;
+}
+
+/** `stillwatch scan`. Returns the exit code of the contract. */
+export async function scanCommand(args: readonly string[], flags: ScanFlags, t: Terminal): Promise<number> {
+  if (args.length === 0 && !flags.from) throw new StillwatchError('E_USAGE', 'nothing to scan', 'give files, globs, directories, URLs or - for standard input, or --from clickhouse://host/database/table');
+  const confidenceMin = number(flags.confidence, '--confidence', 0, 1);
+  const failOn = flags.failOn === undefined ? null : number(flags.failOn, '--fail-on', 0, 1);
+  const until = flags.until === undefined ? undefined : moment(flags.until);
+  const fieldMap = fields(flags.field ?? []);
+  if (flags.accountBy && !(flags.accountBy in COLUMNS)) throw new StillwatchError('E_USAGE', `--account-by ${JSON.stringify(flags.accountBy)} is no field`, `fields: ${Object.keys(COLUMNS).join(', ')}`);
+  if (!['none', 'evidence', 'all'].includes(flags.retention)) throw new StillwatchError('E_USAGE', `--retention ${JSON.stringify(flags.retention)} is unknown`, 'none, evidence (default) or all');
+  render(flags.format, EMPTY, { width: 80, color: false, program: '', store: '' });
+  const spool = mkdtempSync(join(tmpdir(), 'stillwatch-'));
+  const started = Date.now();
+  try {
+    if (flags.plan) {
+      t.out(await plan(args, flags, spool, t));
+      return EXIT.done;
+    }
+    const store = await openStore({ at: flags.store, ...(process.env['STILLWATCH_SECRET'] ? { secret: process.env['STILLWATCH_SECRET'] } : {}) });
+    let dossier: Dossier;
+    try {
+      for (const l of store.lost) t.note(`W_LOST a part of the store was found broken and is lost: ${l}`);
+      const pulled = flags.from ? await pullTable({ from: flags.from, spool, store, progress: t.progress, ...(flags.map ? { map: flags.map } : {}), ...(until === undefined ? {} : { until }) }) : [];
+      const { inputs, unreadable } = await resolveInputs(args, spool, process.stdin);
+      for (const u of unreadable) t.note(`${u.code} ${u.name}: ${u.reason}`);
+      dossier = await scan(store, {
+        inputs: [...pulled, ...inputs],
+        unreadable,
+        ...(flags.accounts ? { accounts: flags.accounts } : {}),
+        ...(flags.inputFormat ? { inputFormat: flags.inputFormat } : {}),
+        ...(until === undefined ? {} : { until }),
+        fields: fieldMap,
+        ...(flags.accountBy ? { accountBy: flags.accountBy } : {}),
+        spool,
+        retention: flags.retention as 'none' | 'evidence' | 'all',
+        confidenceMin,
+        seed: number(flags.seed, '--seed', 0, 4294967295),
+        now: new Date(),
+        version: VERSION,
+        progress: t.progress,
+        warn: t.note,
+      });
+    } finally {
+      await store.close();
+    }
+    t.clear();
+    const where = flags.store === './.stillwatch' ? '' : ` --store ${flags.store.replace(/\/\/[^@/]*@/, '//')}`;
+    const text = render(flags.format, dossier, { width: t.width, color: t.color && !flags.out, program: flags.program, store: where });
+    if (flags.out) writeFileSync(flags.out, text);
+    else t.out(text);
+    return finish(dossier, failOn, flags, t, started);
+  } finally {
+    rmSync(spool, { recursive: true, force: true });
+  }
+}
+
+function finish(d: Dossier, failOn: number | null, flags: ScanFlags, t: Terminal, started: number): number {
+  for (const f of d.coverage.files) {
+    if (f.note !== '') t.note(`${f.state === 'read' || f.state === 'already_read' ? 'I_FILE' : 'W_FILE'} ${f.name}: ${f.note}`);
+  }
+  t.note(`${d.campaigns.length} campaigns, ${d.undecided.length} undecided, ${d.look_alikes.length} cleared or of another kind; ${d.coverage.exchanges} exchanges, ${d.coverage.rejected} lines rejected; ${((Date.now() - started) / 1000).toFixed(1)} s${flags.out ? `; written to ${flags.out}` : ''}`);
+  if (!d.coverage.complete) return EXIT.wrong;
+  if (d.coverage.exchanges === 0) {
+    t.note('E_NOTHING no exchange was recognised; check the format with --input-format, or map fields with --field name=path');
+    return EXIT.nothing;
+  }
+  return failOn !== null && d.campaigns.some((c) => c.confidence >= failOn) ? EXIT.found : EXIT.done;
+}
+
+const EMPTY: Dossier = {
+  schema: 'stillwatch.dossier/1',
+  generated: '1970-01-01T00:00:00.000Z',
+  version: '',
+  window: { from: null, to: null },
+  coverage: { files: [], exchanges: 0, accounts: 0, rejected: 0, reasons: [], not_applicable: [], with_text: 0, lost: [], complete: true },
+  campaigns: [],
+  undecided: [],
+  look_alikes: [],
+  tested: { cohorts: 0, null_cohorts: 0, reference_accounts: 0 },
+};

@@ -1,0 +1,95 @@
+import { createReadStream, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { createGunzip } from 'node:zlib';
+import { parse as parseCsv } from 'csv-parse/sync';
+import { messageOf, StillwatchError } from '../model/errors.ts';
+import { inspect, sampleLines } from './input.ts';
+
+/** Account records as the store keeps them. Times are ISO strings or null. */
+export interface AccountInput {
+  account: string;
+  created: string | null;
+  closed: string | null;
+  closed_reason: string;
+  email_domain: string;
+  email: string;
+  payment: string;
+  phone: string;
+  country: string;
+  organization: string;
+  tier: string;
+  verification: string;
+  labels: string[];
+  at: string;
+}
+
+const TEXT = ['closed_reason', 'email_domain', 'email', 'payment', 'phone', 'country', 'organization', 'tier', 'verification'] as const;
+
+function time(value: unknown): string | null {
+  if (value === undefined || value === null || value === '') return null;
+  const t = typeof value === 'number' ? (value < 1e11 ? value * 1000 : value) : value instanceof Date ? value.getTime() : Date.parse(String(value));
+  return Number.isFinite(t) && t > 0 && t < 4102444800000 ? new Date(t).toISOString() : null;
+}
+
+function record(r: Record<string, unknown>, at: string): AccountInput | null {
+  const account = r['account'] === undefined || r['account'] === null ? '' : String(r['account']).trim();
+  if (account === '') return null;
+  const labels = Array.isArray(r['labels']) ? r['labels'].map(String) : typeof r['labels'] === 'string' && r['labels'] !== '' ? r['labels'].split(/[;,|]/).map((x) => x.trim()) : [];
+  const out = { account, created: time(r['created']), closed: time(r['closed']), labels, at } as AccountInput;
+  for (const k of TEXT) out[k] = r[k] === undefined || r[k] === null ? '' : String(r[k]);
+  if (out.email_domain === '' && out.email.includes('@')) out.email_domain = out.email.slice(out.email.lastIndexOf('@') + 1).toLowerCase();
+  return out;
+}
+
+/**
+ * Account records from JSON Lines (plain or gzip), CSV with a header, or Parquet. Yields batches.
+ * @throws StillwatchError E_ACCOUNTS when the file holds no account at all.
+ */
+export async function* readAccounts(path: string, at: string, rejected: (line: number, why: string) => void): AsyncGenerator<AccountInput[]> {
+  const input = inspect(path, path);
+  let batch: AccountInput[] = [];
+  let found = 0;
+  const put = (r: Record<string, unknown>, line: number): boolean => {
+    const one = record(r, at);
+    if (!one) rejected(line, 'no account');
+    else {
+      batch.push(one);
+      found += 1;
+    }
+    return batch.length >= 5000;
+  };
+  if (input.parquet) {
+    const { asyncBufferFromFile, parquetReadObjects } = await import('hyparquet');
+    const rows = await parquetReadObjects({ file: await asyncBufferFromFile(path) });
+    rows.forEach((r, i) => void put(r as Record<string, unknown>, i + 1));
+  } else if (input.compression === 'none' && /^[^{\n]*,/.test(sampleLines(input, 1)[0] ?? '')) {
+    let rows: Record<string, unknown>[];
+    try {
+      rows = parseCsv(readFileSync(path), { columns: true, bom: true, skip_empty_lines: true, relax_column_count: true }) as Record<string, unknown>[];
+    } catch (cause) {
+      throw new StillwatchError('E_ACCOUNTS', `the account file cannot be read as CSV: ${messageOf(cause)}`, 'the first line names the columns; account is required', { cause });
+    }
+    rows.forEach((r, i) => void put(r, i + 2));
+  } else {
+    const raw = createReadStream(path);
+    const lines = createInterface({ input: input.compression === 'gzip' ? raw.pipe(createGunzip()) : raw, crlfDelay: Number.POSITIVE_INFINITY });
+    let n = 0;
+    for await (const line of lines) {
+      n += 1;
+      const text = line.replace(/^\uFEFF/, '').trim();
+      if (text === '') continue;
+      try {
+        const value = JSON.parse(text) as unknown;
+        if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('not an object');
+        if (put(value as Record<string, unknown>, n)) {
+          yield batch;
+          batch = [];
+        }
+      } catch (error) {
+        rejected(n, messageOf(error));
+      }
+    }
+  }
+  for (let i = 0; i < batch.length; i += 5000) yield batch.slice(i, i + 5000);
+  if (found === 0) throw new StillwatchError('E_ACCOUNTS', `no account record in ${path}`, 'JSON Lines, CSV or Parquet with a column named account');
+}

@@ -1,0 +1,110 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { CAPABILITIES, FEATURES, featuresOf, scores } from '../campaigns/capability.ts';
+import { rng } from '../campaigns/stats.ts';
+
+/**
+ * `npm run train -- DIR`: fits the capability model on labelled public prompts, judges it on sources it never saw (each source left out in
+ * turn), and writes the weights into the repo. Multinomial logistic regression by stochastic gradient descent, seeded.
+ */
+const LABEL: Readonly<Record<string, (typeof CAPABILITIES)[number]>> = {
+  coding: 'software engineering',
+  'agentic-tool': 'agentic and tool use',
+  'long-horizon': 'long-horizon tasks',
+  'reasoning-math': 'reasoning and mathematics',
+  grading: 'grading and reward modelling',
+  translation: 'translation',
+  roleplay: 'role-play',
+  chat: 'general chat',
+};
+
+interface Row {
+  source: string;
+  y: number;
+  x: number[];
+  weight: number;
+}
+
+function load(dir: string): Row[] {
+  const rows: Row[] = [];
+  for (const name of ['benign-prompts.jsonl.gz', 'extraction-prompts.jsonl.gz']) {
+    for (const line of gunzipSync(readFileSync(join(dir, name))).toString('utf8').split('\n')) {
+      if (!line) continue;
+      const r = JSON.parse(line) as { text: string; source: string; capability: string };
+      const label = LABEL[r.capability];
+      if (label) rows.push({ source: r.source, y: CAPABILITIES.indexOf(label), x: featuresOf(r.text), weight: 1 });
+    }
+  }
+  return rows;
+}
+
+function fit(rows: readonly Row[], random: () => number): { w: Float64Array; b: Float64Array } {
+  const k = CAPABILITIES.length;
+  const w = new Float64Array(FEATURES * k);
+  const b = new Float64Array(k);
+  // A class, and inside it a source, weighs the same however many rows it has.
+  const per = new Map<string, number>();
+  const sources = new Map<number, Set<string>>();
+  for (const r of rows) {
+    per.set(`${r.y}/${r.source}`, (per.get(`${r.y}/${r.source}`) ?? 0) + 1);
+    const set = sources.get(r.y) ?? new Set();
+    set.add(r.source);
+    sources.set(r.y, set);
+  }
+  const scale = rows.length / k;
+  const order = rows.map((_, i) => i);
+  for (let epoch = 0; epoch < 6; epoch++) {
+    for (let i = order.length - 1; i > 0; i--) {
+      const j = Math.floor(random() * (i + 1));
+      [order[i], order[j]] = [order[j] as number, order[i] as number];
+    }
+    const rate = 0.6 / (1 + epoch);
+    for (const i of order) {
+      const r = rows[i] as Row;
+      const weight = Math.min(4, scale / ((sources.get(r.y)?.size ?? 1) * (per.get(`${r.y}/${r.source}`) ?? 1)));
+      const s = scores(r.x, w, b);
+      const top = Math.max(...s);
+      const e = s.map((v) => Math.exp(v - top));
+      const sum = e.reduce((p, q) => p + q, 0);
+      const norm = 1 / Math.sqrt(Math.max(1, r.x.length));
+      for (let c = 0; c < k; c++) {
+        const g = rate * weight * ((e[c] as number) / sum - (c === r.y ? 1 : 0));
+        b[c] = (b[c] as number) - 0.1 * g;
+        for (const f of r.x) w[f * k + c] = (w[f * k + c] as number) * (1 - 1e-5) - g * norm;
+      }
+    }
+  }
+  return { w, b };
+}
+
+const best = (s: readonly number[]): number => s.indexOf(Math.max(...s));
+
+const dir = process.argv[2] ?? '../shared/data';
+const rows = load(dir);
+const sources = [...new Set(rows.map((r) => r.source))];
+let right = 0;
+let all = 0;
+const bySource: string[] = [];
+for (const source of sources) {
+  const inside = rows.filter((r) => r.source !== source);
+  const outside = rows.filter((r) => r.source === source).slice(0, 400);
+  const classes = new Set(inside.map((r) => r.y));
+  const fair = outside.filter((r) => classes.has(r.y));
+  if (fair.length === 0) continue;
+  const m = fit(inside.filter((_, i) => i % 2 === 0), rng(7));
+  const ok = fair.filter((r) => best(scores(r.x, m.w, m.b)) === r.y).length;
+  right += ok / fair.length;
+  all += 1;
+  bySource.push(`${source.padEnd(28)} ${(ok / fair.length).toFixed(2)}  (${fair.length})`);
+  process.stderr.write(`\r${all} of ${sources.length} sources left out in turn`);
+}
+process.stderr.write('\n');
+const m = fit(rows, rng(7));
+const scale = Math.max(...m.w.map(Math.abs)) / 127;
+const packed = Buffer.from(Int8Array.from(m.w, (x) => Math.round(x / scale)).buffer).toString('base64');
+writeFileSync(
+  new URL('../../src/campaigns/capability-weights.ts', import.meta.url),
+  `/** Made by \`npm run train\` from labelled public prompts; seed 7. Int8 weights, FEATURES x CAPABILITIES, row by row. */\nexport const CAPABILITY_SCALE = ${scale};\nexport const CAPABILITY_BIAS = [${[...m.b].map((x) => x.toFixed(4)).join(', ')}];\nexport const CAPABILITY_WEIGHTS =\n  '${packed}';\n`,
+);
+process.stdout.write(`${bySource.join('\n')}\nmean accuracy on a source never seen: ${(right / all).toFixed(3)} over ${all} sources, ${CAPABILITIES.length} classes, ${rows.length} rows, seed 7\n`);

@@ -1,0 +1,166 @@
+import { createHash } from 'node:crypto';
+import type { Case, Judgement } from '../campaigns/judge.ts';
+import { mixOf } from '../campaigns/capability.ts';
+import { PRIOR } from '../campaigns/ledger.ts';
+import { probability } from '../campaigns/stats.ts';
+import type { Table } from '../campaigns/table.ts';
+import type { Coverage, Dossier, Evidence, Exemplar, Finding, LookAlike, Undecided } from '../model/dossier.ts';
+import type { ScanOptions } from '../scan.ts';
+import { sample, taken, timeline } from '../store/queries/cohorts.ts';
+import { openTexts, type Opened } from '../store/texts.ts';
+import type { Store } from '../store/store.ts';
+import { concealment } from './concealment.ts';
+import { summary, title } from './words.ts';
+
+const LIMITS = { lookAlikes: 60, undecided: 30, texts: 150, population: 1200, exemplars: 4, indicators: 12 } as const;
+const CALIBRATED = 'simulated worlds (see docs/results.md); not a frequency measured on real campaigns';
+
+const iso = (t: number): string => new Date(t).toISOString();
+const round = (x: number, digits = 4): number => (Number.isFinite(x) ? Number(x.toFixed(digits)) : 0);
+
+/** Short and stable: the same accounts found again get the same id. */
+export function idOf(accounts: readonly string[]): string {
+  return `c-${createHash('sha256').update([...accounts].sort().slice(0, 12).join('\n')).digest('hex').slice(0, 8)}`;
+}
+
+/** One document from a judgement: what every renderer shows. */
+export async function assemble(store: Store, t: Table, judgement: Judgement | null, coverage: Coverage, o: ScanOptions): Promise<Dossier> {
+  const cases = judgement?.cases ?? [];
+  const population = await populationMix(store, t, o);
+  const campaigns: Finding[] = [];
+  const undecided: Undecided[] = [];
+  const lookAlikes: LookAlike[] = [];
+  for (const c of cases) {
+    if (c.verdict === 'campaign') campaigns.push(await finding(store, t, c, population, o));
+    else if (c.verdict === 'undecided' && undecided.length < LIMITS.undecided) undecided.push({ ...(await finding(store, t, c, population, o)), missing: c.missing });
+    else if ((c.verdict === 'look-alike' || c.verdict === 'other kind') && lookAlikes.length < LIMITS.lookAlikes) lookAlikes.push(lookAlike(t, c));
+  }
+  campaigns.sort((x, y) => y.confidence - x.confidence || y.exchanges - x.exchanges);
+  return {
+    schema: 'stillwatch.dossier/1',
+    generated: o.now.toISOString(),
+    version: o.version,
+    window: { from: t.rows.length > 0 ? iso(t.from) : null, to: t.rows.length > 0 ? iso(t.to) : null },
+    coverage,
+    campaigns,
+    undecided,
+    look_alikes: lookAlikes,
+    tested: { cohorts: judgement?.tested ?? 0, null_cohorts: judgement?.nulls.length ?? 0, reference_accounts: judgement?.references.length ?? 0 },
+  };
+}
+
+async function populationMix(store: Store, t: Table, o: ScanOptions): Promise<Record<string, number>> {
+  if (!t.hasText || o.inputs.length === 0) return {};
+  const texts = await openTexts(store, await sample(store, LIMITS.population, o.until ?? null), o.inputs, o);
+  return rounded(mixOf([...texts.values()].map((x) => ({ text: x.text, tools: x.place.tools }))));
+}
+
+const rounded = (mix: Record<string, number>): Record<string, number> => Object.fromEntries(Object.entries(mix).map(([k, v]) => [k, round(v, 3)]));
+
+async function finding(store: Store, t: Table, c: Case, population: Record<string, number>, o: ScanOptions): Promise<Finding> {
+  const until = o.until ?? null;
+  const members = c.members.map((m) => ({ m, row: t.rows[m.account] })).filter((x) => x.row !== undefined);
+  const accts = members.map((x) => x.row?.acct ?? '');
+  const scaffold = c.candidate.scaffold.length > 0 ? c.candidate.scaffold.map((v) => t.values[v]?.value ?? '') : undefined;
+  const places = t.hasText ? await sample(store, LIMITS.texts, until, accts, scaffold) : [];
+  const texts = o.inputs.length > 0 && places.length > 0 ? await openTexts(store, places, o.inputs, o) : new Map<string, Opened>();
+  const exemplars = places.slice(0, LIMITS.exemplars).map((p): Exemplar => {
+    const text = o.retention === 'none' ? undefined : texts.get(p.key)?.text;
+    return { exchange: p.id, account: p.account, time: iso(p.time), ...(text === undefined ? {} : { text }) };
+  });
+  if (o.retention !== 'none') {
+    await store.insert('exemplars', places.slice(0, LIMITS.exemplars).flatMap((p) => (texts.has(p.key) ? [{ key: p.key, id: p.id, account: p.account, time: iso(p.time), text: texts.get(p.key)?.text ?? '', at: o.now.toISOString() }] : [])));
+  }
+  const loot = await taken(store, accts, until);
+  const days = await timeline(store, accts, until);
+  const first = Math.min(...members.map((x) => x.row?.first ?? 0));
+  const last = Math.max(...members.map((x) => x.row?.last ?? 0));
+  const exchanges = members.reduce((x, m) => x + (m.row?.n ?? 0) * (Number.isNaN(m.m.share) ? 1 : m.m.share), 0);
+  const whole = members.reduce((x, m) => x + (m.row?.n ?? 0), 0);
+  const hidden = concealment(t, c);
+  const mix = rounded(mixOf([...texts.values()].map((x) => ({ text: x.text, tools: x.place.tools }))));
+  const joined = new Map<string, number>();
+  const closed = new Map<string, number>();
+  for (const { m, row } of members) {
+    const d = iso(row?.first ?? 0).slice(0, 10);
+    joined.set(d, (joined.get(d) ?? 0) + 1);
+    const end = t.records[m.account]?.closed;
+    if (end) closed.set(iso(end).slice(0, 10), (closed.get(iso(end).slice(0, 10)) ?? 0) + 1);
+  }
+  const evidence: Evidence[] = [...c.ledger.evidence.map((e) => ({ ...e, bits: round(e.bits, 2), exemplars: ['deck', 'scaffold', 'elicitation', 'fresh-items'].includes(e.signal) ? exemplars : [] })), ...hidden.evidence];
+  const sumOf = (axis: string) => evidence.reduce((x, e) => x + (e.axis === axis ? e.bits : 0), 0);
+  // From the rows as they are printed: the ledger a reader adds up is the confidence they are shown.
+  const coordination = probability(sumOf('coordination'));
+  const extraction = probability(sumOf('extraction'));
+  const base: Omit<Finding, 'title' | 'summary'> = {
+    id: idOf(members.map((x) => x.row?.account ?? '')),
+    kind: c.kind,
+    confidence: round(coordination * extraction),
+    calibrated_on: CALIBRATED,
+    axes: { coordination: round(coordination), extraction: round(extraction), concealment: round(hidden.confidence) },
+    first_seen: iso(first),
+    last_seen: iso(last),
+    exchanges: Math.round(exchanges),
+    accounts: members
+      .map(({ m, row }) => ({
+        account: row?.account ?? '',
+        membership: round(m.membership),
+        exchanges: row?.n ?? 0,
+        share: Number.isNaN(m.share) ? 1 : round(m.share, 3),
+        share_low: round(m.low, 3),
+        share_high: round(m.high, 3),
+        first_seen: iso(row?.first ?? 0),
+        last_seen: iso(row?.last ?? 0),
+      }))
+      .sort((x, y) => y.membership - x.membership || y.exchanges - x.exchanges),
+    capabilities: mix,
+    population_capabilities: population,
+    models: loot.models,
+    loot: { exchanges: Math.round(exchanges), distinct_items: loot.items, output_tokens: loot.output, reasoning_tokens: loot.reasoning, days: days.length },
+    evidence,
+    indicators: indicators(t, c),
+    timeline: days.map((d) => ({ ...d, joined: joined.get(d.day) ?? 0, closed: closed.get(d.day) ?? 0 })),
+    explanations: c.rivals.map((r) => ({ kind: r.kind, fits: r.fits, reason: r.reason })),
+    recommended: {
+      action: c.verdict === 'campaign' ? 'open a case; verify identity of all accounts together after a person has read the evidence' : 'watch',
+      blast_radius: { accounts: members.length, exchanges: whole, innocent_exchanges_estimated: Math.round(whole - exchanges) },
+    },
+  };
+  return { ...base, title: title(base), summary: summary(base, c) };
+}
+
+function indicators(t: Table, c: Case): Finding['indicators'] {
+  const inside = new Set(c.members.map((m) => m.account));
+  const seen = Object.values(c.facts.ties).flatMap((tie) => tie.values.slice(0, 6));
+  return [...new Set([...seen, ...c.candidate.scaffold.slice(0, 4)])]
+    .map((v) => t.values[v])
+    .filter((v) => v !== undefined)
+    .map((v) => {
+      const k = [...v.accounts].filter((a) => inside.has(a)).length;
+      const others = v.accounts.length - k;
+      return { kind: v.kind, value: v.value, accounts: k, others, bits: round(Math.log2((t.rows.length - inside.size + 1) / (others + 1)), 1) };
+    })
+    .sort((x, y) => y.accounts - x.accounts)
+    .slice(0, LIMITS.indicators);
+}
+
+function lookAlike(t: Table, c: Case): LookAlike {
+  const accounts = c.members.map((m) => t.rows[m.account]?.account ?? '');
+  const fit = c.rivals.find((r) => r.fits);
+  const kind = c.verdict === 'other kind' ? (fit?.becomes ?? c.kind) : (fit?.kind ?? c.kind);
+  const explanation = fit ? fit.reason : `${c.kind}: coordinated, and what it takes does not look fit to train a model`;
+  return {
+    id: idOf(accounts),
+    title: `${accounts.length} accounts: ${fit?.kind ?? c.kind}`,
+    kind,
+    explanation,
+    confidence: round(c.confidence),
+    axes: { coordination: round(c.ledger.coordination), extraction: round(c.ledger.extraction), concealment: 0 },
+    accounts,
+    exchanges: c.facts.exchanges,
+    evidence: c.ledger.evidence.map((e) => ({ ...e, bits: round(e.bits, 2) })),
+    explanations: c.rivals.map((r) => ({ kind: r.kind, fits: r.fits, reason: r.reason })),
+  };
+}
+
+export { PRIOR };

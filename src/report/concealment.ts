@@ -1,0 +1,37 @@
+import type { Case } from '../campaigns/judge.ts';
+import { probability } from '../campaigns/stats.ts';
+import type { Table } from '../campaigns/table.ts';
+import type { Evidence } from '../model/dossier.ts';
+
+const row = (signal: string, bits: number, figure: number | null, unit: string, reason: string): Evidence => ({
+  signal,
+  axis: 'concealment',
+  family: 'identity',
+  bits: Number(bits.toFixed(2)),
+  outcome: bits >= 1 ? 'fired' : 'quiet',
+  figure,
+  unit,
+  reference: { median: null, low: null, high: null, from: 'all accounts of the store' },
+  reason,
+  kind: 'fact',
+  exemplars: [],
+});
+
+/**
+ * Do the accounts hide that they are one? A third axis: it never suffices and enters no confidence. A VPN, a virtual card or a private mail
+ * address is not looked at; only what content ties together and identity holds apart.
+ */
+export function concealment(t: Table, c: Case): { confidence: number; evidence: Evidence[] } {
+  const f = c.facts;
+  const tiedByIdentity = (f.ties.identity.tied + f.ties.network.tied) / (2 * Math.max(1, f.accounts.length));
+  const evidence: Evidence[] = [row('prior', -3, null, '', 'one cohort in nine hides')];
+  const apart = c.ledger.coordination >= 0.5 && f.topOwner.share < 0.2;
+  evidence.push(row('held-apart', apart ? 2 + 2 * (1 - tiedByIdentity) : -1, tiedByIdentity, 'share of members tied by identity or address', apart ? 'content ties them together; no owner, payment or address says so' : 'an owner is named, or nothing ties them'));
+  const perDay = t.rows.map((r) => r.addresses / Math.max(1, r.days)).sort((x, y) => x - y);
+  const high = perDay[Math.floor(perDay.length * 0.95)] ?? 0;
+  const rotates = f.addressesPerDay > Math.max(1.5, high);
+  evidence.push(row('address-rotation', rotates ? 3 : 0, f.addressesPerDay, 'addresses a member and day (median)', rotates ? `members change address ${f.addressesPerDay.toFixed(1)} times a day; 95 % of all accounts stay under ${high.toFixed(1)}` : 'addresses change no more than others'));
+  const burst = f.born.n >= 5 ? f.born.k / f.born.n : 0;
+  evidence.push(row('signup-burst', burst > 0.6 ? 2 : 0, burst, 'share created within one week', burst > 0.6 ? 'most members were created within one week' : 'creation is spread out, or not known'));
+  return { confidence: probability(evidence.reduce((x, e) => x + e.bits, 0)), evidence };
+}

@@ -1,0 +1,30 @@
+import type { Case } from '../campaigns/judge.ts';
+import type { Finding } from '../model/dossier.ts';
+
+export const count = (n: number): string => (n >= 1e6 ? `${(n / 1e6).toFixed(1)} million` : n.toLocaleString('en-US'));
+
+export function targets(f: Pick<Finding, 'capabilities' | 'population_capabilities'>): string[] {
+  return Object.entries(f.capabilities)
+    .filter(([k, v]) => v >= 0.15 && v >= 1.3 * (f.population_capabilities[k] ?? 0))
+    .map(([k]) => k);
+}
+
+export function title(f: Omit<Finding, 'title' | 'summary'>): string {
+  const after = targets(f);
+  return `${count(f.accounts.length)} accounts${after.length > 0 ? ` after ${after.slice(0, 2).join(' and ')}` : ''}`;
+}
+
+/** The sentence a person would write: what they did together, since when, and what speaks for it. */
+export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case): string {
+  const facts = c.facts;
+  const parts: string[] = [];
+  parts.push(`${count(f.accounts.length)} accounts sent ${count(f.exchanges)} exchanges since ${f.first_seen.slice(0, 10)}`);
+  const deck = c.ledger.evidence.find((e) => e.signal === 'deck');
+  if (deck && deck.bits > 1) parts.push(`their ${count(f.loot.distinct_items)} distinct items look dealt from one pool`);
+  if (facts.ties.scaffold.tied > 0.5 * facts.accounts.length) parts.push(`${facts.ties.scaffold.tied} of them carry a sentence hardly anyone else sends`);
+  if (facts.ties.network.tied > 0.5 * facts.accounts.length) parts.push(`${facts.ties.network.tied} come from addresses of their own`);
+  if (facts.born.n >= 5 && facts.born.k > 0.6 * facts.born.n) parts.push(`${facts.born.k} were created within one week`);
+  const fitting = f.explanations.filter((e) => e.fits);
+  const end = fitting.length === 0 ? 'none of the innocent explanations tested fits' : `an explanation fits: ${fitting[0]?.kind ?? ''}`;
+  return `${parts.join('; ')}; ${end}.`;
+}

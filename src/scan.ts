@@ -1,0 +1,147 @@
+import { judge, type Judgement } from './campaigns/judge.ts';
+import { profiles } from './campaigns/profile.ts';
+import { recordValues, type Table, table } from './campaigns/table.ts';
+import { type Case } from './campaigns/judge.ts';
+import { readAccounts } from './formats/accounts.ts';
+import { formatById, recognise } from './formats/index.ts';
+import { type Input, sampleLines, type Unreadable } from './formats/input.ts';
+import type { ReadOptions } from './formats/read.ts';
+import type { Coverage, Dossier } from './model/dossier.ts';
+import { StillwatchError } from './model/errors.ts';
+import { assemble } from './report/assemble.ts';
+import { type FileCoverage, ingest } from './store/ingest.ts';
+import { accountRecords, accountRows, type Scope } from './store/queries/accounts.ts';
+import { profileCells, stopWords } from './store/queries/profiles.ts';
+import { repeatedShares } from './store/queries/repeats.ts';
+import { sharedColumns, sharedScaffolds } from './store/queries/values.ts';
+import type { Store } from './store/store.ts';
+
+export interface ScanOptions extends ReadOptions {
+  readonly inputs: readonly Input[];
+  readonly unreadable?: readonly Unreadable[];
+  readonly accounts?: string;
+  readonly inputFormat?: string;
+  /** ms since 1970: nothing later is looked at. */
+  readonly until?: number;
+  readonly spool: string;
+  readonly retention: 'none' | 'evidence' | 'all';
+  readonly confidenceMin: number;
+  readonly seed: number;
+  readonly now: Date;
+  readonly version: string;
+  readonly without?: readonly string[];
+  readonly progress?: (said: string, done: number, all: number) => void;
+  readonly warn?: (said: string) => void;
+}
+
+/** The main job: read, sketch, link, test, judge, report. */
+export async function scan(store: Store, o: ScanOptions): Promise<Dossier> {
+  const files = await read(store, o);
+  await readAccountRecords(store, o);
+  const t = await sketches(store, o);
+  const judgement = t.rows.length > 0 ? await test(store, t, o) : null;
+  const dossier = await assemble(store, t, judgement, await coverage(store, t, files, judgement, o), o);
+  await store.insert('dossiers', [{ id: dossier.generated, at: o.now.toISOString(), body: JSON.stringify(dossier) }]);
+  return dossier;
+}
+
+async function read(store: Store, o: ScanOptions): Promise<FileCoverage[]> {
+  const out: FileCoverage[] = [];
+  for (const [i, input] of o.inputs.entries()) {
+    o.progress?.(`reading ${input.name}`, i, o.inputs.length);
+    const format = o.inputFormat ? formatById(o.inputFormat) : input.parquet ? formatById('canonical') : recognise(sampleLines(input));
+    const failed = (state: FileCoverage['state'], note: string) => out.push({ name: input.name, format: format?.id ?? '', state, lines: 0, accepted: 0, rejected: 0, duplicates: 0, note });
+    if (!format) {
+      failed('unrecognised', 'no known log format; name one with --input-format, or map fields with --field name=path');
+      continue;
+    }
+    try {
+      out.push(await ingest(store, input, format, { spool: o.spool, keepRejects: o.retention !== 'none', ...(o.fields ? { fields: o.fields } : {}), ...(o.accountBy ? { accountBy: o.accountBy } : {}) }));
+    } catch (error) {
+      // One unreadable file must not cost the others; what concerns the store does.
+      if (error instanceof StillwatchError && error.code !== 'E_ENGINE') throw error;
+      failed('failed', error instanceof Error ? error.message : 'unknown error');
+    }
+  }
+  for (const u of o.unreadable ?? []) out.push({ name: u.name, format: '', state: 'failed', lines: 0, accepted: 0, rejected: 0, duplicates: 0, note: `${u.code}: ${u.reason}` });
+  return out;
+}
+
+async function readAccountRecords(store: Store, o: ScanOptions): Promise<void> {
+  if (!o.accounts) return;
+  let bad = 0;
+  let where = 0;
+  for await (const batch of readAccounts(o.accounts, o.now.toISOString(), (line) => {
+    bad += 1;
+    where ||= line;
+  }))
+    await store.insert('accounts', batch);
+  if (bad > 0) o.warn?.(`W_ACCOUNTS ${bad} lines of the account file hold no account record, the first at line ${where}`);
+}
+
+async function sketches(store: Store, o: ScanOptions): Promise<Table> {
+  const until = o.until ?? null;
+  o.progress?.('reading sketches', 0, 4);
+  const rows = await accountRows(store, until);
+  const index = new Map(rows.map((r, i) => [r.acct, i]));
+  const known = await accountRecords(store);
+  // Records tell of closures to come; a replay must not know them.
+  const records = rows.map((r) => {
+    const k = known.get(r.account) ?? null;
+    return k && until !== null && k.closed !== null && k.closed > until ? { ...k, closed: null, closed_reason: '' } : k;
+  });
+  const hasText = rows.some((r) => r.with_text > 0);
+  const stop = hasText ? await stopWords(store, until) : [];
+  o.progress?.('profiling content', 1, 4);
+  const cells = hasText ? await profileCells(store, index, stop, until) : [];
+  o.progress?.('finding shared values', 2, 4);
+  const shared = [...(await sharedColumns(store, index, until)), ...(hasText ? await sharedScaffolds(store, index, until) : []), ...recordValues(records)];
+  o.progress?.('finding repeated items', 3, 4);
+  const repeated = hasText ? await repeatedShares(store, index, until) : new Float64Array(rows.length);
+  return table({ rows, records, hasRecords: records.some((r) => r !== null), hasText, profiles: profiles(rows.length, cells), values: shared, repeated });
+}
+
+async function test(store: Store, t: Table, o: ScanOptions): Promise<Judgement> {
+  const until = o.until ?? null;
+  const index = new Map(t.rows.map((r, i) => [r.acct, i]));
+  const stop = t.hasText ? await stopWords(store, until) : [];
+  return judge(t, {
+    seed: o.seed,
+    confidenceMin: o.confidenceMin,
+    scoped: async (accounts, values) => {
+      const scope: Scope = { accounts: accounts.map((a) => t.rows[a]?.acct ?? ''), scaffold: values.map((v) => t.values[v]?.value ?? '') };
+      const rows = await accountRows(store, until, scope);
+      return { cells: await profileCells(store, index, stop, until, scope), rows: new Map(rows.map((r) => [index.get(r.acct) ?? -1, r])) };
+    },
+    ...(o.without ? { without: o.without } : {}),
+    ...(o.progress ? { progress: o.progress } : {}),
+  });
+}
+
+async function coverage(store: Store, t: Table, files: readonly FileCoverage[], judgement: Judgement | null, o: ScanOptions): Promise<Coverage> {
+  const reasons = await store.rowsEverywhere<{ reason: string; n: string }>('SELECT reason, count() AS n FROM rejects GROUP BY reason ORDER BY n DESC');
+  const exchanges = t.rows.reduce((x, r) => x + r.n, 0);
+  const withText = t.rows.reduce((x, r) => x + r.with_text, 0);
+  const not: { signal: string; because: string }[] = [];
+  const none = (signals: readonly string[], because: string) => {
+    for (const signal of signals) not.push({ signal, because });
+  };
+  if (!t.hasText) none(['deck', 'scaffold', 'elicitation', 'breadth', 'fresh-items', 'kindred profiles'], 'the log has no text');
+  if (!t.hasRecords) none(['signup-burst', 'identity'], 'no account records were given (--accounts FILE)');
+  if (!t.values.some((v) => v.kind === 'address') && t.rows.every((r) => r.addresses <= 1)) none(['network'], 'the log has no addresses, or no account shares one');
+  none(['partition'], 'it counts only where a bound on the size of the pool is known from a public match or an independent cohort on the same pool');
+  if (judgement && judgement.leftOut > 0) not.push({ signal: 'candidates', because: `${judgement.leftOut} smaller candidates were left out beyond the limit` });
+  return {
+    files,
+    exchanges,
+    accounts: t.rows.length,
+    rejected: reasons.reduce((x, r) => x + Number(r.n), 0),
+    reasons: reasons.map((r) => ({ reason: r.reason, lines: Number(r.n) })),
+    not_applicable: not,
+    with_text: exchanges > 0 ? withText / exchanges : 0,
+    lost: store.lost,
+    complete: files.every((f) => f.state === 'read' || f.state === 'already_read') && store.lost.length === 0 && !o.inputs.some((i) => !files.some((f) => f.name === i.name)),
+  };
+}
+
+export type { Case };

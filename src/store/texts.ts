@@ -1,0 +1,76 @@
+import { createReadStream, existsSync } from 'node:fs';
+import { createGunzip } from 'node:zlib';
+import { formatById } from '../formats/index.ts';
+import type { Input } from '../formats/input.ts';
+import { type ReadOptions, readSelect } from '../formats/read.ts';
+import { Decompress } from 'fzstd';
+import type { Place } from './queries/cohorts.ts';
+import type { Store } from './store.ts';
+
+/** Longest text handed on for one exchange. */
+const TEXT_MAX = 4_000;
+
+export interface Opened {
+  readonly place: Place;
+  readonly text: string;
+}
+
+/**
+ * Opens the raw text of a few exchanges in the inputs of this scan: sketches hold none. Exchanges whose file is not among the inputs
+ * (read by an earlier scan) are left out.
+ */
+export async function openTexts(store: Store, places: readonly Place[], inputs: readonly Input[], options: ReadOptions): Promise<Map<string, Opened>> {
+  const files = await store.rows<{ path_id: number; fingerprint: string; format: string }>(`SELECT path_id, any(fingerprint) AS fingerprint, any(format) AS format FROM files GROUP BY path_id`);
+  const out = new Map<string, Opened>();
+  for (const f of files) {
+    const input = inputs.find((i) => i.fingerprint === f.fingerprint);
+    if (!input || input.parquet || !existsSync(input.path)) continue;
+    const mine = places.filter((p) => p.path === Number(f.path_id));
+    if (mine.length === 0) continue;
+    const format = formatById(f.format);
+    const lineOf = (row: number) => (format.explode ? Math.floor(row / 1000) : row);
+    const lines = await pickLines(input, new Set(mine.map((p) => lineOf(p.row))));
+    const wanted = [...lines.keys()];
+    for (let i = 0; i < wanted.length; i += 500) {
+      const part = wanted.slice(i, i + 500);
+      const source = `SELECT toUInt64(x.1) AS row, x.2 AS line FROM (SELECT arrayJoin(arrayZip({rows:Array(UInt64)}, {lines:Array(String)})) AS x)`;
+      const rows = await store.rows<{ row: string; text: string }>(
+        `SELECT row, arrayStringConcat(arrayMap(m -> m.2, arrayFilter((m, i) -> i > arrayLastIndex(x -> x.1 IN ('assistant', 'model', 'ai'), messages) AND m.1 IN ('user', 'human', ''), messages, arrayEnumerate(messages))), '\\n') AS text FROM (${readSelect(format, source, options)})`,
+        { rows: part, lines: part.map((n) => lines.get(n) ?? '') },
+      );
+      const texts = new Map(rows.map((r) => [Number(r.row), r.text.slice(0, TEXT_MAX)]));
+      for (const p of mine) {
+        const text = texts.get(p.row);
+        if (text !== undefined) out.set(p.key, { place: p, text });
+      }
+    }
+  }
+  return out;
+}
+
+async function pickLines(input: Input, rows: ReadonlySet<number>): Promise<Map<number, string>> {
+  const out = new Map<number, string>();
+  const last = Math.max(...rows);
+  let row = 0;
+  let held: Buffer[] = [];
+  const take = (chunk: Buffer): boolean => {
+    let from = 0;
+    for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
+      if (rows.has(row)) out.set(row, Buffer.concat([...held, chunk.subarray(from, at)]).toString('utf8').replace(/^\uFEFF/, ''));
+      held = [];
+      row += 1;
+      from = at + 1;
+    }
+    if (rows.has(row)) held.push(Buffer.from(chunk.subarray(from)));
+    return row <= last;
+  };
+  if (input.compression === 'zstd') {
+    const d = new Decompress((chunk) => take(Buffer.from(chunk)));
+    for await (const part of createReadStream(input.path)) d.push(part as Buffer);
+  } else {
+    const stream = createReadStream(input.path, { highWaterMark: 1 << 20 });
+    for await (const part of input.compression === 'gzip' ? stream.pipe(createGunzip()) : stream) if (!take(part as Buffer)) break;
+  }
+  if (held.length > 0 && rows.has(row)) out.set(row, Buffer.concat(held).toString('utf8'));
+  return out;
+}
