@@ -1,7 +1,6 @@
-import { judge, type Judgement } from './campaigns/judge.ts';
+import { type Judgement, judge } from './campaigns/judge.ts';
 import { profiles } from './campaigns/profile.ts';
 import { recordValues, type Table, table } from './campaigns/table.ts';
-import { type Case } from './campaigns/judge.ts';
 import { readAccounts } from './formats/accounts.ts';
 import { formatById, recognise } from './formats/index.ts';
 import { type Input, sampleLines, type Unreadable } from './formats/input.ts';
@@ -50,20 +49,38 @@ async function read(store: Store, o: ScanOptions): Promise<FileCoverage[]> {
   for (const [i, input] of o.inputs.entries()) {
     o.progress?.(`reading ${input.name}`, i, o.inputs.length);
     const format = o.inputFormat ? formatById(o.inputFormat) : input.parquet ? formatById('canonical') : recognise(sampleLines(input));
-    const failed = (state: FileCoverage['state'], note: string) => out.push({ name: input.name, format: format?.id ?? '', state, lines: 0, accepted: 0, rejected: 0, duplicates: 0, note });
+    const failed = (state: FileCoverage['state'], note: string) =>
+      out.push({ name: input.name, format: format?.id ?? '', state, lines: 0, accepted: 0, rejected: 0, duplicates: 0, note });
     if (!format) {
       failed('unrecognised', 'no known log format; name one with --input-format, or map fields with --field name=path');
       continue;
     }
     try {
-      out.push(await ingest(store, input, format, { spool: o.spool, keepRejects: o.retention !== 'none', ...(o.fields ? { fields: o.fields } : {}), ...(o.accountBy ? { accountBy: o.accountBy } : {}) }));
+      out.push(
+        await ingest(store, input, format, {
+          spool: o.spool,
+          keepRejects: o.retention !== 'none',
+          ...(o.fields ? { fields: o.fields } : {}),
+          ...(o.accountBy ? { accountBy: o.accountBy } : {}),
+        }),
+      );
     } catch (error) {
       // One unreadable file must not cost the others; what concerns the store does.
       if (error instanceof StillwatchError && error.code !== 'E_ENGINE') throw error;
       failed('failed', error instanceof Error ? error.message : 'unknown error');
     }
   }
-  for (const u of o.unreadable ?? []) out.push({ name: u.name, format: '', state: 'failed', lines: 0, accepted: 0, rejected: 0, duplicates: 0, note: `${u.code}: ${u.reason}` });
+  for (const u of o.unreadable ?? [])
+    out.push({
+      name: u.name,
+      format: '',
+      state: 'failed',
+      lines: 0,
+      accepted: 0,
+      rejected: 0,
+      duplicates: 0,
+      note: `${u.code}: ${u.reason}`,
+    });
   return out;
 }
 
@@ -95,10 +112,22 @@ async function sketches(store: Store, o: ScanOptions): Promise<Table> {
   o.progress?.('profiling content', 1, 4);
   const cells = hasText ? await profileCells(store, index, stop, until) : [];
   o.progress?.('finding shared values', 2, 4);
-  const shared = [...(await sharedColumns(store, index, until)), ...(hasText ? await sharedScaffolds(store, index, until) : []), ...recordValues(records)];
+  const shared = [
+    ...(await sharedColumns(store, index, until)),
+    ...(hasText ? await sharedScaffolds(store, index, until) : []),
+    ...recordValues(records),
+  ];
   o.progress?.('finding repeated items', 3, 4);
   const repeated = hasText ? await repeatedShares(store, index, until) : new Float64Array(rows.length);
-  return table({ rows, records, hasRecords: records.some((r) => r !== null), hasText, profiles: profiles(rows.length, cells), values: shared, repeated });
+  return table({
+    rows,
+    records,
+    hasRecords: records.some((r) => r !== null),
+    hasText,
+    profiles: profiles(rows.length, cells),
+    values: shared,
+    repeated,
+  });
 }
 
 async function test(store: Store, t: Table, o: ScanOptions): Promise<Judgement> {
@@ -118,8 +147,16 @@ async function test(store: Store, t: Table, o: ScanOptions): Promise<Judgement> 
   });
 }
 
-async function coverage(store: Store, t: Table, files: readonly FileCoverage[], judgement: Judgement | null, o: ScanOptions): Promise<Coverage> {
-  const reasons = await store.rowsEverywhere<{ reason: string; n: string }>('SELECT reason, count() AS n FROM rejects GROUP BY reason ORDER BY n DESC');
+async function coverage(
+  store: Store,
+  t: Table,
+  files: readonly FileCoverage[],
+  judgement: Judgement | null,
+  o: ScanOptions,
+): Promise<Coverage> {
+  const reasons = await store.rowsEverywhere<{ reason: string; n: string }>(
+    'SELECT reason, count() AS n FROM rejects GROUP BY reason ORDER BY n DESC',
+  );
   const exchanges = t.rows.reduce((x, r) => x + r.n, 0);
   const withText = t.rows.reduce((x, r) => x + r.with_text, 0);
   const not: { signal: string; because: string }[] = [];
@@ -128,9 +165,14 @@ async function coverage(store: Store, t: Table, files: readonly FileCoverage[], 
   };
   if (!t.hasText) none(['deck', 'scaffold', 'elicitation', 'breadth', 'fresh-items', 'kindred profiles'], 'the log has no text');
   if (!t.hasRecords) none(['signup-burst', 'identity'], 'no account records were given (--accounts FILE)');
-  if (!t.values.some((v) => v.kind === 'address') && t.rows.every((r) => r.addresses <= 1)) none(['network'], 'the log has no addresses, or no account shares one');
-  none(['partition'], 'it counts only where a bound on the size of the pool is known from a public match or an independent cohort on the same pool');
-  if (judgement && judgement.leftOut > 0) not.push({ signal: 'candidates', because: `${judgement.leftOut} smaller candidates were left out beyond the limit` });
+  if (!t.values.some((v) => v.kind === 'address') && t.rows.every((r) => r.addresses <= 1))
+    none(['network'], 'the log has no addresses, or no account shares one');
+  none(
+    ['partition'],
+    'it counts only where a bound on the size of the pool is known from a public match or an independent cohort on the same pool',
+  );
+  if (judgement && judgement.leftOut > 0)
+    not.push({ signal: 'candidates', because: `${judgement.leftOut} smaller candidates were left out beyond the limit` });
   return {
     files,
     exchanges,
@@ -140,8 +182,9 @@ async function coverage(store: Store, t: Table, files: readonly FileCoverage[], 
     not_applicable: not,
     with_text: exchanges > 0 ? withText / exchanges : 0,
     lost: store.lost,
-    complete: files.every((f) => f.state === 'read' || f.state === 'already_read') && store.lost.length === 0 && !o.inputs.some((i) => !files.some((f) => f.name === i.name)),
+    complete:
+      files.every((f) => f.state === 'read' || f.state === 'already_read') &&
+      store.lost.length === 0 &&
+      !o.inputs.some((i) => !files.some((f) => f.name === i.name)),
   };
 }
-
-export type { Case };

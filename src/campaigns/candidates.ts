@@ -65,14 +65,20 @@ function fromLinks(t: Table, random: () => number): Candidate[] {
     for (let i = 0; i < value.accounts.length; i++) {
       const a = value.accounts[i] as number;
       if (a < 0) continue;
-      const part = value.kind === 'scaffold' || value.kind === 'address' || value.kind === 'network' ? (value.counts[i] as number) / (t.rows[a]?.n ?? 1) : 1;
+      const part =
+        value.kind === 'scaffold' || value.kind === 'address' || value.kind === 'network'
+          ? (value.counts[i] as number) / (t.rows[a]?.n ?? 1)
+          : 1;
       if (part < 0.05) continue;
       from.push(a);
       to.push(n + v);
       weight.push(bits * Math.min(1, part * 2));
     }
   });
-  const part = leiden({ nodes: n + t.values.length, from: Int32Array.from(from), to: Int32Array.from(to), weight: Float64Array.from(weight) }, { random });
+  const part = leiden(
+    { nodes: n + t.values.length, from: Int32Array.from(from), to: Int32Array.from(to), weight: Float64Array.from(weight) },
+    { random },
+  );
   return groupsOf(part, n).map((accounts) => ({ accounts, sources: ['links'], scaffold: [] }));
 }
 
@@ -105,7 +111,10 @@ function fromKin(near: Neighbours, active: readonly number[], random: () => numb
         weight.push(c ** 2);
       }
     }
-    const part = leiden({ nodes: members.length, from: Int32Array.from(from), to: Int32Array.from(to), weight: Float64Array.from(weight) }, { random });
+    const part = leiden(
+      { nodes: members.length, from: Int32Array.from(from), to: Int32Array.from(to), weight: Float64Array.from(weight) },
+      { random },
+    );
     const groups = groupsOf(part, members.length).map((g) => g.map((i) => members[i] as number));
     for (const g of groups) {
       out.push({ accounts: g, sources: ['kindred'], scaffold: [] });

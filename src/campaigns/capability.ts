@@ -1,7 +1,16 @@
 import { CAPABILITY_BIAS, CAPABILITY_SCALE, CAPABILITY_WEIGHTS } from './capability-weights.ts';
 
 /** Capabilities a campaign can be after, as the small model tells them from text. */
-export const CAPABILITIES = ['software engineering', 'agentic and tool use', 'long-horizon tasks', 'reasoning and mathematics', 'grading and reward modelling', 'translation', 'role-play', 'general chat'] as const;
+export const CAPABILITIES = [
+  'software engineering',
+  'agentic and tool use',
+  'long-horizon tasks',
+  'reasoning and mathematics',
+  'grading and reward modelling',
+  'translation',
+  'role-play',
+  'general chat',
+] as const;
 
 export const FEATURES = 4096;
 

@@ -51,7 +51,9 @@ export function deck(cells: readonly Cell[]): Deck | null {
   const rows = usable.map((c) => {
     const n = c.buckets.length / BUCKETINGS;
     const counts = new Float64Array(DIMENSIONS);
-    for (let i = 0; i < c.buckets.length; i++) counts[(i % BUCKETINGS) * BUCKETS + (c.buckets[i] as number)] = (counts[(i % BUCKETINGS) * BUCKETS + (c.buckets[i] as number)] as number) + 1;
+    for (let i = 0; i < c.buckets.length; i++)
+      counts[(i % BUCKETINGS) * BUCKETS + (c.buckets[i] as number)] =
+        (counts[(i % BUCKETINGS) * BUCKETS + (c.buckets[i] as number)] as number) + 1;
     const w = Math.min(n, VOLUME_CAP) - 1;
     const within = new Float64Array(BUCKETINGS);
     const own = new Float64Array(BUCKETINGS);
@@ -79,7 +81,10 @@ export function deck(cells: readonly Cell[]): Deck | null {
   }
   // Squared sums a stratum and bucketing, kept so that leaving one account out costs only its own strata.
   const square = new Float64Array(S * BUCKETINGS);
-  for (let s = 0; s < S; s++) for (let j = 0; j < BUCKETINGS; j++) for (let b = 0; b < BUCKETS; b++) square[s * BUCKETINGS + j] = (square[s * BUCKETINGS + j] as number) + (first[s * DIMENSIONS + j * BUCKETS + b] as number) ** 2;
+  for (let s = 0; s < S; s++)
+    for (let j = 0; j < BUCKETINGS; j++)
+      for (let b = 0; b < BUCKETS; b++)
+        square[s * BUCKETINGS + j] = (square[s * BUCKETINGS + j] as number) + (first[s * DIMENSIONS + j * BUCKETS + b] as number) ** 2;
   const estimate = (out: readonly (typeof rows)[number][]): { rho: number; W: number; C: number } | null => {
     let rho = 0;
     let W = 0;

@@ -1,9 +1,9 @@
+import type { AccountRow } from '../store/queries/accounts.ts';
+import type { ValueKind } from '../store/queries/values.ts';
 import { type Cell, type Deck, deck } from './deck.ts';
 import { distance } from './profile.ts';
 import { median, quantile } from './stats.ts';
-import type { AccountRow } from '../store/queries/accounts.ts';
 import type { Table } from './table.ts';
-import type { ValueKind } from '../store/queries/values.ts';
 
 export const DAY = 86_400_000;
 
@@ -68,7 +68,8 @@ function ties(t: Table, accounts: readonly number[]): Facts['ties'] {
     const family = FAMILY[kind];
     return family === 'identity' || count >= SHARE_MIN[family] * (t.rows[a]?.n ?? 1);
   };
-  for (const a of accounts) for (const { v, count } of t.valuesOf[a] ?? []) if (strong(a, v, count)) inside.set(v, (inside.get(v) ?? 0) + 1);
+  for (const a of accounts)
+    for (const { v, count } of t.valuesOf[a] ?? []) if (strong(a, v, count)) inside.set(v, (inside.get(v) ?? 0) + 1);
   const out = { identity: new Set<number>(), network: new Set<number>(), client: new Set<number>(), scaffold: new Set<number>() };
   const members = { identity: new Set<number>(), network: new Set<number>(), client: new Set<number>(), scaffold: new Set<number>() };
   for (const [v, k] of inside) {
@@ -76,8 +77,14 @@ function ties(t: Table, accounts: readonly number[]): Facts['ties'] {
     // Mostly theirs: a carrier's gateway or a famous prompt has more users outside than inside and ties nobody.
     if (value && k >= 3 && value.accounts.length - k <= 0.5 * k) out[FAMILY[value.kind]].add(v);
   }
-  for (const a of accounts) for (const { v, count } of t.valuesOf[a] ?? []) for (const f of ['identity', 'network', 'client', 'scaffold'] as const) if (out[f].has(v) && strong(a, v, count)) members[f].add(a);
-  const tie = (f: keyof Facts['ties']): Tie => ({ tied: members[f].size, of: accounts.length, values: [...out[f]].sort((x, y) => (inside.get(y) ?? 0) - (inside.get(x) ?? 0) || x - y) });
+  for (const a of accounts)
+    for (const { v, count } of t.valuesOf[a] ?? [])
+      for (const f of ['identity', 'network', 'client', 'scaffold'] as const) if (out[f].has(v) && strong(a, v, count)) members[f].add(a);
+  const tie = (f: keyof Facts['ties']): Tie => ({
+    tied: members[f].size,
+    of: accounts.length,
+    values: [...out[f]].sort((x, y) => (inside.get(y) ?? 0) - (inside.get(x) ?? 0) || x - y),
+  });
   return { identity: tie('identity'), network: tie('network'), client: tie('client'), scaffold: tie('scaffold') };
 }
 
@@ -152,8 +159,12 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
     topDomain: { domain: domain.name, share: domain.share },
     verified: records.filter((r) => r?.verification === 'business' || r?.verification === 'id').length / Math.max(1, accounts.length),
     licensed: records.filter((r) => r?.labels.includes('approved:synthetic-data')).length / Math.max(1, accounts.length),
-    resale: rows.filter((r) => r.channel === 'reseller' || r.channel === 'marketplace' || r.end_users >= 20).length / Math.max(1, rows.length),
-    lifetimeDays: quantile(rows.map((r) => (r.last - r.first) / DAY), 0.9),
+    resale:
+      rows.filter((r) => r.channel === 'reseller' || r.channel === 'marketplace' || r.end_users >= 20).length / Math.max(1, rows.length),
+    lifetimeDays: quantile(
+      rows.map((r) => (r.last - r.first) / DAY),
+      0.9,
+    ),
     addressesPerDay: median(rows.map((r) => r.addresses / Math.max(1, r.days))),
   };
 }

@@ -1,8 +1,8 @@
 import type { Kind } from '../model/dossier.ts';
-import { type Candidate, candidates, COHORT, type Kin, kin } from './candidates.ts';
+import { type Candidate, COHORT, candidates, type Kin, kin } from './candidates.ts';
 import { type Facts, factsOf, type View } from './facts.ts';
+import { type Learned, type Ledger, learn, ledger } from './ledger.ts';
 import { type Judged, judgeMembers, Pool, shares } from './membership.ts';
-import { type Ledger, ledger, type Learned, learn } from './ledger.ts';
 import { type NullCohort, nullCohorts, references } from './nulls.ts';
 import { explained, type Honest, type Rival, rivals } from './rivals.ts';
 import { median, quantile } from './stats.ts';
@@ -64,11 +64,18 @@ export async function judge(t: Table, o: JudgeOptions): Promise<Judgement> {
   first.sort(order);
   // A cohort and its like are no reference for one another: null cohorts leave out every cohort that no explanation clears. How many there
   // are raises the chance that such cohorts are honest for a reason not on our list.
-  const suspects = distinct(first.filter((x) => x.bits + learned.overlap.coordination > LIMITS.suspectBits && !rivals(x.f, x.c, t, honest, o.without).some((r) => r.fits)));
+  const suspects = distinct(
+    first.filter(
+      (x) => x.bits + learned.overlap.coordination > LIMITS.suspectBits && !rivals(x.f, x.c, t, honest, o.without).some((r) => r.fits),
+    ),
+  );
   if (suspects.length > 0) {
     const held = new Set(suspects.flatMap((x) => x.c.accounts));
     const clean = nulls.filter((n) => n.facts.accounts.filter((a) => held.has(a)).length < 0.3 * n.facts.accounts.length);
-    learned = learn(clean.map((n) => n.facts), suspects.length - 1);
+    learned = learn(
+      clean.map((n) => n.facts),
+      suspects.length - 1,
+    );
     honest = honestFrom(learned, clean);
     first = first.map((x) => ({ ...x, bits: ledger(x.f, learned, x.c.sources, []).coordinationBits })).sort(order);
   }
@@ -87,7 +94,8 @@ export async function judge(t: Table, o: JudgeOptions): Promise<Judgement> {
 
 /** The likeliest first; of a cohort and its fragments the whole one, which a fragment may pass by luck. */
 const order = (x: { c: Candidate; bits: number }, y: { c: Candidate; bits: number }): number =>
-  y.bits + 1.5 * Math.log2(y.c.accounts.length) - (x.bits + 1.5 * Math.log2(x.c.accounts.length)) || (y.c.accounts[0] ?? 0) - (x.c.accounts[0] ?? 0);
+  y.bits + 1.5 * Math.log2(y.c.accounts.length) - (x.bits + 1.5 * Math.log2(x.c.accounts.length)) ||
+  (y.c.accounts[0] ?? 0) - (x.c.accounts[0] ?? 0);
 
 /** Cohorts that mostly overlap are one. */
 function distinct<T extends { readonly c: Candidate }>(list: readonly T[]): T[] {
@@ -141,7 +149,18 @@ async function look(t: Table, k: Kin, c: Candidate, o: JudgeOptions, scopes: Map
   return factsOf(t, c.accounts, k.mu);
 }
 
-function settle(t: Table, k: Kin, c: Candidate, before: Facts, scope: View | null, learned: Learned, honest: Honest, refs: readonly number[], taken: ReadonlySet<number>, o: JudgeOptions): Case {
+function settle(
+  t: Table,
+  k: Kin,
+  c: Candidate,
+  before: Facts,
+  scope: View | null,
+  learned: Learned,
+  honest: Honest,
+  refs: readonly number[],
+  taken: ReadonlySet<number>,
+  o: JudgeOptions,
+): Case {
   let accounts: readonly number[] = c.accounts.filter((a) => !taken.has(a));
   let members: Judged[] = accounts.map((account) => ({ account, membership: 0.5, share: Number.NaN, low: 0, high: 1 }));
   let facts = before;
@@ -161,14 +180,38 @@ function settle(t: Table, k: Kin, c: Candidate, before: Facts, scope: View | nul
     }
   }
   const tried = rivals(facts, c, t, honest, o.without);
-  const book = ledger(facts, learned, c.sources, tried.filter((r) => r.bits !== 0).map((r) => ({ axis: r.axis, bits: r.bits, reason: r.reason, id: `rival:${r.id}` })));
+  const book = ledger(
+    facts,
+    learned,
+    c.sources,
+    tried.filter((r) => r.bits !== 0).map((r) => ({ axis: r.axis, bits: r.bits, reason: r.reason, id: `rival:${r.id}` })),
+  );
   const confidence = book.coordination * book.extraction;
   const fitting = tried.find((r) => r.fits);
   const { verdict, kind } = decide(book, facts, fitting, confidence, o.confidenceMin);
-  return { candidate: c, facts, ledger: book, rivals: tried, members, verdict, kind, missing: verdict === 'undecided' ? lacking(facts, book, honest) : [], confidence };
+  return {
+    candidate: c,
+    facts,
+    ledger: book,
+    rivals: tried,
+    members,
+    verdict,
+    kind,
+    missing: verdict === 'undecided' ? lacking(facts, book, honest) : [],
+    confidence,
+  };
 }
 
-function share(t: Table, k: Kin, accounts: readonly number[], scope: View | null, carries: (a: number) => number, refs: readonly number[], taken: ReadonlySet<number>, facts: Facts): Judged[] {
+function share(
+  t: Table,
+  k: Kin,
+  accounts: readonly number[],
+  scope: View | null,
+  carries: (a: number) => number,
+  refs: readonly number[],
+  taken: ReadonlySet<number>,
+  facts: Facts,
+): Judged[] {
   const inside = new Set(accounts);
   const pool = new Pool(scope?.cells ?? accounts.flatMap((a) => t.profiles.byAccount[a] ?? []));
   const near = new Set(accounts);
@@ -184,17 +227,38 @@ function share(t: Table, k: Kin, accounts: readonly number[], scope: View | null
   const tied = new Set<number>();
   const values = new Set([...facts.ties.identity.values, ...facts.ties.network.values]);
   for (const a of near) if ((t.valuesOf[a] ?? []).some((x) => values.has(x.v))) tied.add(a);
-  return judgeMembers(shares(t, pool, k.mu, [...near].sort((x, y) => x - y)), shares(t, pool, k.mu, sample), (a) => inside.has(a) && tied.has(a), carries);
+  return judgeMembers(
+    shares(
+      t,
+      pool,
+      k.mu,
+      [...near].sort((x, y) => x - y),
+    ),
+    shares(t, pool, k.mu, sample),
+    (a) => inside.has(a) && tied.has(a),
+    carries,
+  );
 }
 
-function decide(book: Ledger, f: Facts, fitting: Rival | undefined, confidence: number, confidenceMin: number): { verdict: Verdict; kind: Kind } {
+function decide(
+  book: Ledger,
+  f: Facts,
+  fitting: Rival | undefined,
+  confidence: number,
+  confidenceMin: number,
+): { verdict: Verdict; kind: Kind } {
   const oneHand = book.coordination >= 0.5;
   if (fitting) {
-    if (fitting.becomes === 'look-alike' || !oneHand) return { verdict: 'look-alike', kind: fitting.becomes === 'look-alike' ? 'look-alike' : fitting.becomes };
+    if (fitting.becomes === 'look-alike' || !oneHand)
+      return { verdict: 'look-alike', kind: fitting.becomes === 'look-alike' ? 'look-alike' : fitting.becomes };
     return { verdict: 'other kind', kind: fitting.becomes };
   }
   if (confidence >= confidenceMin) return { verdict: 'campaign', kind: 'extraction campaign' };
-  if (oneHand && book.extraction < 0.5) return { verdict: 'other kind', kind: f.singleUse.k < 0.5 * f.singleUse.n && f.born.k >= 0.5 * f.born.n && f.born.n > 0 ? 'trial farming' : 'purpose unclear' };
+  if (oneHand && book.extraction < 0.5)
+    return {
+      verdict: 'other kind',
+      kind: f.singleUse.k < 0.5 * f.singleUse.n && f.born.k >= 0.5 * f.born.n && f.born.n > 0 ? 'trial farming' : 'purpose unclear',
+    };
   if (book.coordination >= 0.02 && book.extraction >= 0.2) {
     const deck = book.evidence.find((e) => e.signal === 'deck');
     return { verdict: 'undecided', kind: deck && deck.bits > 3 ? 'one source, hands unresolved' : 'purpose unclear' };
@@ -207,11 +271,16 @@ function lacking(f: Facts, book: Ledger, honest: Honest): string[] {
   const out: string[] = [];
   if (f.deck && 3 * f.deck.se > honest.rhoLow) {
     const more = Math.ceil(f.deck.items * ((3 * f.deck.se) / honest.rhoLow) ** 2 - f.deck.items);
-    out.push(`deck: about ${more} more distinct items over these ${f.deck.accounts} accounts (three standard errors are ${(3 * f.deck.se).toFixed(4)}, the honest 5 % quantile ${honest.rhoLow.toFixed(4)})`);
+    out.push(
+      `deck: about ${more} more distinct items over these ${f.deck.accounts} accounts (three standard errors are ${(3 * f.deck.se).toFixed(4)}, the honest 5 % quantile ${honest.rhoLow.toFixed(4)})`,
+    );
   }
   if (!f.deck) out.push('deck: text of at least two opening requests from three members or more');
   for (const e of book.evidence) if (e.outcome === 'not applicable' && e.signal !== 'deck') out.push(`${e.signal}: ${e.reason}`);
   const short = 3.3 - book.coordinationBits;
-  if (short > 0) out.push(`coordination lacks ${short.toFixed(1)} bits for nine in ten: a second tie of another kind (identity, network, timing) or more reference accounts to judge against`);
+  if (short > 0)
+    out.push(
+      `coordination lacks ${short.toFixed(1)} bits for nine in ten: a second tie of another kind (identity, network, timing) or more reference accounts to judge against`,
+    );
   return out;
 }

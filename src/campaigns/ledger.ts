@@ -20,7 +20,13 @@ const weigh = (s: Signal<never>, f: Facts, model: unknown): Firing => {
     return s.weigh(f, model as never);
   } catch (error) {
     // A failing signal must not end the scan: it shows as failed and earns nothing.
-    return { outcome: 'failed', bits: 0, figure: null, reference: { median: null, low: null, high: null, values: [] }, reason: `the signal failed: ${error instanceof Error ? error.message : 'unknown error'}` };
+    return {
+      outcome: 'failed',
+      bits: 0,
+      figure: null,
+      reference: { median: null, low: null, high: null, values: [] },
+      reason: `the signal failed: ${error instanceof Error ? error.message : 'unknown error'}`,
+    };
   }
 };
 
@@ -49,7 +55,9 @@ function rows(f: Facts, models: ReadonlyMap<string, unknown>, mute: ReadonlySet<
     best.set(key, b);
   }
   // An operator that hides one tie hides all: what is merely absent counts once, by the costliest absence.
-  const absences = [...best.entries()].filter(([key, b]) => TIES.has(key) && b.down !== '' && b.low > ABSENCE_BITS).sort((x, y) => x[1].low - y[1].low);
+  const absences = [...best.entries()]
+    .filter(([key, b]) => TIES.has(key) && b.down !== '' && b.low > ABSENCE_BITS)
+    .sort((x, y) => x[1].low - y[1].low);
   const spared = new Set(absences.slice(1).map(([, b]) => b.down));
   return fired.map(({ signal, firing }) => {
     const b = best.get(`${signal.axis}/${signal.family}`);
@@ -101,7 +109,12 @@ const plain = (signal: string, axis: Evidence['axis'], family: Family, bits: num
 });
 
 /** Both ledgers of a cohort: prior, every signal, and what rivals take; the sum of the bits is the confidence. */
-export function ledger(f: Facts, learned: Learned, sources: readonly Source[], rivals: readonly { readonly axis: 'coordination' | 'extraction'; readonly bits: number; readonly reason: string; readonly id: string }[]): Ledger {
+export function ledger(
+  f: Facts,
+  learned: Learned,
+  sources: readonly Source[],
+  rivals: readonly { readonly axis: 'coordination' | 'extraction'; readonly bits: number; readonly reason: string; readonly id: string }[],
+): Ledger {
   const mute = new Set<Family>();
   const own = selecting(sources);
   if (own) mute.add(own);
@@ -110,16 +123,45 @@ export function ledger(f: Facts, learned: Learned, sources: readonly Source[], r
   const list = rows(f, learned.models, mute);
   const evidence: Evidence[] = [plain('prior', 'coordination', 'prior', PRIOR.coordination, 'one cohort in a thousand is one hand')];
   for (const r of list.filter((x) => x.signal.axis === 'coordination')) evidence.push(asEvidence(r, mute));
-  if (sources.length > 1) evidence.push(plain('search', 'coordination', 'joint', -Math.log2(sources.length), `the cohort was looked for in ${sources.length} ways`));
-  if (learned.overlap.coordination > 0.01) evidence.push(plain('joint', 'coordination', 'joint', -learned.overlap.coordination, 'what these families count twice between them, measured on null cohorts'));
-  evidence.push(plain('prior', 'extraction', 'prior', PRIOR.extraction, 'of cohorts that are one hand, one in five takes answers to train on'));
+  if (sources.length > 1)
+    evidence.push(
+      plain('search', 'coordination', 'joint', -Math.log2(sources.length), `the cohort was looked for in ${sources.length} ways`),
+    );
+  if (learned.overlap.coordination > 0.01)
+    evidence.push(
+      plain(
+        'joint',
+        'coordination',
+        'joint',
+        -learned.overlap.coordination,
+        'what these families count twice between them, measured on null cohorts',
+      ),
+    );
+  evidence.push(
+    plain('prior', 'extraction', 'prior', PRIOR.extraction, 'of cohorts that are one hand, one in five takes answers to train on'),
+  );
   for (const r of list.filter((x) => x.signal.axis === 'extraction')) evidence.push(asEvidence(r, mute));
-  if (learned.overlap.extraction > 0.01) evidence.push(plain('joint', 'extraction', 'joint', -learned.overlap.extraction, 'what these families count twice between them, measured on null cohorts'));
+  if (learned.overlap.extraction > 0.01)
+    evidence.push(
+      plain(
+        'joint',
+        'extraction',
+        'joint',
+        -learned.overlap.extraction,
+        'what these families count twice between them, measured on null cohorts',
+      ),
+    );
   for (const r of rivals) evidence.push(plain(r.id, r.axis, 'rival', r.bits, r.reason));
   const sum = (axis: string) => evidence.reduce((x, e) => x + (e.axis === axis ? e.bits : 0), 0);
   const coordinationBits = sum('coordination');
   const extractionBits = sum('extraction');
-  return { evidence, coordinationBits, extractionBits, coordination: probability(coordinationBits), extraction: probability(extractionBits) };
+  return {
+    evidence,
+    coordinationBits,
+    extractionBits,
+    coordination: probability(coordinationBits),
+    extraction: probability(extractionBits),
+  };
 }
 
 function asEvidence(r: Row, mute: ReadonlySet<Family>): Evidence {
@@ -135,7 +177,13 @@ function asEvidence(r: Row, mute: ReadonlySet<Family>): Evidence {
     figure: firing.figure,
     unit: signal.unit,
     reference: { ...firing.reference, from: 'null cohorts of the same builder' },
-    reason: firing.reason + (muted ? ' (this is what formed the cohort; it earns nothing again)' : idle ? ' (a stronger signal of its family counts instead)' : ''),
+    reason:
+      firing.reason +
+      (muted
+        ? ' (this is what formed the cohort; it earns nothing again)'
+        : idle
+          ? ' (a stronger signal of its family counts instead)'
+          : ''),
     kind: firing.outcome === 'not applicable' ? 'inference' : 'fact',
     exemplars: [],
   };

@@ -169,7 +169,10 @@ function renumber(part: Int32Array): number {
 }
 
 /** Community of each node, numbered from 0. */
-export function leiden(graph: Graph, options: { readonly random: () => number; readonly resolution?: number; readonly rounds?: number }): Int32Array {
+export function leiden(
+  graph: Graph,
+  options: { readonly random: () => number; readonly resolution?: number; readonly rounds?: number },
+): Int32Array {
   const resolution = options.resolution ?? 1;
   let g = csr(graph);
   let total = 0;

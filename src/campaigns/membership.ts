@@ -1,4 +1,4 @@
-import { type Cell, BUCKETINGS, BUCKETS, DIMENSIONS } from './deck.ts';
+import { BUCKETINGS, BUCKETS, type Cell, DIMENSIONS } from './deck.ts';
 import { clamp, LOG2E, probability, quantile } from './stats.ts';
 import type { Table } from './table.ts';
 
@@ -16,7 +16,12 @@ export interface Share {
  * s = argmax of sum log(s q + (1 - s) p) over an account's items, with its profile interval (drop of 1.92, Wilks 1938). q is the pool as
  * the other members show it, p the honest population. Bucketings are averaged, not multiplied: they are views of the same items.
  */
-export function shareOf(counts: ArrayLike<number>, at: number, q: Float64Array, p: Float64Array): { share: number; low: number; high: number; gain: number } {
+export function shareOf(
+  counts: ArrayLike<number>,
+  at: number,
+  q: Float64Array,
+  p: Float64Array,
+): { share: number; low: number; high: number; gain: number } {
   const where: number[] = [];
   for (let d = 0; d < DIMENSIONS; d++) if ((counts[at + d] as number) > 0) where.push(d);
   const value = (s: number): number => {
@@ -127,12 +132,36 @@ export interface Judged {
  * Membership of each account: its gain from the pool against the 99.9 % quantile of honest references, plus what its private ties add.
  * A sentence can be copied by a stranger: it adds only where the content, which it takes no part in, comes from the pool as well.
  */
-export function judgeMembers(all: readonly Share[], honest: readonly Share[], tied: (account: number) => boolean, carries: (account: number) => number): Judged[] {
+export function judgeMembers(
+  all: readonly Share[],
+  honest: readonly Share[],
+  tied: (account: number) => boolean,
+  carries: (account: number) => number,
+): Judged[] {
   // Where nearly every account of the cohort carries one sentence, one that does not is no member on content alone.
   const coverage = Math.min(0.99, all.filter((s) => carries(s.account) > 0).length / Math.max(1, all.length));
   const missing = coverage > 0.5 ? Math.log2(1 - coverage) - 1 : 0;
-  const limit = honest.length >= 20 ? Math.max(0.02, quantile(honest.map((h) => h.gain), 0.999)) : 0.25;
-  const lowLimit = honest.length >= 20 ? clamp(quantile(honest.map((h) => h.low), 0.9), 0.01, 0.6) : 0.3;
+  const limit =
+    honest.length >= 20
+      ? Math.max(
+          0.02,
+          quantile(
+            honest.map((h) => h.gain),
+            0.999,
+          ),
+        )
+      : 0.25;
+  const lowLimit =
+    honest.length >= 20
+      ? clamp(
+          quantile(
+            honest.map((h) => h.low),
+            0.9,
+          ),
+          0.01,
+          0.6,
+        )
+      : 0.3;
   return all.map((s) => {
     const carried = carries(s.account);
     let bits = clamp((s.gain - limit) * s.items * LOG2E, -8, 6);

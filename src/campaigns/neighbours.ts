@@ -59,7 +59,8 @@ function project(vectors: Float32Array, active: readonly number[], random: () =>
     for (let d = 0; d < DIMENSIONS; d++) {
       const v = vectors[a * DIMENSIONS + d] as number;
       if (v === 0) continue;
-      for (let j = 0; j < PROJECTED; j++) out[i * PROJECTED + j] = (out[i * PROJECTED + j] as number) + v * (signs[d * PROJECTED + j] as number);
+      for (let j = 0; j < PROJECTED; j++)
+        out[i * PROJECTED + j] = (out[i * PROJECTED + j] as number) + v * (signs[d * PROJECTED + j] as number);
     }
     let norm = 0;
     for (let j = 0; j < PROJECTED; j++) norm += (out[i * PROJECTED + j] as number) ** 2;

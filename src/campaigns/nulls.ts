@@ -1,5 +1,5 @@
-import { type Kin } from './candidates.ts';
-import { type Facts, factsOf, DAY } from './facts.ts';
+import type { Kin } from './candidates.ts';
+import { DAY, type Facts, factsOf } from './facts.ts';
 import { rng } from './stats.ts';
 import type { Table } from './table.ts';
 
@@ -16,7 +16,8 @@ export interface NullCohort {
 export function references(t: Table, k: Kin): { accounts: number[]; tenured: boolean } {
   const fit = (a: number): boolean => {
     const r = t.records[a];
-    if (!r || r.closed_reason !== '' || r.created === null) return false;
+    if (r === null || r === undefined) return false;
+    if (r.closed_reason !== '' || r.created === null) return false;
     return r.verification === 'id' || r.verification === 'business' || r.created <= t.from - NULLS.tenureDays * DAY;
   };
   const tenured = k.active.filter(fit);

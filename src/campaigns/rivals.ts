@@ -38,7 +38,10 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
       fits: f.licensed >= 0.8 || (f.licensed > 0 && f.topOwner.share >= 0.8),
       axis: 'extraction',
       bits: -12,
-      reason: f.licensed > 0 ? `${pc(f.licensed)} of the accounts hold the label approved:synthetic-data` : 'no account holds a grant for synthetic data',
+      reason:
+        f.licensed > 0
+          ? `${pc(f.licensed)} of the accounts hold the label approved:synthetic-data`
+          : 'no account holds a grant for synthetic data',
     }),
   },
   {
@@ -51,7 +54,9 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
         fits: named && f.verified >= 0.5,
         axis: 'extraction',
         bits: named && f.verified >= 0.5 ? -10 : named ? -3 : 0,
-        reason: named ? `${pc(f.topOwner.share)} of the accounts are declared by one organisation, ${pc(f.verified)} of them verified` : 'no organisation declares most of the accounts',
+        reason: named
+          ? `${pc(f.topOwner.share)} of the accounts are declared by one organisation, ${pc(f.verified)} of them verified`
+          : 'no organisation declares most of the accounts',
       };
     },
   },
@@ -100,7 +105,9 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
       fits: c.sources.includes('scaffold') && heterogeneous(f, h),
       axis: 'coordination',
       bits: 0,
-      reason: f.deck ? `a shared sentence, and subjects as different as honest accounts' (rho ${f.deck.rho.toFixed(3)}, honest cohorts from ${h.rhoLow.toFixed(3)})` : 'content too thin to compare',
+      reason: f.deck
+        ? `a shared sentence, and subjects as different as honest accounts' (rho ${f.deck.rho.toFixed(3)}, honest cohorts from ${h.rhoLow.toFixed(3)})`
+        : 'content too thin to compare',
     }),
   },
   {
@@ -133,12 +140,12 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
       fits: heterogeneous(f, h),
       axis: 'coordination',
       bits: 0,
-      reason: f.deck ? `each keeps to subjects of its own (rho ${f.deck.rho.toFixed(3)} ± ${f.deck.se.toFixed(3)})` : 'content too thin to compare',
+      reason: f.deck
+        ? `each keeps to subjects of its own (rho ${f.deck.rho.toFixed(3)} ± ${f.deck.se.toFixed(3)})`
+        : 'content too thin to compare',
     }),
   },
 ];
-
-export const RIVAL_IDS: readonly string[] = TESTS.map((x) => x.id);
 
 /** Explanations with a mechanism that shows; the others only say that a cohort is as honest cohorts are. */
 const MECHANISMS = new Set(['licensed', 'one-organisation', 'benchmark', 'classroom', 'reseller']);

@@ -17,8 +17,6 @@ export const sum = (xs: ArrayLike<number>): number => {
   return s;
 };
 
-export const mean = (xs: ArrayLike<number>): number => (xs.length === 0 ? 0 : sum(xs) / xs.length);
-
 /** Quantile by linear interpolation (type 7 of Hyndman and Fan, 1996); NaN for an empty list. */
 export function quantile(xs: ArrayLike<number>, q: number): number {
   const s = Float64Array.from(xs).sort();
@@ -40,7 +38,10 @@ export function spread(xs: ArrayLike<number>): number {
 
 /** Lanczos (g = 7, n = 9); relative error under 1e-13 for positive arguments. */
 export function logGamma(x: number): number {
-  const c = [0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059, 12.507343278686905, -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7];
+  const c = [
+    0.99999999999980993, 676.5203681218851, -1259.1392167224028, 771.32342877765313, -176.61502916214059, 12.507343278686905,
+    -0.13857109526572012, 9.9843695780195716e-6, 1.5056327351493116e-7,
+  ];
   if (x < 0.5) return Math.log(Math.PI / Math.sin(Math.PI * x)) - logGamma(1 - x);
   const y = x - 1;
   let a = c[0] as number;
@@ -64,7 +65,8 @@ export function fitBeta(rates: readonly number[], least = 2): { a: number; b: nu
   return { a: m * total, b: (1 - m) * total };
 }
 
-export const logNormalPdf = (x: number, m: number, sd: number): number => -0.5 * ((x - m) / sd) ** 2 - Math.log(sd) - 0.5 * Math.log(2 * Math.PI);
+export const logNormalPdf = (x: number, m: number, sd: number): number =>
+  -0.5 * ((x - m) / sd) ** 2 - Math.log(sd) - 0.5 * Math.log(2 * Math.PI);
 
 export const LOG2E = Math.LOG2E;
 

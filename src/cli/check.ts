@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parse as parseCsv } from 'csv-parse/sync';
-import { StillwatchError } from '../model/errors.ts';
 import type { Dossier } from '../model/dossier.ts';
+import { StillwatchError } from '../model/errors.ts';
 import { inert } from '../report/inert.ts';
 import { count } from '../report/words.ts';
 import { scan } from '../scan.ts';
@@ -17,14 +17,22 @@ interface Listed {
 
 /** A list of accounts: one a line, CSV with `account[,group][,banned]`, or JSON Lines of the same names. */
 export function readList(path: string): Listed[] {
-  const text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '').trim();
-  if (text === '') throw new StillwatchError('E_LIST', `${path} names no account`, 'one account a line, or CSV with the columns account, group, banned');
+  const text = readFileSync(path, 'utf8')
+    .replace(/^\uFEFF/, '')
+    .trim();
+  if (text === '')
+    throw new StillwatchError('E_LIST', `${path} names no account`, 'one account a line, or CSV with the columns account, group, banned');
   let rows: Record<string, unknown>[];
   if (text.startsWith('{')) rows = text.split('\n').map((l) => JSON.parse(l) as Record<string, unknown>);
-  else if (/^[^\n]*\baccount\b/.test(text)) rows = parseCsv(text, { columns: true, skip_empty_lines: true, relax_column_count: true }) as Record<string, unknown>[];
+  else if (/^[^\n]*\baccount\b/.test(text))
+    rows = parseCsv(text, { columns: true, skip_empty_lines: true, relax_column_count: true }) as Record<string, unknown>[];
   else rows = text.split('\n').map((l) => ({ account: l.trim() }));
   return rows
-    .map((r) => ({ account: String(r['account'] ?? '').trim(), group: String(r['group'] ?? r['campaign'] ?? 'all'), at: r['banned'] || r['closed'] ? Date.parse(String(r['banned'] ?? r['closed'])) : null }))
+    .map((r) => ({
+      account: String(r['account'] ?? '').trim(),
+      group: String(r['group'] ?? r['campaign'] ?? 'all'),
+      at: r['banned'] || r['closed'] ? Date.parse(String(r['banned'] ?? r['closed'])) : null,
+    }))
     .filter((r) => r.account !== '');
 }
 
@@ -34,15 +42,34 @@ const STEPS = 10;
  * `stillwatch check`: the buyer's own test. For each group banned in the past history is replayed in steps up to its ban: when would it have been found, and
  * how much had leaked by then. Then: which vouched-for accounts are named today.
  */
-export async function check(store: Store, found: readonly Listed[], spare: readonly Listed[], confidenceMin: number, seed: number, t: Terminal): Promise<{ text: string; named: number }> {
+export async function check(
+  store: Store,
+  found: readonly Listed[],
+  spare: readonly Listed[],
+  confidenceMin: number,
+  seed: number,
+  t: Terminal,
+): Promise<{ text: string; named: number }> {
   const out: string[] = [];
   const run = (until?: number): Promise<Dossier> =>
-    scan(store, { inputs: [], spool: '', retention: 'none', confidenceMin, seed, now: new Date(), version: VERSION, ...(until === undefined ? {} : { until }) });
+    scan(store, {
+      inputs: [],
+      spool: '',
+      retention: 'none',
+      confidenceMin,
+      seed,
+      now: new Date(),
+      version: VERSION,
+      ...(until === undefined ? {} : { until }),
+    });
   const groups = new Map<string, Listed[]>();
   for (const f of found) groups.set(f.group, [...(groups.get(f.group) ?? []), f]);
   for (const [group, list] of groups) {
     const names = list.map((l) => l.account);
-    const span = await store.first<{ a: string; b: string; n: string }>(`SELECT toUnixTimestamp64Milli(min(time)) AS a, toUnixTimestamp64Milli(max(time)) AS b, count() AS n FROM ${store.all('exchanges')} AS e WHERE account IN ({names:Array(String)})`, { names });
+    const span = await store.first<{ a: string; b: string; n: string }>(
+      `SELECT toUnixTimestamp64Milli(min(time)) AS a, toUnixTimestamp64Milli(max(time)) AS b, count() AS n FROM ${store.all('exchanges')} AS e WHERE account IN ({names:Array(String)})`,
+      { names },
+    );
     if (!span || span.n === '0') {
       out.push(`${group}: none of its ${names.length} accounts is in this store`);
       continue;
@@ -58,18 +85,34 @@ export async function check(store: Store, found: readonly Listed[], spare: reado
       const set = new Set(names);
       const best = Math.max(0, ...d.campaigns.map((c) => c.accounts.filter((a) => set.has(a.account)).length));
       if (best < 0.5 * names.length) continue;
-      const before = Number((await store.first<{ n: string }>(`SELECT count() AS n FROM ${store.all('exchanges')} AS e WHERE account IN ({names:Array(String)}) AND time <= fromUnixTimestamp64Milli(toInt64({u:String}), 'UTC')`, { names, u: String(Math.trunc(until)) }))?.n ?? 0);
+      const before = Number(
+        (
+          await store.first<{ n: string }>(
+            `SELECT count() AS n FROM ${store.all('exchanges')} AS e WHERE account IN ({names:Array(String)}) AND time <= fromUnixTimestamp64Milli(toInt64({u:String}), 'UTC')`,
+            { names, u: String(Math.trunc(until)) },
+          )
+        )?.n ?? 0,
+      );
       const total = Number(span.n);
-      out.push(`${group}: found by ${new Date(until).toISOString().slice(0, 16)} (${best} of ${names.length} accounts), after ${count(before)} of ${count(total)} exchanges (${((100 * before) / total).toFixed(0)} %); ${count(total - before)} leaked later${bans.length > 0 ? `; the ban came at ${new Date(end).toISOString().slice(0, 16)}` : ''}`);
+      out.push(
+        `${group}: found by ${new Date(until).toISOString().slice(0, 16)} (${best} of ${names.length} accounts), after ${count(before)} of ${count(total)} exchanges (${((100 * before) / total).toFixed(0)} %); ${count(total - before)} leaked later${bans.length > 0 ? `; the ban came at ${new Date(end).toISOString().slice(0, 16)}` : ''}`,
+      );
       hit = true;
       break;
     }
-    if (!hit) out.push(`${group}: not found by ${new Date(end).toISOString().slice(0, 16)} (${names.length} accounts, ${count(Number(span.n))} exchanges)`);
+    if (!hit)
+      out.push(
+        `${group}: not found by ${new Date(end).toISOString().slice(0, 16)} (${names.length} accounts, ${count(Number(span.n))} exchanges)`,
+      );
   }
   const today = await run();
   t.clear();
   const vouched = new Set(spare.map((s) => s.account));
-  const named = today.campaigns.flatMap((c) => c.accounts.filter((a) => vouched.has(a.account)).map((a) => `${a.account} in ${c.id} (confidence ${c.confidence.toFixed(2)}, membership ${a.membership.toFixed(2)})`));
+  const named = today.campaigns.flatMap((c) =>
+    c.accounts
+      .filter((a) => vouched.has(a.account))
+      .map((a) => `${a.account} in ${c.id} (confidence ${c.confidence.toFixed(2)}, membership ${a.membership.toFixed(2)})`),
+  );
   if (vouched.size > 0) {
     out.push(`vouched-for accounts named: ${named.length} of ${vouched.size}`);
     out.push(...named.map((n) => `  ${n}`));

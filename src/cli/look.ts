@@ -5,8 +5,8 @@ import { inert } from '../report/inert.ts';
 import { wrap } from '../report/table.ts';
 import { count } from '../report/words.ts';
 import { SIGNALS } from '../signals/index.ts';
-import type { Store } from '../store/store.ts';
 import { accountRecords } from '../store/queries/accounts.ts';
+import type { Store } from '../store/store.ts';
 import type { Terminal } from './terminal.ts';
 import { ROOT } from './version.ts';
 
@@ -26,12 +26,19 @@ export async function explain(what: string, store: () => Promise<Store>, t: Term
       const opened = await store();
       const d = await lastDossier(opened);
       if (d) {
-        const rows = [...d.campaigns, ...d.undecided, ...d.look_alikes].map((f) => ({ id: f.id, e: f.evidence.find((x) => x.signal === signal.id) })).filter((x) => x.e !== undefined);
+        const rows = [...d.campaigns, ...d.undecided, ...d.look_alikes]
+          .map((f) => ({ id: f.id, e: f.evidence.find((x) => x.signal === signal.id) }))
+          .filter((x) => x.e !== undefined);
         const fired = rows.filter((x) => x.e?.outcome === 'fired');
         const ref = rows.find((x) => x.e?.reference.median !== null)?.e?.reference;
         here = [
           `fired on ${fired.length} of ${rows.length} cohorts reported; honest null cohorts: 5 % ${ref?.low?.toFixed(4) ?? '-'}, median ${ref?.median?.toFixed(4) ?? '-'}, 95 % ${ref?.high?.toFixed(4) ?? '-'}`,
-          ...rows.slice(0, 12).map((x) => `  ${x.id}  ${(x.e?.bits ?? 0).toFixed(1).padStart(6)} bits  ${x.e?.figure === null ? x.e?.outcome : x.e?.figure?.toFixed(4)}`),
+          ...rows
+            .slice(0, 12)
+            .map(
+              (x) =>
+                `  ${x.id}  ${(x.e?.bits ?? 0).toFixed(1).padStart(6)} bits  ${x.e?.figure === null ? x.e?.outcome : x.e?.figure?.toFixed(4)}`,
+            ),
         ].join('\n');
       }
     } catch (error) {
@@ -43,8 +50,13 @@ export async function explain(what: string, store: () => Promise<Store>, t: Term
   const found = d && ([...d.campaigns, ...d.undecided].find((f) => f.id === what) as Finding | undefined);
   if (found) return ledgerText(found, t);
   const cleared = d?.look_alikes.find((f) => f.id === what);
-  if (cleared) return `${inert(cleared.title)}\n${wrap(`Cleared or of another kind: ${cleared.kind}. ${cleared.explanation}`, t.width).map(inert).join('\n')}\n${cleared.evidence.map((e) => `  ${e.signal.padEnd(18)} ${e.bits.toFixed(1).padStart(6)}  ${inert(e.reason)}`).join('\n')}\n`;
-  throw new StillwatchError('E_UNKNOWN', `${JSON.stringify(what)} is neither a signal nor a campaign of the last scan`, `signals: ${SIGNALS.map((s) => s.id).join(', ')}`);
+  if (cleared)
+    return `${inert(cleared.title)}\n${wrap(`Cleared or of another kind: ${cleared.kind}. ${cleared.explanation}`, t.width).map(inert).join('\n')}\n${cleared.evidence.map((e) => `  ${e.signal.padEnd(18)} ${e.bits.toFixed(1).padStart(6)}  ${inert(e.reason)}`).join('\n')}\n`;
+  throw new StillwatchError(
+    'E_UNKNOWN',
+    `${JSON.stringify(what)} is neither a signal nor a campaign of the last scan`,
+    `signals: ${SIGNALS.map((s) => s.id).join(', ')}`,
+  );
 }
 
 function ledgerText(f: Finding, t: Terminal): string {
@@ -55,15 +67,41 @@ function ledgerText(f: Finding, t: Terminal): string {
     out.push(`${axis}: ${sum.toFixed(1)} bits = ${f.axes[axis].toFixed(3)}${axis === 'concealment' ? ' (enters no confidence)' : ''}`);
     for (const e of rows) {
       const lines = wrap(e.reason, Math.max(40, t.width - 30));
-      out.push(`  ${e.signal.padEnd(20)} ${(e.bits > 0 ? `+${e.bits.toFixed(1)}` : e.bits.toFixed(1)).padStart(6)}  ${lines[0] ?? ''}`, ...lines.slice(1).map((l) => `${' '.repeat(30)}${l.trim()}`));
+      out.push(
+        `  ${e.signal.padEnd(20)} ${(e.bits > 0 ? `+${e.bits.toFixed(1)}` : e.bits.toFixed(1)).padStart(6)}  ${lines[0] ?? ''}`,
+        ...lines.slice(1).map((l) => `${' '.repeat(30)}${l.trim()}`),
+      );
     }
     out.push('');
   }
-  out.push(`confidence ${f.confidence.toFixed(3)} = coordination x extraction, calibrated on ${f.calibrated_on}`, '', 'Innocent explanations tested');
+  out.push(
+    `confidence ${f.confidence.toFixed(3)} = coordination x extraction, calibrated on ${f.calibrated_on}`,
+    '',
+    'Innocent explanations tested',
+  );
   for (const x of f.explanations) out.push(`  ${x.fits ? 'FITS    ' : 'no      '} ${x.kind}: ${x.reason}`);
-  out.push('', `Loot: ${count(f.loot.exchanges)} exchanges, ${count(f.loot.distinct_items)} distinct items, ${count(f.loot.output_tokens)} output tokens over ${f.loot.days} days`);
-  out.push(`After: ${Object.entries(f.capabilities).slice(0, 4).map(([k, v]) => `${k} ${Math.round(100 * v)} % (population ${Math.round(100 * (f.population_capabilities[k] ?? 0))} %)`).join(', ') || 'no text at hand'}`);
-  out.push('', 'Accounts', ...f.accounts.slice(0, 15).map((a) => `  ${a.account}  membership ${a.membership.toFixed(3)}  ${a.exchanges} exchanges, share ${a.share.toFixed(2)} (${a.share_low.toFixed(2)}-${a.share_high.toFixed(2)})`));
+  out.push(
+    '',
+    `Loot: ${count(f.loot.exchanges)} exchanges, ${count(f.loot.distinct_items)} distinct items, ${count(f.loot.output_tokens)} output tokens over ${f.loot.days} days`,
+  );
+  out.push(
+    `After: ${
+      Object.entries(f.capabilities)
+        .slice(0, 4)
+        .map(([k, v]) => `${k} ${Math.round(100 * v)} % (population ${Math.round(100 * (f.population_capabilities[k] ?? 0))} %)`)
+        .join(', ') || 'no text at hand'
+    }`,
+  );
+  out.push(
+    '',
+    'Accounts',
+    ...f.accounts
+      .slice(0, 15)
+      .map(
+        (a) =>
+          `  ${a.account}  membership ${a.membership.toFixed(3)}  ${a.exchanges} exchanges, share ${a.share.toFixed(2)} (${a.share_low.toFixed(2)}-${a.share_high.toFixed(2)})`,
+      ),
+  );
   if (f.accounts.length > 15) out.push(`  and ${f.accounts.length - 15} more (scan --format csv lists all)`);
   return `${out.map(inert).join('\n')}\n`;
 }
@@ -76,14 +114,34 @@ export async function accountFile(id: string, store: Store): Promise<string> {
       arrayStringConcat(arrayMap(x -> toString(x), sumForEach(arrayMap(h -> toUInt32(h = toHour(time)), range(24)))), ' ') AS hours FROM ${store.all('exchanges')} AS e WHERE acct = cityHash64({id:String}) AND account = {id:String}`,
     { id },
   );
-  if (!row || row['n'] === '0') throw new StillwatchError('E_UNKNOWN', `there is no account ${JSON.stringify(id)} in this store`, 'identifiers are those of the log, letter by letter');
+  if (!row || row['n'] === '0')
+    throw new StillwatchError(
+      'E_UNKNOWN',
+      `there is no account ${JSON.stringify(id)} in this store`,
+      'identifiers are those of the log, letter by letter',
+    );
   const record = (await accountRecords(store)).get(id);
   const d = await lastDossier(store);
-  const out = [`account ${id}`, `  exchanges      ${row['n']} in ${row['conversations']} conversations, ${row['items']} distinct opening items, ${row['days']} days`, `  seen           ${row['first']} to ${row['last']}`, `  output tokens  ${row['output']}`, `  models         ${row['models']}`, `  clients        ${row['clients']}`, `  addresses      ${row['addresses']}`, `  by hour (UTC)  ${row['hours']}`];
-  if (record) out.push(`  record         ${[record.tier, record.verification && `verification ${record.verification}`, record.organization && `organisation ${record.organization}`, record.created && `created ${new Date(record.created).toISOString().slice(0, 10)}`, record.closed && `closed ${new Date(record.closed).toISOString().slice(0, 10)} (${record.closed_reason})`, record.labels.length > 0 && `labels ${record.labels.join(', ')}`].filter(Boolean).join('; ')}`);
+  const out = [
+    `account ${id}`,
+    `  exchanges      ${row['n']} in ${row['conversations']} conversations, ${row['items']} distinct opening items, ${row['days']} days`,
+    `  seen           ${row['first']} to ${row['last']}`,
+    `  output tokens  ${row['output']}`,
+    `  models         ${row['models']}`,
+    `  clients        ${row['clients']}`,
+    `  addresses      ${row['addresses']}`,
+    `  by hour (UTC)  ${row['hours']}`,
+  ];
+  if (record)
+    out.push(
+      `  record         ${[record.tier, record.verification && `verification ${record.verification}`, record.organization && `organisation ${record.organization}`, record.created && `created ${new Date(record.created).toISOString().slice(0, 10)}`, record.closed && `closed ${new Date(record.closed).toISOString().slice(0, 10)} (${record.closed_reason})`, record.labels.length > 0 && `labels ${record.labels.join(', ')}`].filter(Boolean).join('; ')}`,
+    );
   for (const f of [...(d?.campaigns ?? []), ...(d?.undecided ?? [])]) {
     const m = f.accounts.find((a) => a.account === id);
-    if (m) out.push(`  ${d?.campaigns.includes(f as Finding) ? 'campaign ' : 'undecided'}      ${f.id}: membership ${m.membership.toFixed(3)}, share ${m.share.toFixed(2)} (${m.share_low.toFixed(2)}-${m.share_high.toFixed(2)}), confidence ${f.confidence.toFixed(2)}`);
+    if (m)
+      out.push(
+        `  ${d?.campaigns.includes(f as Finding) ? 'campaign ' : 'undecided'}      ${f.id}: membership ${m.membership.toFixed(3)}, share ${m.share.toFixed(2)} (${m.share_low.toFixed(2)}-${m.share_high.toFixed(2)}), confidence ${f.confidence.toFixed(2)}`,
+      );
   }
   for (const l of d?.look_alikes ?? []) if (l.accounts.includes(id)) out.push(`  cleared with   ${l.id}: ${l.kind}`);
   return `${out.map(inert).join('\n')}\n`;

@@ -9,7 +9,7 @@ import { makeWorld, parseCampaign } from '../world/make.ts';
 import { check, readList } from './check.ts';
 import { demo } from './demo.ts';
 import { accountFile, explain, rejects } from './look.ts';
-import { EXIT, number, scanCommand, type ScanFlags } from './scan.ts';
+import { EXIT, number, type ScanFlags, scanCommand } from './scan.ts';
 import { terminal } from './terminal.ts';
 import { VERSION } from './version.ts';
 
@@ -29,7 +29,11 @@ async function withStore<T>(at: string, f: (s: Store) => Promise<T>): Promise<T>
 }
 
 function program(): Command {
-  const p = new Command('stillwatch').description('Finds coordinated distillation campaigns in the traffic of an LLM API.').version(VERSION).exitOverride().showHelpAfterError('(stillwatch --help lists the commands)');
+  const p = new Command('stillwatch')
+    .description('Finds coordinated distillation campaigns in the traffic of an LLM API.')
+    .version(VERSION)
+    .exitOverride()
+    .showHelpAfterError('(stillwatch --help lists the commands)');
   const set = (code: number) => {
     process.exitCode = code;
   };
@@ -73,7 +77,9 @@ function program(): Command {
     .description('lines that became no exchange, with their places')
     .option('--store <path|url>', 'the store', './.stillwatch')
     .option('--limit <n>', 'at most this many', '200')
-    .action(async (flags: { store: string; limit: string }) => t.out(await withStore(flags.store, (s) => rejects(s, number(flags.limit, '--limit', 1, 1e6)))));
+    .action(async (flags: { store: string; limit: string }) =>
+      t.out(await withStore(flags.store, (s) => rejects(s, number(flags.limit, '--limit', 1, 1e6)))),
+    );
   p.command('label')
     .description('give an account a label, with author and reason; or revoke one')
     .argument('<account>')
@@ -83,7 +89,11 @@ function program(): Command {
     .option('--revoke', 'take the label back')
     .option('--store <path|url>', 'the store', './.stillwatch')
     .action(async (account: string, label: string, flags: { author: string; reason: string; revoke?: boolean; store: string }) => {
-      await withStore(flags.store, (s) => s.insert('labels', [{ account, label, author: flags.author, reason: flags.reason, revoked: flags.revoke === true, at: new Date().toISOString() }]));
+      await withStore(flags.store, (s) =>
+        s.insert('labels', [
+          { account, label, author: flags.author, reason: flags.reason, revoked: flags.revoke === true, at: new Date().toISOString() },
+        ]),
+      );
       t.note(`${flags.revoke ? 'revoked' : 'labelled'} ${account}: ${label}`);
     });
   p.command('check')
@@ -95,7 +105,16 @@ function program(): Command {
     .option('--seed <n>', 'seed of the sampling', '1')
     .action(async (flags: { found?: string; spare?: string; store: string; confidence: string; seed: string }) => {
       if (!flags.found && !flags.spare) throw new StillwatchError('E_USAGE', 'nothing to check', 'give --found FILE, --spare FILE or both');
-      const r = await withStore(flags.store, (s) => check(s, flags.found ? readList(flags.found) : [], flags.spare ? readList(flags.spare) : [], number(flags.confidence, '--confidence', 0, 1), number(flags.seed, '--seed', 0, 4294967295), t));
+      const r = await withStore(flags.store, (s) =>
+        check(
+          s,
+          flags.found ? readList(flags.found) : [],
+          flags.spare ? readList(flags.spare) : [],
+          number(flags.confidence, '--confidence', 0, 1),
+          number(flags.seed, '--seed', 0, 4294967295),
+          t,
+        ),
+      );
       t.out(r.text);
       set(r.named > 0 ? EXIT.found : EXIT.done);
     });
@@ -114,7 +133,15 @@ function program(): Command {
       } catch (error) {
         throw new StillwatchError('E_USAGE', messageOf(error), 'for example --campaign slow:80');
       }
-      const w = await makeWorld({ out: flags.out, seed: number(flags.seed, '--seed', 0, 4294967295), accounts: number(flags.accounts, '--accounts', 1, 1e6), days: number(flags.days, '--days', 1, 400), campaigns, ...(flags.texts ? { texts: flags.texts } : {}), progress: (d, a) => t.progress('making a simulated world', d, a) });
+      const w = await makeWorld({
+        out: flags.out,
+        seed: number(flags.seed, '--seed', 0, 4294967295),
+        accounts: number(flags.accounts, '--accounts', 1, 1e6),
+        days: number(flags.days, '--days', 1, 400),
+        campaigns,
+        ...(flags.texts ? { texts: flags.texts } : {}),
+        progress: (d, a) => t.progress('making a simulated world', d, a),
+      });
       t.clear();
       t.out(`${JSON.stringify(w, null, 2)}\n`);
     });
@@ -144,7 +171,9 @@ try {
     if (process.env['STILLWATCH_VERBOSE'] === '1' && error.cause) process.stderr.write(`${inert(messageOf(error.cause))}\n`);
     process.exitCode = error.exit;
   } else {
-    process.stderr.write(`E_INTERNAL ${inert(messageOf(error))}\n  hint: this is a fault of ours; run with STILLWATCH_VERBOSE=1 and report it\n`);
+    process.stderr.write(
+      `E_INTERNAL ${inert(messageOf(error))}\n  hint: this is a fault of ours; run with STILLWATCH_VERBOSE=1 and report it\n`,
+    );
     if (process.env['STILLWATCH_VERBOSE'] === '1' && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
     process.exitCode = EXIT.wrong;
   }

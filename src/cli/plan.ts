@@ -6,7 +6,13 @@ import type { ScanFlags } from './scan.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Measured on the machine of docs/performance.md; a plan is an estimate and says so. */
-const RATES = { plainBytesPerSecond: 45e6, gzipBytesPerSecond: 12e6, storeBytesPerExchange: 130, memoryBase: 0.9e9, memoryPerAccount: 6e3 } as const;
+const RATES = {
+  plainBytesPerSecond: 45e6,
+  gzipBytesPerSecond: 12e6,
+  storeBytesPerExchange: 130,
+  memoryBase: 0.9e9,
+  memoryPerAccount: 6e3,
+} as const;
 
 /** `--plan`: what a scan would read, could not tell, and cost. Writes nothing. */
 export async function plan(args: readonly string[], flags: ScanFlags, spool: string, t: Terminal): Promise<string> {

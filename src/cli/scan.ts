@@ -36,13 +36,19 @@ export const EXIT = { done: 0, found: 1, wrong: 2, nothing: 3, interrupted: 130 
 
 export function number(text: string, name: string, low: number, high: number): number {
   const n = Number(text);
-  if (!Number.isFinite(n) || n < low || n > high) throw new StillwatchError('E_USAGE', `${name} ${JSON.stringify(text)} is not a number from ${low} to ${high}`, `for example ${name} 0.5`);
+  if (!Number.isFinite(n) || n < low || n > high)
+    throw new StillwatchError(
+      'E_USAGE',
+      `${name} ${JSON.stringify(text)} is not a number from ${low} to ${high}`,
+      `for example ${name} 0.5`,
+    );
   return n;
 }
 
 export function moment(text: string): number {
   const t = Date.parse(text);
-  if (!Number.isFinite(t)) throw new StillwatchError('E_USAGE', `--until ${JSON.stringify(text)} is no time`, 'write it as 2026-05-04 or 2026-05-04T12:00:00Z');
+  if (!Number.isFinite(t))
+    throw new StillwatchError('E_USAGE', `--until ${JSON.stringify(text)} is no time`, 'write it as 2026-05-04 or 2026-05-04T12:00:00Z');
   return t;
 }
 
@@ -51,7 +57,12 @@ function fields(list: readonly string[]): Record<string, string> {
   for (const item of list) {
     const at = item.indexOf('=');
     const name = item.slice(0, at);
-    if (at < 1 || !(name in COLUMNS)) throw new StillwatchError('E_USAGE', `--field ${JSON.stringify(item)} is not name=path`, `names: ${Object.keys(COLUMNS).join(', ')}; a path looks like metadata.user or attributes["user.id"]`);
+    if (at < 1 || !(name in COLUMNS))
+      throw new StillwatchError(
+        'E_USAGE',
+        `--field ${JSON.stringify(item)} is not name=path`,
+        `names: ${Object.keys(COLUMNS).join(', ')}; a path looks like metadata.user or attributes["user.id"]`,
+      );
     out[name] = item.slice(at + 1);
   }
   return out;
@@ -59,13 +70,24 @@ function fields(list: readonly string[]): Record<string, string> {
 
 /** `stillwatch scan`. Returns the exit code of the contract. */
 export async function scanCommand(args: readonly string[], flags: ScanFlags, t: Terminal): Promise<number> {
-  if (args.length === 0 && !flags.from) throw new StillwatchError('E_USAGE', 'nothing to scan', 'give files, globs, directories, URLs or - for standard input, or --from clickhouse://host/database/table');
+  if (args.length === 0 && !flags.from)
+    throw new StillwatchError(
+      'E_USAGE',
+      'nothing to scan',
+      'give files, globs, directories, URLs or - for standard input, or --from clickhouse://host/database/table',
+    );
   const confidenceMin = number(flags.confidence, '--confidence', 0, 1);
   const failOn = flags.failOn === undefined ? null : number(flags.failOn, '--fail-on', 0, 1);
   const until = flags.until === undefined ? undefined : moment(flags.until);
   const fieldMap = fields(flags.field ?? []);
-  if (flags.accountBy && !(flags.accountBy in COLUMNS)) throw new StillwatchError('E_USAGE', `--account-by ${JSON.stringify(flags.accountBy)} is no field`, `fields: ${Object.keys(COLUMNS).join(', ')}`);
-  if (!['none', 'evidence', 'all'].includes(flags.retention)) throw new StillwatchError('E_USAGE', `--retention ${JSON.stringify(flags.retention)} is unknown`, 'none, evidence (default) or all');
+  if (flags.accountBy && !(flags.accountBy in COLUMNS))
+    throw new StillwatchError(
+      'E_USAGE',
+      `--account-by ${JSON.stringify(flags.accountBy)} is no field`,
+      `fields: ${Object.keys(COLUMNS).join(', ')}`,
+    );
+  if (!['none', 'evidence', 'all'].includes(flags.retention))
+    throw new StillwatchError('E_USAGE', `--retention ${JSON.stringify(flags.retention)} is unknown`, 'none, evidence (default) or all');
   render(flags.format, EMPTY, { width: 80, color: false, program: '', store: '' });
   const spool = mkdtempSync(join(tmpdir(), 'stillwatch-'));
   const started = Date.now();
@@ -74,11 +96,23 @@ export async function scanCommand(args: readonly string[], flags: ScanFlags, t: 
       t.out(await plan(args, flags, spool, t));
       return EXIT.done;
     }
-    const store = await openStore({ at: flags.store, ...(process.env['STILLWATCH_SECRET'] ? { secret: process.env['STILLWATCH_SECRET'] } : {}) });
+    const store = await openStore({
+      at: flags.store,
+      ...(process.env['STILLWATCH_SECRET'] ? { secret: process.env['STILLWATCH_SECRET'] } : {}),
+    });
     let dossier: Dossier;
     try {
       for (const l of store.lost) t.note(`W_LOST a part of the store was found broken and is lost: ${l}`);
-      const pulled = flags.from ? await pullTable({ from: flags.from, spool, store, progress: t.progress, ...(flags.map ? { map: flags.map } : {}), ...(until === undefined ? {} : { until }) }) : [];
+      const pulled = flags.from
+        ? await pullTable({
+            from: flags.from,
+            spool,
+            store,
+            progress: t.progress,
+            ...(flags.map ? { map: flags.map } : {}),
+            ...(until === undefined ? {} : { until }),
+          })
+        : [];
       const { inputs, unreadable } = await resolveInputs(args, spool, process.stdin);
       for (const u of unreadable) t.note(`${u.code} ${u.name}: ${u.reason}`);
       dossier = await scan(store, {
@@ -116,7 +150,9 @@ function finish(d: Dossier, failOn: number | null, flags: ScanFlags, t: Terminal
   for (const f of d.coverage.files) {
     if (f.note !== '') t.note(`${f.state === 'read' || f.state === 'already_read' ? 'I_FILE' : 'W_FILE'} ${f.name}: ${f.note}`);
   }
-  t.note(`${d.campaigns.length} campaigns, ${d.undecided.length} undecided, ${d.look_alikes.length} cleared or of another kind; ${d.coverage.exchanges} exchanges, ${d.coverage.rejected} lines rejected; ${((Date.now() - started) / 1000).toFixed(1)} s${flags.out ? `; written to ${flags.out}` : ''}`);
+  t.note(
+    `${d.campaigns.length} campaigns, ${d.undecided.length} undecided, ${d.look_alikes.length} cleared or of another kind; ${d.coverage.exchanges} exchanges, ${d.coverage.rejected} lines rejected; ${((Date.now() - started) / 1000).toFixed(1)} s${flags.out ? `; written to ${flags.out}` : ''}`,
+  );
   if (!d.coverage.complete) return EXIT.wrong;
   if (d.coverage.exchanges === 0) {
     t.note('E_NOTHING no exchange was recognised; check the format with --input-format, or map fields with --field name=path');

@@ -27,14 +27,19 @@ const TEXT = ['closed_reason', 'email_domain', 'email', 'payment', 'phone', 'cou
 
 function time(value: unknown): string | null {
   if (value === undefined || value === null || value === '') return null;
-  const t = typeof value === 'number' ? (value < 1e11 ? value * 1000 : value) : value instanceof Date ? value.getTime() : Date.parse(String(value));
+  const t =
+    typeof value === 'number' ? (value < 1e11 ? value * 1000 : value) : value instanceof Date ? value.getTime() : Date.parse(String(value));
   return Number.isFinite(t) && t > 0 && t < 4102444800000 ? new Date(t).toISOString() : null;
 }
 
 function record(r: Record<string, unknown>, at: string): AccountInput | null {
   const account = r['account'] === undefined || r['account'] === null ? '' : String(r['account']).trim();
   if (account === '') return null;
-  const labels = Array.isArray(r['labels']) ? r['labels'].map(String) : typeof r['labels'] === 'string' && r['labels'] !== '' ? r['labels'].split(/[;,|]/).map((x) => x.trim()) : [];
+  const labels = Array.isArray(r['labels'])
+    ? r['labels'].map(String)
+    : typeof r['labels'] === 'string' && r['labels'] !== ''
+      ? r['labels'].split(/[;,|]/).map((x) => x.trim())
+      : [];
   const out = { account, created: time(r['created']), closed: time(r['closed']), labels, at } as AccountInput;
   for (const k of TEXT) out[k] = r[k] === undefined || r[k] === null ? '' : String(r[k]);
   if (out.email_domain === '' && out.email.includes('@')) out.email_domain = out.email.slice(out.email.lastIndexOf('@') + 1).toLowerCase();
@@ -45,7 +50,11 @@ function record(r: Record<string, unknown>, at: string): AccountInput | null {
  * Account records from JSON Lines (plain or gzip), CSV with a header, or Parquet. Yields batches.
  * @throws StillwatchError E_ACCOUNTS when the file holds no account at all.
  */
-export async function* readAccounts(path: string, at: string, rejected: (line: number, why: string) => void): AsyncGenerator<AccountInput[]> {
+export async function* readAccounts(
+  path: string,
+  at: string,
+  rejected: (line: number, why: string) => void,
+): AsyncGenerator<AccountInput[]> {
   const input = inspect(path, path);
   let batch: AccountInput[] = [];
   let found = 0;
@@ -65,14 +74,25 @@ export async function* readAccounts(path: string, at: string, rejected: (line: n
   } else if (input.compression === 'none' && /^[^{\n]*,/.test(sampleLines(input, 1)[0] ?? '')) {
     let rows: Record<string, unknown>[];
     try {
-      rows = parseCsv(readFileSync(path), { columns: true, bom: true, skip_empty_lines: true, relax_column_count: true }) as Record<string, unknown>[];
+      rows = parseCsv(readFileSync(path), { columns: true, bom: true, skip_empty_lines: true, relax_column_count: true }) as Record<
+        string,
+        unknown
+      >[];
     } catch (cause) {
-      throw new StillwatchError('E_ACCOUNTS', `the account file cannot be read as CSV: ${messageOf(cause)}`, 'the first line names the columns; account is required', { cause });
+      throw new StillwatchError(
+        'E_ACCOUNTS',
+        `the account file cannot be read as CSV: ${messageOf(cause)}`,
+        'the first line names the columns; account is required',
+        { cause },
+      );
     }
     rows.forEach((r, i) => void put(r, i + 2));
   } else {
     const raw = createReadStream(path);
-    const lines = createInterface({ input: input.compression === 'gzip' ? raw.pipe(createGunzip()) : raw, crlfDelay: Number.POSITIVE_INFINITY });
+    const lines = createInterface({
+      input: input.compression === 'gzip' ? raw.pipe(createGunzip()) : raw,
+      crlfDelay: Number.POSITIVE_INFINITY,
+    });
     let n = 0;
     for await (const line of lines) {
       n += 1;
@@ -91,5 +111,6 @@ export async function* readAccounts(path: string, at: string, rejected: (line: n
     }
   }
   for (let i = 0; i < batch.length; i += 5000) yield batch.slice(i, i + 5000);
-  if (found === 0) throw new StillwatchError('E_ACCOUNTS', `no account record in ${path}`, 'JSON Lines, CSV or Parquet with a column named account');
+  if (found === 0)
+    throw new StillwatchError('E_ACCOUNTS', `no account record in ${path}`, 'JSON Lines, CSV or Parquet with a column named account');
 }

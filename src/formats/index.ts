@@ -12,7 +12,12 @@ export const FORMATS: readonly Format[] = [canonical, otel, litellm, provider, l
 
 export function formatById(id: string): Format {
   const found = FORMATS.find((f) => f.id === id);
-  if (!found) throw new StillwatchError('E_FORMAT', `there is no input format ${JSON.stringify(id)}`, `formats: ${FORMATS.map((f) => f.id).join(', ')}`);
+  if (!found)
+    throw new StillwatchError(
+      'E_FORMAT',
+      `there is no input format ${JSON.stringify(id)}`,
+      `formats: ${FORMATS.map((f) => f.id).join(', ')}`,
+    );
   return found;
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createWriteStream, existsSync, mkdirSync, mkdtempSync, openSync, readSync, closeSync, statSync, type Stats } from 'node:fs';
+import { closeSync, createWriteStream, existsSync, mkdirSync, mkdtempSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -34,7 +34,11 @@ const SUFFIX = /\.(jsonl|ndjson|json|log|parquet|jsonl\.gz|ndjson\.gz|json\.gz|l
 /**
  * Files, globs, directories, http(s) URLs and `-` (standard input) as inputs, in a stable order. URLs and standard input are written to `spool` first.
  */
-export async function resolveInputs(args: readonly string[], spool: string, stdin: NodeJS.ReadableStream): Promise<{ inputs: Input[]; unreadable: Unreadable[] }> {
+export async function resolveInputs(
+  args: readonly string[],
+  spool: string,
+  stdin: NodeJS.ReadableStream,
+): Promise<{ inputs: Input[]; unreadable: Unreadable[] }> {
   const inputs: Input[] = [];
   const unreadable: Unreadable[] = [];
   const take = (name: string, path: string) => {
@@ -57,7 +61,12 @@ export async function resolveInputs(args: readonly string[], spool: string, stdi
       }
     } else if (existsSync(arg) && statSync(arg).isDirectory()) {
       const found = (await glob('**/*', { cwd: resolve(arg), absolute: true, dot: false })).filter((f) => SUFFIX.test(f)).sort();
-      if (found.length === 0) unreadable.push({ name: arg, code: 'E_EMPTY', reason: 'no log files (jsonl, ndjson, json, log, parquet; gzip or zstd) in this directory' });
+      if (found.length === 0)
+        unreadable.push({
+          name: arg,
+          code: 'E_EMPTY',
+          reason: 'no log files (jsonl, ndjson, json, log, parquet; gzip or zstd) in this directory',
+        });
       for (const f of found) take(f, f);
     } else if (existsSync(arg)) {
       take(arg, resolve(arg));
@@ -108,10 +117,18 @@ export function inspect(name: string, path: string): Input {
     throw new StillwatchError('E_READ', `cannot be read: ${messageOf(cause)}`, 'check its permissions', { cause });
   }
   if (head.length === 0) throw new StillwatchError('E_EMPTY', 'the file is empty', 'nothing to do');
-  if (head[0] === 0xff && head[1] === 0xfe) throw new StillwatchError('E_ENCODING', 'the file is UTF-16', 'convert it: iconv -f UTF-16 -t UTF-8');
+  if (head[0] === 0xff && head[1] === 0xfe)
+    throw new StillwatchError('E_ENCODING', 'the file is UTF-16', 'convert it: iconv -f UTF-16 -t UTF-8');
   const hash = createHash('sha256').update(`${stat.size}:`).update(head);
   if (stat.size > HEAD) hash.update(slice(path, Math.max(0, stat.size - HEAD), HEAD));
-  return { name, path, compression: compressionOf(head), parquet: head.subarray(0, 4).toString('latin1') === 'PAR1', bytes: stat.size, fingerprint: hash.digest('hex').slice(0, 32) };
+  return {
+    name,
+    path,
+    compression: compressionOf(head),
+    parquet: head.subarray(0, 4).toString('latin1') === 'PAR1',
+    bytes: stat.size,
+    fingerprint: hash.digest('hex').slice(0, 32),
+  };
 }
 
 /** By content, never by name: gzip named .jsonl is common. */
@@ -130,9 +147,15 @@ export function sampleLines(input: Input, most = 40): string[] {
   } catch {
     return [];
   }
-  const lines = head.toString('utf8').replace(/^\uFEFF/, '').split('\n');
+  const lines = head
+    .toString('utf8')
+    .replace(/^\uFEFF/, '')
+    .split('\n');
   if (lines.length > 1 && head.length >= HEAD) lines.pop();
-  return lines.map((l) => l.trim()).filter((l) => l !== '').slice(0, most);
+  return lines
+    .map((l) => l.trim())
+    .filter((l) => l !== '')
+    .slice(0, most);
 }
 
 function unzstd(head: Buffer): Buffer {

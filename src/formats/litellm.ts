@@ -1,12 +1,14 @@
 import { type Format, has, object } from './format.ts';
 
-const epoch = (v: string): string => `if(match(${v}, '^[0-9]+(\\\\.[0-9]+)?$'), toString(fromUnixTimestamp64Milli(toInt64(toFloat64OrZero(${v}) * 1000), 'UTC')), ${v})`;
+const epoch = (v: string): string =>
+  `if(match(${v}, '^[0-9]+(\\\\.[0-9]+)?$'), toString(fromUnixTimestamp64Milli(toInt64(toFloat64OrZero(${v}) * 1000), 'UTC')), ${v})`;
 
 /** LiteLLM's StandardLoggingPayload. */
 export const litellm: Format = {
   id: 'litellm',
   title: 'LiteLLM StandardLoggingPayload',
-  detect: (r) => (has(r, 'startTime', 'model', 'call_type') === 3 || (has(r, 'startTime') === 1 && 'user_api_key_hash' in object(r['metadata'])) ? 1 : 0),
+  detect: (r) =>
+    has(r, 'startTime', 'model', 'call_type') === 3 || (has(r, 'startTime') === 1 && 'user_api_key_hash' in object(r['metadata'])) ? 1 : 0,
   tuple: `Tuple(id String, trace_id String, call_type String, stream Bool, status String, prompt_tokens UInt64, completion_tokens UInt64, startTime String, endTime String, model String,
     model_group String, end_user String, requester_ip_address String, user_agent String, messages Array(Tuple(role String, content String)), model_parameters String, response_time Float64,
     metadata Tuple(user_api_key_hash String, user_api_key_user_id String, user_api_key_team_id String, user_api_key_org_id String))`,

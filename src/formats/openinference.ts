@@ -1,6 +1,7 @@
 import { type Format, has, object } from './format.ts';
 
-const KEY = (part: string): string => `arrayMap(i -> (attributes_map[concat('llm.input_messages.', toString(i), '.message.role')], attributes_map[concat('llm.input_messages.', toString(i), '.message.${part}')]), range(64))`;
+const KEY = (part: string): string =>
+  `arrayMap(i -> (attributes_map[concat('llm.input_messages.', toString(i), '.message.role')], attributes_map[concat('llm.input_messages.', toString(i), '.message.${part}')]), range(64))`;
 
 /** OpenInference 2.12: spans whose attributes are flattened (`llm.input_messages.N.message.content`). */
 export const openinference: Format = {
@@ -8,7 +9,9 @@ export const openinference: Format = {
   title: 'OpenInference spans',
   detect: (r) => {
     const attributes = r['attributes'];
-    const names = Array.isArray(attributes) ? attributes.map((a) => String(object(a)['key'])) : [...Object.keys(object(attributes)), ...Object.keys(r)];
+    const names = Array.isArray(attributes)
+      ? attributes.map((a) => String(object(a)['key']))
+      : [...Object.keys(object(attributes)), ...Object.keys(r)];
     return names.some((n) => n.startsWith('llm.')) && has(r, 'resourceSpans') === 0 ? 0.97 : 0;
   },
   tuple: `Tuple(context Tuple(trace_id String, span_id String), trace_id String, span_id String, traceId String, spanId String, start_time String, startTimeUnixNano String, end_time String,

@@ -1,7 +1,8 @@
 import { type Format, has, object } from './format.ts';
 
 const attr = (name: string): string => `a['${name}']`;
-const firstOf = (...names: string[]): string => names.reduceRight((rest, n) => (rest === '' ? attr(n) : `if(${attr(n)} != '', ${attr(n)}, ${rest})`), '');
+const firstOf = (...names: string[]): string =>
+  names.reduceRight((rest, n) => (rest === '' ? attr(n) : `if(${attr(n)} != '', ${attr(n)}, ${rest})`), '');
 
 /** A message of the GenAI conventions carries parts; the text parts are its content. */
 const messages = (json: string): string =>

@@ -25,7 +25,8 @@ export interface ReadOptions {
   readonly accountBy?: string;
 }
 
-const empty = (type: string): string => (type === 'String' ? `''` : type.startsWith('Array') ? `CAST([], '${type}')` : `CAST(0, '${type}')`);
+const empty = (type: string): string =>
+  type === 'String' ? `''` : type.startsWith('Array') ? `CAST([], '${type}')` : `CAST(0, '${type}')`;
 
 /**
  * SELECT of canonical columns, `reason` and `head` from a source of `line` and `row`.
@@ -39,7 +40,9 @@ export function readSelect(format: Format, source: string, options: ReadOptions 
     return `${type.startsWith('Array') ? `CAST(${sql}, '${type}')` : type === 'String' ? sql : `CAST(${sql}, '${type}')`} AS c_${name}`;
   });
   const account = options.accountBy ? `c_${options.accountBy}` : 'c_account';
-  const renamed = (Object.keys(COLUMNS) as Column[]).filter((c) => c !== 'account').map((c) => (c === 'time' ? 'c_time AS stamp' : c === 'model' ? `c_model AS model` : `c_${c} AS ${c}`));
+  const renamed = (Object.keys(COLUMNS) as Column[])
+    .filter((c) => c !== 'account')
+    .map((c) => (c === 'time' ? 'c_time AS stamp' : c === 'model' ? `c_model AS model` : `c_${c} AS ${c}`));
   const lines = format.explode
     ? `SELECT row * 1000 + n AS row, record AS line FROM (SELECT row, if(empty(${format.explode} AS parts), [line], parts) AS records FROM (${source})) ARRAY JOIN records AS record, arrayEnumerate(records) AS n`
     : source;

@@ -29,7 +29,9 @@ interface Row {
 function load(dir: string): Row[] {
   const rows: Row[] = [];
   for (const name of ['benign-prompts.jsonl.gz', 'extraction-prompts.jsonl.gz']) {
-    for (const line of gunzipSync(readFileSync(join(dir, name))).toString('utf8').split('\n')) {
+    for (const line of gunzipSync(readFileSync(join(dir, name)))
+      .toString('utf8')
+      .split('\n')) {
       if (!line) continue;
       const r = JSON.parse(line) as { text: string; source: string; capability: string };
       const label = LABEL[r.capability];
@@ -39,7 +41,7 @@ function load(dir: string): Row[] {
   return rows;
 }
 
-function fit(rows: readonly Row[], random: () => number): { w: Float64Array; b: Float64Array } {
+function train(rows: readonly Row[], random: () => number): { w: Float64Array; b: Float64Array } {
   const k = CAPABILITIES.length;
   const w = new Float64Array(FEATURES * k);
   const b = new Float64Array(k);
@@ -92,7 +94,10 @@ for (const source of sources) {
   const classes = new Set(inside.map((r) => r.y));
   const fair = outside.filter((r) => classes.has(r.y));
   if (fair.length === 0) continue;
-  const m = fit(inside.filter((_, i) => i % 2 === 0), rng(7));
+  const m = train(
+    inside.filter((_, i) => i % 2 === 0),
+    rng(7),
+  );
   const ok = fair.filter((r) => best(scores(r.x, m.w, m.b)) === r.y).length;
   right += ok / fair.length;
   all += 1;
@@ -100,11 +105,13 @@ for (const source of sources) {
   process.stderr.write(`\r${all} of ${sources.length} sources left out in turn`);
 }
 process.stderr.write('\n');
-const m = fit(rows, rng(7));
+const m = train(rows, rng(7));
 const scale = Math.max(...m.w.map(Math.abs)) / 127;
 const packed = Buffer.from(Int8Array.from(m.w, (x) => Math.round(x / scale)).buffer).toString('base64');
 writeFileSync(
   new URL('../../src/campaigns/capability-weights.ts', import.meta.url),
   `/** Made by \`npm run train\` from labelled public prompts; seed 7. Int8 weights, FEATURES x CAPABILITIES, row by row. */\nexport const CAPABILITY_SCALE = ${scale};\nexport const CAPABILITY_BIAS = [${[...m.b].map((x) => x.toFixed(4)).join(', ')}];\nexport const CAPABILITY_WEIGHTS =\n  '${packed}';\n`,
 );
-process.stdout.write(`${bySource.join('\n')}\nmean accuracy on a source never seen: ${(right / all).toFixed(3)} over ${all} sources, ${CAPABILITIES.length} classes, ${rows.length} rows, seed 7\n`);
+process.stdout.write(
+  `${bySource.join('\n')}\nmean accuracy on a source never seen: ${(right / all).toFixed(3)} over ${all} sources, ${CAPABILITIES.length} classes, ${rows.length} rows, seed 7\n`,
+);

@@ -2,7 +2,14 @@
 
 export type Axis = 'coordination' | 'extraction' | 'concealment';
 export type Family = 'identity' | 'network' | 'scaffold' | 'content' | 'timing' | 'intent' | 'use' | 'loot' | 'prior' | 'joint' | 'rival';
-export type Kind = 'extraction campaign' | 'trial farming' | 'reselling' | 'declared multi-account use' | 'one source, hands unresolved' | 'purpose unclear' | 'look-alike';
+export type Kind =
+  | 'extraction campaign'
+  | 'trial farming'
+  | 'reselling'
+  | 'declared multi-account use'
+  | 'one source, hands unresolved'
+  | 'purpose unclear'
+  | 'look-alike';
 export type Outcome = 'fired' | 'quiet' | 'not applicable' | 'failed';
 
 export interface Exemplar {
@@ -22,7 +29,13 @@ export interface Evidence {
   readonly outcome: Outcome;
   readonly figure: number | null;
   readonly unit: string;
-  readonly reference: { readonly median: number | null; readonly low: number | null; readonly high: number | null; readonly from: string; readonly values?: readonly number[] };
+  readonly reference: {
+    readonly median: number | null;
+    readonly low: number | null;
+    readonly high: number | null;
+    readonly from: string;
+    readonly values?: readonly number[];
+  };
   readonly reason: string;
   readonly kind: 'fact' | 'inference';
   readonly exemplars: Exemplar[];
@@ -62,12 +75,33 @@ export interface Finding {
   readonly capabilities: Readonly<Record<string, number>>;
   readonly population_capabilities: Readonly<Record<string, number>>;
   readonly models: Readonly<Record<string, number>>;
-  readonly loot: { readonly exchanges: number; readonly distinct_items: number; readonly output_tokens: number; readonly reasoning_tokens: number; readonly days: number };
+  readonly loot: {
+    readonly exchanges: number;
+    readonly distinct_items: number;
+    readonly output_tokens: number;
+    readonly reasoning_tokens: number;
+    readonly days: number;
+  };
   readonly evidence: readonly Evidence[];
-  readonly indicators: readonly { readonly kind: string; readonly value: string; readonly accounts: number; readonly others: number; readonly bits: number }[];
-  readonly timeline: readonly { readonly day: string; readonly exchanges: number; readonly accounts: number; readonly joined: number; readonly closed: number }[];
+  readonly indicators: readonly {
+    readonly kind: string;
+    readonly value: string;
+    readonly accounts: number;
+    readonly others: number;
+    readonly bits: number;
+  }[];
+  readonly timeline: readonly {
+    readonly day: string;
+    readonly exchanges: number;
+    readonly accounts: number;
+    readonly joined: number;
+    readonly closed: number;
+  }[];
   readonly explanations: readonly Explanation[];
-  readonly recommended: { readonly action: string; readonly blast_radius: { readonly accounts: number; readonly exchanges: number; readonly innocent_exchanges_estimated: number } };
+  readonly recommended: {
+    readonly action: string;
+    readonly blast_radius: { readonly accounts: number; readonly exchanges: number; readonly innocent_exchanges_estimated: number };
+  };
 }
 
 export interface Undecided extends Omit<Finding, 'kind'> {
@@ -88,7 +122,16 @@ export interface LookAlike {
 }
 
 export interface Coverage {
-  readonly files: readonly { readonly name: string; readonly format: string; readonly state: string; readonly lines: number; readonly accepted: number; readonly rejected: number; readonly duplicates: number; readonly note: string }[];
+  readonly files: readonly {
+    readonly name: string;
+    readonly format: string;
+    readonly state: string;
+    readonly lines: number;
+    readonly accepted: number;
+    readonly rejected: number;
+    readonly duplicates: number;
+    readonly note: string;
+  }[];
   readonly exchanges: number;
   readonly accounts: number;
   readonly rejected: number;

@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { Case, Judgement } from '../campaigns/judge.ts';
 import { mixOf } from '../campaigns/capability.ts';
-import { PRIOR } from '../campaigns/ledger.ts';
+import type { Case, Judgement } from '../campaigns/judge.ts';
 import { probability } from '../campaigns/stats.ts';
 import type { Table } from '../campaigns/table.ts';
 import type { Coverage, Dossier, Evidence, Exemplar, Finding, LookAlike, Undecided } from '../model/dossier.ts';
 import type { ScanOptions } from '../scan.ts';
 import { sample, taken, timeline } from '../store/queries/cohorts.ts';
-import { openTexts, type Opened } from '../store/texts.ts';
 import type { Store } from '../store/store.ts';
+import { type Opened, openTexts } from '../store/texts.ts';
 import { concealment } from './concealment.ts';
 import { summary, title } from './words.ts';
 
@@ -20,7 +19,10 @@ const round = (x: number, digits = 4): number => (Number.isFinite(x) ? Number(x.
 
 /** Short and stable: the same accounts found again get the same id. */
 export function idOf(accounts: readonly string[]): string {
-  return `c-${createHash('sha256').update([...accounts].sort().slice(0, 12).join('\n')).digest('hex').slice(0, 8)}`;
+  return `c-${createHash('sha256')
+    .update([...accounts].sort().slice(0, 12).join('\n'))
+    .digest('hex')
+    .slice(0, 8)}`;
 }
 
 /** One document from a judgement: what every renderer shows. */
@@ -32,8 +34,10 @@ export async function assemble(store: Store, t: Table, judgement: Judgement | nu
   const lookAlikes: LookAlike[] = [];
   for (const c of cases) {
     if (c.verdict === 'campaign') campaigns.push(await finding(store, t, c, population, o));
-    else if (c.verdict === 'undecided' && undecided.length < LIMITS.undecided) undecided.push({ ...(await finding(store, t, c, population, o)), missing: c.missing });
-    else if ((c.verdict === 'look-alike' || c.verdict === 'other kind') && lookAlikes.length < LIMITS.lookAlikes) lookAlikes.push(lookAlike(t, c));
+    else if (c.verdict === 'undecided' && undecided.length < LIMITS.undecided)
+      undecided.push({ ...(await finding(store, t, c, population, o)), missing: c.missing });
+    else if ((c.verdict === 'look-alike' || c.verdict === 'other kind') && lookAlikes.length < LIMITS.lookAlikes)
+      lookAlikes.push(lookAlike(t, c));
   }
   campaigns.sort((x, y) => y.confidence - x.confidence || y.exchanges - x.exchanges);
   return {
@@ -45,7 +49,11 @@ export async function assemble(store: Store, t: Table, judgement: Judgement | nu
     campaigns,
     undecided,
     look_alikes: lookAlikes,
-    tested: { cohorts: judgement?.tested ?? 0, null_cohorts: judgement?.nulls.length ?? 0, reference_accounts: judgement?.references.length ?? 0 },
+    tested: {
+      cohorts: judgement?.tested ?? 0,
+      null_cohorts: judgement?.nulls.length ?? 0,
+      reference_accounts: judgement?.references.length ?? 0,
+    },
   };
 }
 
@@ -55,7 +63,8 @@ async function populationMix(store: Store, t: Table, o: ScanOptions): Promise<Re
   return rounded(mixOf([...texts.values()].map((x) => ({ text: x.text, tools: x.place.tools }))));
 }
 
-const rounded = (mix: Record<string, number>): Record<string, number> => Object.fromEntries(Object.entries(mix).map(([k, v]) => [k, round(v, 3)]));
+const rounded = (mix: Record<string, number>): Record<string, number> =>
+  Object.fromEntries(Object.entries(mix).map(([k, v]) => [k, round(v, 3)]));
 
 async function finding(store: Store, t: Table, c: Case, population: Record<string, number>, o: ScanOptions): Promise<Finding> {
   const until = o.until ?? null;
@@ -69,7 +78,16 @@ async function finding(store: Store, t: Table, c: Case, population: Record<strin
     return { exchange: p.id, account: p.account, time: iso(p.time), ...(text === undefined ? {} : { text }) };
   });
   if (o.retention !== 'none') {
-    await store.insert('exemplars', places.slice(0, LIMITS.exemplars).flatMap((p) => (texts.has(p.key) ? [{ key: p.key, id: p.id, account: p.account, time: iso(p.time), text: texts.get(p.key)?.text ?? '', at: o.now.toISOString() }] : [])));
+    await store.insert(
+      'exemplars',
+      places
+        .slice(0, LIMITS.exemplars)
+        .flatMap((p) =>
+          texts.has(p.key)
+            ? [{ key: p.key, id: p.id, account: p.account, time: iso(p.time), text: texts.get(p.key)?.text ?? '', at: o.now.toISOString() }]
+            : [],
+        ),
+    );
   }
   const loot = await taken(store, accts, until);
   const days = await timeline(store, accts, until);
@@ -87,7 +105,14 @@ async function finding(store: Store, t: Table, c: Case, population: Record<strin
     const end = t.records[m.account]?.closed;
     if (end) closed.set(iso(end).slice(0, 10), (closed.get(iso(end).slice(0, 10)) ?? 0) + 1);
   }
-  const evidence: Evidence[] = [...c.ledger.evidence.map((e) => ({ ...e, bits: round(e.bits, 2), exemplars: ['deck', 'scaffold', 'elicitation', 'fresh-items'].includes(e.signal) ? exemplars : [] })), ...hidden.evidence];
+  const evidence: Evidence[] = [
+    ...c.ledger.evidence.map((e) => ({
+      ...e,
+      bits: round(e.bits, 2),
+      exemplars: ['deck', 'scaffold', 'elicitation', 'fresh-items'].includes(e.signal) ? exemplars : [],
+    })),
+    ...hidden.evidence,
+  ];
   const sumOf = (axis: string) => evidence.reduce((x, e) => x + (e.axis === axis ? e.bits : 0), 0);
   // From the rows as they are printed: the ledger a reader adds up is the confidence they are shown.
   const coordination = probability(sumOf('coordination'));
@@ -116,13 +141,20 @@ async function finding(store: Store, t: Table, c: Case, population: Record<strin
     capabilities: mix,
     population_capabilities: population,
     models: loot.models,
-    loot: { exchanges: Math.round(exchanges), distinct_items: loot.items, output_tokens: loot.output, reasoning_tokens: loot.reasoning, days: days.length },
+    loot: {
+      exchanges: Math.round(exchanges),
+      distinct_items: loot.items,
+      output_tokens: loot.output,
+      reasoning_tokens: loot.reasoning,
+      days: days.length,
+    },
     evidence,
     indicators: indicators(t, c),
     timeline: days.map((d) => ({ ...d, joined: joined.get(d.day) ?? 0, closed: closed.get(d.day) ?? 0 })),
     explanations: c.rivals.map((r) => ({ kind: r.kind, fits: r.fits, reason: r.reason })),
     recommended: {
-      action: c.verdict === 'campaign' ? 'open a case; verify identity of all accounts together after a person has read the evidence' : 'watch',
+      action:
+        c.verdict === 'campaign' ? 'open a case; verify identity of all accounts together after a person has read the evidence' : 'watch',
       blast_radius: { accounts: members.length, exchanges: whole, innocent_exchanges_estimated: Math.round(whole - exchanges) },
     },
   };
@@ -138,7 +170,13 @@ function indicators(t: Table, c: Case): Finding['indicators'] {
     .map((v) => {
       const k = [...v.accounts].filter((a) => inside.has(a)).length;
       const others = v.accounts.length - k;
-      return { kind: v.kind, value: v.value, accounts: k, others, bits: round(Math.log2((t.rows.length - inside.size + 1) / (others + 1)), 1) };
+      return {
+        kind: v.kind,
+        value: v.value,
+        accounts: k,
+        others,
+        bits: round(Math.log2((t.rows.length - inside.size + 1) / (others + 1)), 1),
+      };
     })
     .sort((x, y) => y.accounts - x.accounts)
     .slice(0, LIMITS.indicators);
@@ -162,5 +200,3 @@ function lookAlike(t: Table, c: Case): LookAlike {
     explanations: c.rivals.map((r) => ({ kind: r.kind, fits: r.fits, reason: r.reason })),
   };
 }
-
-export { PRIOR };

@@ -26,12 +26,38 @@ export function concealment(t: Table, c: Case): { confidence: number; evidence: 
   const tiedByIdentity = (f.ties.identity.tied + f.ties.network.tied) / (2 * Math.max(1, f.accounts.length));
   const evidence: Evidence[] = [row('prior', -3, null, '', 'one cohort in nine hides')];
   const apart = c.ledger.coordination >= 0.5 && f.topOwner.share < 0.2;
-  evidence.push(row('held-apart', apart ? 2 + 2 * (1 - tiedByIdentity) : -1, tiedByIdentity, 'share of members tied by identity or address', apart ? 'content ties them together; no owner, payment or address says so' : 'an owner is named, or nothing ties them'));
+  evidence.push(
+    row(
+      'held-apart',
+      apart ? 2 + 2 * (1 - tiedByIdentity) : -1,
+      tiedByIdentity,
+      'share of members tied by identity or address',
+      apart ? 'content ties them together; no owner, payment or address says so' : 'an owner is named, or nothing ties them',
+    ),
+  );
   const perDay = t.rows.map((r) => r.addresses / Math.max(1, r.days)).sort((x, y) => x - y);
   const high = perDay[Math.floor(perDay.length * 0.95)] ?? 0;
   const rotates = f.addressesPerDay > Math.max(1.5, high);
-  evidence.push(row('address-rotation', rotates ? 3 : 0, f.addressesPerDay, 'addresses a member and day (median)', rotates ? `members change address ${f.addressesPerDay.toFixed(1)} times a day; 95 % of all accounts stay under ${high.toFixed(1)}` : 'addresses change no more than others'));
+  evidence.push(
+    row(
+      'address-rotation',
+      rotates ? 3 : 0,
+      f.addressesPerDay,
+      'addresses a member and day (median)',
+      rotates
+        ? `members change address ${f.addressesPerDay.toFixed(1)} times a day; 95 % of all accounts stay under ${high.toFixed(1)}`
+        : 'addresses change no more than others',
+    ),
+  );
   const burst = f.born.n >= 5 ? f.born.k / f.born.n : 0;
-  evidence.push(row('signup-burst', burst > 0.6 ? 2 : 0, burst, 'share created within one week', burst > 0.6 ? 'most members were created within one week' : 'creation is spread out, or not known'));
+  evidence.push(
+    row(
+      'signup-burst',
+      burst > 0.6 ? 2 : 0,
+      burst,
+      'share created within one week',
+      burst > 0.6 ? 'most members were created within one week' : 'creation is spread out, or not known',
+    ),
+  );
   return { confidence: probability(evidence.reduce((x, e) => x + e.bits, 0)), evidence };
 }

@@ -51,7 +51,8 @@ function timeline(f: Finding): string {
   const step = (W - 60) / Math.max(1, days.length);
   const bars = days.map((d, i) => {
     const h = (d.exchanges / most) * 90;
-    const mark = d.closed > 0 ? `<text x="${(50 + i * step + step / 2).toFixed(1)}" y="10" text-anchor="middle" class="s">${d.closed}×</text>` : '';
+    const mark =
+      d.closed > 0 ? `<text x="${(50 + i * step + step / 2).toFixed(1)}" y="10" text-anchor="middle" class="s">${d.closed}×</text>` : '';
     return `<g><title>${e(d.day)}: ${d.exchanges} exchanges, ${d.accounts} accounts, ${d.joined} joined, ${d.closed} closed</title><rect class="up" x="${(50 + i * step).toFixed(1)}" y="${(106 - h).toFixed(1)}" width="${Math.max(1, step - 2).toFixed(1)}" height="${h.toFixed(1)}"/>${mark}</g>`;
   });
   return `<svg viewBox="0 0 ${W} 128" width="100%" role="img" aria-label="exchanges a day"><text class="s" x="44" y="24" text-anchor="end">${most}</text>${bars.join('')}<text class="s" x="50" y="124">${e(days[0]?.day ?? '')}</text><text class="s" x="${W - 10}" y="124" text-anchor="end">${e(days.at(-1)?.day ?? '')}</text></svg>`;
@@ -78,7 +79,10 @@ function exemplars(f: Finding): string {
   const seen = new Map(f.evidence.flatMap((x) => x.exemplars).map((x) => [x.exchange, x]));
   if (seen.size === 0) return '<p class="soft">None kept.</p>';
   return [...seen.values()]
-    .map((x) => `<details class="mask"><summary>${e(x.exchange)} · ${e(x.account)} · ${e(x.time)} — ${x.text === undefined ? 'text not retained' : 'masked; click to reveal'}</summary>${x.text === undefined ? '' : `<pre>${e(x.text).replaceAll('\\u000a', '\n')}</pre>`}</details>`)
+    .map(
+      (x) =>
+        `<details class="mask"><summary>${e(x.exchange)} · ${e(x.account)} · ${e(x.time)} — ${x.text === undefined ? 'text not retained' : 'masked; click to reveal'}</summary>${x.text === undefined ? '' : `<pre>${e(x.text).replaceAll('\\u000a', '\n')}</pre>`}</details>`,
+    )
     .join('');
 }
 
@@ -92,7 +96,11 @@ function section(f: Finding, missing: readonly string[] = []): string {
 <details><summary>Every signal, with its figure and what honest cohorts show</summary>${evidenceTable(f.evidence)}</details>
 <h3>Innocent explanations tested</h3><table>${f.explanations.map((x) => `<tr><td>${e(x.kind)}</td><td>${x.fits ? '<b>fits</b>' : 'does not fit'}</td><td>${e(x.reason)}</td></tr>`).join('')}</table>
 <h3>Timeline</h3>${timeline(f)}
-<h3>What was taken</h3><p>${count(f.loot.exchanges)} exchanges, ${count(f.loot.distinct_items)} distinct items, ${count(f.loot.output_tokens)} output tokens${f.loot.reasoning_tokens > 0 ? `, ${count(f.loot.reasoning_tokens)} reasoning tokens` : ''}, ${f.loot.days} days; models: ${Object.entries(f.models).map(([m, n]) => `${e(m)} (${count(n)})`).join(', ')}.</p>${mix(f)}
+<h3>What was taken</h3><p>${count(f.loot.exchanges)} exchanges, ${count(f.loot.distinct_items)} distinct items, ${count(f.loot.output_tokens)} output tokens${f.loot.reasoning_tokens > 0 ? `, ${count(f.loot.reasoning_tokens)} reasoning tokens` : ''}, ${f.loot.days} days; models: ${Object.entries(
+    f.models,
+  )
+    .map(([m, n]) => `${e(m)} (${count(n)})`)
+    .join(', ')}.</p>${mix(f)}
 <h3>Indicators</h3>${f.indicators.length === 0 ? '<p class="soft">None of their own.</p>' : `<table><tr><th>kind</th><th>value</th><th class="n">members</th><th class="n">others</th><th class="n">bits of rarity</th></tr>${f.indicators.map((i) => `<tr><td>${e(i.kind)}</td><td><code>${e(i.value)}</code></td><td class="n">${i.accounts}</td><td class="n">${i.others}</td><td class="n">${i.bits}</td></tr>`).join('')}</table>`}
 <h3>Exemplar exchanges</h3>${exemplars(f)}
 <h3>Accounts (${f.accounts.length})</h3><div class="scroll"><table><tr><th>account</th><th class="n">membership</th><th class="n">exchanges</th><th class="n">share (95 %)</th><th>first seen</th><th>last seen</th></tr>${f.accounts.map((a) => `<tr><td><code>${e(a.account)}</code></td><td class="n">${a.membership.toFixed(3)}</td><td class="n">${a.exchanges}</td><td class="n">${a.share.toFixed(2)} (${a.share_low.toFixed(2)}–${a.share_high.toFixed(2)})</td><td>${e(a.first_seen.slice(0, 16))}</td><td>${e(a.last_seen.slice(0, 16))}</td></tr>`).join('')}</table></div>

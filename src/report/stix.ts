@@ -22,7 +22,10 @@ function objects(f: Finding, d: Dossier, author: string): object[] {
       ...base,
       name: `${i.kind} of ${f.id}`,
       indicator_types: ['anomalous-activity'],
-      pattern: i.kind === 'address' ? `[${i.value.includes(':') ? 'ipv6' : 'ipv4'}-addr:value = '${inert(i.value).replaceAll('\\', '\\\\').replaceAll("'", "\\'")}']` : `[domain-name:value = '${inert(i.value).replaceAll('\\', '\\\\').replaceAll("'", "\\'")}']`,
+      pattern:
+        i.kind === 'address'
+          ? `[${i.value.includes(':') ? 'ipv6' : 'ipv4'}-addr:value = '${inert(i.value).replaceAll('\\', '\\\\').replaceAll("'", "\\'")}']`
+          : `[domain-name:value = '${inert(i.value).replaceAll('\\', '\\\\').replaceAll("'", "\\'")}']`,
       pattern_type: 'stix',
       valid_from: f.first_seen,
       confidence,
@@ -41,13 +44,28 @@ function objects(f: Finding, d: Dossier, author: string): object[] {
       external_references: TECHNIQUES.map((t) => ({ source_name: 'mitre-atlas', external_id: t })),
     },
     ...indicators,
-    ...indicators.map((i) => ({ type: 'relationship', id: `relationship--${uuid(`${i.id}/${campaign}`)}`, ...base, relationship_type: 'indicates', source_ref: i.id, target_ref: campaign })),
+    ...indicators.map((i) => ({
+      type: 'relationship',
+      id: `relationship--${uuid(`${i.id}/${campaign}`)}`,
+      ...base,
+      relationship_type: 'indicates',
+      source_ref: i.id,
+      target_ref: campaign,
+    })),
   ];
 }
 
 /** A STIX 2.1 bundle of the campaigns: no account identifiers, no text. */
 export function stix(d: Dossier): string {
   const author = `identity--${uuid('author')}`;
-  const identity = { type: 'identity', spec_version: '2.1', id: author, created: d.generated, modified: d.generated, name: 'Stillwatch', identity_class: 'system' };
+  const identity = {
+    type: 'identity',
+    spec_version: '2.1',
+    id: author,
+    created: d.generated,
+    modified: d.generated,
+    name: 'Stillwatch',
+    identity_class: 'system',
+  };
   return `${JSON.stringify({ type: 'bundle', id: `bundle--${uuid(d.generated)}`, objects: [identity, ...d.campaigns.flatMap((f) => objects(f, d, author))] }, null, 2)}\n`;
 }

@@ -25,7 +25,9 @@ export function table(d: Dossier, o: TableOptions): string {
   const bold = (s: string) => (o.color ? `\u001b[1m${s}\u001b[22m` : s);
   const out: string[] = [];
   const c = d.coverage;
-  out.push(`${count(c.exchanges)} exchanges of ${count(c.accounts)} accounts${d.window.from ? `, ${d.window.from.slice(0, 10)} to ${d.window.to?.slice(0, 10)}` : ''}; ${d.tested.cohorts} cohorts tested against ${d.tested.null_cohorts} null cohorts of ${count(d.tested.reference_accounts)} reference accounts`);
+  out.push(
+    `${count(c.exchanges)} exchanges of ${count(c.accounts)} accounts${d.window.from ? `, ${d.window.from.slice(0, 10)} to ${d.window.to?.slice(0, 10)}` : ''}; ${d.tested.cohorts} cohorts tested against ${d.tested.null_cohorts} null cohorts of ${count(d.tested.reference_accounts)} reference accounts`,
+  );
   if (!c.complete) out.push(bold('INCOMPLETE: some input could not be read; see coverage below'));
   out.push('');
   if (d.campaigns.length === 0) out.push('No campaign found.');
@@ -34,10 +36,22 @@ export function table(d: Dossier, o: TableOptions): string {
     for (const f of d.campaigns) out.push(inert(line(f)));
     out.push('');
     for (const f of d.campaigns) out.push(...wrap(`${f.id}: ${f.summary}`, o.width).map(inert));
-    out.push('', ...wrap(`Confidence is calibrated on ${d.campaigns[0]?.calibrated_on ?? ''}. The tool suspects; a person decides.`, o.width));
+    out.push(
+      '',
+      ...wrap(`Confidence is calibrated on ${d.campaigns[0]?.calibrated_on ?? ''}. The tool suspects; a person decides.`, o.width),
+    );
   }
   if (d.undecided.length > 0) {
-    out.push('', bold(`Undecided (${d.undecided.length}): not enough to name anyone`), ...d.undecided.slice(0, 8).flatMap((u) => [inert(line(u as unknown as Finding)), ...u.missing.slice(0, 1).flatMap((m) => wrap(`  lacks ${m}`, o.width).map(inert))]));
+    out.push(
+      '',
+      bold(`Undecided (${d.undecided.length}): not enough to name anyone`),
+      ...d.undecided
+        .slice(0, 8)
+        .flatMap((u) => [
+          inert(line(u as unknown as Finding)),
+          ...u.missing.slice(0, 1).flatMap((m) => wrap(`  lacks ${m}`, o.width).map(inert)),
+        ]),
+    );
   }
   if (d.look_alikes.length > 0) {
     const kinds = new Map<string, { n: number; accounts: number }>();
@@ -46,19 +60,24 @@ export function table(d: Dossier, o: TableOptions): string {
       kinds.set(l.kind, { n: k.n + 1, accounts: k.accounts + l.accounts.length });
     }
     out.push('', bold(`Cleared or of another kind (${d.look_alikes.length})`));
-    for (const [kind, k] of [...kinds].sort((x, y) => y[1].accounts - x[1].accounts)) out.push(inert(`  ${pad(kind, 72)} ${right(String(k.n), 3)} cohorts ${right(count(k.accounts), 6)} accounts`));
+    for (const [kind, k] of [...kinds].sort((x, y) => y[1].accounts - x[1].accounts))
+      out.push(inert(`  ${pad(kind, 72)} ${right(String(k.n), 3)} cohorts ${right(count(k.accounts), 6)} accounts`));
   }
   const bad = c.files.filter((f) => f.state !== 'read' && f.state !== 'already_read');
   if (c.rejected > 0 || bad.length > 0 || c.lost.length > 0) {
     out.push('', bold('Coverage'));
-    if (c.rejected > 0) out.push(`  ${count(c.rejected)} lines rejected: ${c.reasons.map((r) => `${r.reason} ${r.lines}`).join(', ')} (${o.program} rejects${o.store})`);
+    if (c.rejected > 0)
+      out.push(
+        `  ${count(c.rejected)} lines rejected: ${c.reasons.map((r) => `${r.reason} ${r.lines}`).join(', ')} (${o.program} rejects${o.store})`,
+      );
     for (const f of bad) out.push(inert(`  ${f.name}: ${f.state}: ${f.note}`));
     for (const l of c.lost) out.push(inert(`  lost data: ${l} was found broken on opening`));
   }
   const next = d.campaigns[0] ?? d.undecided[0];
   out.push('');
   if (next) out.push(`Next: ${o.program} explain ${next.id}${o.store}`);
-  else if (d.coverage.not_applicable.some((x) => x.signal === 'signup-burst')) out.push(`Next: give account records with --accounts FILE; identity signals were not applicable`);
+  else if (d.coverage.not_applicable.some((x) => x.signal === 'signup-burst'))
+    out.push(`Next: give account records with --accounts FILE; identity signals were not applicable`);
   else out.push(`Next: ${o.program} accounts <id>${o.store} shows one account's file`);
   return `${out.join('\n')}\n`;
 }

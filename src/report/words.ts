@@ -21,7 +21,8 @@ export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case): string 
   parts.push(`${count(f.accounts.length)} accounts sent ${count(f.exchanges)} exchanges since ${f.first_seen.slice(0, 10)}`);
   const deck = c.ledger.evidence.find((e) => e.signal === 'deck');
   if (deck && deck.bits > 1) parts.push(`their ${count(f.loot.distinct_items)} distinct items look dealt from one pool`);
-  if (facts.ties.scaffold.tied > 0.5 * facts.accounts.length) parts.push(`${facts.ties.scaffold.tied} of them carry a sentence hardly anyone else sends`);
+  if (facts.ties.scaffold.tied > 0.5 * facts.accounts.length)
+    parts.push(`${facts.ties.scaffold.tied} of them carry a sentence hardly anyone else sends`);
   if (facts.ties.network.tied > 0.5 * facts.accounts.length) parts.push(`${facts.ties.network.tied} come from addresses of their own`);
   if (facts.born.n >= 5 && facts.born.k > 0.6 * facts.born.n) parts.push(`${facts.born.k} were created within one week`);
   const fitting = f.explanations.filter((e) => e.fits);

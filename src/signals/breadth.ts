@@ -1,5 +1,5 @@
-import { cap, notApplicable, outcomeOf, reference, type Signal } from './signal.ts';
 import { LOG2E, logNormalPdf, median, spread } from '../campaigns/stats.ts';
+import { cap, notApplicable, outcomeOf, reference, type Signal } from './signal.ts';
 
 interface BreadthModel {
   readonly mean: number;
@@ -24,7 +24,12 @@ export const breadthSignal: Signal<BreadthModel> = {
     const from = single.length >= 8 ? single : nulls;
     const values = from.map((f) => f.deck?.within ?? Number.NaN).filter((x) => x > 0);
     const logs = values.map(Math.log);
-    return { mean: logs.length ? median(logs) : Math.log(0.08), sd: Math.max(0.3, logs.length > 4 ? spread(logs) : 0.5), m: values.length, values };
+    return {
+      mean: logs.length ? median(logs) : Math.log(0.08),
+      sd: Math.max(0.3, logs.length > 4 ? spread(logs) : 0.5),
+      m: values.length,
+      values,
+    };
   },
   weigh: (facts, model) => {
     const w = facts.deck?.within;
@@ -32,8 +37,17 @@ export const breadthSignal: Signal<BreadthModel> = {
     if (model.m < 5) return notApplicable('fewer than five null cohorts to compare with');
     const x = Math.log(w);
     const honest = logNormalPdf(x, model.mean, model.sd);
-    const bits = cap((Math.log(0.6 * Math.exp(logNormalPdf(x, model.mean - 1.2 * model.sd, 0.8 * model.sd)) + 0.4 * Math.exp(honest)) - honest) * LOG2E, model.m);
+    const bits = cap(
+      (Math.log(0.6 * Math.exp(logNormalPdf(x, model.mean - 1.2 * model.sd, 0.8 * model.sd)) + 0.4 * Math.exp(honest)) - honest) * LOG2E,
+      model.m,
+    );
     const ref = reference(model.values);
-    return { outcome: outcomeOf(bits), bits, figure: w, reference: ref, reason: `two items of one member fall together in ${(100 * w).toFixed(1)} % of cases; in honest cohorts of like use ${(100 * (ref.median ?? 0)).toFixed(1)} %` };
+    return {
+      outcome: outcomeOf(bits),
+      bits,
+      figure: w,
+      reference: ref,
+      reason: `two items of one member fall together in ${(100 * w).toFixed(1)} % of cases; in honest cohorts of like use ${(100 * (ref.median ?? 0)).toFixed(1)} %`,
+    };
   },
 };

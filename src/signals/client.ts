@@ -10,5 +10,8 @@ export const clientSignal = countSignal({
   lean: [2, 0.7],
   prior: [0, 0, 0.5, 1],
   count: (f) => ({ k: f.ties.client.tied, n: f.ties.client.of }),
-  say: (c, _f, typical) => (c.k === 0 ? 'no client or tool set is mostly theirs' : `${c.k} of ${c.n} members use a client or tool set that hardly anyone else uses; in honest cohorts ${percent(typical)}`),
+  say: (c, _f, typical) =>
+    c.k === 0
+      ? 'no client or tool set is mostly theirs'
+      : `${c.k} of ${c.n} members use a client or tool set that hardly anyone else uses; in honest cohorts ${percent(typical)}`,
 });

@@ -1,5 +1,5 @@
-import { cap, NOTHING, notApplicable, outcomeOf, reference, type Signal } from './signal.ts';
 import { LOG2E, logNormalPdf, logSumExp, median, spread } from '../campaigns/stats.ts';
+import { cap, NOTHING, notApplicable, outcomeOf, reference, type Signal } from './signal.ts';
 
 /**
  * Shipped prior for small stores: honest rho on distinct real texts, median 0.04 over 28 real contributors, about 0.005 for the most
@@ -44,7 +44,14 @@ export const deckSignal: Signal<DeckModel> = {
     const w = m / (m + 20);
     const logMedian = w * own.median + (1 - w) * SHIPPED.logMedian;
     const logSd = Math.sqrt(w * own.sd ** 2 + (1 - w) * SHIPPED.logSd ** 2);
-    return { logMedian, logSd, m, values: usable.map((d) => d?.rho ?? 0), low: Math.exp(logMedian - 1.645 * logSd), unknown: Math.max(UNKNOWN, (0.3 * unexplained) / (m + SHIPPED.worth)) };
+    return {
+      logMedian,
+      logSd,
+      m,
+      values: usable.map((d) => d?.rho ?? 0),
+      low: Math.exp(logMedian - 1.645 * logSd),
+      unknown: Math.max(UNKNOWN, (0.3 * unexplained) / (m + SHIPPED.worth)),
+    };
   },
   weigh: (facts, model) => {
     const d = facts.deck;
@@ -52,18 +59,35 @@ export const deckSignal: Signal<DeckModel> = {
     const se = Math.max(d.se, 2e-5);
     const ref = model.values.length > 0 ? reference(model.values) : NOTHING;
     if (3 * se > model.low) {
-      return { outcome: 'not applicable', bits: 0, figure: d.rho, reference: ref, reason: `too few items to tell: three standard errors (${(3 * se).toFixed(4)}) exceed the honest 5 % quantile of ${model.low.toFixed(4)}; about ${Math.ceil(d.items * ((3 * se) / model.low) ** 2 - d.items)} more items would decide` };
+      return {
+        outcome: 'not applicable',
+        bits: 0,
+        figure: d.rho,
+        reference: ref,
+        reason: `too few items to tell: three standard errors (${(3 * se).toFixed(4)}) exceed the honest 5 % quantile of ${model.low.toFixed(4)}; about ${Math.ceil(d.items * ((3 * se) / model.low) ** 2 - d.items)} more items would decide`,
+      };
     }
-    const honestDensity = (x: number) => Math.log((1 - model.unknown) * Math.exp(logNormalPdf(x, model.logMedian, model.logSd)) + model.unknown / Math.log(0.6 / 1e-6));
+    const honestDensity = (x: number) =>
+      Math.log((1 - model.unknown) * Math.exp(logNormalPdf(x, model.logMedian, model.logSd)) + model.unknown / Math.log(0.6 / 1e-6));
     // Campaign: half are dealt cleanly (rho anywhere below 3 % of the honest median, evenly over its logarithm), the others carry personas or
     // cover traffic (exponential with a mean of 3 % and of 20 % of it).
     const scale = Math.exp(model.logMedian);
     const exponential = (mean: number) => (x: number) => x - Math.exp(x) / mean - Math.log(mean);
     const clean = (x: number) => (x < Math.log(0.03 * scale) ? -Math.log(Math.log((0.03 * scale) / 1e-6)) : -Infinity);
-    const campaign = logSumExp([Math.log(0.5) + blurred(d.rho, se, clean), Math.log(0.3) + blurred(d.rho, se, exponential(0.03 * scale)), Math.log(0.2) + blurred(d.rho, se, exponential(0.2 * scale))]);
+    const campaign = logSumExp([
+      Math.log(0.5) + blurred(d.rho, se, clean),
+      Math.log(0.3) + blurred(d.rho, se, exponential(0.03 * scale)),
+      Math.log(0.2) + blurred(d.rho, se, exponential(0.2 * scale)),
+    ]);
     const bits = cap((campaign - blurred(d.rho, se, honestDensity)) * LOG2E, model.m + SHIPPED.worth);
     const said = `items of two accounts are as alike as items of one: rho ${d.rho.toFixed(4)} ± ${d.se.toFixed(4)} over ${Math.round(d.items)} items of ${d.accounts} accounts`;
     const ref2 = `; honest neighbours in content stand at ${(ref.median ?? scale).toFixed(3)}`;
-    return { outcome: outcomeOf(bits), bits, figure: d.rho, reference: ref, reason: bits > 0 ? said + ref2 : `each account keeps to subjects of its own: rho ${d.rho.toFixed(4)} ± ${d.se.toFixed(4)}${ref2}` };
+    return {
+      outcome: outcomeOf(bits),
+      bits,
+      figure: d.rho,
+      reference: ref,
+      reason: bits > 0 ? said + ref2 : `each account keeps to subjects of its own: rho ${d.rho.toFixed(4)} ± ${d.se.toFixed(4)}${ref2}`,
+    };
   },
 };

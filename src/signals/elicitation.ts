@@ -10,5 +10,6 @@ export const elicitationSignal = countSignal({
   lean: [3, 0.5],
   prior: [0, 1],
   count: (f) => f.elicited,
-  say: (c, _f, typical) => `${c.k} of ${c.n} members ask for explicit reasoning or for grades in at least 30 % of their exchanges; in honest cohorts ${percent(typical)}`,
+  say: (c, _f, typical) =>
+    `${c.k} of ${c.n} members ask for explicit reasoning or for grades in at least 30 % of their exchanges; in honest cohorts ${percent(typical)}`,
 });

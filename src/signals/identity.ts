@@ -10,5 +10,8 @@ export const identitySignal = countSignal({
   lean: [2, 0.7],
   prior: [0, 0, 0.5, 1],
   count: (f) => ({ k: f.ties.identity.tied, n: f.ties.identity.of }),
-  say: (c, _f, typical) => (c.k === 0 ? 'no payment instrument, key or mail domain is mostly theirs' : `${c.k} of ${c.n} members share payment, keys, contact data or a mail domain with other members; in honest cohorts ${percent(typical)}`),
+  say: (c, _f, typical) =>
+    c.k === 0
+      ? 'no payment instrument, key or mail domain is mostly theirs'
+      : `${c.k} of ${c.n} members share payment, keys, contact data or a mail domain with other members; in honest cohorts ${percent(typical)}`,
 });

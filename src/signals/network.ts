@@ -10,5 +10,8 @@ export const networkSignal = countSignal({
   lean: [2, 0.7],
   prior: [0, 0, 0.5, 1],
   count: (f) => ({ k: f.ties.network.tied, n: f.ties.network.of }),
-  say: (c, _f, typical) => (c.k === 0 ? 'no address or network is mostly theirs' : `${c.k} of ${c.n} members come from addresses that are mostly theirs; in honest cohorts ${percent(typical)}`),
+  say: (c, _f, typical) =>
+    c.k === 0
+      ? 'no address or network is mostly theirs'
+      : `${c.k} of ${c.n} members come from addresses that are mostly theirs; in honest cohorts ${percent(typical)}`,
 });

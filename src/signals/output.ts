@@ -1,5 +1,5 @@
-import { cap, outcomeOf, reference, type Signal } from './signal.ts';
 import { LOG2E } from '../campaigns/stats.ts';
+import { cap, outcomeOf, reference, type Signal } from './signal.ts';
 
 interface OutputModel {
   readonly m: number;
@@ -23,11 +23,23 @@ export const outputSignal: Signal<OutputModel> = {
     if (x <= 0) return { outcome: 'not applicable', bits: 0, figure: null, reference: ref, reason: 'the log has no output tokens' };
     if (x < LABEL_TOKENS) {
       const bits = -6 * (1 - x / LABEL_TOKENS) - 1;
-      return { outcome: 'quiet', bits, figure: x, reference: ref, reason: `the median answer has ${Math.round(x)} tokens: labels, not material to train on` };
+      return {
+        outcome: 'quiet',
+        bits,
+        figure: x,
+        reference: ref,
+        reason: `the median answer has ${Math.round(x)} tokens: labels, not material to train on`,
+      };
     }
     // P(an honest cohort's answers are at least this long), with the honest share smoothed by one.
     const above = (model.values.filter((v) => v >= x).length + 1) / (model.values.length + 2);
     const bits = cap(Math.min(1.5, Math.log(0.5 + 0.5 / Math.sqrt(above)) * LOG2E), model.m);
-    return { outcome: outcomeOf(bits), bits, figure: x, reference: ref, reason: `the median answer has ${Math.round(x)} tokens; in honest cohorts ${Math.round(ref.median ?? 0)}` };
+    return {
+      outcome: outcomeOf(bits),
+      bits,
+      figure: x,
+      reference: ref,
+      reason: `the median answer has ${Math.round(x)} tokens; in honest cohorts ${Math.round(ref.median ?? 0)}`,
+    };
   },
 };

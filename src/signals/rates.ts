@@ -1,5 +1,5 @@
-import { cap, notApplicable, outcomeOf, reference, type Signal } from './signal.ts';
 import { LOG2E, logNormalPdf, median, spread } from '../campaigns/stats.ts';
+import { cap, notApplicable, outcomeOf, reference, type Signal } from './signal.ts';
 
 interface RatesModel {
   readonly mean: number;
@@ -21,7 +21,12 @@ export const ratesSignal: Signal<RatesModel> = {
   learn: (nulls) => {
     const values = nulls.map((f) => f.rateSpread).filter((x) => Number.isFinite(x) && x > 0);
     const logs = values.map(Math.log);
-    return { mean: logs.length ? median(logs) : Math.log(0.9), sd: Math.max(0.25, logs.length > 4 ? spread(logs) : 0.5), m: values.length, values };
+    return {
+      mean: logs.length ? median(logs) : Math.log(0.9),
+      sd: Math.max(0.25, logs.length > 4 ? spread(logs) : 0.5),
+      m: values.length,
+      values,
+    };
   },
   weigh: (facts, model) => {
     if (!Number.isFinite(facts.rateSpread)) return notApplicable('fewer than four members are active on three days');

@@ -10,5 +10,8 @@ export const scaffoldSignal = countSignal({
   lean: [3, 0.7],
   prior: [0, 0, 0.5, 1],
   count: (f) => ({ k: f.ties.scaffold.tied, n: f.ties.scaffold.of }),
-  say: (c, _f, typical) => (c.k === 0 ? 'no sentence is mostly theirs' : `${c.k} of ${c.n} members carry a sentence in at least a tenth of their exchanges that hardly anyone else sends; in honest cohorts ${percent(typical)}`),
+  say: (c, _f, typical) =>
+    c.k === 0
+      ? 'no sentence is mostly theirs'
+      : `${c.k} of ${c.n} members carry a sentence in at least a tenth of their exchanges that hardly anyone else sends; in honest cohorts ${percent(typical)}`,
 });

@@ -1,6 +1,6 @@
-import type { Axis, Family, Outcome } from '../model/dossier.ts';
 import type { Facts } from '../campaigns/facts.ts';
 import { clamp, fitBeta, LOG2E, logBetaBinomial, logSumExp, quantile } from '../campaigns/stats.ts';
+import type { Axis, Family, Outcome } from '../model/dossier.ts';
 
 export type Need = 'text' | 'accounts' | 'addresses' | 'clients';
 
@@ -9,7 +9,12 @@ export interface Firing {
   readonly outcome: Outcome;
   readonly bits: number;
   readonly figure: number | null;
-  readonly reference: { readonly median: number | null; readonly low: number | null; readonly high: number | null; readonly values: readonly number[] };
+  readonly reference: {
+    readonly median: number | null;
+    readonly low: number | null;
+    readonly high: number | null;
+    readonly values: readonly number[];
+  };
   readonly reason: string;
 }
 

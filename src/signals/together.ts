@@ -11,5 +11,6 @@ export const togetherSignal = countSignal({
   prior: [0.3, 1],
   least: 5,
   count: (f) => f.together,
-  say: (c, _f, typical) => `${c.k} of the ${c.n} members that joined after the first day did so within one day; in honest cohorts ${percent(typical)}`,
+  say: (c, _f, typical) =>
+    `${c.k} of the ${c.n} members that joined after the first day did so within one day; in honest cohorts ${percent(typical)}`,
 });

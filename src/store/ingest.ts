@@ -1,12 +1,12 @@
-import { createReadStream, createWriteStream, mkdirSync, mkdtempSync } from 'node:fs';
 import { once } from 'node:events';
+import { createReadStream, createWriteStream, mkdirSync, mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { Decompress } from 'fzstd';
+import type { Format } from '../formats/format.ts';
 import { type Input, inspect } from '../formats/input.ts';
-import { type Format } from '../formats/format.ts';
 import { type ReadOptions, readSelect } from '../formats/read.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { sketchSelect } from './sketch.ts';
@@ -45,12 +45,32 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
   const before = known[0];
   const base = { name: input.name, format: format.id };
   if (before && (before.state === 'done' || before.state === 'truncated')) {
-    return { ...base, state: 'already_read', lines: Number(before.lines), accepted: 0, rejected: 0, duplicates: 0, note: 'read by an earlier scan of this store' };
+    return {
+      ...base,
+      state: 'already_read',
+      lines: Number(before.lines),
+      accepted: 0,
+      rejected: 0,
+      duplicates: 0,
+      note: 'read by an earlier scan of this store',
+    };
   }
   const id = before?.path_id ?? Number((await store.first<{ n: string }>('SELECT max(path_id) + 1 AS n FROM files'))?.n ?? 1);
   const note = before ? 'an earlier scan was interrupted here; completed now' : '';
   const log = (state: string, lines: number) =>
-    store.insert('files', [{ path_id: id, path: input.name, fingerprint: input.fingerprint, format: format.id, compression: input.compression, state, lines, note, at: new Date().toISOString() }]);
+    store.insert('files', [
+      {
+        path_id: id,
+        path: input.name,
+        fingerprint: input.fingerprint,
+        format: format.id,
+        compression: input.compression,
+        state,
+        lines,
+        note,
+        at: new Date().toISOString(),
+      },
+    ]);
   await log('started', 0);
   const held = await counts(store, id);
   let source = input;
@@ -71,11 +91,23 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
   const accepted = now.accepted - held.accepted;
   const rejected = now.rejected - held.rejected;
   await log(truncated ? 'truncated' : 'done', lines);
-  return { ...base, state: truncated ? 'truncated' : 'read', lines, accepted, rejected, duplicates: Math.max(0, lines - now.accepted - now.rejected), note: truncated || note };
+  return {
+    ...base,
+    state: truncated ? 'truncated' : 'read',
+    lines,
+    accepted,
+    rejected,
+    duplicates: Math.max(0, lines - now.accepted - now.rejected),
+    note: truncated || note,
+  };
 }
 
 async function counts(store: Store, id: number): Promise<{ accepted: number; rejected: number }> {
-  const one = async (table: string) => (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM ${table} WHERE path_id = {id:UInt32}`, { id })).reduce((sum, r) => sum + Number(r.n), 0);
+  const one = async (table: string) =>
+    (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM ${table} WHERE path_id = {id:UInt32}`, { id })).reduce(
+      (sum, r) => sum + Number(r.n),
+      0,
+    );
   return { accepted: await one('exchanges'), rejected: await one('rejects') };
 }
 
@@ -100,7 +132,9 @@ async function statement(store: Store, source: string, format: Format, o: Ingest
   const head = o.keepRejects ? `if(reason = '', '', substring(toValidUTF8(line), 1, 300))` : `''`;
   const read = `SELECT * EXCEPT line, {id:UInt32} AS path_id, ${head} AS head FROM (${readSelect(format, source, o)})`;
   const fresh = (await store.rowsEverywhere<{ n: string }>('SELECT count() AS n FROM exchanges')).every((r) => r.n === '0');
-  const where = [fresh ? '' : `key NOT IN (SELECT key FROM exchanges)`, `key NOT IN (SELECT key FROM rejects)`, mine].filter(Boolean).join(' AND ');
+  const where = [fresh ? '' : `key NOT IN (SELECT key FROM exchanges)`, `key NOT IN (SELECT key FROM rejects)`, mine]
+    .filter(Boolean)
+    .join(' AND ');
   return `INSERT INTO intake SELECT * FROM (${sketchSelect(read)}) WHERE ${where} LIMIT 1 BY key`;
 }
 
@@ -115,15 +149,35 @@ async function post(shard: Shard, sql: string, params: Params, input: Input): Pr
   q.set('database', shard.database);
   q.set('query', sql);
   // One reader: row numbers are those of the file.
-  for (const [k, v] of Object.entries({ input_format_parallel_parsing: '0', max_insert_threads: '1', max_threads: '1', enable_named_columns_in_function_tuple: '0', max_memory_usage: '5000000000' })) q.set(k, v);
+  for (const [k, v] of Object.entries({
+    input_format_parallel_parsing: '0',
+    max_insert_threads: '1',
+    max_threads: '1',
+    enable_named_columns_in_function_tuple: '0',
+    max_memory_usage: '5000000000',
+  }))
+    q.set(k, v);
   for (const [k, v] of Object.entries(params)) q.set(`param_${k}`, String(v));
-  const headers: Record<string, string> = { 'x-clickhouse-user': shard.user, ...(shard.password ? { 'x-clickhouse-key': shard.password } : {}) };
+  const headers: Record<string, string> = {
+    'x-clickhouse-user': shard.user,
+    ...(shard.password ? { 'x-clickhouse-key': shard.password } : {}),
+  };
   if (input.compression !== 'none') headers['content-encoding'] = input.compression;
   let response: Response;
   try {
-    response = await fetch(url, { method: 'POST', headers, body: Readable.toWeb(createReadStream(input.path)) as never, duplex: 'half' } as RequestInit);
+    response = await fetch(url, {
+      method: 'POST',
+      headers,
+      body: Readable.toWeb(createReadStream(input.path)) as never,
+      duplex: 'half',
+    } as RequestInit);
   } catch (cause) {
-    throw new StillwatchError('E_STORE_REACH', `the store does not answer: ${messageOf(cause)}`, 'check that the server runs; then run the same command again: it resumes', { cause });
+    throw new StillwatchError(
+      'E_STORE_REACH',
+      `the store does not answer: ${messageOf(cause)}`,
+      'check that the server runs; then run the same command again: it resumes',
+      { cause },
+    );
   }
   const body = await response.text();
   if (!response.ok) throw engineError(new Error(body.slice(0, 2000)));
@@ -139,12 +193,18 @@ async function countLines(store: Store, input: Input, format: Format): Promise<n
     return Number((await parquetMetadataAsync(await asyncBufferFromFile(input.path))).num_rows);
   }
   if (input.compression !== 'none' && store.kind === 'embedded') {
-    const r = await store.first<{ n: string }>(`SELECT count() AS n FROM file({path:String}, 'LineAsString', 'line String', '${input.compression}') WHERE _path = {path:String} AND line NOT IN ('', '\\r')`, { path: input.path });
+    const r = await store.first<{ n: string }>(
+      `SELECT count() AS n FROM file({path:String}, 'LineAsString', 'line String', '${input.compression}') WHERE _path = {path:String} AND line NOT IN ('', '\\r')`,
+      { path: input.path },
+    );
     return Number(r?.n ?? 0);
   }
   let lines = 0;
   let width = 0;
-  const stream = input.compression === 'gzip' ? createReadStream(input.path).pipe(createGunzip()) : createReadStream(input.path, { highWaterMark: 1 << 20 });
+  const stream =
+    input.compression === 'gzip'
+      ? createReadStream(input.path).pipe(createGunzip())
+      : createReadStream(input.path, { highWaterMark: 1 << 20 });
   if (input.compression === 'zstd') return countZstd(input);
   for await (const part of stream) {
     const chunk = part as Buffer;

@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type ClickHouseClient, createClient } from '@clickhouse/client';
+import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import { messageOf, StillwatchError } from '../model/errors.ts';
-import { type Params, Store } from './store.ts';
 import { MIGRATIONS, SCHEMA_VERSION } from './schema.ts';
+import { type Params, type Shard, Store } from './store.ts';
+
+// The client's own log would print statements, and with them what they hold.
+const SILENT = { log: { level: ClickHouseLogLevel.OFF } } as const;
 
 const SETTINGS = {
   storage_file_read_method: 'pread',
@@ -13,6 +16,7 @@ const SETTINGS = {
   max_memory_usage: '5000000000',
   output_format_json_quote_64bit_integers: 1,
   date_time_output_format: 'iso',
+  max_query_size: '200000000',
   enable_named_columns_in_function_tuple: 0,
 } as const;
 
@@ -25,7 +29,8 @@ export interface Secret {
 }
 
 export function parseSecret(hex: string): Secret {
-  if (!/^[0-9a-f]{64}$/i.test(hex)) throw new StillwatchError('E_SECRET', 'the deployment secret is not 64 hexadecimal digits', 'make one with: openssl rand -hex 32');
+  if (!/^[0-9a-f]{64}$/i.test(hex))
+    throw new StillwatchError('E_SECRET', 'the deployment secret is not 64 hexadecimal digits', 'make one with: openssl rand -hex 32');
   const part = (i: number) => BigInt(`0x${hex.slice(i * 16, i * 16 + 16)}`).toString();
   return { k0: part(0), k1: part(1), i0: part(2), i1: part(3) };
 }
@@ -61,7 +66,12 @@ function openServer(o: OpenOptions): Store {
     try {
       return new URL(u.trim());
     } catch (cause) {
-      throw new StillwatchError('E_STORE_URL', `the store address ${JSON.stringify(u)} is not a URL`, 'use http://user:password@host:8123/database?tcp=9000, one per shard, separated by commas', { cause });
+      throw new StillwatchError(
+        'E_STORE_URL',
+        `the store address ${JSON.stringify(u)} is not a URL`,
+        'use http://user:password@host:8123/database?tcp=9000, one per shard, separated by commas',
+        { cause },
+      );
     }
   });
   const shards = urls.map((url) => {
@@ -69,6 +79,7 @@ function openServer(o: OpenOptions): Store {
     const user = decodeURIComponent(url.username || 'default');
     const password = decodeURIComponent(url.password);
     const client = createClient({
+      ...SILENT,
       url: `${url.protocol}//${url.host}`,
       username: user,
       password,
@@ -81,30 +92,60 @@ function openServer(o: OpenOptions): Store {
   return new Store('server', o.at, shards);
 }
 
+const plainClient = (s: Shard): ClickHouseClient =>
+  createClient({ ...SILENT, url: `${s.url?.protocol}//${s.url?.host}`, username: s.user, password: s.password });
+
 async function openEmbedded(o: OpenOptions): Promise<Store> {
   const path = resolve(o.at);
-  if (existsSync(path) && !statSync(path).isDirectory()) throw new StillwatchError('E_STORE_PATH', `the store ${path} is a file`, 'give a directory, or a server URL, to --store');
+  if (existsSync(path) && !statSync(path).isDirectory())
+    throw new StillwatchError('E_STORE_PATH', `the store ${path} is a file`, 'give a directory, or a server URL, to --store');
   const data = join(path, 'data');
-  if (o.create === false && !existsSync(data)) throw new StillwatchError('E_STORE_NONE', `there is no store at ${path}`, 'run a scan first: stillwatch scan <files>');
+  if (o.create === false && !existsSync(data))
+    throw new StillwatchError('E_STORE_NONE', `there is no store at ${path}`, 'run a scan first: stillwatch scan <files>');
   try {
     mkdirSync(data, { recursive: true, mode: 0o700 });
     writeFileSync(join(path, 'README'), 'A Stillwatch store. Sketches are personal data: treat this directory as such.\n');
   } catch (cause) {
-    throw new StillwatchError('E_STORE_PERMISSION', `the store ${path} cannot be written: ${messageOf(cause)}`, 'choose a directory you may write with --store', { cause });
+    throw new StillwatchError(
+      'E_STORE_PERMISSION',
+      `the store ${path} cannot be written: ${messageOf(cause)}`,
+      'choose a directory you may write with --store',
+      { cause },
+    );
   }
   let client: ClickHouseClient;
   try {
     const { createChdbConnection } = await import('chdb/connection');
     const connection = createChdbConnection({ path: data });
-    client = createClient({ connection, clickhouse_settings: { ...SETTINGS, ...(o.threads ? { max_threads: o.threads } : {}) } as never } as never) as ClickHouseClient;
+    client = createClient({
+      ...SILENT,
+      connection,
+      clickhouse_settings: { ...SETTINGS, ...(o.threads ? { max_threads: o.threads } : {}) } as never,
+    } as never) as ClickHouseClient;
     await client.command({ query: 'SELECT 1' });
   } catch (cause) {
     if (/Cannot find (package|module)|ERR_MODULE_NOT_FOUND|no prebuilt|unsupported platform/i.test(messageOf(cause))) {
-      throw new StillwatchError('E_NO_ENGINE', `the embedded engine (npm package chdb) is not available for ${process.platform}-${process.arch}`, 'install it with npm install chdb, or give --store the URL of a ClickHouse server', { cause });
+      throw new StillwatchError(
+        'E_NO_ENGINE',
+        `the embedded engine (npm package chdb) is not available for ${process.platform}-${process.arch}`,
+        'install it with npm install chdb, or give --store the URL of a ClickHouse server',
+        { cause },
+      );
     }
     const holder = holderOf(data);
-    if (holder) throw new StillwatchError('E_STORE_LOCKED', `the store ${path} is in use by process ${holder}`, 'wait for it, stop it, or give another --store', { cause });
-    throw new StillwatchError('E_STORE_OPEN', `the store ${path} cannot be opened: ${messageOf(cause)}`, 'check the directory and its permissions; a store of another program cannot be used', { cause });
+    if (holder)
+      throw new StillwatchError(
+        'E_STORE_LOCKED',
+        `the store ${path} is in use by process ${holder}`,
+        'wait for it, stop it, or give another --store',
+        { cause },
+      );
+    throw new StillwatchError(
+      'E_STORE_OPEN',
+      `the store ${path} cannot be opened: ${messageOf(cause)}`,
+      'check the directory and its permissions; a store of another program cannot be used',
+      { cause },
+    );
   }
   return new Store('embedded', path, [{ client, database: 'stillwatch', user: 'default', password: '', tcp: '' }]);
 }
@@ -125,17 +166,33 @@ async function migrate(store: Store, secret: string | undefined): Promise<void> 
   for (const shard of store.shards) {
     try {
       const name = `\`${shard.database.replaceAll('`', '')}\``;
-      await shard.client.command({ query: `CREATE DATABASE IF NOT EXISTS ${name}` });
+      // A connection that names a database not there yet is refused, so a server is asked through one that names none.
+      const first = store.kind === 'embedded' ? shard.client : plainClient(shard);
+      await first.command({ query: `CREATE DATABASE IF NOT EXISTS ${name}` });
+      if (first !== shard.client) await first.close();
       // The embedded engine keeps one session, in which this holds for every later statement.
       if (store.kind === 'embedded') await shard.client.command({ query: `USE ${name}` });
     } catch (cause) {
-      throw new StillwatchError('E_STORE_REACH', `the store does not answer: ${messageOf(cause)}`, 'check the address, the user and that the server runs', { cause });
+      throw new StillwatchError(
+        'E_STORE_REACH',
+        `the store does not answer: ${messageOf(cause)}`,
+        'check the address, the user and that the server runs',
+        { cause },
+      );
     }
   }
-  await store.everywhere('CREATE TABLE IF NOT EXISTS meta (name String, value String, at DateTime64(3)) ENGINE = MergeTree ORDER BY (name, at)');
-  const version = Number((await store.first<{ v: string }>(`SELECT max(toUInt32OrZero(value)) AS v FROM meta WHERE name = 'schema'`))?.v ?? 0);
+  await store.everywhere(
+    'CREATE TABLE IF NOT EXISTS meta (name String, value String, at DateTime64(3)) ENGINE = MergeTree ORDER BY (name, at)',
+  );
+  const version = Number(
+    (await store.first<{ v: string }>(`SELECT max(toUInt32OrZero(value)) AS v FROM meta WHERE name = 'schema'`))?.v ?? 0,
+  );
   if (version > SCHEMA_VERSION) {
-    throw new StillwatchError('E_STORE_NEWER', `the store has schema ${version}; this version knows schema ${SCHEMA_VERSION}`, 'upgrade stillwatch, or use another --store');
+    throw new StillwatchError(
+      'E_STORE_NEWER',
+      `the store has schema ${version}; this version knows schema ${SCHEMA_VERSION}`,
+      'upgrade stillwatch, or use another --store',
+    );
   }
   for (const m of MIGRATIONS) {
     if (m.id <= version) continue;
@@ -144,7 +201,8 @@ async function migrate(store: Store, secret: string | undefined): Promise<void> 
   }
   const kept = (await store.first<{ value: string }>(`SELECT value FROM meta WHERE name = 'secret' ORDER BY at LIMIT 1`))?.value;
   const made = secret ?? kept ?? randomBytes(32).toString('hex');
-  if (secret === undefined && kept === undefined) await store.everywhere(`INSERT INTO meta SELECT 'secret', {v:String}, now64(3)`, { v: made });
+  if (secret === undefined && kept === undefined)
+    await store.everywhere(`INSERT INTO meta SELECT 'secret', {v:String}, now64(3)`, { v: made });
   store.secret = parseSecret(made);
   // A truncated part is set aside by the engine without a word: that is data lost, and is said.
   const broken = await store.rowsEverywhere<{ table: string; name: string }>(

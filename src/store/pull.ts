@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { createWriteStream, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import { createClient } from '@clickhouse/client';
+import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import { type Input, inspect } from '../formats/input.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import type { Store } from './store.ts';
@@ -28,11 +28,20 @@ export function parseFrom(from: string): { url: string; user: string; password: 
   try {
     u = new URL(from.replace(/^clickhouse(s?):/, 'http$1:'));
   } catch (cause) {
-    throw new StillwatchError('E_FROM', '--from is not a ClickHouse address', 'use clickhouse://user:password@host:8123/database/table', { cause });
+    throw new StillwatchError('E_FROM', '--from is not a ClickHouse address', 'use clickhouse://user:password@host:8123/database/table', {
+      cause,
+    });
   }
   const [database = 'default', table = ''] = u.pathname.slice(1).split('/');
-  if (!/^clickhouses?:/.test(from) || table === '') throw new StillwatchError('E_FROM', '--from names no table', 'use clickhouse://user:password@host:8123/database/table');
-  return { url: `${u.protocol}//${u.hostname}:${u.port || '8123'}`, user: decodeURIComponent(u.username || 'default'), password: decodeURIComponent(u.password), database, table };
+  if (!/^clickhouses?:/.test(from) || table === '')
+    throw new StillwatchError('E_FROM', '--from names no table', 'use clickhouse://user:password@host:8123/database/table');
+  return {
+    url: `${u.protocol}//${u.hostname}:${u.port || '8123'}`,
+    user: decodeURIComponent(u.username || 'default'),
+    password: decodeURIComponent(u.password),
+    database,
+    table,
+  };
 }
 
 /**
@@ -41,25 +50,50 @@ export function parseFrom(from: string): { url: string; user: string; password: 
  */
 export async function pullTable(o: PullOptions): Promise<Input[]> {
   const at = parseFrom(o.from);
-  const client = createClient({ url: at.url, username: at.user, password: at.password, database: at.database, request_timeout: 3_600_000 });
+  const client = createClient({
+    log: { level: ClickHouseLogLevel.OFF },
+    url: at.url,
+    username: at.user,
+    password: at.password,
+    database: at.database,
+    request_timeout: 3_600_000,
+  });
   const name = `clickhouse://${new URL(at.url).host}/${at.database}/${at.table}`;
   const select = o.map ? readFileSync(o.map, 'utf8').trim().replace(/;$/, '') : `SELECT * FROM \`${at.database}\`.\`${at.table}\``;
-  if (!/^(select|with)\b/i.test(select)) throw new StillwatchError('E_MAP', 'the map file is not one SELECT', 'write SELECT ... AS id, ... AS time, ... AS account, ... AS model FROM ...');
+  if (!/^(select|with)\b/i.test(select))
+    throw new StillwatchError(
+      'E_MAP',
+      'the map file is not one SELECT',
+      'write SELECT ... AS id, ... AS time, ... AS account, ... AS model FROM ...',
+    );
   const rows = async <T>(query: string): Promise<T[]> => {
     try {
       return (await (await client.query({ query, format: 'JSONEachRow' })).json()) as T[];
     } catch (cause) {
-      throw new StillwatchError('E_FROM', `the source table cannot be read: ${messageOf(cause).split('\n')[0]}`, 'check the address, the read-only user and the columns (id, time, account, model; or give --map)', { cause });
+      throw new StillwatchError(
+        'E_FROM',
+        `the source table cannot be read: ${messageOf(cause).split('\n')[0]}`,
+        'check the address, the read-only user and the columns (id, time, account, model; or give --map)',
+        { cause },
+      );
     }
   };
   try {
-    const until = o.until === undefined ? '' : `WHERE parseDateTime64BestEffort(toString(time), 3, 'UTC') <= fromUnixTimestamp64Milli(toInt64(${Math.trunc(o.until)}))`;
-    const days = await rows<{ d: string; n: string; last: string }>(`SELECT toString(toDate(parseDateTime64BestEffortOrZero(toString(time), 3, 'UTC'))) AS d, count() AS n, toString(max(toString(time))) AS last FROM (${select}) AS source ${until} GROUP BY d ORDER BY d`);
+    const until =
+      o.until === undefined
+        ? ''
+        : `WHERE parseDateTime64BestEffort(toString(time), 3, 'UTC') <= fromUnixTimestamp64Milli(toInt64(${Math.trunc(o.until)}))`;
+    const days = await rows<{ d: string; n: string; last: string }>(
+      `SELECT toString(toDate(parseDateTime64BestEffortOrZero(toString(time), 3, 'UTC'))) AS d, count() AS n, toString(max(toString(time))) AS last FROM (${select}) AS source ${until} GROUP BY d ORDER BY d`,
+    );
     const out: Input[] = [];
     for (const [i, day] of days.entries()) {
       o.progress?.(`reading ${name}`, i, days.length);
       const fingerprint = createHash('sha256').update(`${name}|${select}|${day.d}|${day.n}|${day.last}`).digest('hex').slice(0, 32);
-      const known = await o.store.first<{ state: string }>('SELECT state FROM files WHERE fingerprint = {f:String} ORDER BY at DESC LIMIT 1', { f: fingerprint });
+      const known = await o.store.first<{ state: string }>(
+        'SELECT state FROM files WHERE fingerprint = {f:String} ORDER BY at DESC LIMIT 1',
+        { f: fingerprint },
+      );
       const started = Date.now();
       mkdirSync(o.spool, { recursive: true, mode: 0o700 });
       const path = join(mkdtempSync(join(o.spool, 'table-')), 'input');

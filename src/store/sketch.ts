@@ -23,7 +23,8 @@ const DIGITS = '0123456789';
 const ENDS = '.!?;:\r';
 const BLANK = '\t';
 
-const sqlString = (s: string): string => `'${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('\r', '\\r').replaceAll('\t', '\\t').replaceAll('\n', '\\n')}'`;
+const sqlString = (s: string): string =>
+  `'${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('\r', '\\r').replaceAll('\t', '\\t').replaceAll('\n', '\\n')}'`;
 
 /** Lower case, digits alike, sentence ends as line ends: so that a fixed sentence hashes alike wherever it stands. */
 function normalise(text: string): string {
@@ -35,7 +36,8 @@ function normalise(text: string): string {
 }
 
 const keyed = (x: string): string => `sipHash64Keyed(({k0:UInt64}, {k1:UInt64}), ${x})`;
-const cut = (text: string, head: number, tail: number): string => `if(length(${text}) > ${head + tail}, concat(substring(${text}, 1, ${head}), '\\n', substring(${text}, -${tail})), ${text})`;
+const cut = (text: string, head: number, tail: number): string =>
+  `if(length(${text}) > ${head + tail}, concat(substring(${text}, 1, ${head}), '\\n', substring(${text}, -${tail})), ${text})`;
 
 /** Text of a message whose content is a string or a list of provider blocks; results of tools are not the user's text. */
 export const blockText = (c: string): string =>

@@ -14,6 +14,23 @@ export interface Shard {
   readonly tcp: string;
 }
 
+const literal = (x: string | number): string =>
+  typeof x === 'number' ? String(x) : `'${x.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+
+/** Lists go into the statement as literals: a server takes parameters through its address, which is short. */
+function bind(sql: string, params: Params): { query: string; query_params: Record<string, unknown> } {
+  let query = sql;
+  const rest: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(params)) {
+    if (!Array.isArray(value)) rest[name] = value;
+    else {
+      const list = `[${value.map(literal).join(',')}]`;
+      query = query.replace(new RegExp(`\\{${name}:(Array\\([A-Za-z0-9]+\\))\\}`, 'g'), (_m, type: string) => `CAST(${list}, '${type}')`);
+    }
+  }
+  return { query, query_params: rest };
+}
+
 /**
  * One store: the embedded engine, a server, or shards. Tables are named through `all()`, so that a query over
  * everything reads the same SQL in each case.
@@ -55,18 +72,18 @@ export class Store {
   /** A statement on every shard. */
   async everywhere(sql: string, params: Params = {}): Promise<void> {
     await this.run(async () => {
-      for (const s of this.shards) await s.client.command({ query: sql, query_params: params });
+      for (const s of this.shards) await s.client.command(bind(sql, params));
     });
   }
 
   /** A statement on the first shard, where small tables live. */
   async command(sql: string, params: Params = {}): Promise<void> {
-    await this.run(() => this.head.client.command({ query: sql, query_params: params }));
+    await this.run(() => this.head.client.command(bind(sql, params)));
   }
 
   async rows<T>(sql: string, params: Params = {}): Promise<T[]> {
     return this.run(async () => {
-      const r = await this.head.client.query({ query: sql, query_params: params, format: 'JSONEachRow' });
+      const r = await this.head.client.query({ ...bind(sql, params), format: 'JSONEachRow' });
       return (await r.json()) as T[];
     });
   }
@@ -74,7 +91,7 @@ export class Store {
   async rowsEverywhere<T>(sql: string, params: Params = {}): Promise<T[]> {
     const out: T[] = [];
     for (const s of this.shards) {
-      const r = await this.run(() => s.client.query({ query: sql, query_params: params, format: 'JSONEachRow' }));
+      const r = await this.run(() => s.client.query({ ...bind(sql, params), format: 'JSONEachRow' }));
       out.push(...((await r.json()) as T[]));
     }
     return out;
@@ -87,7 +104,7 @@ export class Store {
   /** Result of a query that ends in `FORMAT RowBinary`. */
   async binary(sql: string, params: Params = {}): Promise<Buffer> {
     return this.run(async () => {
-      const r = await this.head.client.exec({ query: sql, query_params: params });
+      const r = await this.head.client.exec(bind(sql, params));
       const parts: Buffer[] = [];
       for await (const part of r.stream) parts.push(part as Buffer);
       return Buffer.concat(parts);
@@ -96,7 +113,14 @@ export class Store {
 
   async insert(table: string, rows: readonly object[]): Promise<void> {
     if (rows.length === 0) return;
-    await this.run(() => this.head.client.insert({ table: table, values: rows as object[], format: 'JSONEachRow', clickhouse_settings: { date_time_input_format: 'best_effort' } }));
+    await this.run(() =>
+      this.head.client.insert({
+        table: table,
+        values: rows as object[],
+        format: 'JSONEachRow',
+        clickhouse_settings: { date_time_input_format: 'best_effort' },
+      }),
+    );
   }
 
   async close(): Promise<void> {
@@ -112,8 +136,31 @@ export class Store {
 export function engineError(cause: unknown): StillwatchError {
   if (cause instanceof StillwatchError) return cause;
   const said = messageOf(cause).split('\n')[0]?.slice(0, 400) ?? '';
-  if (/NOT_ENOUGH_SPACE|No space left|ENOSPC/i.test(said)) return new StillwatchError('E_DISK_FULL', 'the disk of the store is full', 'free space or move the store, then run the same command again: it resumes', { cause });
-  if (/MEMORY_LIMIT|memory limit/i.test(said)) return new StillwatchError('E_MEMORY', 'the engine ran out of the memory it is allowed', 'run on a machine with more memory, or give a ClickHouse server to --store', { cause });
-  if (/ECONNREFUSED|ENOTFOUND|ETIMEDOUT|socket hang up/i.test(said)) return new StillwatchError('E_STORE_REACH', `the store does not answer: ${said}`, 'check that the server runs and that its address is right', { cause });
-  return new StillwatchError('E_ENGINE', `the engine refused a statement: ${said}`, 'this is a fault of ours or of the store; the cause is in the error with STILLWATCH_VERBOSE=1', { cause });
+  if (/NOT_ENOUGH_SPACE|No space left|ENOSPC/i.test(said))
+    return new StillwatchError(
+      'E_DISK_FULL',
+      'the disk of the store is full',
+      'free space or move the store, then run the same command again: it resumes',
+      { cause },
+    );
+  if (/MEMORY_LIMIT|memory limit/i.test(said))
+    return new StillwatchError(
+      'E_MEMORY',
+      'the engine ran out of the memory it is allowed',
+      'run on a machine with more memory, or give a ClickHouse server to --store',
+      { cause },
+    );
+  if (/ECONNREFUSED|ENOTFOUND|ETIMEDOUT|socket hang up/i.test(said))
+    return new StillwatchError(
+      'E_STORE_REACH',
+      `the store does not answer: ${said}`,
+      'check that the server runs and that its address is right',
+      { cause },
+    );
+  return new StillwatchError(
+    'E_ENGINE',
+    `the engine refused a statement: ${said}`,
+    'this is a fault of ours or of the store; the cause is in the error with STILLWATCH_VERBOSE=1',
+    { cause },
+  );
 }

@@ -1,9 +1,9 @@
 import { createReadStream, existsSync } from 'node:fs';
 import { createGunzip } from 'node:zlib';
+import { Decompress } from 'fzstd';
 import { formatById } from '../formats/index.ts';
 import type { Input } from '../formats/input.ts';
 import { type ReadOptions, readSelect } from '../formats/read.ts';
-import { Decompress } from 'fzstd';
 import type { Place } from './queries/cohorts.ts';
 import type { Store } from './store.ts';
 
@@ -19,8 +19,15 @@ export interface Opened {
  * Opens the raw text of a few exchanges in the inputs of this scan: sketches hold none. Exchanges whose file is not among the inputs
  * (read by an earlier scan) are left out.
  */
-export async function openTexts(store: Store, places: readonly Place[], inputs: readonly Input[], options: ReadOptions): Promise<Map<string, Opened>> {
-  const files = await store.rows<{ path_id: number; fingerprint: string; format: string }>(`SELECT path_id, any(fingerprint) AS fingerprint, any(format) AS format FROM files GROUP BY path_id`);
+export async function openTexts(
+  store: Store,
+  places: readonly Place[],
+  inputs: readonly Input[],
+  options: ReadOptions,
+): Promise<Map<string, Opened>> {
+  const files = await store.rows<{ path_id: number; fingerprint: string; format: string }>(
+    `SELECT path_id, any(fingerprint) AS fingerprint, any(format) AS format FROM files GROUP BY path_id`,
+  );
   const out = new Map<string, Opened>();
   for (const f of files) {
     const input = inputs.find((i) => i.fingerprint === f.fingerprint);
@@ -56,7 +63,13 @@ async function pickLines(input: Input, rows: ReadonlySet<number>): Promise<Map<n
   const take = (chunk: Buffer): boolean => {
     let from = 0;
     for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
-      if (rows.has(row)) out.set(row, Buffer.concat([...held, chunk.subarray(from, at)]).toString('utf8').replace(/^\uFEFF/, ''));
+      if (rows.has(row))
+        out.set(
+          row,
+          Buffer.concat([...held, chunk.subarray(from, at)])
+            .toString('utf8')
+            .replace(/^\uFEFF/, ''),
+        );
       held = [];
       row += 1;
       from = at + 1;

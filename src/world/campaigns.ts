@@ -1,6 +1,6 @@
 import type { Actor, Turn } from './honest.ts';
 import { address, builder, DAY, HOUR, type Persona, persona, type Scene } from './persona.ts';
-import { interests, type Item, type TextSource } from './texts.ts';
+import { type Item, interests, type TextSource } from './texts.ts';
 import { reworded, scaffold, tongue } from './voice.ts';
 
 /** The evasion ladder, lowest rung first. */
@@ -42,7 +42,13 @@ function expected(p: Plan, perDay: number): number {
   return p.accounts * p.s.days * perDay * 1.2;
 }
 
-function crew(p: Plan, kind: string, perDay: number, wish: (i: number) => Parameters<typeof builder>[1], turn: (item: Item) => Turn): Actor[] {
+function crew(
+  p: Plan,
+  kind: string,
+  perDay: number,
+  wish: (i: number) => Parameters<typeof builder>[1],
+  turn: (item: Item) => Turn,
+): Actor[] {
   const draw = deck(p, expected(p, perDay));
   return Array.from({ length: p.accounts }, (_, i) => member(p, kind, builder(p.s, wish(i)), () => turn(draw())));
 }
@@ -54,22 +60,53 @@ export function campaign(rung: Rung, s: Scene, t: TextSource, id: string, accoun
   switch (rung) {
     case 'single': {
       const put = placed(p);
-      return crew(p, rung, 900, () => ({ rhythm: 'flat', perDay: 860, from: start }), (x) => ({ ...x, ...put(x.text), taken: true }));
+      return crew(
+        p,
+        rung,
+        900,
+        () => ({ rhythm: 'flat', perDay: 860, from: start }),
+        (x) => ({ ...x, ...put(x.text), taken: true }),
+      );
     }
     case 'sharded': {
       const put = placed(p);
       const nets = Array.from({ length: 5 }, () => address(r));
       const born = start - 4 * DAY;
-      return crew(p, rung, 60, () => ({ rhythm: 'flat', perDay: r.lognormal(55, 0.1), addresses: [r.pick(nets), r.pick(nets)], from: start, params: { temperature: 0.7, max_tokens: 4096 }, record: { created: new Date(born + r.unit() * 3 * DAY).toISOString() } }), (x) => ({ ...x, ...put(x.text), taken: true }));
+      return crew(
+        p,
+        rung,
+        60,
+        () => ({
+          rhythm: 'flat',
+          perDay: r.lognormal(55, 0.1),
+          addresses: [r.pick(nets), r.pick(nets)],
+          from: start,
+          params: { temperature: 0.7, max_tokens: 4096 },
+          record: { created: new Date(born + r.unit() * 3 * DAY).toISOString() },
+        }),
+        (x) => ({ ...x, ...put(x.text), taken: true }),
+      );
     }
     case 'residential':
       return residential(p, start);
     case 'slow': {
       const put = placed(p);
-      return crew(p, rung, 26, () => ({ rhythm: 'human', perDay: 26, from: start, addresses: Array.from({ length: 6 }, () => address(r)) }), (x) => ({ ...x, ...put(x.text), taken: true }));
+      return crew(
+        p,
+        rung,
+        26,
+        () => ({ rhythm: 'human', perDay: 26, from: start, addresses: Array.from({ length: 6 }, () => address(r)) }),
+        (x) => ({ ...x, ...put(x.text), taken: true }),
+      );
     }
     case 'paraphrase':
-      return crew(p, rung, 26, () => ({ perDay: r.lognormal(26, 0.3), from: start, addresses: Array.from({ length: 6 }, () => address(r)) }), (x) => ({ ...x, text: r.chance(0.5) ? `${reworded(r)} ${x.text}` : `${x.text} ${reworded(r)}`, taken: true }));
+      return crew(
+        p,
+        rung,
+        26,
+        () => ({ perDay: r.lognormal(26, 0.3), from: start, addresses: Array.from({ length: 6 }, () => address(r)) }),
+        (x) => ({ ...x, text: r.chance(0.5) ? `${reworded(r)} ${x.text}` : `${x.text} ${reworded(r)}`, taken: true }),
+      );
     case 'replay': {
       // Whole sessions, each replayed in another language: the turns of one session stay together.
       const draw = deck(p, expected(p, 26));
@@ -78,7 +115,12 @@ export function campaign(rung: Rung, s: Scene, t: TextSource, id: string, accoun
         return member(p, rung, who, () => {
           const language = r.int(1, 7);
           const x = draw();
-          return { ...x, text: tongue(x.text, language), followUps: [tongue(draw().text, language), tongue(draw().text, language)], taken: true };
+          return {
+            ...x,
+            text: tongue(x.text, language),
+            followUps: [tongue(draw().text, language), tongue(draw().text, language)],
+            taken: true,
+          };
         });
       });
     }
@@ -94,7 +136,12 @@ export function campaign(rung: Rung, s: Scene, t: TextSource, id: string, accoun
         const who = builder(s, { perDay: r.lognormal(30, 0.2), from: start, model: 'atlas-large' });
         return member(p, rung, who, (_n, at) => {
           const x = draw();
-          return { ...x, ...put(x.text), taken: true, model: at > release && r.chance(0.5 + Math.min(0.45, (at - release) / (2 * DAY))) ? 'atlas-next' : 'atlas-large' };
+          return {
+            ...x,
+            ...put(x.text),
+            taken: true,
+            model: at > release && r.chance(0.5 + Math.min(0.45, (at - release) / (2 * DAY))) ? 'atlas-next' : 'atlas-large',
+          };
         });
       });
     }
@@ -114,11 +161,17 @@ function residential(p: Plan, start: number): Actor[] {
     const who = builder(s, { perDay: r.lognormal(34, 0.3), from, to, record });
     const cover = interests(r, 0.2);
     actors.push(
-      member(p, 'residential', who, () => {
-        if (r.chance(0.33)) return t.honest(cover, r);
-        const x = draw();
-        return { ...x, ...put(x.text), taken: true };
-      }, () => r.pick(exits)),
+      member(
+        p,
+        'residential',
+        who,
+        () => {
+          if (r.chance(0.33)) return t.honest(cover, r);
+          const x = draw();
+          return { ...x, ...put(x.text), taken: true };
+        },
+        () => r.pick(exits),
+      ),
     );
   };
   for (let i = 0; i < p.accounts; i++) {
@@ -126,7 +179,8 @@ function residential(p: Plan, start: number): Actor[] {
       hire(start, ban, { closed: new Date(ban).toISOString(), closed_reason: 'banned' });
       continue;
     }
-    if (i % 3 === 1) hire(ban + r.unit() * 50 * 60_000, s.start + s.days * DAY, { created: new Date(ban - r.exponential(20) * DAY).toISOString() });
+    if (i % 3 === 1)
+      hire(ban + r.unit() * 50 * 60_000, s.start + s.days * DAY, { created: new Date(ban - r.exponential(20) * DAY).toISOString() });
     else hire(start, s.start + s.days * DAY, {});
   }
   return actors;

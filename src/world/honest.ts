@@ -1,6 +1,6 @@
 import { coin } from './lexicon.ts';
 import { address, builder, DAY, type Persona, persona, type Scene } from './persona.ts';
-import { interests, type Item, type TextSource } from './texts.ts';
+import { type Item, interests, type TextSource } from './texts.ts';
 import { product } from './voice.ts';
 
 /** What one simulated account will send. `next` gives the request text of its n-th conversation. */
@@ -36,17 +36,27 @@ const plain = (s: Scene, t: TextSource, p: Persona, cls: string, system?: string
 
 /** Public things that many strangers use: the same in every group. */
 const COMMON = {
-  agent: (tool: number) => `You are a coding agent running in the terminal of the user. Follow revision ${tool} of the field guide. Read files before you edit them. Keep changes small and run the tests. Never push without being asked. Use the todo list for work of more than three steps.`,
-  slash: ['/review look at the staged diff and list defects by severity with file and line, then propose the smallest repair for each of them', '/plan break the task into steps that can each be verified and mark the ones that may run side by side', '/ship write the commit message in the imperative mood and summarise what a reviewer should look at first'],
+  agent: (tool: number) =>
+    `You are a coding agent running in the terminal of the user. Follow revision ${tool} of the field guide. Read files before you edit them. Keep changes small and run the tests. Never push without being asked. Use the todo list for work of more than three steps.`,
+  slash: [
+    '/review look at the staged diff and list defects by severity with file and line, then propose the smallest repair for each of them',
+    '/plan break the task into steps that can each be verified and mark the ones that may run side by side',
+    '/ship write the commit message in the imperative mood and summarise what a reviewer should look at first',
+  ],
   harness: (b: string) => `The following is a problem from the ${b} suite. Solve it and put the final answer after four hashes.`,
-  judge: 'Act as an impartial judge and compare the two replies below for accuracy, depth and clarity. Output a score from one to ten for each of them.',
+  judge:
+    'Act as an impartial judge and compare the two replies below for accuracy, depth and clarity. Output a score from one to ten for each of them.',
   translate: 'Translate the following passage and keep names, numbers and line breaks as they are.',
   viral: 'Describe me as a garden in winter based on everything you know and be brutally poetic about the weeds',
 };
 
 export const HONEST: Readonly<Record<string, { readonly weight: number; readonly size: number; readonly make: Maker }>> = {
   casual: { weight: 40, size: 1, make: (s, t) => [plain(s, t, persona(s, { breadth: 0.2 }), 'casual')] },
-  developer: { weight: 14, size: 1, make: (s, t) => [plain(s, t, persona(s, { perDay: s.random.lognormal(14, 0.8), turns: 4, breadth: 0.08 }), 'developer')] },
+  developer: {
+    weight: 14,
+    size: 1,
+    make: (s, t) => [plain(s, t, persona(s, { perDay: s.random.lognormal(14, 0.8), turns: 4, breadth: 0.08 }), 'developer')],
+  },
   builder: {
     weight: 14,
     size: 1,
@@ -55,12 +65,22 @@ export const HONEST: Readonly<Record<string, { readonly weight: number; readonly
   automation: {
     weight: 5,
     size: 1,
-    make: (s, t) => [plain(s, t, builder(s, { rhythm: 'flat', perDay: s.random.lognormal(50, 0.6), breadth: 0.03, outTokens: s.random.lognormal(90, 0.6) }), 'automation', product(s.random, 3))],
+    make: (s, t) => [
+      plain(
+        s,
+        t,
+        builder(s, { rhythm: 'flat', perDay: s.random.lognormal(50, 0.6), breadth: 0.03, outTokens: s.random.lognormal(90, 0.6) }),
+        'automation',
+        product(s.random, 3),
+      ),
+    ],
   },
   batch: {
     weight: 3,
     size: 1,
-    make: (s, t) => [plain(s, t, builder(s, { rhythm: 'burst', perDay: s.random.lognormal(60, 0.6), breadth: 0.03 }), 'batch', product(s.random, 2))],
+    make: (s, t) => [
+      plain(s, t, builder(s, { rhythm: 'burst', perDay: s.random.lognormal(60, 0.6), breadth: 0.03 }), 'batch', product(s.random, 2)),
+    ],
   },
   agent: {
     weight: 9,
@@ -96,12 +116,32 @@ export const HONEST: Readonly<Record<string, { readonly weight: number; readonly
   judge: {
     weight: 2,
     size: 4,
-    make: (s, t) => Array.from({ length: 4 }, () => plain(s, t, builder(s, { rhythm: 'burst', perDay: 35, outTokens: 160 }), 'judge', undefined, (x) => `${COMMON.judge}\n\n[Question]\n${x}\n\n[Reply A]\n${x.split(' ').reverse().join(' ')}`)),
+    make: (s, t) =>
+      Array.from({ length: 4 }, () =>
+        plain(
+          s,
+          t,
+          builder(s, { rhythm: 'burst', perDay: 35, outTokens: 160 }),
+          'judge',
+          undefined,
+          (x) => `${COMMON.judge}\n\n[Question]\n${x}\n\n[Reply A]\n${x.split(' ').reverse().join(' ')}`,
+        ),
+      ),
   },
   translation: {
     weight: 2,
     size: 4,
-    make: (s, t) => Array.from({ length: 4 }, () => plain(s, t, builder(s, { perDay: 45, outTokens: 120, breadth: 0.04 }), 'translation', undefined, (x) => `${COMMON.translate}\n\n${x}`)),
+    make: (s, t) =>
+      Array.from({ length: 4 }, () =>
+        plain(
+          s,
+          t,
+          builder(s, { perDay: 45, outTokens: 120, breadth: 0.04 }),
+          'translation',
+          undefined,
+          (x) => `${COMMON.translate}\n\n${x}`,
+        ),
+      ),
   },
   classroom: {
     weight: 4,
@@ -112,7 +152,13 @@ export const HONEST: Readonly<Record<string, { readonly weight: number; readonly
       const tasks = Array.from({ length: 12 }, () => t.honest(shared, s.random));
       const from = s.start + s.random.int(0, 3) * DAY;
       return Array.from({ length: 24 }, () => {
-        const p = persona(s, { perDay: 9, turns: 3, addresses: [nat, address(s.random)], from, record: { email_domain: 'campus.example', tier: 'free' } });
+        const p = persona(s, {
+          perDay: 9,
+          turns: 3,
+          addresses: [nat, address(s.random)],
+          from,
+          record: { email_domain: 'campus.example', tier: 'free' },
+        });
         const a = plain(s, t, p, 'classroom');
         return { ...a, next: (n: number, at: number) => (s.random.chance(0.5) ? s.random.pick(tasks) : a.next(n, at)) };
       });
@@ -127,7 +173,12 @@ export const HONEST: Readonly<Record<string, { readonly weight: number; readonly
       const system = product(s.random, 5);
       const payment = `card-${s.random.hex(12)}`;
       return Array.from({ length: 18 }, () => {
-        const p = persona(s, { rhythm: 'office', perDay: s.random.lognormal(12, 0.6), addresses: [nat], record: { email_domain: domain, payment, organization: domain, verification: 'business', tier: 'scale' } });
+        const p = persona(s, {
+          rhythm: 'office',
+          perDay: s.random.lognormal(12, 0.6),
+          addresses: [nat],
+          record: { email_domain: domain, payment, organization: domain, verification: 'business', tier: 'scale' },
+        });
         return plain(s, t, p, 'company', system);
       });
     },
@@ -140,7 +191,22 @@ export const HONEST: Readonly<Record<string, { readonly weight: number; readonly
       const shared = interests(s.random, 0.03);
       const system = product(s.random, 3);
       const nat = address(s.random);
-      return Array.from({ length: 10 }, () => plain(s, t, builder(s, { rhythm: 'flat', perDay: 45, outTokens: 40, interests: shared, addresses: [nat], record: { organization: org, email_domain: org, verification: 'business', tier: 'scale' } }), 'pipeline', system));
+      return Array.from({ length: 10 }, () =>
+        plain(
+          s,
+          t,
+          builder(s, {
+            rhythm: 'flat',
+            perDay: 45,
+            outTokens: 40,
+            interests: shared,
+            addresses: [nat],
+            record: { organization: org, email_domain: org, verification: 'business', tier: 'scale' },
+          }),
+          'pipeline',
+          system,
+        ),
+      );
     },
   },
   reseller: {
@@ -170,7 +236,11 @@ export const HONEST: Readonly<Record<string, { readonly weight: number; readonly
       let at = 0;
       const org = `${coin((l) => s.random.pick(l), 2)}.example`;
       return Array.from({ length: 6 }, () => {
-        const p = builder(s, { rhythm: 'flat', perDay: 30, record: { organization: org, email_domain: org, verification: 'business', labels: ['approved:synthetic-data'] } });
+        const p = builder(s, {
+          rhythm: 'flat',
+          perDay: 30,
+          record: { organization: org, email_domain: org, verification: 'business', labels: ['approved:synthetic-data'] },
+        });
         return { persona: p, cls: 'licensed', next: () => pool[at++ % pool.length] as Item };
       });
     },
@@ -178,7 +248,8 @@ export const HONEST: Readonly<Record<string, { readonly weight: number; readonly
   vpn: {
     weight: 3,
     size: 10,
-    make: (s, t) => Array.from({ length: 10 }, () => plain(s, t, persona(s, { addresses: [s.random.pick(s.vpn), s.random.pick(s.vpn)] }), 'vpn')),
+    make: (s, t) =>
+      Array.from({ length: 10 }, () => plain(s, t, persona(s, { addresses: [s.random.pick(s.vpn), s.random.pick(s.vpn)] }), 'vpn')),
   },
   viral: {
     weight: 3,
@@ -187,7 +258,11 @@ export const HONEST: Readonly<Record<string, { readonly weight: number; readonly
       const peak = s.start + (2 + s.random.unit() * (s.days - 4)) * DAY;
       return Array.from({ length: 20 }, () => {
         const a = plain(s, t, persona(s, { breadth: 0.2 }), 'viral');
-        return { ...a, next: (n: number, at: number) => (Math.abs(at - peak) < 2 * DAY && s.random.chance(0.3) ? { text: COMMON.viral, capability: 'chat' } : a.next(n, at)) };
+        return {
+          ...a,
+          next: (n: number, at: number) =>
+            Math.abs(at - peak) < 2 * DAY && s.random.chance(0.3) ? { text: COMMON.viral, capability: 'chat' } : a.next(n, at),
+        };
       });
     },
   },
@@ -197,7 +272,22 @@ export const HONEST: Readonly<Record<string, { readonly weight: number; readonly
     make: (s, t) => {
       const from = s.start + s.random.int(1, Math.max(2, s.days - 4)) * DAY;
       const nat = address(s.random);
-      return Array.from({ length: 20 }, () => plain(s, t, persona(s, { from, to: from + 2.5 * DAY, perDay: 40, turns: 3, breadth: 0.06, addresses: [nat], record: { created: new Date(from - s.random.unit() * DAY).toISOString(), tier: 'free' } }), 'hackathon'));
+      return Array.from({ length: 20 }, () =>
+        plain(
+          s,
+          t,
+          persona(s, {
+            from,
+            to: from + 2.5 * DAY,
+            perDay: 40,
+            turns: 3,
+            breadth: 0.06,
+            addresses: [nat],
+            record: { created: new Date(from - s.random.unit() * DAY).toISOString(), tier: 'free' },
+          }),
+          'hackathon',
+        ),
+      );
     },
   },
 };

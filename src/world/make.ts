@@ -1,10 +1,10 @@
+import { once } from 'node:events';
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import { campaign, RUNGS, type Rung } from './campaigns.ts';
 import { type Actor, HONEST, type Turn } from './honest.ts';
-import { DAY, type Scene, scene, times } from './persona.ts';
+import { type Scene, scene, times } from './persona.ts';
 import { Random } from './random.ts';
 import { BuiltInTexts, PackTexts, type TextSource } from './texts.ts';
 
@@ -63,7 +63,9 @@ export async function makeWorld(o: WorldOptions): Promise<WorldSummary> {
     const { persona: p } = a;
     if (rows.length > before) {
       accounts.push(JSON.stringify(p.record));
-      truth.push(JSON.stringify({ account: p.account, class: a.cls, campaign: a.campaign ?? null, exchanges: rows.length - before, taken }));
+      truth.push(
+        JSON.stringify({ account: p.account, class: a.cls, campaign: a.campaign ?? null, exchanges: rows.length - before, taken }),
+      );
     }
     if (i % 100 === 0) o.progress?.(i, actors.length);
   });
@@ -142,7 +144,8 @@ function play(s: Scene, texts: TextSource, a: Actor, rows: { t: number; line: st
 function chat(s: Scene, texts: TextSource, a: Actor, first: Turn): string[] {
   const out: string[] = [];
   if (first.taken) return out;
-  while (a.persona.turns > 1 && s.random.chance(1 - 1 / a.persona.turns) && out.length < 12) out.push(texts.honest(a.persona.interests, s.random).text);
+  while (a.persona.turns > 1 && s.random.chance(1 - 1 / a.persona.turns) && out.length < 12)
+    out.push(texts.honest(a.persona.interests, s.random).text);
   return out;
 }
 
@@ -160,5 +163,3 @@ async function writeLines<T>(path: string, list: readonly T[], line: (x: T) => s
   file.end();
   await finished(file);
 }
-
-export { DAY };

@@ -104,7 +104,11 @@ export function persona(s: Scene, wish: Wish = {}): Persona {
     record: {
       account,
       created: new Date(from - age * DAY).toISOString(),
-      email_domain: r.chance(0.85) ? r.pick(MAIL) : r.chance(0.25) ? `${coin((l) => r.pick(l), 2)}-temp.example` : `${coin((l) => r.pick(l), 2)}.example`,
+      email_domain: r.chance(0.85)
+        ? r.pick(MAIL)
+        : r.chance(0.25)
+          ? `${coin((l) => r.pick(l), 2)}-temp.example`
+          : `${coin((l) => r.pick(l), 2)}.example`,
       ...(paid ? { payment: `card-${r.hex(12)}` } : {}),
       country: r.pick(['AA', 'BB', 'CC', 'DD', 'EE', 'FF']),
       tier: paid ? r.pick(['standard', 'standard', 'scale']) : 'free',

@@ -34,9 +34,31 @@ export function interests(random: Random, breadth: number): Interests {
   };
 }
 
-const OPENERS = ['can you', 'please', 'help me', 'how do i', 'i want to', 'what is the best way to', 'we need to', 'could you', 'show me how to', 'is it possible to'];
+const OPENERS = [
+  'can you',
+  'please',
+  'help me',
+  'how do i',
+  'i want to',
+  'what is the best way to',
+  'we need to',
+  'could you',
+  'show me how to',
+  'is it possible to',
+];
 const JOINERS = ['with', 'for', 'without', 'using', 'before', 'around', 'inside', 'between', 'after', 'near'];
-const TAILS = ['it keeps failing since yesterday', 'keep it short', 'i am new to this', 'there must be a simpler way', 'we ship on friday', 'the last answer was wrong', 'make it nicer', 'my manager wants it today', 'it has to stay cheap', 'be honest'];
+const TAILS = [
+  'it keeps failing since yesterday',
+  'keep it short',
+  'i am new to this',
+  'there must be a simpler way',
+  'we ship on friday',
+  'the last answer was wrong',
+  'make it nicer',
+  'my manager wants it today',
+  'it has to stay cheap',
+  'be honest',
+];
 
 function clause(f: Field, own: readonly string[], random: Random): string {
   const noun = () => (own.length > 0 && random.chance(0.3) ? random.pick(own) : random.pick(f.nouns));
@@ -54,12 +76,20 @@ export class BuiltInTexts implements TextSource {
   }
 
   pool(size: number, random: Random): Item[] {
-    const wanted = random.pick([['coding', 'agentic'], ['math', 'analysis'], ['coding', 'math'], ['grading', 'analysis']]);
+    const wanted = random.pick([
+      ['coding', 'agentic'],
+      ['math', 'analysis'],
+      ['coding', 'math'],
+      ['grading', 'analysis'],
+    ]);
     const fields = FIELDS.filter((f) => wanted.includes(f.capability));
     return Array.from({ length: size }, () => {
       const f = random.pick(fields);
       const parts = Array.from({ length: random.int(2, 5) }, () => clause(f, [], random));
-      return { text: `${random.pick(['Write', 'Work out', 'Design', 'Explain', 'Derive', 'Produce'])} a way to ${parts.join('; ')}.`, capability: f.capability };
+      return {
+        text: `${random.pick(['Write', 'Work out', 'Design', 'Explain', 'Derive', 'Produce'])} a way to ${parts.join('; ')}.`,
+        capability: f.capability,
+      };
     });
   }
 
@@ -74,7 +104,10 @@ export class BuiltInTexts implements TextSource {
     return Array.from({ length: size }, () => {
       const f = fields[pick(fields.length)] as Field;
       const w = () => f.nouns[pick(f.nouns.length)];
-      return { text: `Given ${w()}, ${w()} and ${w()} with ${2 + pick(90)} units of ${w()}, ${f.verbs[pick(f.verbs.length)]} the ${w()} to reach ${2 + pick(900)}.`, capability: f.capability };
+      return {
+        text: `Given ${w()}, ${w()} and ${w()} with ${2 + pick(90)} units of ${w()}, ${f.verbs[pick(f.verbs.length)]} the ${w()} to reach ${2 + pick(900)}.`,
+        capability: f.capability,
+      };
     });
   }
 }

@@ -29,7 +29,8 @@ export interface AccountRow {
   readonly addresses: number;
 }
 
-export const when = (until: number | null): string => (until === null ? '' : `AND time <= fromUnixTimestamp64Milli(toInt64({until:String}), 'UTC')`);
+export const when = (until: number | null): string =>
+  until === null ? '' : `AND time <= fromUnixTimestamp64Milli(toInt64({until:String}), 'UTC')`;
 
 /** A part of the exchanges: of some accounts, and carrying one of some sentences (hashes in hex). */
 export interface Scope {
@@ -37,7 +38,10 @@ export interface Scope {
   readonly scaffold?: readonly string[];
 }
 
-export const scopeParams = (s: Scope): Params => ({ ...(s.accounts ? { accts: s.accounts } : {}), ...(s.scaffold ? { marks: s.scaffold } : {}) });
+export const scopeParams = (s: Scope): Params => ({
+  ...(s.accounts ? { accts: s.accounts } : {}),
+  ...(s.scaffold ? { marks: s.scaffold } : {}),
+});
 
 export const within = (s: Scope): string =>
   (s.accounts ? `AND acct IN (SELECT reinterpretAsUInt64(reverse(unhex(arrayJoin({accts:Array(String)})))))` : '') +
@@ -57,7 +61,25 @@ export async function accountRows(store: Store, until: number | null, scope: Sco
     FROM ${store.all('exchanges')} AS exchanges WHERE 1 ${within(scope)} ${when(until)} GROUP BY exchanges.acct ORDER BY exchanges.acct SETTINGS prefer_column_name_to_alias = 1`,
     { ...(until === null ? {} : { until: String(until) }), ...scopeParams(scope) },
   );
-  const numeric: (keyof AccountRow)[] = ['n', 'openings', 'conversations', 'items', 'with_text', 'first', 'last', 'days', 'out_tokens', 'reasoning_tokens', 'chars', 'reasoned', 'graded', 'obfuscated', 'tooled', 'end_users', 'addresses'];
+  const numeric: (keyof AccountRow)[] = [
+    'n',
+    'openings',
+    'conversations',
+    'items',
+    'with_text',
+    'first',
+    'last',
+    'days',
+    'out_tokens',
+    'reasoning_tokens',
+    'chars',
+    'reasoned',
+    'graded',
+    'obfuscated',
+    'tooled',
+    'end_users',
+    'addresses',
+  ];
   return rows.map((r) => {
     const row: Record<string, unknown> = { ...r, hours: (r.hours as unknown[]).map(Number) };
     for (const k of numeric) row[k] = Number(row[k]);
@@ -90,11 +112,28 @@ export async function accountRecords(store: Store): Promise<Map<string, AccountR
   );
   const out = new Map<string, AccountRecord>();
   for (const r of rows) {
-    out.set(String(r['account']), { ...(r as unknown as AccountRecord), created: r['created'] === null ? null : Number(r['created']), closed: r['closed'] === null ? null : Number(r['closed']) });
+    out.set(String(r['account']), {
+      ...(r as unknown as AccountRecord),
+      created: r['created'] === null ? null : Number(r['created']),
+      closed: r['closed'] === null ? null : Number(r['closed']),
+    });
   }
   for (const g of given) {
     const had = out.get(g.account);
-    const base: AccountRecord = had ?? { account: g.account, created: null, closed: null, closed_reason: '', email_domain: '', email: '', payment: '', phone: '', organization: '', tier: '', verification: '', labels: [] };
+    const base: AccountRecord = had ?? {
+      account: g.account,
+      created: null,
+      closed: null,
+      closed_reason: '',
+      email_domain: '',
+      email: '',
+      payment: '',
+      phone: '',
+      organization: '',
+      tier: '',
+      verification: '',
+      labels: [],
+    };
     out.set(g.account, { ...base, labels: [...base.labels, g.label] });
   }
   return out;

@@ -11,7 +11,10 @@ export interface Day {
 }
 
 export async function timeline(store: Store, accts: readonly string[], until: number | null): Promise<Day[]> {
-  const rows = await store.rows<{ day: string; n: string; a: string }>(`SELECT toString(toDate(time)) AS day, count() AS n, uniqExact(acct) AS a FROM ${store.all('exchanges')} AS e WHERE ${of} ${when(until)} GROUP BY day ORDER BY day`, bound(accts, until));
+  const rows = await store.rows<{ day: string; n: string; a: string }>(
+    `SELECT toString(toDate(time)) AS day, count() AS n, uniqExact(acct) AS a FROM ${store.all('exchanges')} AS e WHERE ${of} ${when(until)} GROUP BY day ORDER BY day`,
+    bound(accts, until),
+  );
   return rows.map((r) => ({ day: r.day, exchanges: Number(r.n), accounts: Number(r.a) }));
 }
 
@@ -24,9 +27,20 @@ export interface Taken {
 
 export async function taken(store: Store, accts: readonly string[], until: number | null): Promise<Taken> {
   const p = bound(accts, until);
-  const [sum] = await store.rows<{ items: string; output: string; reasoning: string }>(`SELECT uniqExactIf(prompt, prompt != 0) AS items, sum(output_tokens) AS output, sum(reasoning_tokens) AS reasoning FROM ${store.all('exchanges')} AS e WHERE ${of} ${when(until)}`, p);
-  const models = await store.rows<{ m: string; n: string }>(`SELECT toString(model) AS m, count() AS n FROM ${store.all('exchanges')} AS e WHERE ${of} ${when(until)} GROUP BY m ORDER BY n DESC LIMIT 20`, p);
-  return { items: Number(sum?.items ?? 0), output: Number(sum?.output ?? 0), reasoning: Number(sum?.reasoning ?? 0), models: Object.fromEntries(models.map((r) => [r.m || '(not given)', Number(r.n)])) };
+  const [sum] = await store.rows<{ items: string; output: string; reasoning: string }>(
+    `SELECT uniqExactIf(prompt, prompt != 0) AS items, sum(output_tokens) AS output, sum(reasoning_tokens) AS reasoning FROM ${store.all('exchanges')} AS e WHERE ${of} ${when(until)}`,
+    p,
+  );
+  const models = await store.rows<{ m: string; n: string }>(
+    `SELECT toString(model) AS m, count() AS n FROM ${store.all('exchanges')} AS e WHERE ${of} ${when(until)} GROUP BY m ORDER BY n DESC LIMIT 20`,
+    p,
+  );
+  return {
+    items: Number(sum?.items ?? 0),
+    output: Number(sum?.output ?? 0),
+    reasoning: Number(sum?.reasoning ?? 0),
+    models: Object.fromEntries(models.map((r) => [r.m || '(not given)', Number(r.n)])),
+  };
 }
 
 /** Where the text of some exchanges stands in the files they came from. */
@@ -52,10 +66,25 @@ interface PlaceRow {
   row: string;
   tool_count: number;
 }
-const asPlace = (r: PlaceRow): Place => ({ key: r.k, id: r.id, account: r.account, acct: r.a, time: Number(r.t), path: Number(r.path_id), row: Number(r.row), tools: Number(r.tool_count) });
+const asPlace = (r: PlaceRow): Place => ({
+  key: r.k,
+  id: r.id,
+  account: r.account,
+  acct: r.a,
+  time: Number(r.t),
+  path: Number(r.path_id),
+  row: Number(r.row),
+  tools: Number(r.tool_count),
+});
 
 /** A sample of exchanges by hash: the same one each time. `scaffold` (hex) narrows it to exchanges that carry one of these sentences. */
-export async function sample(store: Store, most: number, until: number | null, accts?: readonly string[], scaffold?: readonly string[]): Promise<Place[]> {
+export async function sample(
+  store: Store,
+  most: number,
+  until: number | null,
+  accts?: readonly string[],
+  scaffold?: readonly string[],
+): Promise<Place[]> {
   const rows = await store.rows<PlaceRow>(
     `SELECT ${PLACE} FROM ${store.all('exchanges')} AS e WHERE chars > 0 AND opening ${accts ? `AND ${of}` : ''}
       ${scaffold ? 'AND hasAny(scaffold, arrayMap(h -> reinterpretAsUInt64(reverse(unhex(h))), {marks:Array(String)}))' : ''} ${when(until)} ORDER BY intHash64(key) LIMIT {most:UInt32}`,

@@ -36,10 +36,18 @@ const SEEDS = Array.from({ length: BUCKETINGS }, (_, j) => (Math.imul(j + 1, 0x9
  * common ones and without the account's own scaffold give one minimum a bucketing, so that two items fall together with the
  * probability of their word overlap (Broder, 1997).
  */
-export async function profileCells(store: Store, index: ReadonlyMap<string, number>, stop: readonly number[], until: number | null, scope: Scope = {}): Promise<Cell[]> {
+export async function profileCells(
+  store: Store,
+  index: ReadonlyMap<string, number>,
+  stop: readonly number[],
+  until: number | null,
+  scope: Scope = {},
+): Promise<Cell[]> {
   const params: Params = { ...(until === null ? {} : { until: String(until) }), ...scopeParams(scope) };
   const stopped = stop.length > 0 ? `AND w NOT IN (${stop.map((w) => Math.trunc(w)).join(',')})` : '';
-  const minima = SEEDS.map((seed) => `arrayMin(arrayMap(w -> intHash32(bitXor(w, toUInt32(${seed >>> 0}))), kept)) % ${BUCKETS}`).join(', ');
+  const minima = SEEDS.map((seed) => `arrayMin(arrayMap(w -> intHash32(bitXor(w, toUInt32(${seed >>> 0}))), kept)) % ${BUCKETS}`).join(
+    ', ',
+  );
   const sql = `
 SELECT reinterpretAsUInt64(acct) AS a, stratum, groupArrayArray(buckets) AS list FROM (
   SELECT acct, it.1 AS stratum, arrayFilter(w -> NOT has(own, w) ${stopped}, it.2) AS kept, arrayMap(b -> toUInt8(b), [${minima}]) AS buckets

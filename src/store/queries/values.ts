@@ -1,7 +1,17 @@
 import type { Store } from '../store.ts';
 import { when } from './accounts.ts';
 
-export type ValueKind = 'scaffold' | 'address' | 'network' | 'api_key' | 'tools' | 'client' | 'payment' | 'email_domain' | 'email' | 'phone';
+export type ValueKind =
+  | 'scaffold'
+  | 'address'
+  | 'network'
+  | 'api_key'
+  | 'tools'
+  | 'client'
+  | 'payment'
+  | 'email_domain'
+  | 'email'
+  | 'phone';
 
 /** A value that several accounts share. `accounts` are indices into the account table, `counts` sightings of each. */
 export interface SharedValue {
@@ -29,7 +39,11 @@ const collect = (kind: ValueKind, rows: readonly Row[], index: ReadonlyMap<strin
 /** Columns of an exchange that can tie accounts, with what makes a sighting. */
 const COLUMNS: readonly { kind: ValueKind; sql: string; where: string }[] = [
   { kind: 'address', sql: 'ip', where: `ip != ''` },
-  { kind: 'network', sql: `if(position(ip, ':') > 0, concat(arrayStringConcat(arraySlice(splitByChar(':', ip), 1, 4), ':'), '::/64'), concat(arrayStringConcat(arraySlice(splitByChar('.', ip), 1, 3), '.'), '.0/24'))`, where: `ip != ''` },
+  {
+    kind: 'network',
+    sql: `if(position(ip, ':') > 0, concat(arrayStringConcat(arraySlice(splitByChar(':', ip), 1, 4), ':'), '::/64'), concat(arrayStringConcat(arraySlice(splitByChar('.', ip), 1, 3), '.'), '.0/24'))`,
+    where: `ip != ''`,
+  },
   { kind: 'api_key', sql: 'api_key', where: `api_key != ''` },
   { kind: 'tools', sql: `leftPad(hex(tools_hash), 16, '0')`, where: 'tools_hash != 0' },
   { kind: 'client', sql: `concat(user_agent, ' ', ja4)`, where: `user_agent != '' OR ja4 != ''` },

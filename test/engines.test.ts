@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openStore } from '../src/store/open.ts';
+import { makeWorld, type WorldSummary } from '../src/world/make.ts';
+import { canServe, type Server, startServer } from './support/server.ts';
+import { file, jsonl, record, SECRET, scanned, take, temp } from './support/tools.ts';
+
+let world: WorldSummary;
+const servers: Server[] = [];
+
+beforeAll(async () => {
+  world = await makeWorld({ out: temp(), seed: 5, accounts: 260, days: 8, campaigns: [{ kind: 'sharded', accounts: 30 }] });
+  if (canServe()) for (let i = 0; i < 3; i++) servers.push(await startServer());
+});
+
+afterAll(async () => {
+  for (const s of servers) await s.stop();
+});
+
+const url = (s: Server | undefined): string => `http://default@127.0.0.1:${s?.http}/stillwatch?tcp=${s?.tcp}`;
+
+/** The same tests on each kind of store: one dialect, three engines. */
+const ENGINES: readonly { name: string; at: () => string; served: boolean }[] = [
+  { name: 'embedded', at: () => join(temp(), 'store'), served: false },
+  { name: 'a server', at: () => url(servers[0]), served: true },
+  { name: 'two shards', at: () => `${url(servers[1])},${url(servers[2])}`, served: true },
+];
+
+const results = new Map<string, unknown>();
+
+describe.each(ENGINES)('on $name', ({ name, at, served }) => {
+  it.skipIf(served && !canServe())('finds the same campaign, adds nothing twice, keeps what it rejects', async () => {
+    const store = await openStore({ at: at(), secret: SECRET });
+    try {
+      const first = await scanned(store, world.files.exchanges, { accounts: world.files.accounts });
+      expect(first.coverage.exchanges).toBe(world.exchanges);
+      expect(first.coverage.files[0]?.duplicates).toBe(0);
+      expect(first.campaigns).toHaveLength(1);
+      const planted = new Set(
+        readFileSync(world.files.truth, 'utf8')
+          .trim()
+          .split('\n')
+          .map((l) => JSON.parse(l) as { account: string; campaign: string | null })
+          .filter((x) => x.campaign)
+          .map((x) => x.account),
+      );
+      const named = first.campaigns[0]?.accounts.map((a) => a.account) ?? [];
+      expect(named.filter((a) => !planted.has(a))).toEqual([]);
+      expect(named.length).toBe(planted.size);
+      results.set(name, { accounts: [...named].sort(), bits: first.campaigns[0]?.evidence.map((e) => [e.signal, e.bits]) });
+
+      // The same records under another name, compressed: known by account and id, not by file.
+      const again = await take(store, file('copy.jsonl', gzipSync(readFileSync(world.files.exchanges))));
+      expect(again).toMatchObject({ accepted: 0, rejected: 0, duplicates: world.exchanges });
+      const odd = await take(
+        store,
+        file('odd.jsonl', jsonl([record({ id: 'new' }), '{"id":"broken', record({ id: 'late', time: 'soon' })])),
+      );
+      expect(odd).toMatchObject({ lines: 3, accepted: 1, rejected: 2, duplicates: 0 });
+      const rejected = await store.rowsEverywhere<{ reason: string; row: string }>('SELECT reason, row FROM rejects ORDER BY row');
+      expect(rejected.map((r) => [r.reason, Number(r.row)]).sort()).toEqual([
+        ['bad_time', 2],
+        ['not_json', 1],
+      ]);
+    } finally {
+      await store.close();
+    }
+  });
+});
+
+it.skipIf(!canServe())('gives the same evidence on every engine', () => {
+  expect(results.size).toBe(3);
+  expect(results.get('a server')).toEqual(results.get('embedded'));
+  expect(results.get('two shards')).toEqual(results.get('embedded'));
+});
