@@ -13,7 +13,8 @@ export const canonical: Format = {
     time: 'r.time',
     account: 'r.account',
     model: 'r.model',
-    messages: 'r.messages',
+    // Columns of a table or of Parquet often hold the list as JSON text.
+    messages: `if(notEmpty(r.messages), r.messages, JSONExtract(JSONExtractString(record, 'messages'), 'Array(Tuple(role String, content String))'))`,
     content_state: 'r.content_state',
     organization: 'r.organization',
     workspace: 'r.workspace',

@@ -140,7 +140,15 @@ function compressionOf(head: Buffer): Compression {
 
 /** The first complete lines of an input, for recognising its format. */
 export function sampleLines(input: Input, most = 40): string[] {
-  let head = slice(input.path, 0, Math.min(HEAD * 2, input.bytes));
+  for (const size of [2 * HEAD, 16 * HEAD, 256 * HEAD]) {
+    const lines = linesOf(input, size, most);
+    if (lines.length > 0 || size >= input.bytes) return lines;
+  }
+  return [];
+}
+
+function linesOf(input: Input, size: number, most: number): string[] {
+  let head = slice(input.path, 0, Math.min(size, input.bytes));
   try {
     if (input.compression === 'gzip') head = gunzipSync(head, { finishFlush: constants.Z_SYNC_FLUSH });
     if (input.compression === 'zstd') head = unzstd(head);
@@ -151,7 +159,8 @@ export function sampleLines(input: Input, most = 40): string[] {
     .toString('utf8')
     .replace(/^\uFEFF/, '')
     .split('\n');
-  if (lines.length > 1 && head.length >= HEAD) lines.pop();
+  // The last one is whole only where the file was read to its end.
+  if (size < input.bytes) lines.pop();
   return lines
     .map((l) => l.trim())
     .filter((l) => l !== '')

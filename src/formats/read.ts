@@ -59,7 +59,7 @@ FROM (
     toUInt16(if(c_tools = '', 0, JSONLength(c_tools))) AS tool_count
   FROM (
     SELECT row, line, first, if(first = empty_record, JSONExtract(${MENDED} AS mended, ${quote(format.tuple)}), first) AS r, if(first = empty_record, mended, line) AS record,
-      first != empty_record OR r != empty_record OR JSONType(record) = 'Object' AS parsed
+      startsWith(trimLeft(record), '{') AND (first != empty_record OR r != empty_record OR JSONType(record) = 'Object') AS parsed
     FROM (SELECT row, line, JSONExtract(line, ${quote(format.tuple)}) AS first, JSONExtract('{}', ${quote(format.tuple)}) AS empty_record FROM (${lines}))
   )
 )`;

@@ -136,7 +136,7 @@ export class Store {
 export function engineError(cause: unknown): StillwatchError {
   if (cause instanceof StillwatchError) return cause;
   const said = messageOf(cause).split('\n')[0]?.slice(0, 400) ?? '';
-  if (/NOT_ENOUGH_SPACE|No space left|ENOSPC/i.test(said))
+  if (/NOT_ENOUGH_SPACE|No space left|ENOSPC|Cannot reserve .* not enough space|CANNOT_WRITE/i.test(said))
     return new StillwatchError(
       'E_DISK_FULL',
       'the disk of the store is full',
