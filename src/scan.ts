@@ -29,6 +29,8 @@ export interface ScanOptions extends ReadOptions {
   readonly now: Date;
   readonly version: string;
   readonly without?: readonly string[];
+  /** False for replays, which must not become the store's last dossier. */
+  readonly record?: boolean;
   readonly progress?: (said: string, done: number, all: number) => void;
   readonly warn?: (said: string) => void;
 }
@@ -40,7 +42,8 @@ export async function scan(store: Store, o: ScanOptions): Promise<Dossier> {
   const t = await sketches(store, o);
   const judgement = t.rows.length > 0 ? await test(store, t, o) : null;
   const dossier = await assemble(store, t, judgement, await coverage(store, t, files, judgement, o), o);
-  await store.insert('dossiers', [{ id: dossier.generated, at: o.now.toISOString(), body: JSON.stringify(dossier) }]);
+  if (o.record !== false)
+    await store.insert('dossiers', [{ id: dossier.generated, at: o.now.toISOString(), body: JSON.stringify(dossier) }]);
   return dossier;
 }
 

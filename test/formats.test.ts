@@ -1,18 +1,21 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { readAccounts } from '../src/formats/accounts.ts';
+import { canonical } from '../src/formats/canonical.ts';
 import { recognise } from '../src/formats/index.ts';
+import { inspect } from '../src/formats/input.ts';
 import { jsonPath } from '../src/formats/read.ts';
 import { ingest } from '../src/store/ingest.ts';
-import { inspect } from '../src/formats/input.ts';
-import { canonical } from '../src/formats/canonical.ts';
 import { file, jsonl, take, temp, withStore } from './support/tools.ts';
 
 /** One record a format, written by hand from the field names its project publishes, and the exchange it must become. */
 const TEXT = 'Compare two ferry routes across the strait';
 const when = '2026-05-04T10:00:00.000Z';
 const nano = `${Date.parse(when)}000000`;
-const attribute = (key: string, value: string | number) => ({ key, value: typeof value === 'number' ? { intValue: String(value) } : { stringValue: value } });
+const attribute = (key: string, value: string | number) => ({
+  key,
+  value: typeof value === 'number' ? { intValue: String(value) } : { stringValue: value },
+});
 
 const SAMPLES: readonly { format: string; name: string; line: object; expected: Record<string, unknown> }[] = [
   {
@@ -50,12 +53,33 @@ const SAMPLES: readonly { format: string; name: string; line: object; expected: 
         },
       ],
     },
-    expected: { account: 'acct-7', model: 'm-1', ip: '192.0.2.7', user_agent: 'sdk/1', input_tokens: 12, output_tokens: 34, reasoning_tokens: 5, latency_ms: 250 },
+    expected: {
+      account: 'acct-7',
+      model: 'm-1',
+      ip: '192.0.2.7',
+      user_agent: 'sdk/1',
+      input_tokens: 12,
+      output_tokens: 34,
+      reasoning_tokens: 5,
+      latency_ms: 250,
+    },
   },
   {
     format: 'otel',
     name: 'one span a line with the older names',
-    line: { traceId: 't2', spanId: 's2', startTimeUnixNano: nano, attributes: { 'gen_ai.system': 'x', 'gen_ai.request.model': 'm-2', 'gen_ai.prompt': TEXT, 'gen_ai.usage.prompt_tokens': 3, 'gen_ai.usage.completion_tokens': 4, 'enduser.id': 'acct-8' } },
+    line: {
+      traceId: 't2',
+      spanId: 's2',
+      startTimeUnixNano: nano,
+      attributes: {
+        'gen_ai.system': 'x',
+        'gen_ai.request.model': 'm-2',
+        'gen_ai.prompt': TEXT,
+        'gen_ai.usage.prompt_tokens': 3,
+        'gen_ai.usage.completion_tokens': 4,
+        'enduser.id': 'acct-8',
+      },
+    },
     expected: { account: 'acct-8', model: 'm-2', input_tokens: 3, output_tokens: 4 },
   },
   {
@@ -82,7 +106,16 @@ const SAMPLES: readonly { format: string; name: string; line: object; expected: 
       request_tags: [],
       metadata: { user_api_key_hash: 'hash-1', user_api_key_user_id: 'acct-9', user_api_key_team_id: 'team' },
     },
-    expected: { account: 'acct-9', api_key: 'hash-1', workspace: 'team', model: 'm-3', ip: '192.0.2.9', output_tokens: 6, status: 200, end_user: 'u9' },
+    expected: {
+      account: 'acct-9',
+      api_key: 'hash-1',
+      workspace: 'team',
+      model: 'm-3',
+      ip: '192.0.2.9',
+      output_tokens: 6,
+      status: 200,
+      end_user: 'u9',
+    },
   },
   {
     format: 'provider',
@@ -93,7 +126,21 @@ const SAMPLES: readonly { format: string; name: string; line: object; expected: 
       api_key_hash: 'k-1',
       client_ip: '192.0.2.1',
       user_agent: 'a/1',
-      request: { model: 'm-4', system: [{ type: 'text', text: 'Be kind.' }], max_tokens: 5, metadata: { user_id: 'claimed' }, messages: [{ role: 'user', content: [{ type: 'text', text: TEXT }, { type: 'tool_result', tool_use_id: 't', content: 'ignored output of a tool' }] }] },
+      request: {
+        model: 'm-4',
+        system: [{ type: 'text', text: 'Be kind.' }],
+        max_tokens: 5,
+        metadata: { user_id: 'claimed' },
+        messages: [
+          {
+            role: 'user',
+            content: [
+              { type: 'text', text: TEXT },
+              { type: 'tool_result', tool_use_id: 't', content: 'ignored output of a tool' },
+            ],
+          },
+        ],
+      },
       response: { id: 'msg', stop_reason: 'end_turn', usage: { input_tokens: 8, output_tokens: 9 } },
     },
     expected: { account: 'k-1', model: 'm-4', ip: '192.0.2.1', output_tokens: 9, stop_reason: 'end_turn' },
@@ -101,37 +148,115 @@ const SAMPLES: readonly { format: string; name: string; line: object; expected: 
   {
     format: 'provider',
     name: 'OpenAI Chat in an envelope',
-    line: { id: 'req-2', time: when, account: 'acct-2', request: { model: 'm-5', user: 'claimed', messages: [{ role: 'system', content: 'Be kind.' }, { role: 'user', content: TEXT }] }, response: { choices: [{ finish_reason: 'stop' }], usage: { prompt_tokens: 1, completion_tokens: 2, completion_tokens_details: { reasoning_tokens: 1 } } } },
+    line: {
+      id: 'req-2',
+      time: when,
+      account: 'acct-2',
+      request: {
+        model: 'm-5',
+        user: 'claimed',
+        messages: [
+          { role: 'system', content: 'Be kind.' },
+          { role: 'user', content: TEXT },
+        ],
+      },
+      response: {
+        choices: [{ finish_reason: 'stop' }],
+        usage: { prompt_tokens: 1, completion_tokens: 2, completion_tokens_details: { reasoning_tokens: 1 } },
+      },
+    },
     expected: { account: 'acct-2', model: 'm-5', output_tokens: 2, reasoning_tokens: 1, stop_reason: 'stop' },
   },
   {
     format: 'provider',
     name: 'OpenAI Responses in an envelope',
-    line: { id: 'req-3', time: when, account: 'acct-3', request: { model: 'm-6', instructions: 'Be kind.', input: TEXT }, response: { usage: { input_tokens: 1, output_tokens: 7 } } },
+    line: {
+      id: 'req-3',
+      time: when,
+      account: 'acct-3',
+      request: { model: 'm-6', instructions: 'Be kind.', input: TEXT },
+      response: { usage: { input_tokens: 1, output_tokens: 7 } },
+    },
     expected: { account: 'acct-3', model: 'm-6', output_tokens: 7 },
   },
   {
     format: 'langfuse',
     name: 'events_full',
-    line: { trace_id: 't', span_id: 's', start_time: when, end_time: '2026-05-04T10:00:01.500Z', user_id: 'acct-4', session_id: 'se', provided_model_name: 'm-7', model_parameters: '{}', usage_details: { input: 4, output: 5 }, input: JSON.stringify({ messages: [{ role: 'user', content: TEXT }] }), output: 'x', metadata_names: ['ip'], metadata_values: ['192.0.2.4'] },
+    line: {
+      trace_id: 't',
+      span_id: 's',
+      start_time: when,
+      end_time: '2026-05-04T10:00:01.500Z',
+      user_id: 'acct-4',
+      session_id: 'se',
+      provided_model_name: 'm-7',
+      model_parameters: '{}',
+      usage_details: { input: 4, output: 5 },
+      input: JSON.stringify({ messages: [{ role: 'user', content: TEXT }] }),
+      output: 'x',
+      metadata_names: ['ip'],
+      metadata_values: ['192.0.2.4'],
+    },
     expected: { account: 'acct-4', model: 'm-7', ip: '192.0.2.4', output_tokens: 5, latency_ms: 1500 },
   },
   {
     format: 'helicone',
     name: 'request_response_rmt',
-    line: { request_id: 'r', request_created_at: '2026-05-04 10:00:00.000', latency: 90, status: 200, prompt_tokens: 1, completion_tokens: 2, model: 'm-8', provider: 'p', user_id: 'acct-5', organization_id: 'o', proxy_key_id: 'pk', country_code: 'XX', properties: {}, request_body: JSON.stringify({ model: 'm-8', messages: [{ role: 'user', content: TEXT }] }), response_body: '{}' },
+    line: {
+      request_id: 'r',
+      request_created_at: '2026-05-04 10:00:00.000',
+      latency: 90,
+      status: 200,
+      prompt_tokens: 1,
+      completion_tokens: 2,
+      model: 'm-8',
+      provider: 'p',
+      user_id: 'acct-5',
+      organization_id: 'o',
+      proxy_key_id: 'pk',
+      country_code: 'XX',
+      properties: {},
+      request_body: JSON.stringify({ model: 'm-8', messages: [{ role: 'user', content: TEXT }] }),
+      response_body: '{}',
+    },
     expected: { account: 'acct-5', api_key: 'pk', model: 'm-8', output_tokens: 2, latency_ms: 90 },
   },
   {
     format: 'openinference',
     name: 'flattened attributes',
-    line: { context: { trace_id: 't', span_id: 's' }, start_time: when, attributes: { 'llm.model_name': 'm-9', 'llm.invocation_parameters': '{"temperature":0}', 'llm.input_messages.0.message.role': 'system', 'llm.input_messages.0.message.content': 'Be kind.', 'llm.input_messages.1.message.role': 'user', 'llm.input_messages.1.message.content': TEXT, 'llm.token_count.prompt': 3, 'llm.token_count.completion': 4, 'user.id': 'acct-6', 'session.id': 'se' } },
+    line: {
+      context: { trace_id: 't', span_id: 's' },
+      start_time: when,
+      attributes: {
+        'llm.model_name': 'm-9',
+        'llm.invocation_parameters': '{"temperature":0}',
+        'llm.input_messages.0.message.role': 'system',
+        'llm.input_messages.0.message.content': 'Be kind.',
+        'llm.input_messages.1.message.role': 'user',
+        'llm.input_messages.1.message.content': TEXT,
+        'llm.token_count.prompt': 3,
+        'llm.token_count.completion': 4,
+        'user.id': 'acct-6',
+        'session.id': 'se',
+      },
+    },
     expected: { account: 'acct-6', model: 'm-9', input_tokens: 3, output_tokens: 4 },
   },
   {
     format: 'canonical',
     name: 'exchange record',
-    line: { id: 'c1', time: when, account: 'acct-1', model: 'm-0', messages: [{ role: 'user', content: TEXT }], asn: 64500, api_key: 'k', output_tokens: 3, turn: 1, conversation: 'c' },
+    line: {
+      id: 'c1',
+      time: when,
+      account: 'acct-1',
+      model: 'm-0',
+      messages: [{ role: 'user', content: TEXT }],
+      asn: 64500,
+      api_key: 'k',
+      output_tokens: 3,
+      turn: 1,
+      conversation: 'c',
+    },
     expected: { account: 'acct-1', model: 'm-0', asn: '64500', output_tokens: 3, api_key: 'k' },
   },
 ];
@@ -140,19 +265,37 @@ describe('every log format becomes the same exchange', () => {
   it.each(SAMPLES)('$format: $name', async ({ format, line, expected }) => {
     expect(recognise([JSON.stringify(line)])?.id).toBe(format);
     await withStore(async (store) => {
-      expect(await take(store, file('log.json', jsonl([line])))).toMatchObject({ format, accepted: 1, rejected: 0, lines: 1, duplicates: 0 });
+      expect(await take(store, file('log.json', jsonl([line])))).toMatchObject({
+        format,
+        accepted: 1,
+        rejected: 0,
+        lines: 1,
+        duplicates: 0,
+      });
       const [row] = await store.rows<Record<string, unknown>>('SELECT * FROM exchanges');
       for (const [k, v] of Object.entries(expected)) expect([k, typeof v === 'number' ? Number(row?.[k]) : row?.[k]]).toEqual([k, v]);
       // Only the user's new text is sketched, and it is the same text in each format.
-      expect([Number(row?.['chars']), String(row?.['time']).slice(0, 19), row?.['opening']]).toEqual([TEXT.length, '2026-05-04T10:00:00', true]);
+      expect([Number(row?.['chars']), String(row?.['time']).slice(0, 19), row?.['opening']]).toEqual([
+        TEXT.length,
+        '2026-05-04T10:00:00',
+        true,
+      ]);
       expect((row?.['words'] as unknown[]).length).toBe(5);
     });
   });
 
   it('reads many spans of one line, each once', async () => {
-    const span = (n: number) => ({ traceId: 't', spanId: `s${n}`, startTimeUnixNano: nano, attributes: [attribute('gen_ai.request.model', 'm'), attribute('user.id', 'u'), attribute('gen_ai.prompt', `${TEXT} ${n}`)] });
+    const span = (n: number) => ({
+      traceId: 't',
+      spanId: `s${n}`,
+      startTimeUnixNano: nano,
+      attributes: [attribute('gen_ai.request.model', 'm'), attribute('user.id', 'u'), attribute('gen_ai.prompt', `${TEXT} ${n}`)],
+    });
     await withStore(async (store) => {
-      const c = await take(store, file('o.jsonl', gzipSync(jsonl([{ resourceSpans: [{ scopeSpans: [{ spans: [span(1), span(2)] }, { spans: [span(3)] }] }] }]))));
+      const c = await take(
+        store,
+        file('o.jsonl', gzipSync(jsonl([{ resourceSpans: [{ scopeSpans: [{ spans: [span(1), span(2)] }, { spans: [span(3)] }] }] }]))),
+      );
       expect(c).toMatchObject({ accepted: 3, lines: 3, rejected: 0 });
     });
   });
@@ -160,8 +303,15 @@ describe('every log format becomes the same exchange', () => {
 
 it('--field and --account-by choose other places', async () => {
   await withStore(async (store) => {
-    const path = file('x.jsonl', jsonl([{ uuid: 'q1', ts: when, tenant: { 'org.id': 'acme' }, model: 'm', workspace: 'w1', messages: [] }]));
-    const c = await ingest(store, inspect(path, path), canonical, { spool: temp(), keepRejects: true, fields: { id: 'uuid', time: 'ts', account: 'tenant["org.id"]' } });
+    const path = file(
+      'x.jsonl',
+      jsonl([{ uuid: 'q1', ts: when, tenant: { 'org.id': 'acme' }, model: 'm', workspace: 'w1', messages: [] }]),
+    );
+    const c = await ingest(store, inspect(path, path), canonical, {
+      spool: temp(),
+      keepRejects: true,
+      fields: { id: 'uuid', time: 'ts', account: 'tenant["org.id"]' },
+    });
     expect(c.accepted).toBe(1);
     expect((await store.first<{ a: string }>('SELECT account AS a FROM exchanges'))?.a).toBe('acme');
   });
@@ -169,14 +319,21 @@ it('--field and --account-by choose other places', async () => {
 });
 
 describe('account records', () => {
-  const all = async (path: string): Promise<{ rows: { account: string; created: string | null; email_domain: string; labels: string[] }[]; bad: number[] }> => {
+  const all = async (
+    path: string,
+  ): Promise<{ rows: { account: string; created: string | null; email_domain: string; labels: string[] }[]; bad: number[] }> => {
     const bad: number[] = [];
     const rows = [];
     for await (const b of readAccounts(path, when, (n) => bad.push(n))) rows.push(...b);
     return { rows, bad };
   };
   it('JSON Lines with faults: what is no record is reported by line', async () => {
-    const r = await all(file('a.jsonl', `\uFEFF{"account":"a","created":"2026-01-01T00:00:00Z","labels":["approved:synthetic-data"]}\n{broken\n{"nope":1}\n{"account":"b","email":"x@Mail.Example"}\n`));
+    const r = await all(
+      file(
+        'a.jsonl',
+        `\uFEFF{"account":"a","created":"2026-01-01T00:00:00Z","labels":["approved:synthetic-data"]}\n{broken\n{"nope":1}\n{"account":"b","email":"x@Mail.Example"}\n`,
+      ),
+    );
     expect(r.rows.map((x) => [x.account, x.email_domain, x.labels])).toEqual([
       ['a', '', ['approved:synthetic-data']],
       ['b', 'mail.example', []],

@@ -40,13 +40,22 @@ describe('lines that are no exchange', () => {
 
 describe('lines that are odd and still exchanges', () => {
   const accepted: readonly [name: string, line: string][] = [
-    ['a lone surrogate', '{"id":"s","time":"2026-05-04T10:00:00Z","account":"a","model":"m","messages":[{"role":"user","content":"cut \\ud83d here"}]}'],
-    ['invalid UTF-8', '{"id":"u","time":"2026-05-04T10:00:00Z","account":"a","model":"m","messages":[{"role":"user","content":"cut \\u0000 here"}]}'],
+    [
+      'a lone surrogate',
+      '{"id":"s","time":"2026-05-04T10:00:00Z","account":"a","model":"m","messages":[{"role":"user","content":"cut \\ud83d here"}]}',
+    ],
+    [
+      'invalid UTF-8',
+      '{"id":"u","time":"2026-05-04T10:00:00Z","account":"a","model":"m","messages":[{"role":"user","content":"cut \\u0000 here"}]}',
+    ],
     ['unknown fields', JSON.stringify(record({ id: 'f', future: { a: [1] } }))],
     ['an empty prompt', JSON.stringify(record({ id: 'e', messages: [{ role: 'user', content: '' }] }))],
     ['no messages at all', JSON.stringify(record({ id: 'n', messages: undefined }))],
     ['a null prompt', JSON.stringify(record({ id: 'l', messages: null }))],
-    ['content blocks', JSON.stringify(record({ id: 'b', messages: [{ role: 'user', content: [{ type: 'text', text: 'Hi there you' }] }] }))],
+    [
+      'content blocks',
+      JSON.stringify(record({ id: 'b', messages: [{ role: 'user', content: [{ type: 'text', text: 'Hi there you' }] }] })),
+    ],
     ['wrong types', JSON.stringify(record({ id: 7, turn: 'three', output_tokens: 'many' }))],
     ['a time with an offset', JSON.stringify(record({ id: 'o', time: '2026-05-04T12:00:00+02:00' }))],
     ['a time in milliseconds', JSON.stringify(record({ id: 'ms', time: 1777888800000 }))],
@@ -59,7 +68,16 @@ describe('lines that are odd and still exchanges', () => {
 
   it('keeps the text of a record whose surrogate is broken', async () => {
     await withStore(async (store) => {
-      await take(store, file('log.jsonl', jsonl([record(), '{"id":"s","time":"2026-05-04T10:00:00Z","account":"a","model":"m","messages":[{"role":"user","content":"the harbour \\ud83d bridges"}]}'])));
+      await take(
+        store,
+        file(
+          'log.jsonl',
+          jsonl([
+            record(),
+            '{"id":"s","time":"2026-05-04T10:00:00Z","account":"a","model":"m","messages":[{"role":"user","content":"the harbour \\ud83d bridges"}]}',
+          ]),
+        ),
+      );
       const [r] = await store.rows<{ chars: number; w: string }>(`SELECT chars, length(words) AS w FROM exchanges WHERE id = 's'`);
       expect([Number(r?.chars) > 20, Number(r?.w)]).toEqual([true, 2]);
     });
@@ -68,7 +86,9 @@ describe('lines that are odd and still exchanges', () => {
   it('reads a 10 MB prompt, bounded in the sketch', async () => {
     await withStore(async (store) => {
       const text = 'sailing across the northern harbour towards quiet islands. '.repeat(180_000);
-      expect(await take(store, file('big.jsonl', jsonl([record({ messages: [{ role: 'user', content: text }] }), record({ id: 'x2' })])))).toMatchObject({ accepted: 2, rejected: 0 });
+      expect(
+        await take(store, file('big.jsonl', jsonl([record({ messages: [{ role: 'user', content: text }] }), record({ id: 'x2' })]))),
+      ).toMatchObject({ accepted: 2, rejected: 0 });
       const [r] = await store.rows<{ c: number; s: string }>(`SELECT chars AS c, length(scaffold) AS s FROM exchanges WHERE id = 'x1'`);
       expect(Number(r?.c)).toBeLessThan(20_000);
       expect(Number(r?.s)).toBeLessThan(60);
@@ -82,8 +102,13 @@ describe('lines that are odd and still exchanges', () => {
         { role: 'assistant', content: 'Gladly.' },
         { role: 'user', content: 'Shorter please, friend.' },
       ];
-      await take(store, file('log.jsonl', jsonl([record({ id: 'one', messages: history.slice(0, 1) }), record({ id: 'two', messages: history })])));
-      const rows = await store.rows<{ id: string; chars: number; opening: boolean }>('SELECT id, chars, opening FROM exchanges ORDER BY id');
+      await take(
+        store,
+        file('log.jsonl', jsonl([record({ id: 'one', messages: history.slice(0, 1) }), record({ id: 'two', messages: history })])),
+      );
+      const rows = await store.rows<{ id: string; chars: number; opening: boolean }>(
+        'SELECT id, chars, opening FROM exchanges ORDER BY id',
+      );
       expect(rows.map((r) => [r.id, Number(r.chars), r.opening])).toEqual([
         ['one', 51, true],
         ['two', 23, false],
@@ -108,7 +133,9 @@ describe('files', () => {
   it('zstd, written by the engine', async () => {
     await withStore(async (store) => {
       const path = join(temp(), 'log.jsonl.zst');
-      await store.command(`INSERT INTO FUNCTION file('${path}', 'LineAsString', 'line String', 'zstd') SELECT arrayJoin([${many(5).map((r) => `'${JSON.stringify(r).replaceAll("'", "\\'")}'`)}])`);
+      await store.command(
+        `INSERT INTO FUNCTION file('${path}', 'LineAsString', 'line String', 'zstd') SELECT arrayJoin([${many(5).map((r) => `'${JSON.stringify(r).replaceAll("'", "\\'")}'`)}])`,
+      );
       expect(await take(store, path)).toMatchObject({ accepted: 5, rejected: 0, lines: 5 });
     });
   });
@@ -116,7 +143,9 @@ describe('files', () => {
   it('parquet', async () => {
     await withStore(async (store) => {
       const path = join(temp(), 'log.parquet');
-      await store.command(`INSERT INTO FUNCTION file('${path}', 'Parquet') SELECT toString(number) AS id, '2026-05-04T10:00:00Z' AS time, 'a' AS account, 'm' AS model, '[{"role":"user","content":"Name five rivers of the north"}]' AS messages FROM numbers(9)`);
+      await store.command(
+        `INSERT INTO FUNCTION file('${path}', 'Parquet') SELECT toString(number) AS id, '2026-05-04T10:00:00Z' AS time, 'a' AS account, 'm' AS model, '[{"role":"user","content":"Name five rivers of the north"}]' AS messages FROM numbers(9)`,
+      );
       expect(await take(store, path, 'canonical')).toMatchObject({ accepted: 9, rejected: 0, lines: 9 });
       expect(Number((await store.first<{ n: string }>('SELECT countIf(chars > 0) AS n FROM exchanges'))?.n)).toBe(9);
     });
@@ -141,7 +170,18 @@ describe('files', () => {
   it('mixed formats in one directory, an unreadable file, an empty one and one of another kind', async () => {
     const dir = temp();
     writeFileSync(join(dir, 'a.jsonl'), jsonl(many(3)));
-    writeFileSync(join(dir, 'b.jsonl'), jsonl([{ request_id: 'h1', request_created_at: '2026-05-04T10:00:00Z', user_id: 'u', model: 'm', request_body: '{"messages":[{"role":"user","content":"Hello dear world"}]}' }]));
+    writeFileSync(
+      join(dir, 'b.jsonl'),
+      jsonl([
+        {
+          request_id: 'h1',
+          request_created_at: '2026-05-04T10:00:00Z',
+          user_id: 'u',
+          model: 'm',
+          request_body: '{"messages":[{"role":"user","content":"Hello dear world"}]}',
+        },
+      ]),
+    );
     writeFileSync(join(dir, 'empty.jsonl'), '');
     writeFileSync(join(dir, 'notes.json'), '{"shopping":["milk"]}\n');
     mkdirSync(join(dir, 'sub'));
@@ -170,7 +210,9 @@ describe('files', () => {
   });
 
   it('UTF-16 and an empty file have errors of their own', () => {
-    expect(() => inspect('x', file('u.jsonl', Buffer.from('\ufeffhello', 'utf16le')))).toThrow(expect.objectContaining({ code: 'E_ENCODING' }));
+    expect(() => inspect('x', file('u.jsonl', Buffer.from('\ufeffhello', 'utf16le')))).toThrow(
+      expect.objectContaining({ code: 'E_ENCODING' }),
+    );
     expect(() => inspect('x', file('e.jsonl', ''))).toThrow(expect.objectContaining({ code: 'E_EMPTY' }));
   });
 
@@ -183,13 +225,32 @@ describe('files', () => {
       return;
     }
     try {
-      const rows = Array.from({ length: 60_000 }, (_, i) => record({ id: `id-${i}-${(i * 7919) % 65_537}`, account: `a${i % 3000}`, messages: [{ role: 'user', content: `subject ${i} ${(i * 104_729).toString(36)} river${i % 977} stone${i % 1013}` }] }));
+      const rows = Array.from({ length: 60_000 }, (_, i) =>
+        record({
+          id: `id-${i}-${(i * 7919) % 65_537}`,
+          account: `a${i % 3000}`,
+          messages: [{ role: 'user', content: `subject ${i} ${(i * 104_729).toString(36)} river${i % 977} stone${i % 1013}` }],
+        }),
+      );
       const path = file('log.jsonl', jsonl(rows));
       writeFileSync(join(dir, 'ballast'), Buffer.alloc(18 << 20));
-      const failed = await withStore((store) => take(store, path).then(() => null, (e: unknown) => e), join(dir, 'store')).catch((e: unknown) => e);
+      const failed = await withStore(
+        (store) =>
+          take(store, path).then(
+            () => null,
+            (e: unknown) => e,
+          ),
+        join(dir, 'store'),
+      ).catch((e: unknown) => e);
       expect(failed).toMatchObject({ code: 'E_DISK_FULL' });
       writeFileSync(join(dir, 'ballast'), '');
-      const c = await withStore(async (store) => ({ c: await take(store, path), n: Number((await store.first<{ n: string }>('SELECT count() AS n FROM exchanges'))?.n) }), join(dir, 'store'));
+      const c = await withStore(
+        async (store) => ({
+          c: await take(store, path),
+          n: Number((await store.first<{ n: string }>('SELECT count() AS n FROM exchanges'))?.n),
+        }),
+        join(dir, 'store'),
+      );
       expect(c.n).toBe(60_000);
       expect(c.c.note).toMatch(/interrupted/);
     } finally {

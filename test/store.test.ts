@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { once } from 'node:events';
 import { expect, it } from 'vitest';
 import { openStore } from '../src/store/open.ts';
 import { SCHEMA_VERSION } from '../src/store/schema.ts';
@@ -10,7 +10,11 @@ import { file, jsonl, record, SECRET, take, temp, withStore } from './support/to
 it('a second process is refused, and told which one holds the store', async () => {
   const at = join(temp(), 'store');
   await withStore(async () => undefined, at);
-  const holder = spawn(process.execPath, ['--input-type=module', '-e', `const { openStore } = await import(${JSON.stringify(new URL('../dist/store/open.js', import.meta.url).href)}); await openStore({ at: ${JSON.stringify(at)} }); console.log('open'); setInterval(() => {}, 1000);`]);
+  const holder = spawn(process.execPath, [
+    '--input-type=module',
+    '-e',
+    `const { openStore } = await import(${JSON.stringify(new URL('../dist/store/open.js', import.meta.url).href)}); await openStore({ at: ${JSON.stringify(at)} }); console.log('open'); setInterval(() => {}, 1000);`,
+  ]);
   await once(holder.stdout, 'data');
   try {
     await expect(openStore({ at })).rejects.toMatchObject({ code: 'E_STORE_LOCKED', message: expect.stringContaining(String(holder.pid)) });
@@ -41,12 +45,22 @@ it('an interrupted scan resumes: what was kept stays, nothing comes twice', asyn
 it('kill -9 while a scan reads leaves a store that opens and completes', async () => {
   const dir = temp();
   const at = join(dir, 'store');
-  const rows = Array.from({ length: 150_000 }, (_, i) => record({ id: `x${i}`, account: `a${i % 900}`, messages: [{ role: 'user', content: `topic ${i % 5000} number ${i} with some more words here` }] }));
+  const rows = Array.from({ length: 150_000 }, (_, i) =>
+    record({
+      id: `x${i}`,
+      account: `a${i % 900}`,
+      messages: [{ role: 'user', content: `topic ${i % 5000} number ${i} with some more words here` }],
+    }),
+  );
   const path = file('big.jsonl', jsonl(rows));
-  const child = spawn(process.execPath, [new URL('../dist/cli/main.js', import.meta.url).pathname, 'scan', path, '--store', at, '--format', 'json'], { stdio: 'ignore' });
+  const child = spawn(
+    process.execPath,
+    [new URL('../dist/cli/main.js', import.meta.url).pathname, 'scan', path, '--store', at, '--format', 'json'],
+    { stdio: 'ignore' },
+  );
   const exited = once(child, 'exit');
   const deadline = Date.now() + 20_000;
-  while (!(existsSync(join(at, 'data', 'status'))) && Date.now() < deadline) await new Promise((r) => setTimeout(r, 20));
+  while (!existsSync(join(at, 'data', 'status')) && Date.now() < deadline) await new Promise((r) => setTimeout(r, 20));
   await new Promise((r) => setTimeout(r, 900));
   child.kill('SIGKILL');
   await exited;
@@ -66,7 +80,16 @@ it('a part found broken on opening is reported as lost', async () => {
   const at = join(temp(), 'store');
   await withStore((s) => take(s, file('l.jsonl', jsonl([record()]))), at);
   // The engine sets a broken part aside under this name.
-  const table = (await withStore((s) => s.first<{ p: string }>(`SELECT arrayElement(data_paths, 1) AS p FROM system.tables WHERE database = 'stillwatch' AND name = 'exchanges'`), at))?.p ?? '';
+  const table =
+    (
+      await withStore(
+        (s) =>
+          s.first<{ p: string }>(
+            `SELECT arrayElement(data_paths, 1) AS p FROM system.tables WHERE database = 'stillwatch' AND name = 'exchanges'`,
+          ),
+        at,
+      )
+    )?.p ?? '';
   const detached = join(table.startsWith('/') ? table : join(at, 'data', table), 'detached');
   mkdirSync(join(detached, 'broken-on-start_all_9_9_0'), { recursive: true });
   writeFileSync(join(detached, 'broken-on-start_all_9_9_0', 'checksums.txt'), 'x');
@@ -75,15 +98,16 @@ it('a part found broken on opening is reported as lost', async () => {
 
 it('the secret decides the hashes, and a wrong one is refused', async () => {
   const path = file('l.jsonl', jsonl([record()]));
-  const prompt = (secret: string) => (async () => {
-    const s = await openStore({ at: join(temp(), 's'), secret });
-    try {
-      await take(s, path);
-      return (await s.first<{ p: string }>('SELECT prompt AS p FROM exchanges'))?.p;
-    } finally {
-      await s.close();
-    }
-  })();
+  const prompt = (secret: string) =>
+    (async () => {
+      const s = await openStore({ at: join(temp(), 's'), secret });
+      try {
+        await take(s, path);
+        return (await s.first<{ p: string }>('SELECT prompt AS p FROM exchanges'))?.p;
+      } finally {
+        await s.close();
+      }
+    })();
   expect(await prompt(SECRET)).toBe(await prompt(SECRET));
   expect(await prompt(SECRET)).not.toBe(await prompt('ab'.repeat(32)));
   await expect(prompt('short')).rejects.toMatchObject({ code: 'E_SECRET' });

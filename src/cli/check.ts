@@ -56,6 +56,7 @@ export async function check(
       inputs: [],
       spool: '',
       retention: 'none',
+      record: false,
       confidenceMin,
       seed,
       now: new Date(),
@@ -79,7 +80,7 @@ export async function check(
     const end = bans.length > 0 ? Math.max(from, Math.min(...bans)) : Number(span.b);
     let hit = false;
     for (let i = 1; i <= STEPS; i++) {
-      const until = from + ((end - from) * i) / STEPS;
+      const until = Math.trunc(from + ((end - from) * i) / STEPS);
       t.progress(`replaying ${group}`, i, STEPS);
       const d = await run(until);
       const set = new Set(names);

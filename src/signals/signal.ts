@@ -95,7 +95,9 @@ export function countSignal(s: {
       if (model.m < 5) return notApplicable('fewer than five null cohorts carry what this needs');
       const honest = logBetaBinomial(c.k, c.n, model.a, model.b);
       const campaign = logSumExp([Math.log(1 - s.absent) + logBetaBinomial(c.k, c.n, s.lean[0], s.lean[1]), Math.log(s.absent) + honest]);
-      const bits = cap((campaign - honest) * LOG2E, model.m);
+      const raw = cap((campaign - honest) * LOG2E, model.m);
+      // Fewer members than honest cohorts have is never a reason to suspect, however rare.
+      const bits = c.k / c.n <= model.a / (model.a + model.b) ? Math.min(0, raw) : raw;
       const ref = reference(model.rates);
       return { outcome: outcomeOf(bits), bits, figure: c.k / c.n, reference: ref, reason: s.say(c, facts, ref.median ?? 0) };
     },

@@ -1,0 +1,236 @@
+import { describe, expect, it } from 'vitest';
+import { BUCKETINGS, BUCKETS, type Cell, DIMENSIONS, deck } from '../src/campaigns/deck.ts';
+import { leiden } from '../src/campaigns/leiden.ts';
+import { judgeMembers, Pool, shareOf } from '../src/campaigns/membership.ts';
+import { neighbours } from '../src/campaigns/neighbours.ts';
+import { fitBeta, logBetaBinomial, logGamma, probability, quantile, rng } from '../src/campaigns/stats.ts';
+
+/** Items of an account whose bucket shares are `p` in every bucketing. */
+function items(account: number, n: number, p: readonly number[], random: () => number, stratum = 0): Cell {
+  const buckets = new Uint16Array(n * BUCKETINGS);
+  for (let i = 0; i < buckets.length; i++) {
+    let u = random();
+    let b = 0;
+    while (b < BUCKETS - 1 && u > (p[b] as number)) u -= p[b++] as number;
+    buckets[i] = b;
+  }
+  return { account, stratum, buckets };
+}
+
+const normalised = (w: readonly number[]): number[] => {
+  const s = w.reduce((x, y) => x + y, 0);
+  return w.map((x) => x / s);
+};
+
+/** Shares around a common mean: the larger `own`, the more an account keeps to subjects of its own. */
+function shares(mean: readonly number[], own: number, random: () => number): number[] {
+  const gamma = (shape: number): number => {
+    // Sum of exponentials for whole shapes, Johnk's rough boost below one: enough for a test.
+    if (shape >= 1) {
+      let s = 0;
+      for (let i = 0; i < Math.round(shape); i++) s -= Math.log(1 - random());
+      return s;
+    }
+    return -Math.log(1 - random()) * random() ** (1 / shape);
+  };
+  return normalised(mean.map((m) => gamma(Math.max(0.02, m / own))));
+}
+
+const flat = normalised(Array.from({ length: BUCKETS }, (_, b) => 1 / (b + 3)));
+
+describe('dealt from one deck', () => {
+  it('stands at zero for one pool, whatever the volumes, and its interval covers zero at its rate', () => {
+    let covered = 0;
+    let bias = 0;
+    const rounds = 150;
+    for (let r = 0; r < rounds; r++) {
+      const random = rng(1000 + r);
+      // Unequal volumes, late joiners (few items), several weeks.
+      const cells = Array.from({ length: 24 }, (_, a) => items(a, 5 + Math.floor(random() ** 3 * 120), flat, random, a % 2)).concat(
+        Array.from({ length: 12 }, (_, a) => items(a, 6, flat, random, 2)),
+      );
+      const d = deck(cells);
+      if (!d) throw new Error('no deck');
+      bias += d.rho / rounds;
+      if (Math.abs(d.rho) < 1.96 * d.se) covered += 1;
+    }
+    expect(Math.abs(bias)).toBeLessThan(0.0008);
+    expect(covered / rounds).toBeGreaterThan(0.88);
+    expect(covered / rounds).toBeLessThan(0.995);
+  });
+
+  it('rises with how much accounts keep to their own subjects', () => {
+    const random = rng(3);
+    const at = (own: number) =>
+      deck(Array.from({ length: 30 }, (_, a) => items(a, 60, shares(flat, own, random), random)))?.rho ?? Number.NaN;
+    expect(at(0.02)).toBeGreaterThan(0.005);
+    expect(at(0.2)).toBeGreaterThan(2 * at(0.02));
+  });
+
+  it('is below zero where everybody sends the same few items, as in a benchmark', () => {
+    const random = rng(4);
+    const cells = Array.from({ length: 12 }, (_, a) => {
+      const order = Array.from({ length: 40 }, (_, i) => i).sort(() => random() - 0.5);
+      return {
+        account: a,
+        stratum: 0,
+        buckets: Uint16Array.from(order.flatMap((i) => Array.from({ length: BUCKETINGS }, (_, j) => (i * 7 + j * 13) % BUCKETS))),
+      };
+    });
+    expect(deck(cells)?.rho).toBeLessThan(0);
+  });
+
+  it('says nothing about fewer than three accounts or single items', () => {
+    const random = rng(5);
+    expect(deck([items(0, 50, flat, random), items(1, 50, flat, random)])).toBeNull();
+    expect(deck(Array.from({ length: 9 }, (_, a) => items(a, 1, flat, random)))).toBeNull();
+  });
+});
+
+describe('membership', () => {
+  const counts = (cell: Cell): Float32Array => {
+    const out = new Float32Array(DIMENSIONS);
+    for (let i = 0; i < cell.buckets.length; i++) {
+      const d = (i % BUCKETINGS) * BUCKETS + (cell.buckets[i] as number);
+      out[d] = (out[d] as number) + 1;
+    }
+    return out;
+  };
+  const spread = (p: readonly number[]): Float64Array => Float64Array.from({ length: DIMENSIONS }, (_, d) => p[d % BUCKETS] as number);
+  const pool = normalised(Array.from({ length: BUCKETS }, (_, b) => (b < 16 ? 4 : 0.2)));
+  const honest = normalised(Array.from({ length: BUCKETS }, (_, b) => (b < 16 ? 0.3 : 1)));
+
+  it.each([0, 0.05, 0.15, 0.5, 1])('finds a planted share of %d inside its interval', (planted) => {
+    let inside = 0;
+    let sum = 0;
+    for (let r = 0; r < 40; r++) {
+      const random = rng(50 + r);
+      const n = 400;
+      const k = Math.round(n * planted);
+      const both = Uint16Array.from([...items(0, k, pool, random).buckets, ...items(0, n - k, honest, random).buckets]);
+      const s = shareOf(counts({ account: 0, stratum: 0, buckets: both }), 0, spread(pool), spread(honest));
+      sum += s.share;
+      if (s.low <= planted + 1e-9 && planted <= s.high + 1e-9) inside += 1;
+    }
+    expect(Math.abs(sum / 40 - planted)).toBeLessThan(0.03);
+    expect(inside).toBeGreaterThan(33);
+  });
+
+  it('leaves the account itself out of the pool it is held against', () => {
+    const random = rng(9);
+    const p = new Pool([items(0, 50, honest, random), items(1, 50, pool, random), items(2, 50, pool, random)]);
+    const without = p.without(0);
+    const sum = (from: number, to: number) => without.slice(from, to).reduce((x, y) => x + y, 0);
+    expect(sum(0, 16)).toBeGreaterThan(0.85);
+    expect(p.without(0)).toEqual(without);
+  });
+
+  it('a stranger who copies the sentence and keeps its own content is no member; one with a private tie and content of the pool is', () => {
+    const base = { items: 200, high: 1 };
+    const honestShares = Array.from({ length: 60 }, (_, i) => ({ account: 100 + i, ...base, share: 0.01, low: 0, gain: 0.001 }));
+    const members = Array.from({ length: 20 }, (_, i) => ({ account: i, ...base, share: 0.97, low: 0.9, gain: 0.4 }));
+    const copycat = { account: 50, ...base, share: 0, low: 0, gain: 0 };
+    const judged = judgeMembers(
+      [...members, copycat],
+      honestShares,
+      () => false,
+      () => 0.9,
+    );
+    expect(judged.filter((j) => j.membership >= 0.5).map((j) => j.account)).toEqual(members.map((m) => m.account));
+    expect(judged.at(-1)?.membership).toBeLessThan(0.1);
+  });
+});
+
+describe('communities', () => {
+  const ring = (cliques: number, size: number) => {
+    const from: number[] = [];
+    const to: number[] = [];
+    for (let c = 0; c < cliques; c++) {
+      for (let i = 0; i < size; i++) for (let j = i + 1; j < size; j++) from.push(c * size + i), to.push(c * size + j);
+      from.push(c * size);
+      to.push(((c + 1) % cliques) * size + 1);
+    }
+    return { nodes: cliques * size, from: Int32Array.from(from), to: Int32Array.from(to), weight: new Float64Array(from.length).fill(1) };
+  };
+
+  it('Leiden finds cliques on a ring, the same for the same seed', () => {
+    const g = ring(12, 6);
+    const a = leiden(g, { random: rng(1) });
+    expect(new Set(a).size).toBe(12);
+    for (let c = 0; c < 12; c++) expect(new Set(a.slice(c * 6, c * 6 + 6)).size).toBe(1);
+    expect([...leiden(g, { random: rng(1) })]).toEqual([...a]);
+  });
+
+  it('communities are connected', () => {
+    const random = rng(8);
+    const n = 300;
+    const from: number[] = [];
+    const to: number[] = [];
+    for (let e = 0; e < 700; e++) from.push(Math.floor(random() * n)), to.push(Math.floor(random() * n));
+    const part = leiden(
+      { nodes: n, from: Int32Array.from(from), to: Int32Array.from(to), weight: new Float64Array(700).fill(1) },
+      { random },
+    );
+    for (const c of new Set(part)) {
+      const members = new Set([...part.keys()].filter((i) => part[i] === c));
+      const seen = new Set<number>([[...members][0] as number]);
+      for (let grew = true; grew; ) {
+        grew = false;
+        from.forEach((a, e) => {
+          const b = to[e] as number;
+          for (const [x, y] of [
+            [a, b],
+            [b, a],
+          ] as const) {
+            if (seen.has(x) && members.has(y) && !seen.has(y)) {
+              seen.add(y);
+              grew = true;
+            }
+          }
+        });
+      }
+      expect(seen.size).toBe(members.size);
+    }
+  });
+
+  it('nearest neighbours are found through inverted lists as well', () => {
+    const random = rng(2);
+    const n = 4600;
+    const vectors = new Float32Array(n * DIMENSIONS);
+    for (let a = 0; a < n; a++) {
+      const group = a % 92;
+      let norm = 0;
+      for (let d = 0; d < DIMENSIONS; d++) {
+        const v = ((((group + 1) * 2654435761 + d * 40503) >>> 0) % 1000) / 1000 - 0.5 + 0.3 * (random() - 0.5);
+        vectors[a * DIMENSIONS + d] = v;
+        norm += v * v;
+      }
+      for (let d = 0; d < DIMENSIONS; d++) vectors[a * DIMENSIONS + d] = (vectors[a * DIMENSIONS + d] as number) / Math.sqrt(norm);
+    }
+    const near = neighbours(
+      vectors,
+      Array.from({ length: n }, (_, i) => i),
+      6,
+      rng(3),
+    );
+    let right = 0;
+    for (let a = 0; a < n; a++) for (let x = 0; x < 6; x++) if ((near.ids[a * 6 + x] as number) % 92 === a % 92) right += 1;
+    expect(right / (n * 6)).toBeGreaterThan(0.9);
+  });
+});
+
+describe('statistics', () => {
+  it('log gamma and the beta-binomial agree with exact values', () => {
+    expect(logGamma(10)).toBeCloseTo(Math.log(362880), 9);
+    // Uniform prior: every count equally likely.
+    for (const k of [0, 3, 10]) expect(Math.exp(logBetaBinomial(k, 10, 1, 1))).toBeCloseTo(1 / 11, 9);
+  });
+  it('a handful of rates never looks certain', () => {
+    const { a, b } = fitBeta([0, 0, 0], 1);
+    expect(Math.exp(logBetaBinomial(10, 10, a, b))).toBeGreaterThan(1e-6);
+  });
+  it('bits and probabilities, quantiles', () => {
+    expect(probability(0)).toBe(0.5);
+    expect(quantile([1, 2, 3, 4], 0.5)).toBe(2.5);
+  });
+});

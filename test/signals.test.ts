@@ -1,0 +1,158 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import type { Facts } from '../src/campaigns/facts.ts';
+import { learn, ledger } from '../src/campaigns/ledger.ts';
+import { probability, rng } from '../src/campaigns/stats.ts';
+import { SIGNALS } from '../src/signals/index.ts';
+
+const tie = (tied: number, of: number) => ({ tied, of, values: [] });
+
+/** An honest cohort of twelve, unless told otherwise. */
+const facts = (over: Partial<Facts> = {}): Facts => ({
+  accounts: Array.from({ length: 12 }, (_, i) => i),
+  exchanges: 1200,
+  deck: { rho: 0.04, se: 0.004, within: 0.08, between: 0.04, accounts: 12, items: 900 },
+  distance: 0.5,
+  ties: { identity: tie(0, 12), network: tie(0, 12), client: tie(0, 12), scaffold: tie(0, 12) },
+  rateSpread: 0.9,
+  rated: 12,
+  sleepless: { k: 3, n: 12 },
+  together: { k: 2, n: 6 },
+  born: { k: 2, n: 12 },
+  singleUse: { k: 4, n: 12 },
+  elicited: { k: 0, n: 12 },
+  fresh: { k: 12, n: 12 },
+  outTokensMedian: 300,
+  repeatedMedian: 0,
+  topOwner: { owner: '', share: 0 },
+  topDomain: { domain: 'mail.example', share: 0.2 },
+  verified: 0.1,
+  licensed: 0,
+  resale: 0,
+  lifetimeDays: 14,
+  addressesPerDay: 1,
+  ...over,
+});
+
+/** Honest cohorts as varied as a store has them, some of them whole companies and campuses. */
+function honest(n: number, seed = 1): Facts[] {
+  const r = rng(seed);
+  return Array.from({ length: n }, (_, i) => {
+    const company = i % 12 === 0;
+    const t = (p: number) => tie(r() < p ? 12 : 0, 12);
+    return facts({
+      deck: {
+        rho: 0.04 * Math.exp(0.7 * (r() + r() + r() - 1.5)),
+        se: 0.004,
+        within: 0.08 * Math.exp(0.5 * (r() - 0.5)),
+        between: 0.04,
+        accounts: 12,
+        items: 900,
+      },
+      ties: { identity: t(company ? 1 : 0.02), network: t(company ? 1 : 0.05), client: t(0.05), scaffold: t(company ? 0.8 : 0.08) },
+      rateSpread: 0.6 + 0.7 * r(),
+      sleepless: { k: Math.floor(r() * 7), n: 12 },
+      born: { k: 1 + Math.floor(r() * 4), n: 12 },
+      singleUse: { k: Math.floor(r() * 13), n: 12 },
+      elicited: { k: r() < 0.1 ? 8 : 0, n: 12 },
+      outTokensMedian: 150 + 400 * r(),
+    });
+  });
+}
+
+const campaign = facts({
+  accounts: Array.from({ length: 100 }, (_, i) => i),
+  deck: { rho: 0.0001, se: 0.0002, within: 0.045, between: 0.045, accounts: 100, items: 20_000 },
+  ties: { identity: tie(0, 100), network: tie(100, 100), client: tie(0, 100), scaffold: tie(100, 100) },
+  rateSpread: 0.12,
+  sleepless: { k: 100, n: 100 },
+  born: { k: 95, n: 100 },
+  singleUse: { k: 100, n: 100 },
+  elicited: { k: 100, n: 100 },
+  fresh: { k: 100, n: 100 },
+  outTokensMedian: 600,
+});
+
+/** For each signal, a cohort on which it fires and a look-alike on which it stays quiet. */
+const TABLE: Readonly<Record<string, { fires: Facts; quiet: Facts }>> = {
+  deck: { fires: campaign, quiet: facts({ deck: { rho: 0.03, se: 0.003, within: 0.07, between: 0.04, accounts: 12, items: 900 } }) },
+  scaffold: { fires: campaign, quiet: facts() },
+  network: { fires: campaign, quiet: facts({ ties: { ...facts().ties, network: tie(2, 12) } }) },
+  client: { fires: facts({ accounts: campaign.accounts, ties: { ...campaign.ties, client: tie(100, 100) } }), quiet: facts() },
+  identity: { fires: facts({ ties: { ...facts().ties, identity: tie(60, 60) } }), quiet: facts() },
+  'signup-burst': { fires: campaign, quiet: facts({ born: { k: 3, n: 12 } }) },
+  'even-rates': { fires: campaign, quiet: facts({ rateSpread: 1 }) },
+  sleepless: { fires: campaign, quiet: facts({ sleepless: { k: 4, n: 12 } }) },
+  'starts-together': { fires: facts({ together: { k: 60, n: 60 } }), quiet: facts({ together: { k: 2, n: 8 } }) },
+  elicitation: { fires: campaign, quiet: facts({ elicited: { k: 1, n: 12 } }) },
+  'single-use': { fires: campaign, quiet: facts({ singleUse: { k: 2, n: 12 } }) },
+  'useful-output': { fires: campaign, quiet: facts({ outTokensMedian: 12 }) },
+  breadth: {
+    fires: facts({ deck: { rho: 0.001, se: 0.001, within: 0.045, between: 0.045, accounts: 12, items: 900 } }),
+    quiet: facts({ deck: { rho: 0.05, se: 0.004, within: 0.1, between: 0.05, accounts: 12, items: 900 } }),
+  },
+  'fresh-items': { fires: facts({ fresh: { k: 400, n: 400 } }), quiet: facts({ fresh: { k: 0, n: 12 } }) },
+};
+
+const nulls = honest(160);
+
+describe.each(SIGNALS.map((s) => [s.id, s] as const))('%s', (id, signal) => {
+  const model = signal.learn(nulls, 0);
+  const t = TABLE[id];
+  it('fires on a campaign and stays quiet on its look-alike', () => {
+    if (!t) throw new Error(`no table entry for ${id}`);
+    const fired = signal.weigh(t.fires, model);
+    const quiet = signal.weigh(t.quiet, model);
+    expect(quiet.bits).toBeLessThan(1);
+    // Nearly all honest accounts send fresh items: that signal speaks only against.
+    if (id === 'fresh-items') return;
+    expect(fired.outcome).toBe('fired');
+    expect(fired.bits).toBeGreaterThan(quiet.bits);
+  });
+  it('never earns more than the null cohorts allow, and says when it cannot speak', () => {
+    const few = signal.learn(honest(9), 0);
+    const bits = signal.weigh(campaign, few).bits;
+    // The deck test leans on a shipped prior in small stores; everything else has its own nulls only.
+    expect(bits).toBeLessThanOrEqual(id === 'deck' ? Math.log2(210) : Math.log2(10) + 1e-9);
+    for (const f of [signal.weigh(campaign, model), signal.weigh(facts({ deck: null, rateSpread: Number.NaN }), model)]) {
+      expect(Number.isFinite(f.bits)).toBe(true);
+      expect(f.reason.length).toBeGreaterThan(10);
+    }
+  });
+  it('has a page that says what it measures, how, and what it cannot see', () => {
+    const page = new URL(`../docs/signals/${id}.md`, import.meta.url);
+    expect(existsSync(page)).toBe(true);
+    for (const heading of ['## What it measures', '## How', '## What it cannot see']) expect(readFileSync(page, 'utf8')).toContain(heading);
+  });
+});
+
+describe('the ledger', () => {
+  const learned = learn(nulls);
+  it('adds up: each confidence is the sum of its rows', () => {
+    for (const f of [campaign, ...honest(20, 7)]) {
+      const l = ledger(f, learned, ['kindred', 'scaffold'], [{ axis: 'extraction', bits: -3, reason: 'x', id: 'rival:x' }]);
+      for (const axis of ['coordination', 'extraction'] as const) {
+        const sum = l.evidence.reduce((x, e) => x + (e.axis === axis ? e.bits : 0), 0);
+        expect(l[axis]).toBeCloseTo(probability(sum), 12);
+      }
+    }
+  });
+  it('counts the strongest of a family once, and what formed a cohort not at all', () => {
+    const l = ledger(campaign, learned, ['scaffold'], []);
+    expect(l.evidence.find((e) => e.signal === 'scaffold')?.bits).toBe(0);
+    const timing = l.evidence.filter((e) => e.family === 'timing' && e.bits > 0);
+    expect(timing).toHaveLength(1);
+  });
+  it('names a campaign, and of 400 honest cohorts not one', () => {
+    expect(ledger(campaign, learned, ['kindred', 'scaffold'], []).coordination).toBeGreaterThan(0.9);
+    const high = honest(400, 99)
+      .map((f) => ledger(f, learned, ['kindred'], []))
+      .filter((l) => l.coordination * l.extraction >= 0.5);
+    expect(high).toHaveLength(0);
+  });
+  it('a failing signal shows as failed and earns nothing', () => {
+    const broken = facts({ ties: undefined as never });
+    const l = ledger(broken, learned, ['kindred'], []);
+    expect(l.evidence.find((e) => e.signal === 'scaffold')).toMatchObject({ outcome: 'failed', bits: 0 });
+  });
+});
