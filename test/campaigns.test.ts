@@ -146,7 +146,11 @@ describe('communities', () => {
     const from: number[] = [];
     const to: number[] = [];
     for (let c = 0; c < cliques; c++) {
-      for (let i = 0; i < size; i++) for (let j = i + 1; j < size; j++) from.push(c * size + i), to.push(c * size + j);
+      for (let i = 0; i < size; i++)
+        for (let j = i + 1; j < size; j++) {
+          from.push(c * size + i);
+          to.push(c * size + j);
+        }
       from.push(c * size);
       to.push(((c + 1) % cliques) * size + 1);
     }
@@ -166,7 +170,10 @@ describe('communities', () => {
     const n = 300;
     const from: number[] = [];
     const to: number[] = [];
-    for (let e = 0; e < 700; e++) from.push(Math.floor(random() * n)), to.push(Math.floor(random() * n));
+    for (let e = 0; e < 700; e++) {
+      from.push(Math.floor(random() * n));
+      to.push(Math.floor(random() * n));
+    }
     const part = leiden(
       { nodes: n, from: Int32Array.from(from), to: Int32Array.from(to), weight: new Float64Array(700).fill(1) },
       { random },

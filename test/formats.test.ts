@@ -280,7 +280,7 @@ describe('every log format becomes the same exchange', () => {
         '2026-05-04T10:00:00',
         true,
       ]);
-      expect((row?.['words'] as unknown[]).length).toBe(5);
+      expect(((row?.['words'] ?? []) as unknown[]).length).toBe(5);
     });
   });
 
