@@ -23,9 +23,10 @@ const facts = (over: Partial<Facts> = {}): Facts => ({
   elicited: { k: 0, n: 12 },
   fresh: { k: 12, n: 12 },
   outTokensMedian: 300,
+  haulTokens: 300_000,
   repeatedMedian: 0,
   topOwner: { owner: '', share: 0 },
-  topDomain: { domain: 'mail.example', share: 0.2 },
+  topDomain: { domain: 'mail.example', share: 0.2, others: 300 },
   verified: 0.1,
   licensed: 0,
   resale: 0,
@@ -71,6 +72,7 @@ const campaign = facts({
   elicited: { k: 100, n: 100 },
   fresh: { k: 100, n: 100 },
   outTokensMedian: 600,
+  haulTokens: 20e6,
 });
 
 /** For each signal, a cohort on which it fires and a look-alike on which it stays quiet. */

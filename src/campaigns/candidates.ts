@@ -15,7 +15,7 @@ export interface Candidate {
   readonly scaffold: readonly number[];
 }
 
-export const COHORT = { accountsMin: 5, candidatesMax: 600, itemsMin: 12, neighbours: 12 } as const;
+export const COHORT = { accountsMin: 5, candidatesMax: 600, itemsMin: 12, neighbours: 12, same: 0.7 } as const;
 
 /** Accounts that share sentences, one candidate for sentences that go together. */
 function fromScaffolds(t: Table): Candidate[] {
@@ -151,19 +151,22 @@ export function candidates(t: Table, k: Kin, seed: number): { candidates: Candid
     let home = -1;
     for (const [m, common] of tries) {
       const g = merged[m] as (typeof merged)[number];
-      if (common / (g.set.size + c.accounts.length - common) >= 0.6) home = m;
+      if (common / (g.set.size + c.accounts.length - common) >= COHORT.same) home = m;
     }
     if (home < 0) {
       home = merged.length;
       merged.push({ set: new Set(), sources: new Set(), scaffold: new Set() });
     }
     const g = merged[home] as (typeof merged)[number];
-    for (const a of c.accounts) {
-      if (g.set.has(a)) continue;
-      g.set.add(a);
-      const list = seen.get(a);
-      if (list) list.push(home);
-      else seen.set(a, [home]);
+    // What is merged keeps one set and does not grow: a sentence's carriers where there is one, for that set is crisp.
+    if (g.set.size === 0 || (c.sources[0] === 'scaffold' && g.scaffold.size === 0)) {
+      for (const a of c.accounts) {
+        if (g.set.has(a)) continue;
+        const list = seen.get(a);
+        if (list) list.push(home);
+        else seen.set(a, [home]);
+      }
+      g.set = new Set(c.accounts);
     }
     for (const s of c.sources) g.sources.add(s);
     for (const v of c.scaffold) g.scaffold.add(v);

@@ -35,9 +35,12 @@ export interface Facts {
   readonly elicited: { readonly k: number; readonly n: number };
   readonly fresh: { readonly k: number; readonly n: number };
   readonly outTokensMedian: number;
+  /** Output tokens of all members, scaled to distinct items: an item asked twice is taken once. */
+  readonly haulTokens: number;
   readonly repeatedMedian: number;
   readonly topOwner: { readonly owner: string; readonly share: number };
-  readonly topDomain: { readonly domain: string; readonly share: number };
+  /** The most common mail domain, and how many accounts outside use it. */
+  readonly topDomain: { readonly domain: string; readonly share: number; readonly others: number };
   readonly verified: number;
   readonly licensed: number;
   readonly resale: number;
@@ -154,9 +157,14 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
     elicited: { k: texts.filter((r) => (r.reasoned + r.graded) / r.with_text >= ELICITED).length, n: texts.length },
     fresh: { k: accounts.filter((a) => (t.repeated[a] ?? 0) < 0.05).length, n: accounts.length },
     outTokensMedian: median(rows.map((r) => r.out_tokens / r.n)),
+    haulTokens: rows.reduce((x, r) => x + r.out_tokens * (r.openings > 0 && r.items > 0 ? Math.min(1, r.items / r.openings) : 1), 0),
     repeatedMedian: median(accounts.map((a) => t.repeated[a] ?? 0)),
     topOwner: { owner: owner.name, share: owner.share },
-    topDomain: { domain: domain.name, share: domain.share },
+    topDomain: {
+      domain: domain.name,
+      share: domain.share,
+      others: Math.max(0, (t.domains.get(domain.name) ?? 0) - Math.round(domain.share * accounts.length)),
+    },
     verified: records.filter((r) => r?.verification === 'business' || r?.verification === 'id').length / Math.max(1, accounts.length),
     licensed: records.filter((r) => r?.labels.includes('approved:synthetic-data')).length / Math.max(1, accounts.length),
     resale:

@@ -4,7 +4,7 @@ import { type Facts, factsOf, type View } from './facts.ts';
 import { type Learned, type Ledger, learn, ledger } from './ledger.ts';
 import { type Judged, judgeMembers, Pool, shares } from './membership.ts';
 import { type NullCohort, nullCohorts, references } from './nulls.ts';
-import { explained, type Honest, type Rival, rivals } from './rivals.ts';
+import { explained, type Honest, mechanism, type Rival, rivals } from './rivals.ts';
 import { median, quantile } from './stats.ts';
 import type { Table } from './table.ts';
 
@@ -42,7 +42,7 @@ export interface JudgeOptions {
   readonly progress?: (said: string, done: number, all: number) => void;
 }
 
-const LIMITS = { look: 120, honestSample: 300, membersMin: 5, suspectBits: -4 } as const;
+const LIMITS = { look: 120, honestSample: 300, membersMin: 5, suspectBits: -4, crispBits: -6 } as const;
 
 /** Link -> cohort -> test -> membership -> verdict. Seeded; no I/O of its own but the scoped cells it is given. */
 export async function judge(t: Table, o: JudgeOptions): Promise<Judgement> {
@@ -87,15 +87,22 @@ export async function judge(t: Table, o: JudgeOptions): Promise<Judgement> {
     if (fresh < COHORT.accountsMin || fresh < 0.5 * x.c.accounts.length) continue;
     const one = settle(t, k, x.c, x.f, scopes.get(x.c) ?? null, learned, honest, refs.accounts, taken, o);
     cases.push(one);
-    if (one.verdict !== 'nothing') for (const m of one.members) taken.add(m.account);
+    // A cohort that is merely as different as others are settles nothing for other cohorts its accounts are in.
+    const settled = one.verdict === 'look-alike' ? one.rivals.some((r) => r.fits && mechanism(r)) : one.verdict !== 'nothing';
+    if (settled) for (const m of one.members) taken.add(m.account);
   }
   return { cases, tested: found.candidates.length, leftOut: found.leftOut, nulls, references: refs.accounts, tenured: refs.tenured };
 }
 
-/** The likeliest first; of a cohort and its fragments the whole one, which a fragment may pass by luck. */
-const order = (x: { c: Candidate; bits: number }, y: { c: Candidate; bits: number }): number =>
-  y.bits + 1.5 * Math.log2(y.c.accounts.length) - (x.bits + 1.5 * Math.log2(x.c.accounts.length)) ||
-  (y.c.accounts[0] ?? 0) - (x.c.accounts[0] ?? 0);
+/**
+ * Cohorts that share a sentence before diffuse ones: two campaigns after the same kind of task are neighbours in content, and the
+ * sentence tells them apart. Then the likeliest first; of a cohort and its fragments the whole one, which a fragment may pass by luck.
+ */
+const order = (x: { c: Candidate; bits: number }, y: { c: Candidate; bits: number }): number => {
+  const crisp = (z: typeof x) => (z.c.sources.includes('scaffold') && z.bits > LIMITS.crispBits ? 1 : 0);
+  const weight = (z: typeof x) => z.bits + 1.5 * Math.log2(z.c.accounts.length);
+  return crisp(y) - crisp(x) || weight(y) - weight(x) || (y.c.accounts[0] ?? 0) - (x.c.accounts[0] ?? 0);
+};
 
 /** Cohorts that mostly overlap are one. */
 function distinct<T extends { readonly c: Candidate }>(list: readonly T[]): T[] {
@@ -163,10 +170,11 @@ function settle(
 ): Case {
   let accounts: readonly number[] = c.accounts.filter((a) => !taken.has(a));
   let members: Judged[] = accounts.map((account) => ({ account, membership: 0.5, share: Number.NaN, low: 0, high: 1 }));
-  let facts = before;
+  let facts = accounts.length === c.accounts.length ? before : factsOf(t, accounts, k.mu, narrowed(scope, accounts));
   const carries = carried(t, c);
   // Only cohorts that are not plainly heterogeneous are worth the work of sharing out members.
-  if (t.hasText && (facts.deck?.rho ?? 1) < honest.rhoMedian) {
+  const half = 0.5 * accounts.length;
+  if (t.hasText && ((facts.deck?.rho ?? 1) < honest.rhoMedian || facts.ties.scaffold.tied > half || facts.ties.network.tied > half)) {
     for (let round = 0; round < 4; round++) {
       const judged = share(t, k, accounts, scope, carries, refs, taken, facts);
       // A grant of the provider's clears an account: it may be part of what a case is about, never of who is named.

@@ -5,8 +5,8 @@ import type { Source } from './candidates.ts';
 import type { Facts } from './facts.ts';
 import { probability } from './stats.ts';
 
-/** Prior odds in bits: one cohort in a thousand is one hand; of those, one in five takes answers to train on. */
-export const PRIOR = { coordination: Math.log2(1 / 999), extraction: -2 } as const;
+/** Prior odds in bits: one cohort in a thousand is one hand; of those, one in four takes answers to train on. */
+export const PRIOR = { coordination: Math.log2(1 / 999), extraction: Math.log2(1 / 3) } as const;
 
 export interface Learned {
   readonly models: ReadonlyMap<string, unknown>;
@@ -78,12 +78,16 @@ export function learn(nulls: readonly Facts[], unexplained = 0): Learned {
   const overlap = (axis: string): number => {
     if (nulls.length < 20) return 0;
     // A sum of bits is an e-value only if 2^sum averages to at most one under the null; what is above is taken off again.
-    const logs = nulls.map((f) => Math.min(12, total(rows(f, models, new Set()), axis)));
+    // Robust: the highest 3 % of null cohorts may be a campaign's own fragments and are left out (references are trimmed).
+    const logs = nulls
+      .map((f) => Math.min(12, total(rows(f, models, new Set()), axis)))
+      .sort((x, y) => x - y)
+      .slice(0, -Math.ceil(0.03 * nulls.length));
     const top = Math.max(...logs);
     const avg = top + Math.log2(logs.reduce((x, l) => x + 2 ** (l - top), 0) / logs.length);
     return Math.max(0, avg);
   };
-  return { models, nulls, overlap: { coordination: Math.min(6, overlap('coordination')), extraction: Math.min(3, overlap('extraction')) } };
+  return { models, nulls, overlap: { coordination: Math.min(4, overlap('coordination')), extraction: Math.min(3, overlap('extraction')) } };
 }
 
 export interface Ledger {
@@ -138,7 +142,7 @@ export function ledger(
       ),
     );
   evidence.push(
-    plain('prior', 'extraction', 'prior', PRIOR.extraction, 'of cohorts that are one hand, one in five takes answers to train on'),
+    plain('prior', 'extraction', 'prior', PRIOR.extraction, 'of cohorts that are one hand, one in four takes answers to train on'),
   );
   for (const r of list.filter((x) => x.signal.axis === 'extraction')) evidence.push(asEvidence(r, mute));
   if (learned.overlap.extraction > 0.01)

@@ -165,8 +165,11 @@ export function judgeMembers(
   return all.map((s) => {
     const carried = carries(s.account);
     let bits = clamp((s.gain - limit) * s.items * LOG2E, -8, 6);
-    if (carried > 0 && s.low > 0) bits = Math.max(bits, 0) + (s.low > lowLimit || carried >= 0.02 ? 5 : 0);
-    if (carried === 0) bits += missing * 1.5;
+    // At least two to one that content comes from the pool: a small account of a cohort dealt from one deck has no more to show.
+    const drawn = s.gain * s.items * LOG2E >= 1 && s.share >= Math.min(0.3, 0.5 * carried);
+    if (carried > 0 && drawn) bits = Math.max(bits, 0) + (s.low > lowLimit || carried >= 0.02 ? 5 : 0);
+    // Same deck is not same hand: without the sentence it takes another private tie.
+    if (carried === 0 && missing < 0 && !tied(s.account)) bits = Math.min(bits + missing * 1.5, -0.5);
     if (tied(s.account) && s.low > 0) bits += 4;
     if (s.items < 4) bits = carried > 0 || tied(s.account) ? 1 : -2;
     return { account: s.account, membership: probability(bits), share: s.share, low: s.low, high: s.high };

@@ -23,7 +23,9 @@ export interface Honest {
 type Test = (f: Facts, c: Candidate, t: Table, h: Honest) => Omit<Rival, 'id' | 'becomes'>;
 
 const human = (f: Facts): boolean => f.sleepless.n === 0 || f.sleepless.k <= 0.4 * f.sleepless.n;
-const heterogeneous = (f: Facts, h: Honest): boolean => f.deck !== null && f.deck.rho - 2 * f.deck.se > 0 && f.deck.rho >= h.rhoLow;
+/** As different as honest accounts are, and measured well enough to say so. */
+const heterogeneous = (f: Facts, h: Honest): boolean =>
+  f.deck !== null && 3 * f.deck.se <= Math.max(h.rhoLow, f.deck.rho) && f.deck.rho >= h.rhoLow;
 
 /**
  * Innocent explanations, each with a mechanism of its own to look for. What an account says of itself never clears it alone: a declared owner
@@ -48,14 +50,16 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
     id: 'one-organisation',
     becomes: 'declared multi-account use',
     test: (f) => {
-      const named = f.topOwner.share >= 0.8;
+      // A mail domain of their own says who they are as an organisation field does; a public mail provider does not.
+      const domain = f.topDomain.share >= 0.8 && f.topDomain.others <= 0.2 * f.accounts.length;
+      const named = f.topOwner.share >= 0.8 || domain;
       return {
         kind: 'one declared organisation (seats, or one pipeline over several accounts)',
         fits: named && f.verified >= 0.5,
         axis: 'extraction',
         bits: named && f.verified >= 0.5 ? -10 : named ? -3 : 0,
         reason: named
-          ? `${pc(f.topOwner.share)} of the accounts are declared by one organisation, ${pc(f.verified)} of them verified`
+          ? `${pc(Math.max(f.topOwner.share, domain ? f.topDomain.share : 0))} of the accounts are declared by one organisation or mail domain of its own, ${pc(f.verified)} of them verified`
           : 'no organisation declares most of the accounts',
       };
     },
@@ -149,6 +153,9 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
 
 /** Explanations with a mechanism that shows; the others only say that a cohort is as honest cohorts are. */
 const MECHANISMS = new Set(['licensed', 'one-organisation', 'benchmark', 'classroom', 'reseller']);
+
+/** Whether an explanation shows a mechanism of its own, which settles what the cohort is. */
+export const mechanism = (r: Rival): boolean => MECHANISMS.has(r.id);
 
 /** Whether a known honest kind explains a null cohort: such kinds are tested as rivals, and the null stands for what is not on the list. */
 export function explained(f: Facts, t: Table, h: Honest): boolean {

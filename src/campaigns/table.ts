@@ -16,6 +16,8 @@ export interface Table {
   readonly repeated: Float64Array;
   /** Declared owner: an organisation of the record or the log, '' when none. */
   readonly owner: readonly string[];
+  /** Accounts a mail domain has. */
+  readonly domains: ReadonlyMap<string, number>;
   readonly from: number;
   readonly to: number;
 }
@@ -42,7 +44,7 @@ export function recordValues(records: readonly (AccountRecord | null)[]): Shared
   return out;
 }
 
-export function table(parts: Omit<Table, 'valuesOf' | 'owner' | 'from' | 'to'>): Table {
+export function table(parts: Omit<Table, 'valuesOf' | 'owner' | 'domains' | 'from' | 'to'>): Table {
   const valuesOf: { v: number; count: number }[][] = Array.from({ length: parts.rows.length }, () => []);
   parts.values.forEach((value, v) => {
     for (let i = 0; i < value.accounts.length; i++) {
@@ -57,5 +59,7 @@ export function table(parts: Omit<Table, 'valuesOf' | 'owner' | 'from' | 'to'>):
     from = Math.min(from, r.first);
     to = Math.max(to, r.last);
   }
-  return { ...parts, valuesOf, owner, from, to };
+  const domains = new Map<string, number>();
+  for (const r of parts.records) if (r?.email_domain) domains.set(r.email_domain, (domains.get(r.email_domain) ?? 0) + 1);
+  return { ...parts, valuesOf, owner, domains, from, to };
 }

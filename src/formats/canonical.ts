@@ -8,6 +8,7 @@ export const canonical: Format = {
     organization String, workspace String, end_user String, end_user_source String, channel String, ip String, user_agent String, ja4 String, asn String,
     api_key String, endpoint String, params String, system String, tools String, conversation String, turn UInt32, input_tokens UInt64, output_tokens UInt64,
     reasoning_tokens UInt64, stop_reason String, status UInt16, latency_ms Float64)`,
+  failed: `first.id = '' AND first.account = '' AND first.time = ''`,
   columns: {
     id: 'r.id',
     time: 'r.time',

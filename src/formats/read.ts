@@ -58,8 +58,8 @@ FROM (
     coalesce(parseDateTime64BestEffortOrNull(c_time, 3, 'UTC'), if(match(c_time, '^[0-9]{13}$'), fromUnixTimestamp64Milli(toInt64OrZero(c_time), 'UTC'), NULL)) AS at,
     toUInt16(if(c_tools = '', 0, JSONLength(c_tools))) AS tool_count
   FROM (
-    SELECT row, line, first, if(first = empty_record, JSONExtract(${MENDED} AS mended, ${quote(format.tuple)}), first) AS r, if(first = empty_record, mended, line) AS record,
-      startsWith(trimLeft(record), '{') AND (first != empty_record OR r != empty_record OR JSONType(record) = 'Object') AS parsed
+    SELECT row, line, first, ${format.failed ?? 'first = empty_record'} AS failed, if(failed, JSONExtract(${MENDED} AS mended, ${quote(format.tuple)}), first) AS r, if(failed, mended, line) AS record,
+      startsWith(trimLeft(record), '{') AND (NOT failed OR r != empty_record OR JSONType(record) = 'Object') AS parsed
     FROM (SELECT row, line, JSONExtract(line, ${quote(format.tuple)}) AS first, JSONExtract('{}', ${quote(format.tuple)}) AS empty_record FROM (${lines}))
   )
 )`;

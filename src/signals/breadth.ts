@@ -10,13 +10,13 @@ interface BreadthModel {
 
 /**
  * How alike two items of one account are (W of the deck test). A product keeps to its subject; an account that works off a pool
- * made to train a model covers it all. Judged against honest cohorts of the same kind of use.
+ * made to train a model often covers it all, though about as many campaigns deal one narrow source. Judged against honest cohorts of the same kind of use.
  */
 export const breadthSignal: Signal<BreadthModel> = {
   id: 'breadth',
   title: 'Breadth of each account',
   axis: 'extraction',
-  family: 'loot',
+  family: 'content',
   unit: 'W (chance that two items of one account fall together)',
   needs: ['text'],
   learn: (nulls) => {
@@ -38,7 +38,7 @@ export const breadthSignal: Signal<BreadthModel> = {
     const x = Math.log(w);
     const honest = logNormalPdf(x, model.mean, model.sd);
     const bits = cap(
-      (Math.log(0.6 * Math.exp(logNormalPdf(x, model.mean - 1.2 * model.sd, 0.8 * model.sd)) + 0.4 * Math.exp(honest)) - honest) * LOG2E,
+      (Math.log(0.35 * Math.exp(logNormalPdf(x, model.mean - 1.2 * model.sd, 0.8 * model.sd)) + 0.65 * Math.exp(honest)) - honest) * LOG2E,
       model.m,
     );
     const ref = reference(model.values);

@@ -3,6 +3,7 @@ import { clientSignal } from './client.ts';
 import { deckSignal } from './deck.ts';
 import { elicitationSignal } from './elicitation.ts';
 import { freshSignal } from './fresh.ts';
+import { haulSignal } from './haul.ts';
 import { identitySignal } from './identity.ts';
 import { networkSignal } from './network.ts';
 import { outputSignal } from './output.ts';
@@ -28,6 +29,7 @@ export const SIGNALS: readonly Signal<never>[] = [
   elicitationSignal,
   singleUseSignal,
   outputSignal,
+  haulSignal,
   breadthSignal,
   freshSignal,
 ] as unknown as readonly Signal<never>[];

@@ -6,8 +6,9 @@ interface OutputModel {
   readonly values: readonly number[];
 }
 
-/** Labels of some ten tokens train nobody; below this an answer is a label. */
-const LABEL_TOKENS = 60;
+/** Labels of some ten tokens train nobody; from this length on an answer holds something to learn. Between, the logarithm counts. */
+const TOKENS = { label: 20, material: 200 } as const;
+const AGAINST = 8;
 
 export const outputSignal: Signal<OutputModel> = {
   id: 'useful-output',
@@ -21,14 +22,14 @@ export const outputSignal: Signal<OutputModel> = {
     const ref = reference(model.values);
     const x = facts.outTokensMedian;
     if (x <= 0) return { outcome: 'not applicable', bits: 0, figure: null, reference: ref, reason: 'the log has no output tokens' };
-    if (x < LABEL_TOKENS) {
-      const bits = -6 * (1 - x / LABEL_TOKENS) - 1;
+    if (x < TOKENS.material) {
+      const bits = -AGAINST * Math.min(1, Math.log(TOKENS.material / Math.max(1, x)) / Math.log(TOKENS.material / TOKENS.label));
       return {
         outcome: 'quiet',
         bits,
         figure: x,
         reference: ref,
-        reason: `the median answer has ${Math.round(x)} tokens: labels, not material to train on`,
+        reason: `the median answer has ${Math.round(x)} tokens: nearer to a label than to material to train on`,
       };
     }
     // P(an honest cohort's answers are at least this long), with the honest share smoothed by one.

@@ -31,7 +31,8 @@ export const ratesSignal: Signal<RatesModel> = {
   weigh: (facts, model) => {
     if (!Number.isFinite(facts.rateSpread)) return notApplicable('fewer than four members are active on three days');
     if (model.m < 5) return notApplicable('fewer than five null cohorts are active long enough');
-    const x = Math.log(Math.max(0.02, facts.rateSpread));
+    // More even than an even deal is no less suspicious.
+    const x = Math.max(EVEN.mean, Math.log(Math.max(0.02, facts.rateSpread)));
     // A spread of many accounts is measured better than one of twelve; the honest side must not be taken as that sharp.
     const honest = Math.max(logNormalPdf(x, model.mean, model.sd), logNormalPdf(x, model.mean, model.sd * 2) + Math.log(0.1));
     const bits = cap((Math.log(0.7 * Math.exp(logNormalPdf(x, EVEN.mean, EVEN.sd)) + 0.3 * Math.exp(honest)) - honest) * LOG2E, model.m);

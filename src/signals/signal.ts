@@ -77,6 +77,8 @@ export function countSignal(s: {
   /** Beta pseudo-counts that stand for honest cohorts not seen in this store. */
   readonly prior?: readonly number[];
   readonly least?: number;
+  /** The trait is as common among coordinated honest kinds (a pipeline, an app): it earns no more than this. */
+  readonly most?: number;
   count(facts: Facts): Count;
   say(c: Count, facts: Facts, typical: number): string;
 }): Signal<CountModel> {
@@ -97,7 +99,7 @@ export function countSignal(s: {
       const campaign = logSumExp([Math.log(1 - s.absent) + logBetaBinomial(c.k, c.n, s.lean[0], s.lean[1]), Math.log(s.absent) + honest]);
       const raw = cap((campaign - honest) * LOG2E, model.m);
       // Fewer members than honest cohorts have is never a reason to suspect, however rare.
-      const bits = c.k / c.n <= model.a / (model.a + model.b) ? Math.min(0, raw) : raw;
+      const bits = Math.min(s.most ?? Number.POSITIVE_INFINITY, c.k / c.n <= model.a / (model.a + model.b) ? Math.min(0, raw) : raw);
       const ref = reference(model.rates);
       return { outcome: outcomeOf(bits), bits, figure: c.k / c.n, reference: ref, reason: s.say(c, facts, ref.median ?? 0) };
     },

@@ -9,6 +9,7 @@ export const singleUseSignal = countSignal({
   absent: 0.15,
   lean: [5, 0.5],
   prior: [0.3, 0.7],
+  most: 2,
   count: (f) => f.singleUse,
   say: (c, _f, typical) => `${c.k} of ${c.n} members hardly ever follow an answer up; in honest cohorts ${percent(typical)}`,
 });

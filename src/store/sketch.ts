@@ -40,30 +40,46 @@ const cut = (text: string, head: number, tail: number): string =>
   `if(length(${text}) > ${head + tail}, concat(substring(${text}, 1, ${head}), '\\n', substring(${text}, -${tail})), ${text})`;
 
 /** Text of a message whose content is a string or a list of provider blocks; results of tools are not the user's text. */
-export const blockText = (c: string): string =>
-  `if(startsWith(${c}, '[') OR startsWith(${c}, '{'),
-     if(empty(JSONExtract(if(startsWith(${c}, '{'), concat('[', ${c}, ']'), ${c}), 'Array(Tuple(type String, text String, content String))') AS blocks),
-        if(isValidJSON(${c}), '', ${c}),
-        arrayStringConcat(arrayMap(b -> if(b.text != '', b.text, b.content), arrayFilter(b -> b.type IN ('', 'text', 'input_text'), blocks)), '\\n')),
+const blockText = (c: string): string => {
+  const blocks = `JSONExtract(if(startsWith(${c}, '{'), concat('[', ${c}, ']'), ${c}), 'Array(Tuple(type String, text String, content String))')`;
+  return `if(startsWith(${c}, '[') OR startsWith(${c}, '{'),
+     if(empty(${blocks}), if(isValidJSON(${c}), '', ${c}),
+        arrayStringConcat(arrayMap(b -> if(b.text != '', b.text, b.content), arrayFilter(b -> b.type IN ('', 'text', 'input_text'), ${blocks})), '\\n')),
      ${c})`;
+};
 
+/** Placeholders of redaction are looked for once a row; only rows that hold one pay for looking at each sentence. */
 const segmentHashes = (norm: string): string =>
-  `arrayMap(s -> cityHash64(s), arrayFilter(s -> length(s) >= ${SKETCH.segmentBytesMin} AND NOT (s LIKE '%redacted%'), arrayMap(s -> trimBoth(s), splitByChar('\\n', ${norm}))))`;
+  `arrayMap(s -> cityHash64(s), arrayFilter(s -> length(s) >= ${SKETCH.segmentBytesMin}, if(position(${norm}, 'redacted') = 0, arrayMap(s -> trimBoth(s), splitByChar('\\n', ${norm})), arrayFilter(s -> position(s, 'redacted') = 0, arrayMap(s -> trimBoth(s), splitByChar('\\n', ${norm}))))))`;
 
 /** Elicitation marks, one bit each; their weight comes from how rare they are in the population, not from the list. */
-export const MARKS = {
-  reasoning: 1,
-  rubric: 2,
-  obfuscated: 4,
-  format: 8,
+const MARKS = { reasoning: 1, rubric: 2, obfuscated: 4 } as const;
+
+const STEMS = {
+  reasoning: [
+    'step by step',
+    'chain of thought',
+    'show your work',
+    'reasoning',
+    'intermediate',
+    'derivation',
+    'think through',
+    'schritt f',
+    'paso a paso',
+    'par étape',
+    'по шагам',
+    '一步',
+    'scratch',
+  ],
+  rubric: ['rubric', 'score from', 'on a scale', 'impartial judge', 'criteria', 'grade the', 'rate the'],
 } as const;
 
-const marks = `bitOr(bitOr(
-    if(multiSearchAny(norm, ['step by step','chain of thought','show your work','reasoning','intermediate','derivation','think through','schritt f','paso a paso','par étape','по шагам','一步','explain why','scratch']), ${MARKS.reasoning}, 0),
-    if(multiSearchAny(norm, ['rubric','score from','on a scale','impartial judge','criteria','grade the','rate the']), ${MARKS.rubric}, 0)),
-  bitOr(
-    if(match(substring(text, 1, 4096), '[A-Za-z0-9+/]{120,}={0,2}|(?:[A-Za-z][\\\\s_.-]){24,}'), ${MARKS.obfuscated}, 0),
-    if(multiSearchAny(norm, ['json','xml','<answer','boxed','final answer','format']), ${MARKS.format}, 0)))`;
+const NEEDLES = `[${[...STEMS.reasoning, ...STEMS.rubric].map((x) => `'${x}'`).join(',')}]`;
+
+// One search for both lists: the first needle found tells which mark it is. Text in code words or base64 has hardly any blanks: cheaper than a
+// pattern, and the same for every alphabet with blanks.
+const marks = `bitOr(multiIf(needle = 0, 0, needle <= ${STEMS.reasoning.length}, ${MARKS.reasoning}, ${MARKS.rubric}),
+    if(script < 2 AND length(text) > 200 AND countSubstrings(text, ' ') * 40 < length(text), ${MARKS.obfuscated}, 0))`;
 
 /**
  * The SELECT that turns canonical columns into sketched rows. `source` yields the canonical columns of
@@ -89,11 +105,12 @@ SELECT
   if(text = '', 0, ${keyed('cityHash64(norm)')}) AS prompt,
   arrayMap(h -> ${keyed('h')}, arrayDistinct(if(length(found) <= ${SKETCH.segments}, found,
     arrayConcat(arraySlice(found, 1, 12), arraySlice(found, -12), arraySlice(arraySort(arraySlice(found, 13, -12)), 1, ${SKETCH.segments - 24}))))) AS scaffold,
-  arraySlice(arraySort(arrayDistinct(arrayMap(w -> toUInt32(${keyed('cityHash64(w)')}), contentWords))), 1, ${SKETCH.words}) AS words,
+  arrayMap(h -> toUInt32(${keyed('h')}), arraySlice(arrayPartialSort(${SKETCH.words}, arrayDistinct(arrayMap(w -> cityHash64(w), contentWords))), 1, ${SKETCH.words})) AS words,
   toUInt8(${marks}) AS marks,
   path_id, row, reason, head
 FROM (
   SELECT *,
+    multiSearchFirstIndex(norm, ${NEEDLES}) AS needle,
     arrayConcat(${segmentHashes('norm')}, if(system = '', [], arrayConcat([cityHash64(system)], if(fresh, ${segmentHashes('systemNorm')}, [])))) AS found,
     if(script = 3, ngrams(substring(norm, 1, 1536), 6),
       arrayFilter(w -> length(w) >= ${SKETCH.wordBytesMin} AND length(w) <= ${SKETCH.wordBytesMax} AND w != 'redacted', splitByNonAlpha(norm))) AS contentWords
@@ -103,7 +120,7 @@ FROM (
       if(fresh, ${normalise('system')}, '') AS systemNorm
     FROM (
       SELECT * EXCEPT (messages, system),
-        arrayLastIndex(m -> m.1 IN ('assistant', 'model', 'ai'), messages) AS answered,
+        if(length(messages) < 2, 0, arrayLastIndex(m -> m.1 IN ('assistant', 'model', 'ai'), messages)) AS answered,
         answered = 0 AS fresh,
         countIf AS user_messages,
         ${cut('newText', SKETCH.textBytes - SKETCH.tailBytes, SKETCH.tailBytes)} AS text,
@@ -112,9 +129,10 @@ FROM (
       FROM (
         SELECT *,
           ${blockText('system')} AS systemGiven,
-          arrayCount(m -> m.1 IN ('user', 'human'), messages) AS countIf,
-          arrayStringConcat(arrayMap(m -> ${blockText('m.2')}, arrayFilter((m, i) -> i > arrayLastIndex(x -> x.1 IN ('assistant', 'model', 'ai'), messages) AND m.1 IN ('user', 'human', ''), messages, arrayEnumerate(messages))), '\\n') AS newText,
-          arrayStringConcat(arrayMap(m -> ${blockText('m.2')}, arrayFilter(m -> m.1 IN ('system', 'developer'), messages)), '\\n') AS systemInline
+          if(length(messages) < 2, length(messages), arrayCount(m -> m.1 IN ('user', 'human'), messages)) AS countIf,
+          if(length(messages) = 1 AND messages[1].1 IN ('user', 'human', ''), ${blockText('(messages[1].2)')},
+            arrayStringConcat(arrayMap(m -> ${blockText('m.2')}, arrayFilter((m, i) -> i > arrayLastIndex(x -> x.1 IN ('assistant', 'model', 'ai'), messages) AND m.1 IN ('user', 'human', ''), messages, arrayEnumerate(messages))), '\\n')) AS newText,
+          if(length(messages) < 2, '', arrayStringConcat(arrayMap(m -> ${blockText('m.2')}, arrayFilter(m -> m.1 IN ('system', 'developer'), messages)), '\\n')) AS systemInline
         FROM (${source})
       )
     )
