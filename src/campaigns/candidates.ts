@@ -15,7 +15,7 @@ export interface Candidate {
   readonly scaffold: readonly number[];
 }
 
-export const COHORT = { accountsMin: 5, candidatesMax: 600, itemsMin: 12, neighbours: 12, same: 0.7 } as const;
+export const COHORT = { accountsMin: 5, candidatesMax: 600, itemsMin: 12, neighbours: 12, same: 0.7, sameCarriers: 0.95 } as const;
 
 /** Accounts that share sentences, one candidate for sentences that go together. */
 function fromScaffolds(t: Table): Candidate[] {
@@ -139,40 +139,59 @@ export function kin(t: Table, seed: number): Kin {
   return { near, active, mu };
 }
 
-/** All candidates, those that are one hypothesis found twice merged, at most 600 (what is left out is reported). */
+interface Merged {
+  readonly set: ReadonlySet<number>;
+  readonly sources: Set<Source>;
+  readonly scaffold: Set<number>;
+}
+
+/**
+ * All candidates, those that are one hypothesis found twice merged, at most 600 (what is left out is reported). Sets of carriers of a
+ * sentence are crisp and come first; a community that overlaps with one adds its source and no accounts.
+ */
 export function candidates(t: Table, k: Kin, seed: number): { candidates: Candidate[]; leftOut: number } {
   const random = rng(seed + 1);
-  const found = [...fromKin(k.near, k.active, random), ...fromScaffolds(t), ...fromLinks(t, random)];
-  const merged: { set: Set<number>; sources: Set<Source>; scaffold: Set<number> }[] = [];
+  const merged: Merged[] = [];
   const seen = new Map<number, number[]>();
-  for (const c of found) {
-    const tries = new Map<number, number>();
-    for (const a of c.accounts) for (const m of seen.get(a) ?? []) tries.set(m, (tries.get(m) ?? 0) + 1);
+  const put = (c: Candidate, same: number): void => {
+    const common = new Map<number, number>();
+    for (const a of c.accounts) for (const m of seen.get(a) ?? []) common.set(m, (common.get(m) ?? 0) + 1);
     let home = -1;
-    for (const [m, common] of tries) {
-      const g = merged[m] as (typeof merged)[number];
-      if (common / (g.set.size + c.accounts.length - common) >= COHORT.same) home = m;
+    let best = same;
+    for (const [m, n] of common) {
+      const jaccard = n / ((merged[m]?.set.size ?? 0) + c.accounts.length - n);
+      if (jaccard >= best) [home, best] = [m, jaccard];
     }
     if (home < 0) {
       home = merged.length;
-      merged.push({ set: new Set(), sources: new Set(), scaffold: new Set() });
-    }
-    const g = merged[home] as (typeof merged)[number];
-    // What is merged keeps one set and does not grow: a sentence's carriers where there is one, for that set is crisp.
-    if (g.set.size === 0 || (c.sources[0] === 'scaffold' && g.scaffold.size === 0)) {
+      merged.push({ set: new Set(c.accounts), sources: new Set(), scaffold: new Set() });
       for (const a of c.accounts) {
-        if (g.set.has(a)) continue;
         const list = seen.get(a);
         if (list) list.push(home);
         else seen.set(a, [home]);
       }
-      g.set = new Set(c.accounts);
     }
+    const g = merged[home] as Merged;
     for (const s of c.sources) g.sources.add(s);
     for (const v of c.scaffold) g.scaffold.add(v);
-  }
+  };
+  const kindred = fromKin(k.near, k.active, random);
+  for (const c of fromScaffolds(t)) put(c, COHORT.sameCarriers);
+  for (const c of kindred) put(c, COHORT.same);
+  for (const c of fromLinks(t, random)) put(c, COHORT.same);
+  for (const g of merged) if (g.scaffold.size > 0 && coveredBy(g.set, kindred) >= COHORT.same) g.sources.add('kindred');
   const all = merged
     .map((g): Candidate => ({ accounts: [...g.set].sort((x, y) => x - y), sources: [...g.sources], scaffold: [...g.scaffold] }))
     .sort((x, y) => y.sources.length - x.sources.length || y.accounts.length - x.accounts.length);
   return { candidates: all.slice(0, COHORT.candidatesMax), leftOut: Math.max(0, all.length - COHORT.candidatesMax) };
+}
+
+/** Part of a set that lies in communities of content which lie in the set: found by content too, if in pieces. */
+function coveredBy(set: ReadonlySet<number>, communities: readonly Candidate[]): number {
+  const covered = new Set<number>();
+  for (const c of communities) {
+    const inside = c.accounts.filter((a) => set.has(a));
+    if (inside.length >= 0.9 * c.accounts.length) for (const a of inside) covered.add(a);
+  }
+  return covered.size / Math.max(1, set.size);
 }
