@@ -89,6 +89,7 @@ const TABLE: Readonly<Record<string, { fires: Facts; quiet: Facts }>> = {
   elicitation: { fires: campaign, quiet: facts({ elicited: { k: 1, n: 12 } }) },
   'single-use': { fires: campaign, quiet: facts({ singleUse: { k: 2, n: 12 } }) },
   'useful-output': { fires: campaign, quiet: facts({ outTokensMedian: 12 }) },
+  haul: { fires: campaign, quiet: facts({ haulTokens: 100_000 }) },
   breadth: {
     fires: facts({ deck: { rho: 0.001, se: 0.001, within: 0.045, between: 0.045, accounts: 12, items: 900 } }),
     quiet: facts({ deck: { rho: 0.05, se: 0.004, within: 0.1, between: 0.05, accounts: 12, items: 900 } }),

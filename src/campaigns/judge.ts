@@ -42,7 +42,7 @@ export interface JudgeOptions {
   readonly progress?: (said: string, done: number, all: number) => void;
 }
 
-const LIMITS = { look: 120, honestSample: 300, membersMin: 5, suspectBits: -4, crispBits: -6 } as const;
+const LIMITS = { look: 120, honestSample: 300, membersMin: 5, suspectBits: -4, crispBits: -6, farShare: 0.8 } as const;
 
 /** Link -> cohort -> test -> membership -> verdict. Seeded; no I/O of its own but the scoped cells it is given. */
 export async function judge(t: Table, o: JudgeOptions): Promise<Judgement> {
@@ -69,9 +69,10 @@ export async function judge(t: Table, o: JudgeOptions): Promise<Judgement> {
       (x) => x.bits + learned.overlap.coordination > LIMITS.suspectBits && !rivals(x.f, x.c, t, honest, o.without).some((r) => r.fits),
     ),
   );
+  let clean = nulls;
   if (suspects.length > 0) {
     const held = new Set(suspects.flatMap((x) => x.c.accounts));
-    const clean = nulls.filter((n) => n.facts.accounts.filter((a) => held.has(a)).length < 0.3 * n.facts.accounts.length);
+    clean = nulls.filter((n) => n.facts.accounts.filter((a) => held.has(a)).length < 0.3 * n.facts.accounts.length);
     learned = learn(
       clean.map((n) => n.facts),
       suspects.length - 1,
@@ -85,7 +86,8 @@ export async function judge(t: Table, o: JudgeOptions): Promise<Judgement> {
     o.progress?.('judging members', i, Math.min(LIMITS.look, first.length));
     const fresh = x.c.accounts.filter((a) => !taken.has(a)).length;
     if (fresh < COHORT.accountsMin || fresh < 0.5 * x.c.accounts.length) continue;
-    const one = settle(t, k, x.c, x.f, scopes.get(x.c) ?? null, learned, honest, refs.accounts, taken, o);
+    const own = apart(k, x.c, clean, learned, honest, suspects.length);
+    const one = settle(t, k, x.c, x.f, scopes.get(x.c) ?? null, own.learned, own.honest, refs.accounts, taken, o);
     cases.push(one);
     // A cohort that is merely as different as others are settles nothing for other cohorts its accounts are in.
     const settled = one.verdict === 'look-alike' ? one.rivals.some((r) => r.fits && mechanism(r)) : one.verdict !== 'nothing';
@@ -112,6 +114,30 @@ function distinct<T extends { readonly c: Candidate }>(list: readonly T[]): T[] 
     for (const a of x.c.accounts) held.add(a);
     return fresh >= 0.5 * x.c.accounts.length;
   });
+}
+
+/**
+ * Null cohorts for one cohort leave out the cohort and its neighbours in content: where a campaign is most of the accounts there is hardly
+ * another reference, and the shipped prior has to do.
+ */
+function apart(
+  k: Kin,
+  c: Candidate,
+  nulls: readonly NullCohort[],
+  learned: Learned,
+  honest: Honest,
+  suspects: number,
+): { learned: Learned; honest: Honest } {
+  const near = new Set(c.accounts);
+  for (const a of c.accounts) for (let x = 0; x < k.near.k; x++) near.add(k.near.ids[a * k.near.k + x] as number);
+  const far = nulls.filter((n) => n.facts.accounts.filter((a) => near.has(a)).length < 0.3 * n.facts.accounts.length);
+  // A handful of neighbours more or less changes no robust fit.
+  if (far.length >= LIMITS.farShare * nulls.length) return { learned, honest };
+  const own = learn(
+    far.map((n) => n.facts),
+    Math.max(0, suspects - 1),
+  );
+  return { learned: own, honest: honestFrom(own, far) };
 }
 
 function honestFrom(learned: Learned, nulls: readonly NullCohort[]): Honest {
@@ -267,10 +293,11 @@ function decide(
       verdict: 'other kind',
       kind: f.singleUse.k < 0.5 * f.singleUse.n && f.born.k >= 0.5 * f.born.n && f.born.n > 0 ? 'trial farming' : 'purpose unclear',
     };
-  if (book.coordination >= 0.02 && book.extraction >= 0.2) {
-    const deck = book.evidence.find((e) => e.signal === 'deck');
-    return { verdict: 'undecided', kind: deck && deck.bits > 3 ? 'one source, hands unresolved' : 'purpose unclear' };
-  }
+  const deck = book.evidence.find((e) => e.signal === 'deck');
+  // Dealt from one deck and nothing else known: a source, and a question, that an analyst should see.
+  const oneSource = deck !== undefined && deck.bits > 3 && book.extraction >= 0.1;
+  if (oneSource || (book.coordination >= 0.02 && book.extraction >= 0.2))
+    return { verdict: 'undecided', kind: oneSource ? 'one source, hands unresolved' : 'purpose unclear' };
   return { verdict: 'nothing', kind: 'purpose unclear' };
 }
 

@@ -154,5 +154,5 @@ export async function rejects(store: Store, most: number): Promise<string> {
     { most },
   );
   if (rows.length === 0) return 'No line was rejected.\n';
-  return `${rows.map((r) => inert(`${r.reason}\t${r.path}:${Number(r.row) + 1}\t${r.head.slice(0, 120)}`)).join('\n')}\n`;
+  return `${rows.map((r) => inert(`${r.reason.padEnd(14)} ${r.path}:${Number(r.row) + 1}  ${r.head.slice(0, 120)}`)).join('\n')}\n`;
 }

@@ -1,0 +1,244 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { inspect } from '../formats/input.ts';
+import type { Dossier } from '../model/dossier.ts';
+import { scan } from '../scan.ts';
+import { openStore } from '../store/open.ts';
+import type { Store } from '../store/store.ts';
+import { RUNGS, type Rung } from '../world/campaigns.ts';
+import { makeWorld } from '../world/make.ts';
+import { clopperPearson, wilson } from './intervals.ts';
+import { leakTest } from './leak.ts';
+
+/**
+ * `npm run lab [-- --seeds 101,102,103 --accounts 800 --days 12 --size 60 --texts DIR --replay 1]`: worlds with ground truth, scanned, and what came out, by
+ * campaign kind and by look-alike class. Every figure is printed as it came.
+ */
+const { values: args } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '101,102,103' },
+    accounts: { type: 'string', default: '800' },
+    days: { type: 'string', default: '12' },
+    size: { type: 'string', default: '60' },
+    kinds: { type: 'string', default: RUNGS.join(',') },
+    texts: { type: 'string' },
+    null: { type: 'string', default: '0' },
+    replay: { type: 'string', default: '0' },
+  },
+});
+
+interface Truth {
+  readonly account: string;
+  readonly class: string;
+  readonly campaign: string | null;
+  readonly exchanges: number;
+  readonly taken: number;
+}
+
+interface Tally {
+  accounts: number;
+  named: number;
+  pieces: number[];
+  undecided: number;
+  precisionWrong: number;
+  leaked: number[];
+  confidence: number[];
+}
+
+const SECRET = '5ca1ab1e'.repeat(8);
+const dir = mkdtempSync(join(tmpdir(), 'stillwatch-lab-'));
+const kinds = args.kinds.split(',').filter((k): k is Rung => (RUNGS as readonly string[]).includes(k));
+const byKind = new Map<string, Tally>();
+const byClass = new Map<string, { accounts: number; named: number; cohorts: number }>();
+let falseCampaigns = 0;
+let merged = 0;
+let worlds = 0;
+const reliability: { confidence: number; right: boolean }[] = [];
+
+const run = (store: Store, files: { exchanges: string; accounts: string } | null, until?: number): Promise<Dossier> =>
+  scan(store, {
+    inputs: files ? [inspect(files.exchanges, files.exchanges)] : [],
+    ...(files ? { accounts: files.accounts } : {}),
+    spool: join(dir, 'spool'),
+    retention: 'none',
+    confidenceMin: 0.5,
+    seed: 1,
+    now: new Date(0),
+    version: 'lab',
+    record: false,
+    ...(until === undefined ? {} : { until }),
+  });
+
+async function world(seed: number, campaigns: readonly { kind: Rung; accounts: number }[]): Promise<void> {
+  const out = join(dir, `w${seed}-${campaigns.map((c) => c.kind).join('-') || 'null'}`);
+  const w = await makeWorld({
+    out,
+    seed,
+    accounts: Number(args.accounts),
+    days: Number(args.days),
+    campaigns,
+    ...(args.texts ? { texts: args.texts } : {}),
+  });
+  const truth = readFileSync(w.files.truth, 'utf8')
+    .trim()
+    .split('\n')
+    .map((l) => JSON.parse(l) as Truth);
+  const store = await openStore({ at: join(out, 'store'), secret: SECRET });
+  try {
+    const d = await run(store, w.files);
+    worlds += 1;
+    tally(d, truth, campaigns);
+    if (Number(args.replay) > 0) for (const c of campaigns) await leaked(store, d, truth, c.kind);
+  } finally {
+    await store.close();
+    rmSync(out, { recursive: true, force: true });
+  }
+}
+
+function tally(d: Dossier, truth: readonly Truth[], campaigns: readonly { kind: Rung }[]): void {
+  const of = new Map(truth.map((t) => [t.account, t]));
+  const named = new Map<string, string>();
+  for (const c of d.campaigns) {
+    const kindsIn = new Map<string, number>();
+    for (const a of c.accounts) {
+      named.set(a.account, c.id);
+      const t = of.get(a.account);
+      const k = t?.campaign ?? `honest`;
+      kindsIn.set(k, (kindsIn.get(k) ?? 0) + 1);
+    }
+    const [top] = [...kindsIn].sort((x, y) => y[1] - x[1]);
+    reliability.push({ confidence: c.confidence, right: top?.[0] !== 'honest' });
+    if (top?.[0] === 'honest') falseCampaigns += 1;
+    if ([...kindsIn].filter(([k, n]) => k !== 'honest' && n >= 3).length > 1) merged += 1;
+  }
+  for (const { kind } of campaigns) {
+    const k = byKind.get(kind) ?? { accounts: 0, named: 0, pieces: [], undecided: 0, precisionWrong: 0, leaked: [], confidence: [] };
+    byKind.set(kind, k);
+    const mine = truth.filter((t) => t.class === kind);
+    k.accounts += mine.length;
+    k.named += mine.filter((t) => named.has(t.account)).length;
+    const pieces = d.campaigns.filter((c) => c.accounts.filter((a) => of.get(a.account)?.class === kind).length >= 3);
+    k.pieces.push(pieces.length);
+    k.confidence.push(...pieces.map((c) => c.confidence));
+    k.precisionWrong += pieces.reduce((x, c) => x + c.accounts.filter((a) => of.get(a.account)?.campaign === null).length, 0);
+    const und = new Set(d.undecided.flatMap((u) => u.accounts.map((a) => a.account)));
+    k.undecided += mine.filter((t) => und.has(t.account)).length;
+  }
+  const hit = new Map<string, Set<string>>();
+  for (const t of truth) {
+    if (t.campaign) continue;
+    const c = byClass.get(t.class) ?? { accounts: 0, named: 0, cohorts: 0 };
+    byClass.set(t.class, c);
+    c.accounts += 1;
+    const id = named.get(t.account);
+    if (id) {
+      c.named += 1;
+      const set = hit.get(t.class) ?? new Set();
+      set.add(id);
+      hit.set(t.class, set);
+    }
+  }
+  for (const [cls, set] of hit) (byClass.get(cls) as { cohorts: number }).cohorts += set.size;
+}
+
+/** Exchanges of a campaign before the first step at which half its accounts are named, as a share of all of them. */
+async function leaked(store: Store, whole: Dossier, truth: readonly Truth[], kind: Rung): Promise<void> {
+  const mine = new Set(truth.filter((t) => t.class === kind).map((t) => t.account));
+  const found = (d: Dossier) =>
+    Math.max(0, ...d.campaigns.map((c) => c.accounts.filter((a) => mine.has(a.account)).length)) >= 0.5 * mine.size;
+  const k = byKind.get(kind) as Tally;
+  if (!found(whole)) {
+    k.leaked.push(1);
+    return;
+  }
+  const names = [...mine];
+  const count = async (until: number) =>
+    Number(
+      (
+        await store.first<{ n: string }>(
+          `SELECT count() AS n FROM exchanges WHERE account IN ({names:Array(String)}) AND time <= fromUnixTimestamp64Milli(toInt64({u:String}), 'UTC')`,
+          { names, u: String(until) },
+        )
+      )?.n ?? 0,
+    );
+  const from = Date.parse(whole.window.from ?? '');
+  const to = Date.parse(whole.window.to ?? '');
+  for (let i = 1; i <= 12; i++) {
+    const until = Math.trunc(from + ((to - from) * i) / 12);
+    if (i === 12 || found(await run(store, null, until))) {
+      k.leaked.push((await count(until)) / (await count(to)));
+      return;
+    }
+  }
+}
+
+const middle = (xs: readonly number[], q: number): string => {
+  const s = [...xs].sort((a, b) => a - b);
+  return s.length === 0 ? '-' : (s[Math.min(s.length - 1, Math.floor(q * s.length))] ?? 0).toFixed(2);
+};
+
+const seeds = args.seeds.split(',').map(Number);
+const size = Number(args.size);
+// Three campaigns a world, so that each rung meets others; each rung once a seed.
+for (const seed of seeds) {
+  for (let i = 0; i < kinds.length; i += 3) {
+    const part = kinds
+      .slice(i, i + 3)
+      .map((kind) => ({ kind, accounts: kind === 'single' ? 1 : kind.startsWith('reseller') ? Math.ceil(size / 2) : size }));
+    process.stderr.write(`seed ${seed}: ${part.map((p) => p.kind).join(', ')}\n`);
+    await world(seed * 10 + i, part);
+  }
+}
+for (let i = 0; i < Number(args.null); i++) {
+  process.stderr.write(`null world ${i + 1}\n`);
+  await world(900_000 + i, []);
+}
+
+const out: string[] = [];
+out.push(
+  `seeds ${args.seeds}; ${args.accounts} honest accounts, ${args.days} days, campaigns of ${size} (resold: ${Math.ceil(size / 2)}), texts ${args.texts ? 'pack' : 'built in'}; ${worlds} worlds, ${args.null} of them without a campaign`,
+  '',
+);
+out.push(
+  '| campaign kind | account recall (95 % Wilson) | undecided | bystanders named | pieces | confidence | leaked before found: median, p90 |',
+  '|---|---|---|---|---|---|---|',
+);
+for (const [kind, k] of byKind) {
+  const [low, high] = wilson(k.named, k.accounts);
+  out.push(
+    `| ${kind} | ${(k.named / k.accounts).toFixed(3)} (${low.toFixed(3)}-${high.toFixed(3)}), n = ${k.accounts} | ${(k.undecided / k.accounts).toFixed(2)} | ${k.precisionWrong} | ${k.pieces.join(' ')} | ${k.confidence.map((c) => c.toFixed(2)).join(' ') || '-'} | ${middle(k.leaked, 0.5)}, ${middle(k.leaked, 0.9)} |`,
+  );
+}
+out.push(
+  '',
+  '| honest class | accounts | named | upper 95 % bound by account (Clopper-Pearson) | campaigns that named them | upper 95 % bound by world |',
+  '|---|---|---|---|---|---|',
+);
+for (const [cls, c] of [...byClass].sort())
+  out.push(
+    `| ${cls} | ${c.accounts} | ${c.named} | ${(100 * clopperPearson(c.named, c.accounts)[1]).toFixed(2)} % | ${c.cohorts} | ${(100 * clopperPearson(Math.min(worlds, c.cohorts), worlds)[1]).toFixed(1)} % |`,
+  );
+out.push('', `false campaigns: ${falseCampaigns} in ${worlds} worlds; campaigns that merged two operators: ${merged}`);
+for (const [low, high] of [
+  [0.5, 0.7],
+  [0.7, 0.9],
+  [0.9, 1.01],
+] as const) {
+  const inside = reliability.filter((r) => r.confidence >= low && r.confidence < high);
+  out.push(`confidence ${low} to ${Math.min(1, high)}: ${inside.filter((r) => r.right).length} right of ${inside.length}`);
+}
+out.push(
+  '',
+  ...(await leakTest({
+    dir,
+    accounts: Number(args.accounts),
+    days: Number(args.days),
+    size,
+    seeds,
+    ...(args.texts ? { texts: args.texts } : {}),
+  })),
+);
+process.stdout.write(`${out.join('\n')}\n`);
+rmSync(dir, { recursive: true, force: true });
