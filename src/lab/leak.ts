@@ -12,7 +12,11 @@ import { makeWorld } from '../world/make.ts';
 interface Row {
   readonly x: number[];
   readonly y: number;
+  readonly cls: string;
 }
+
+/** Honest classes a campaign may hide among; the one it is hardest to tell from counts. */
+const NEAREST = ['builder', 'developer', 'automation', 'batch', 'agent'];
 
 const FIRST: Rung = 'residential';
 
@@ -56,7 +60,7 @@ async function featuresOf(out: string, kind: string): Promise<Row[]> {
       messages: { content: string }[];
     };
     const t = truth.get(e.account);
-    if (!t || (t.class !== kind && t.class !== 'builder')) continue;
+    if (!t || (t.class !== kind && !NEAREST.includes(t.class))) continue;
     const s = stats.get(e.account) ?? {
       n: 0,
       turns: 0,
@@ -94,7 +98,8 @@ async function featuresOf(out: string, kind: string): Promise<Row[]> {
       Math.log(1 + s.chars / s.n),
       1 - s.prompts.size / s.n,
     ];
-    return { y: truth.get(account)?.class === kind ? 1 : 0, x: [...base, ...base.map((v) => v * v)] };
+    const cls = truth.get(account)?.class ?? '';
+    return { cls, y: cls === kind ? 1 : 0, x: [...base, ...base.map((v) => v * v)] };
   });
 }
 
@@ -140,7 +145,7 @@ export async function leakTest(o: {
   seeds: readonly number[];
   texts?: string;
 }): Promise<string[]> {
-  const out = ['| leak test: campaign kind against the honest class builder | AUC, trained on other seeds |', '|---|---|'];
+  const out = ['| leak test: campaign kind against the nearest honest class | AUC, trained on other seeds (class) |', '|---|---|'];
   for (const kind of RUNGS.slice(RUNGS.indexOf(FIRST))) {
     if (kind.startsWith('reseller')) continue;
     process.stderr.write(`leak test: ${kind}\n`);
@@ -153,13 +158,17 @@ export async function leakTest(o: {
         accounts: o.accounts,
         days: o.days,
         campaigns: [{ kind, accounts: o.size }],
-        without: ['casual', 'agent', 'company', 'classroom', 'viral', 'vpn'],
+        without: ['casual', 'company', 'classroom', 'viral', 'vpn'],
         ...(o.texts ? { texts: o.texts } : {}),
       });
       sets.push(await featuresOf(path, kind));
       rmSync(path, { recursive: true, force: true });
     }
-    out.push(`| ${kind} | ${auc([...(sets[0] as Row[]), ...(sets[1] as Row[])], sets[2] as Row[], rng(1)).toFixed(3)} |`);
+    const tries = NEAREST.map((cls) => {
+      const only = (rows: readonly Row[]) => rows.filter((r) => r.y === 1 || r.cls === cls);
+      return { cls, a: auc(only([...(sets[0] as Row[]), ...(sets[1] as Row[])]), only(sets[2] as Row[]), rng(1)) };
+    }).sort((x, y) => x.a - y.a);
+    out.push(`| ${kind} | ${tries[0]?.a.toFixed(3)} (${tries[0]?.cls}) |`);
   }
   return out;
 }

@@ -95,7 +95,7 @@ export function campaign(rung: Rung, s: Scene, t: TextSource, id: string, accoun
         p,
         rung,
         26,
-        () => ({ rhythm: 'human', perDay: 26, from: start, addresses: Array.from({ length: 6 }, () => address(r)) }),
+        () => ({ rhythm: 'human', perDay: r.lognormal(26, 0.4), from: start, addresses: Array.from({ length: 6 }, () => address(r)) }),
         (x) => ({ ...x, ...put(x.text), taken: true }),
       );
     }
@@ -104,14 +104,14 @@ export function campaign(rung: Rung, s: Scene, t: TextSource, id: string, accoun
         p,
         rung,
         26,
-        () => ({ perDay: r.lognormal(26, 0.3), from: start, addresses: Array.from({ length: 6 }, () => address(r)) }),
+        () => ({ perDay: r.lognormal(26, 0.4), from: start, addresses: Array.from({ length: 6 }, () => address(r)) }),
         (x) => ({ ...x, text: r.chance(0.5) ? `${reworded(r)} ${x.text}` : `${x.text} ${reworded(r)}`, taken: true }),
       );
     case 'replay': {
       // Whole sessions, each replayed in another language: the turns of one session stay together.
       const draw = deck(p, expected(p, 26));
       return Array.from({ length: accounts }, () => {
-        const who = builder(s, { perDay: r.lognormal(26, 0.3), turns: 3, from: start });
+        const who = builder(s, { perDay: r.lognormal(26, 0.4), turns: 3, from: start });
         return member(p, rung, who, () => {
           const language = r.int(1, 7);
           const x = draw();
@@ -131,16 +131,17 @@ export function campaign(rung: Rung, s: Scene, t: TextSource, id: string, accoun
     case 'pivot': {
       const put = placed(p);
       const release = s.start + Math.floor(s.days * 0.6) * DAY;
+      const before = r.pick(s.models);
       const draw = deck(p, expected(p, 30));
       return Array.from({ length: accounts }, () => {
-        const who = builder(s, { perDay: r.lognormal(30, 0.2), from: start, model: 'atlas-large' });
+        const who = builder(s, { perDay: r.lognormal(26, 0.4), from: start, model: before });
         return member(p, rung, who, (_n, at) => {
           const x = draw();
           return {
             ...x,
             ...put(x.text),
             taken: true,
-            model: at > release && r.chance(0.5 + Math.min(0.45, (at - release) / (2 * DAY))) ? 'atlas-next' : 'atlas-large',
+            model: at > release && r.chance(0.5 + Math.min(0.45, (at - release) / (2 * DAY))) ? 'atlas-next' : before,
           };
         });
       });
@@ -158,7 +159,7 @@ function residential(p: Plan, start: number): Actor[] {
   const exits = Array.from({ length: p.accounts * 8 }, () => address(r));
   const actors: Actor[] = [];
   const hire = (from: number, to: number, record: Record<string, unknown>) => {
-    const who = builder(s, { perDay: r.lognormal(34, 0.3), from, to, record });
+    const who = builder(s, { perDay: r.lognormal(28, 0.4), from, to, record });
     const cover = interests(r, 0.2);
     actors.push(
       member(

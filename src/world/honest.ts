@@ -34,6 +34,18 @@ const plain = (s: Scene, t: TextSource, p: Persona, cls: string, system?: string
   },
 });
 
+/** A small product's own instruction: as system text, before or after the input, and of any length, as campaigns' are. */
+function productOf(s: Scene): { system?: string; wrap?: (x: string) => string } {
+  const line = product(s.random, s.random.int(1, 5));
+  const where = s.random.int(0, 3);
+  return where === 0 ? { system: line } : { wrap: (x) => (where === 1 ? `${line}\n${x}` : `${x}\n${line}`) };
+}
+
+const made = (s: Scene, t: TextSource, p: Persona, cls: string): Actor => {
+  const { system, wrap } = productOf(s);
+  return plain(s, t, p, cls, system, wrap);
+};
+
 /** Public things that many strangers use: the same in every group. */
 const COMMON = {
   agent: (tool: number) =>
@@ -60,7 +72,7 @@ export const HONEST: Readonly<Record<string, { readonly weight: number; readonly
   builder: {
     weight: 14,
     size: 1,
-    make: (s, t) => [plain(s, t, builder(s), 'builder', product(s.random, s.random.int(2, 5)))],
+    make: (s, t) => [made(s, t, builder(s), 'builder')],
   },
   automation: {
     weight: 5,

@@ -10,6 +10,8 @@ export interface Interests {
   readonly own: readonly string[];
   /** The slice of real texts this account works in, where a text pack is used. */
   readonly lane: number;
+  /** Clauses this account's requests run to, on average. */
+  readonly verbosity: number;
 }
 
 export interface Item {
@@ -31,6 +33,7 @@ export function interests(random: Random, breadth: number): Interests {
     mix: random.dirichlet(FIELDS.length, breadth),
     own: Array.from({ length: random.int(6, 14) }, () => coin((l) => random.pick(l), random.int(1, 3))),
     lane: random.unit(),
+    verbosity: Math.min(7, random.lognormal(2.2, 0.45)),
   };
 }
 
@@ -70,7 +73,7 @@ export class BuiltInTexts implements TextSource {
   honest(who: Interests, random: Random): Item {
     const f = FIELDS[random.weighted(who.mix)] ?? (FIELDS[0] as Field);
     const parts = [`${random.pick(OPENERS)} ${clause(f, who.own, random)}`];
-    for (let n = random.int(0, 4); n > 0; n--) parts.push(clause(f, who.own, random));
+    for (let n = Math.round(random.unit() * 2 * (who.verbosity - 1)); n > 0; n--) parts.push(clause(f, who.own, random));
     if (random.chance(0.25)) parts.push(random.pick(TAILS));
     return { text: `${parts.join(random.chance(0.5) ? ', then ' : '. Also ')}${random.pick(['.', '?', ''])}`, capability: f.capability };
   }
@@ -83,9 +86,11 @@ export class BuiltInTexts implements TextSource {
       ['grading', 'analysis'],
     ]);
     const fields = FIELDS.filter((f) => wanted.includes(f.capability));
+    // As long-winded as one honest account or another: length must not give a campaign away.
+    const verbosity = Math.min(7, random.lognormal(2.2, 0.45));
     return Array.from({ length: size }, () => {
       const f = random.pick(fields);
-      const parts = Array.from({ length: random.int(2, 5) }, () => clause(f, [], random));
+      const parts = Array.from({ length: 1 + Math.round(random.unit() * 2 * (verbosity - 1)) }, () => clause(f, [], random));
       return {
         text: `${random.pick(['Write', 'Work out', 'Design', 'Explain', 'Derive', 'Produce'])} a way to ${parts.join('; ')}.`,
         capability: f.capability,
