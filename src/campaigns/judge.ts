@@ -42,7 +42,7 @@ export interface JudgeOptions {
   readonly progress?: (said: string, done: number, all: number) => void;
 }
 
-const LIMITS = { look: 120, honestSample: 300, membersMin: 5, suspectBits: -4, crispBits: -6, farShare: 0.8 } as const;
+const LIMITS = { look: 120, honestSample: 150, membersMin: 5, suspectBits: -4, crispBits: -6, worthBits: -7, farShare: 0.8 } as const;
 
 /** Link -> cohort -> test -> membership -> verdict. Seeded; no I/O of its own but the scoped cells it is given. */
 export async function judge(t: Table, o: JudgeOptions): Promise<Judgement> {
@@ -87,7 +87,7 @@ export async function judge(t: Table, o: JudgeOptions): Promise<Judgement> {
     const fresh = x.c.accounts.filter((a) => !taken.has(a)).length;
     if (fresh < COHORT.accountsMin || fresh < 0.5 * x.c.accounts.length) continue;
     const own = apart(k, x.c, clean, learned, honest, suspects.length);
-    const one = settle(t, k, x.c, x.f, scopes.get(x.c) ?? null, own.learned, own.honest, refs.accounts, taken, o);
+    const one = settle(t, k, x, scopes.get(x.c) ?? null, own.learned, own.honest, refs.accounts, taken, o);
     cases.push(one);
     // A cohort that is merely as different as others are settles nothing for other cohorts its accounts are in.
     const settled = one.verdict === 'look-alike' ? one.rivals.some((r) => r.fits && mechanism(r)) : one.verdict !== 'nothing';
@@ -185,8 +185,7 @@ async function look(t: Table, k: Kin, c: Candidate, o: JudgeOptions, scopes: Map
 function settle(
   t: Table,
   k: Kin,
-  c: Candidate,
-  before: Facts,
+  { c, f: before, bits }: { readonly c: Candidate; readonly f: Facts; readonly bits: number },
   scope: View | null,
   learned: Learned,
   honest: Honest,
@@ -198,9 +197,13 @@ function settle(
   let members: Judged[] = accounts.map((account) => ({ account, membership: 0.5, share: Number.NaN, low: 0, high: 1 }));
   let facts = accounts.length === c.accounts.length ? before : factsOf(t, accounts, k.mu, narrowed(scope, accounts));
   const carries = carried(t, c);
-  // Only cohorts that are not plainly heterogeneous are worth the work of sharing out members.
+  // Only cohorts that something speaks for, and that are not plainly heterogeneous, are worth the work of sharing out members.
   const half = 0.5 * accounts.length;
-  if (t.hasText && ((facts.deck?.rho ?? 1) < honest.rhoMedian || facts.ties.scaffold.tied > half || facts.ties.network.tied > half)) {
+  if (
+    bits > LIMITS.worthBits &&
+    t.hasText &&
+    ((facts.deck?.rho ?? 1) < honest.rhoMedian || facts.ties.scaffold.tied > half || facts.ties.network.tied > half)
+  ) {
     for (let round = 0; round < 4; round++) {
       const judged = share(t, k, accounts, scope, carries, refs, taken, facts);
       // A grant of the provider's clears an account: it may be part of what a case is about, never of who is named.

@@ -10,7 +10,8 @@ export interface Neighbours {
 const PROJECTED = 64;
 /** Below this many accounts every pair is looked at in the projected space; above it, inverted lists keep the work near n^1.5. */
 const EXACT_MAX = 4_000;
-const PROBES = 10;
+const PROBES = 6;
+const POOL_MAX = 1_600;
 
 /**
  * Approximate nearest neighbours by cosine of unit vectors: a seeded random projection (Johnson and Lindenstrauss, 1984) to 64
@@ -70,7 +71,7 @@ function project(vectors: Float32Array, active: readonly number[], random: () =>
   return out;
 }
 
-/** Lists of points by their nearest of sqrt(n) sampled points; a query looks into its ten nearest lists. */
+/** Lists of points by their nearest of sqrt(n) sampled points; a query looks into its six nearest lists. */
 function inverted(low: Float32Array, n: number, random: () => number): (i: number) => Int32Array {
   const c = Math.ceil(Math.sqrt(n));
   const centres = Int32Array.from({ length: c }, () => Math.floor(random() * n));
@@ -83,7 +84,7 @@ function inverted(low: Float32Array, n: number, random: () => number): (i: numbe
   for (let i = 0; i < n; i++) (lists[near(i, 1)[0] as number] as number[]).push(i);
   return (i) => {
     const out: number[] = [];
-    for (const x of near(i, PROBES)) for (const j of lists[x] as number[]) if (out.length < 4_000) out.push(j);
+    for (const x of near(i, PROBES)) for (const j of lists[x] as number[]) if (out.length < POOL_MAX) out.push(j);
     return Int32Array.from(out);
   };
 }

@@ -95,6 +95,8 @@ async function finding(store: Store, t: Table, c: Case, population: Record<strin
   const last = Math.max(...members.map((x) => x.row?.last ?? 0));
   const exchanges = members.reduce((x, m) => x + (m.row?.n ?? 0) * (Number.isNaN(m.m.share) ? 1 : m.m.share), 0);
   const whole = members.reduce((x, m) => x + (m.row?.n ?? 0), 0);
+  // Cover traffic is not loot: what was taken is scaled to the campaign's part of its members' exchanges.
+  const part = whole > 0 ? exchanges / whole : 1;
   const hidden = concealment(t, c);
   const mix = rounded(mixOf([...texts.values()].map((x) => ({ text: x.text, tools: x.place.tools }))));
   const joined = new Map<string, number>();
@@ -143,9 +145,9 @@ async function finding(store: Store, t: Table, c: Case, population: Record<strin
     models: loot.models,
     loot: {
       exchanges: Math.round(exchanges),
-      distinct_items: loot.items,
-      output_tokens: loot.output,
-      reasoning_tokens: loot.reasoning,
+      distinct_items: Math.round(loot.items * part),
+      output_tokens: Math.round(loot.output * part),
+      reasoning_tokens: Math.round(loot.reasoning * part),
       days: days.length,
     },
     evidence,

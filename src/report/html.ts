@@ -14,7 +14,7 @@ table{border-collapse:collapse;width:100%;font-size:13.5px}th,td{text-align:left
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.axes{display:flex;gap:12px;flex-wrap:wrap}.axes div{flex:1 1 150px}.big{font-size:24px;font-weight:650}
 svg text{fill:var(--ink);font:12px system-ui,sans-serif}svg .s{fill:var(--soft)}.up{fill:var(--up)}.down{fill:var(--down)}.zero{stroke:var(--line)}
 .mask summary{cursor:pointer;color:var(--soft)}pre{white-space:pre-wrap;word-break:break-word;background:var(--bg);border:1px solid var(--line);border-radius:6px;padding:8px;max-height:240px;overflow:auto}
-details>summary{cursor:pointer}.scroll{max-height:420px;overflow:auto}code{font-size:13px}
+details>summary{cursor:pointer}.scroll{max-height:420px;overflow:auto}code{font-size:13px}td a,td:first-child{white-space:nowrap}
 @media print{.scroll{max-height:none}body{max-width:none}section{break-before:page}.mask{display:none}details:not([open])>*{display:none}}`;
 
 /** Bits that add up to each confidence, as a waterfall: where a row starts is what the rows above it came to. */
@@ -41,7 +41,7 @@ function waterfall(list: readonly Evidence[]): string {
     return `<g><title>${e(r.reason)}</title><text x="${left - 8}" y="${y + 12}" text-anchor="end">${e(r.signal)}</text><rect class="${r.bits > 0 ? 'up' : 'down'}" x="${a.toFixed(1)}" y="${y}" width="${Math.max(1.5, b - a).toFixed(1)}" height="15" rx="2"/><text class="s" x="${(b + 5).toFixed(1)}" y="${y + 12}">${r.bits > 0 ? '+' : ''}${r.bits.toFixed(1)}</text></g>`;
   });
   const h = rows.length * 22 + 34;
-  return `<svg viewBox="0 0 ${W} ${h}" width="100%" role="img" aria-label="evidence in bits"><line class="zero" x1="${x(0)}" x2="${x(0)}" y1="0" y2="${h - 22}"/>${bars.join('')}<text x="${left - 8}" y="${h - 8}" text-anchor="end" font-weight="650">sum</text><text x="${x(sum) + 5}" y="${h - 8}">${sum.toFixed(1)} bits = ${(1 / (1 + 2 ** -sum)).toFixed(3)}</text></svg>`;
+  return `<svg viewBox="0 0 ${W} ${h}" width="100%" role="img" aria-label="evidence in bits"><line class="zero" x1="${x(0)}" x2="${x(0)}" y1="0" y2="${h - 22}"/>${bars.join('')}<text x="${left - 8}" y="${h - 8}" text-anchor="end" font-weight="650">sum</text><text x="${Math.min(x(sum) + 5, W - 150).toFixed(1)}" y="${h - 8}">${sum.toFixed(1)} bits = ${(1 / (1 + 2 ** -sum)).toFixed(3)}</text></svg>`;
 }
 
 function timeline(f: Finding): string {

@@ -4,11 +4,11 @@ import { when } from './accounts.ts';
 /** Part of each account's distinct opening prompts that at least one other account sent too, by account index. */
 export async function repeatedShares(store: Store, index: ReadonlyMap<string, number>, until: number | null): Promise<Float64Array> {
   const rows = await store.rows<{ a: string; r: number }>(
-    `SELECT leftPad(hex(acct), 16, '0') AS a, countIf(more) / count() AS r FROM (
-      SELECT arrayJoin(accts) AS acct, length(accts) > 1 AS more FROM (
-        SELECT groupUniqArray(1000)(acct) AS accts FROM ${store.all('exchanges')} AS e WHERE opening AND prompt != 0 ${when(until)} GROUP BY prompt
-      )
-    ) GROUP BY acct`,
+    // Two hashes a prompt tell whether more than one account sent it; only those prompts are looked up again.
+    `SELECT leftPad(hex(acct), 16, '0') AS a, uniqExactIf(prompt, prompt GLOBAL IN (
+        SELECT prompt FROM ${store.all('exchanges')} AS e WHERE opening AND prompt != 0 ${when(until)} GROUP BY prompt HAVING min(acct) != max(acct)
+      )) / uniqExact(prompt) AS r
+    FROM ${store.all('exchanges')} AS e WHERE opening AND prompt != 0 ${when(until)} GROUP BY acct`,
     until === null ? {} : { until: String(until) },
   );
   const out = new Float64Array(index.size);
