@@ -8,7 +8,7 @@ import type { ReadOptions } from './formats/read.ts';
 import type { Coverage, Dossier } from './model/dossier.ts';
 import { StillwatchError } from './model/errors.ts';
 import { assemble } from './report/assemble.ts';
-import { type FileCoverage, ingest } from './store/ingest.ts';
+import { alreadyRead, type FileCoverage, ingest } from './store/ingest.ts';
 import { accountRecords, accountRows, type Scope } from './store/queries/accounts.ts';
 import { profileCells, stopWords } from './store/queries/profiles.ts';
 import { repeatedShares } from './store/queries/repeats.ts';
@@ -51,6 +51,11 @@ async function read(store: Store, o: ScanOptions): Promise<FileCoverage[]> {
   const out: FileCoverage[] = [];
   for (const [i, input] of o.inputs.entries()) {
     o.progress?.(`reading ${input.name}`, i, o.inputs.length);
+    const before = await alreadyRead(store, input);
+    if (before) {
+      out.push(before);
+      continue;
+    }
     const format = o.inputFormat ? formatById(o.inputFormat) : input.parquet ? formatById('canonical') : recognise(sampleLines(input));
     const failed = (state: FileCoverage['state'], note: string) =>
       out.push({ name: input.name, format: format?.id ?? '', state, lines: 0, accepted: 0, rejected: 0, duplicates: 0, note });

@@ -33,28 +33,42 @@ export interface IngestOptions extends ReadOptions {
 const BOM = `'\\xEF\\xBB\\xBF'`;
 const clean = `if(startsWith(line, ${BOM}), substring(line, 4), line)`;
 
+interface Known {
+  readonly path_id: number;
+  readonly state: string;
+  readonly lines: string;
+  readonly format: string;
+}
+
+const known = (store: Store, input: Input): Promise<Known | undefined> =>
+  store.first<Known>(
+    `SELECT path_id, state, lines, format FROM files WHERE fingerprint = {f:String} ORDER BY at DESC, state = 'started' LIMIT 1`,
+    { f: input.fingerprint },
+  );
+
+/** What is known of an input that an earlier scan of this store read to its end; null when there is something to read. */
+export async function alreadyRead(store: Store, input: Input): Promise<FileCoverage | null> {
+  const before = await known(store, input);
+  if (!before || before.state === 'started') return null;
+  return {
+    name: input.name,
+    format: before.format,
+    state: 'already_read',
+    lines: Number(before.lines),
+    accepted: 0,
+    rejected: 0,
+    duplicates: 0,
+    note: 'read by an earlier scan of this store',
+  };
+}
+
 /**
  * Reads one input into the store. Safe to repeat: an exchange already there (by account and id) is not added again,
  * and a run that was interrupted is completed by the next.
  */
 export async function ingest(store: Store, input: Input, format: Format, o: IngestOptions): Promise<FileCoverage> {
-  const known = await store.rows<{ path_id: number; state: string; lines: string; format: string }>(
-    `SELECT path_id, state, lines, format FROM files WHERE fingerprint = {f:String} ORDER BY at DESC LIMIT 1`,
-    { f: input.fingerprint },
-  );
-  const before = known[0];
+  const before = await known(store, input);
   const base = { name: input.name, format: format.id };
-  if (before && (before.state === 'done' || before.state === 'truncated')) {
-    return {
-      ...base,
-      state: 'already_read',
-      lines: Number(before.lines),
-      accepted: 0,
-      rejected: 0,
-      duplicates: 0,
-      note: 'read by an earlier scan of this store',
-    };
-  }
   const id = before?.path_id ?? Number((await store.first<{ n: string }>('SELECT max(path_id) + 1 AS n FROM files'))?.n ?? 1);
   const note = before ? 'an earlier scan was interrupted here; completed now' : '';
   const log = (state: string, lines: number) =>

@@ -6,7 +6,7 @@ import { formatById, recognise } from '../../src/formats/index.ts';
 import { inspect, sampleLines } from '../../src/formats/input.ts';
 import type { Dossier } from '../../src/model/dossier.ts';
 import { type ScanOptions, scan } from '../../src/scan.ts';
-import { type FileCoverage, ingest } from '../../src/store/ingest.ts';
+import { alreadyRead, type FileCoverage, ingest } from '../../src/store/ingest.ts';
 import { openStore } from '../../src/store/open.ts';
 import type { Store } from '../../src/store/store.ts';
 
@@ -55,6 +55,8 @@ export const jsonl = (rows: readonly unknown[]): string =>
 /** Reads one file into a store the way a scan does. */
 export async function take(store: Store, path: string, format?: string): Promise<FileCoverage> {
   const input = inspect(path, path);
+  const before = await alreadyRead(store, input);
+  if (before) return before;
   const f = format ? formatById(format) : recognise(sampleLines(input));
   if (!f) throw new Error('unrecognised');
   return ingest(store, input, f, { spool: temp(), keepRejects: true });
