@@ -114,7 +114,13 @@ export function inspect(name: string, path: string): Input {
     stat = statSync(path);
     head = slice(path, 0, Math.min(HEAD, stat.size));
   } catch (cause) {
-    throw new StillwatchError('E_READ', `cannot be read: ${messageOf(cause)}`, 'check its permissions', { cause });
+    const gone = (cause as { code?: string }).code === 'ENOENT';
+    throw new StillwatchError(
+      gone ? 'E_NOT_FOUND' : 'E_READ',
+      gone ? `there is no file ${name}` : `${name} cannot be read: ${messageOf(cause)}`,
+      gone ? 'check the path' : 'check its permissions',
+      { cause },
+    );
   }
   if (head.length === 0) throw new StillwatchError('E_EMPTY', 'the file is empty', 'nothing to do');
   if (head[0] === 0xff && head[1] === 0xfe)
