@@ -132,6 +132,7 @@ async function sketches(store: Store, o: ScanOptions): Promise<Table> {
     records,
     hasRecords: records.some((r) => r !== null),
     hasText,
+    stop,
     profiles: profiles(rows.length, cells),
     values: shared,
     repeated,
@@ -141,14 +142,16 @@ async function sketches(store: Store, o: ScanOptions): Promise<Table> {
 async function test(store: Store, t: Table, o: ScanOptions): Promise<Judgement> {
   const until = o.until ?? null;
   const index = new Map(t.rows.map((r, i) => [r.acct, i]));
-  const stop = t.hasText ? await stopWords(store, until) : [];
   return judge(t, {
     seed: o.seed,
     confidenceMin: o.confidenceMin,
     scoped: async (accounts, values) => {
       const scope: Scope = { accounts: accounts.map((a) => t.rows[a]?.acct ?? ''), scaffold: values.map((v) => t.values[v]?.value ?? '') };
       const rows = await accountRows(store, until, scope);
-      return { cells: await profileCells(store, index, stop, until, scope), rows: new Map(rows.map((r) => [index.get(r.acct) ?? -1, r])) };
+      return {
+        cells: await profileCells(store, index, t.stop, until, scope),
+        rows: new Map(rows.map((r) => [index.get(r.acct) ?? -1, r])),
+      };
     },
     ...(o.without ? { without: o.without } : {}),
     ...(o.progress ? { progress: o.progress } : {}),

@@ -26,7 +26,8 @@ export interface Deck {
 export const BUCKETINGS = 8;
 export const BUCKETS = 64;
 export const DIMENSIONS = BUCKETINGS * BUCKETS;
-const VOLUME_CAP = 200;
+/** No account weighs more than this many items: a cohort is its members, not the busiest of them. */
+export const VOLUME_CAP = 200;
 
 /**
  * rho over the cells of a cohort, averaged over bucketings (which are one piece of evidence: they correlate), with a

@@ -75,14 +75,15 @@ const total = (list: readonly Row[], axis: string): number => list.reduce((x, r)
 export function learn(nulls: readonly Facts[], unexplained = 0): Learned {
   const models = new Map<string, unknown>();
   for (const s of SIGNALS) models.set(s.id, s.learn(nulls, unexplained));
+  const books = nulls.length < 20 ? [] : nulls.map((f) => rows(f, models, new Set()));
   const overlap = (axis: string): number => {
-    if (nulls.length < 20) return 0;
+    if (books.length === 0) return 0;
     // A sum of bits is an e-value only if 2^sum averages to at most one under the null; what is above is taken off again.
     // Robust: the highest 3 % of null cohorts may be a campaign's own fragments and are left out (references are trimmed).
-    const logs = nulls
-      .map((f) => Math.min(12, total(rows(f, models, new Set()), axis)))
+    const logs = books
+      .map((book) => Math.min(12, total(book, axis)))
       .sort((x, y) => x - y)
-      .slice(0, -Math.ceil(0.03 * nulls.length));
+      .slice(0, -Math.ceil(0.03 * books.length));
     const top = Math.max(...logs);
     const avg = top + Math.log2(logs.reduce((x, l) => x + 2 ** (l - top), 0) / logs.length);
     return Math.max(0, avg);

@@ -1,4 +1,5 @@
-import { BUCKETINGS, BUCKETS, type Cell, DIMENSIONS } from './deck.ts';
+import { BUCKETINGS, BUCKETS, type Cell, DIMENSIONS, VOLUME_CAP } from './deck.ts';
+import { type Tally, tally } from './profile.ts';
 import { clamp, LOG2E, probability, quantile } from './stats.ts';
 import type { Table } from './table.ts';
 
@@ -76,27 +77,15 @@ export function shareOf(
 export class Pool {
   private readonly sums = new Float64Array(DIMENSIONS);
   private total = 0;
-  private readonly own = new Map<number, { counts: Float64Array; n: number }>();
+  private readonly own: ReadonlyMap<number, Tally>;
 
   constructor(cells: readonly Cell[]) {
-    for (const c of cells) {
-      let o = this.own.get(c.account);
-      if (!o) {
-        o = { counts: new Float64Array(DIMENSIONS), n: 0 };
-        this.own.set(c.account, o);
-      }
-      o.n += c.buckets.length / BUCKETINGS;
-      for (let i = 0; i < c.buckets.length; i++) {
-        const d = (i % BUCKETINGS) * BUCKETS + (c.buckets[i] as number);
-        o.counts[d] = (o.counts[d] as number) + 1;
-      }
-    }
+    this.own = tally(cells);
     for (const o of this.own.values()) this.add(o, 1);
   }
 
-  private add(o: { counts: Float64Array; n: number }, sign: number): void {
-    // No account weighs more than 200 items: the pool is the members', not the busiest member's.
-    const w = (sign * Math.min(o.n, 200)) / Math.max(1, o.n);
+  private add(o: Tally, sign: number): void {
+    const w = (sign * Math.min(o.n, VOLUME_CAP)) / Math.max(1, o.n);
     this.total += w * o.n;
     for (let d = 0; d < DIMENSIONS; d++) this.sums[d] = (this.sums[d] as number) + w * (o.counts[d] as number);
   }

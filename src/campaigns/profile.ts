@@ -1,4 +1,4 @@
-import { BUCKETINGS, BUCKETS, type Cell, DIMENSIONS } from './deck.ts';
+import { BUCKETINGS, BUCKETS, type Cell, DIMENSIONS, VOLUME_CAP } from './deck.ts';
 
 /** Content of every account: counts of its items over hashed buckets, and the cells (account, stratum) they came from. */
 export interface Profiles {
@@ -25,8 +25,6 @@ export function profiles(accounts: number, cells: readonly Cell[]): Profiles {
   return { accounts, items, counts, cells, byAccount };
 }
 
-const CAP = 200;
-
 /** Mean bucket shares of a set of accounts, each weighted by its items up to a cap: one heavy account is not the mean. */
 export function centre(p: Profiles, accounts: Iterable<number>, equal = false): Float64Array {
   const out = new Float64Array(DIMENSIONS);
@@ -34,7 +32,7 @@ export function centre(p: Profiles, accounts: Iterable<number>, equal = false): 
   for (const a of accounts) {
     const n = p.items[a] as number;
     if (n < 1) continue;
-    const w = equal ? 1 : Math.min(n, CAP);
+    const w = equal ? 1 : Math.min(n, VOLUME_CAP);
     total += w;
     for (let d = 0; d < DIMENSIONS; d++) out[d] = (out[d] as number) + (w * (p.counts[a * DIMENSIONS + d] as number)) / n;
   }
@@ -62,9 +60,14 @@ export function directions(p: Profiles, mu: Float64Array, itemsMin: number): Flo
   return out;
 }
 
-/** Unbiased squared distance between a cohort's pooled content and the population's, averaged over bucketings. */
-export function distance(cells: readonly Cell[], mu: Float64Array): number {
-  const byAccount = new Map<number, { n: number; counts: Float64Array }>();
+export interface Tally {
+  n: number;
+  readonly counts: Float64Array;
+}
+
+/** Items and bucket counts of each account in some cells. */
+export function tally(cells: readonly Cell[]): Map<number, Tally> {
+  const byAccount = new Map<number, Tally>();
   for (const c of cells) {
     let o = byAccount.get(c.account);
     if (!o) {
@@ -77,10 +80,16 @@ export function distance(cells: readonly Cell[], mu: Float64Array): number {
       o.counts[d] = (o.counts[d] as number) + 1;
     }
   }
+  return byAccount;
+}
+
+/** Unbiased squared distance between a cohort's pooled content and the population's, averaged over bucketings. */
+export function distance(cells: readonly Cell[], mu: Float64Array): number {
+  const byAccount = tally(cells);
   const q = new Float64Array(DIMENSIONS);
   let total = 0;
   for (const o of byAccount.values()) {
-    const w = Math.min(o.n, CAP);
+    const w = Math.min(o.n, VOLUME_CAP);
     total += w;
     for (let d = 0; d < DIMENSIONS; d++) q[d] = (q[d] as number) + (w * (o.counts[d] as number)) / o.n;
   }

@@ -8,6 +8,8 @@ export interface Table {
   readonly records: readonly (AccountRecord | null)[];
   readonly hasRecords: boolean;
   readonly hasText: boolean;
+  /** Hashes of words too common to tell subjects apart, by which all content here was profiled. */
+  readonly stop: readonly number[];
   readonly profiles: Profiles;
   readonly values: readonly SharedValue[];
   /** Values of each account: indices into `values`, and that account's sightings. */

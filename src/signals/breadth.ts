@@ -1,18 +1,11 @@
-import { LOG2E, logNormalPdf, median, spread } from '../campaigns/stats.ts';
-import { cap, notApplicable, outcomeOf, reference, type Signal } from './signal.ts';
-
-interface BreadthModel {
-  readonly mean: number;
-  readonly sd: number;
-  readonly m: number;
-  readonly values: readonly number[];
-}
+import { LOG2E, logNormalPdf } from '../campaigns/stats.ts';
+import { cap, type LogModel, learnLogs, notApplicable, outcomeOf, reference, type Signal } from './signal.ts';
 
 /**
  * How alike two items of one account are (W of the deck test). A product keeps to its subject; an account that works off a pool
  * made to train a model often covers it all, though about as many campaigns deal one narrow source. Judged against honest cohorts of the same kind of use.
  */
-export const breadthSignal: Signal<BreadthModel> = {
+export const breadthSignal: Signal<LogModel> = {
   id: 'breadth',
   title: 'Breadth of each account',
   axis: 'extraction',
@@ -23,13 +16,7 @@ export const breadthSignal: Signal<BreadthModel> = {
     const single = nulls.filter((f) => f.singleUse.k >= 0.7 * f.singleUse.n);
     const from = single.length >= 8 ? single : nulls;
     const values = from.map((f) => f.deck?.within ?? Number.NaN).filter((x) => x > 0);
-    const logs = values.map(Math.log);
-    return {
-      mean: logs.length ? median(logs) : Math.log(0.08),
-      sd: Math.max(0.3, logs.length > 4 ? spread(logs) : 0.5),
-      m: values.length,
-      values,
-    };
+    return learnLogs(values, 0.08, 0.3);
   },
   weigh: (facts, model) => {
     const w = facts.deck?.within;

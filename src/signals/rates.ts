@@ -1,17 +1,10 @@
-import { LOG2E, logNormalPdf, median, spread } from '../campaigns/stats.ts';
-import { cap, notApplicable, outcomeOf, reference, type Signal } from './signal.ts';
-
-interface RatesModel {
-  readonly mean: number;
-  readonly sd: number;
-  readonly m: number;
-  readonly values: readonly number[];
-}
+import { LOG2E, logNormalPdf } from '../campaigns/stats.ts';
+import { cap, type LogModel, learnLogs, notApplicable, outcomeOf, reference, type Signal } from './signal.ts';
 
 /** Workers of one operator hug one budget: an even deal leaves a ln-spread of a quarter, honest customers one of about one. */
 const EVEN = { mean: Math.log(0.25), sd: 0.6 } as const;
 
-export const ratesSignal: Signal<RatesModel> = {
+export const ratesSignal: Signal<LogModel> = {
   id: 'even-rates',
   title: 'Even daily rates',
   axis: 'coordination',
@@ -20,13 +13,7 @@ export const ratesSignal: Signal<RatesModel> = {
   needs: [],
   learn: (nulls) => {
     const values = nulls.map((f) => f.rateSpread).filter((x) => Number.isFinite(x) && x > 0);
-    const logs = values.map(Math.log);
-    return {
-      mean: logs.length ? median(logs) : Math.log(0.9),
-      sd: Math.max(0.25, logs.length > 4 ? spread(logs) : 0.5),
-      m: values.length,
-      values,
-    };
+    return learnLogs(values, 0.9, 0.25);
   },
   weigh: (facts, model) => {
     if (!Number.isFinite(facts.rateSpread)) return notApplicable('fewer than four members are active on three days');

@@ -1,5 +1,5 @@
 import type { Facts } from '../campaigns/facts.ts';
-import { clamp, fitBeta, LOG2E, logBetaBinomial, logSumExp, quantile } from '../campaigns/stats.ts';
+import { clamp, fitBeta, LOG2E, logBetaBinomial, logSumExp, median, quantile, spread } from '../campaigns/stats.ts';
 import type { Axis, Family, Outcome } from '../model/dossier.ts';
 
 export type Need = 'text' | 'accounts' | 'addresses' | 'clients';
@@ -54,6 +54,24 @@ export const notApplicable = (reason: string): Firing => ({ outcome: 'not applic
 export const outcomeOf = (bits: number): Outcome => (bits >= 1 ? 'fired' : 'quiet');
 
 export const percent = (x: number): string => `${(100 * x).toFixed(x < 0.1 && x > 0 ? 1 : 0)} %`;
+
+export interface LogModel {
+  readonly mean: number;
+  readonly sd: number;
+  readonly m: number;
+  readonly values: readonly number[];
+}
+
+/** A robust normal over the logarithm of positive null figures; `typical` and a spread of 0.5 stand in where there are too few. */
+export function learnLogs(values: readonly number[], typical: number, sdMin: number): LogModel {
+  const logs = values.map(Math.log);
+  return {
+    mean: logs.length ? median(logs) : Math.log(typical),
+    sd: Math.max(sdMin, logs.length > 4 ? spread(logs) : 0.5),
+    m: values.length,
+    values,
+  };
+}
 
 /** Members of a cohort that show a trait. */
 export interface Count {

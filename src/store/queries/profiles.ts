@@ -17,13 +17,13 @@ export async function stopWords(store: Store, until: number | null): Promise<num
     `SELECT w FROM (
       SELECT w, sum(c / n) AS share FROM (
         SELECT acct, w, count() AS c, any(n) AS n FROM (
-          SELECT acct, any(words) AS ws, prompt FROM ${store.all('exchanges')} AS e WHERE opening AND notEmpty(words) AND intDiv(acct, 1048576) % ${every} = 0 ${when(until)} GROUP BY acct, prompt LIMIT 120 BY acct
+          SELECT acct, any(words) AS ws, prompt FROM ${store.all('exchanges')} AS e WHERE opening AND notEmpty(words) AND intDiv(acct, 1048576) % ${every} = 0 ${when(until)} GROUP BY acct, prompt ORDER BY acct, prompt LIMIT 120 BY acct
         ) AS i ARRAY JOIN ws AS w
         INNER JOIN (SELECT acct, least(120, uniqExact(prompt)) AS n FROM ${store.all('exchanges')} AS e WHERE opening AND notEmpty(words) ${when(until)} GROUP BY acct) AS t USING (acct)
         GROUP BY acct, w
       ) GROUP BY w
     ) WHERE share > {stop:Float64} * (SELECT greatest(uniq(acct), 1) FROM ${store.all('exchanges')} AS e WHERE opening AND notEmpty(words) AND intDiv(acct, 1048576) % ${every} = 0 ${when(until)})
-    ORDER BY share DESC LIMIT 2000`,
+    ORDER BY share DESC, w LIMIT 2000`,
     { ...params, stop: PROFILE.stopShare },
   );
   return rows.map((r) => Number(r.w));
@@ -52,12 +52,12 @@ export async function profileCells(
 SELECT reinterpretAsUInt64(acct) AS a, stratum, groupArrayArray(buckets) AS list FROM (
   SELECT acct, it.1 AS stratum, arrayFilter(w -> NOT has(own, w) ${stopped}, it.2) AS kept, arrayMap(b -> toUInt8(b), [${minima}]) AS buckets
   FROM (
-    SELECT acct, groupArraySample(${PROFILE.itemsPerAccount}, 1)((stratum, ws)) AS items, length(items) AS n,
+    SELECT acct, groupArray((stratum, ws)) AS items, length(items) AS n,
       arrayReduce('sumMap', arrayMap(i -> i.2, items), arrayMap(i -> arrayWithConstant(length(i.2), toUInt32(1)), items)) AS df,
       arrayFilter((w, c) -> n >= 4 AND c > n * ${PROFILE.ownShare}, df.1, df.2) AS own
     FROM (
       SELECT acct, prompt, any(words) AS ws, toUInt16(any(script) * 64 + toRelativeWeekNum(min(time)) % 64) AS stratum
-      FROM ${store.all('exchanges')} AS e WHERE opening AND notEmpty(words) ${within(scope)} ${when(until)} GROUP BY acct, prompt
+      FROM ${store.all('exchanges')} AS e WHERE opening AND notEmpty(words) ${within(scope)} ${when(until)} GROUP BY acct, prompt ORDER BY acct, prompt LIMIT ${PROFILE.itemsPerAccount} BY acct
     ) GROUP BY acct
   ) ARRAY JOIN items AS it
   WHERE notEmpty(kept)

@@ -32,8 +32,9 @@ interface Row {
 
 const collect = (kind: ValueKind, rows: readonly Row[], index: ReadonlyMap<string, number>): SharedValue[] =>
   rows.map((r) => {
-    const accounts = Int32Array.from(r.accts, (a) => index.get(a) ?? -1);
-    return { kind, value: r.v, accounts, counts: Float64Array.from(r.counts, Number) };
+    // The engine lists accounts as its threads meet them; what is built on the list must not depend on that.
+    const pairs = r.accts.map((a, i) => [index.get(a) ?? -1, Number(r.counts[i])] as const).sort((x, y) => x[0] - y[0]);
+    return { kind, value: r.v, accounts: Int32Array.from(pairs, (p) => p[0]), counts: Float64Array.from(pairs, (p) => p[1]) };
   });
 
 /** Columns of an exchange that can tie accounts, with what makes a sighting. */
@@ -56,7 +57,7 @@ export async function sharedColumns(store: Store, index: ReadonlyMap<string, num
     const rows = await store.rows<Row>(
       `SELECT v, groupArray(${VALUE.accountsMax})(a) AS accts, groupArray(${VALUE.accountsMax})(c) AS counts FROM (
         SELECT leftPad(hex(acct), 16, '0') AS a, ${c.sql} AS v, count() AS c FROM ${store.all('exchanges')} AS e WHERE (${c.where}) ${when(until)} GROUP BY acct, v
-      ) GROUP BY v HAVING count() >= ${VALUE.accountsMin} AND count() < ${VALUE.accountsMax} ORDER BY count() DESC LIMIT ${VALUE.valuesMax}`,
+      ) GROUP BY v HAVING count() >= ${VALUE.accountsMin} AND count() < ${VALUE.accountsMax} ORDER BY count() DESC, v LIMIT ${VALUE.valuesMax}`,
       until === null ? {} : { until: String(until) },
     );
     out.push(...collect(c.kind, rows, index));
@@ -69,7 +70,7 @@ export async function sharedScaffolds(store: Store, index: ReadonlyMap<string, n
   const rows = await store.rows<Row>(
     `SELECT leftPad(hex(h), 16, '0') AS v, groupArray(${VALUE.accountsMax})(a) AS accts, groupArray(${VALUE.accountsMax})(c) AS counts FROM (
       SELECT leftPad(hex(acct), 16, '0') AS a, h, count() AS c FROM ${store.all('exchanges')} AS e ARRAY JOIN scaffold AS h WHERE 1 ${when(until)} GROUP BY acct, h HAVING c >= ${VALUE.scaffoldSightingsMin}
-    ) GROUP BY h HAVING count() >= ${VALUE.accountsMin} AND count() < ${VALUE.accountsMax} ORDER BY count() DESC LIMIT ${VALUE.valuesMax}`,
+    ) GROUP BY h HAVING count() >= ${VALUE.accountsMin} AND count() < ${VALUE.accountsMax} ORDER BY count() DESC, v LIMIT ${VALUE.valuesMax}`,
     until === null ? {} : { until: String(until) },
   );
   return collect('scaffold', rows, index);
