@@ -2,6 +2,8 @@ import { type Judgement, judge } from './campaigns/judge.ts';
 import { profiles } from './campaigns/profile.ts';
 import { recordValues, type Table, table } from './campaigns/table.ts';
 import { readAccounts } from './formats/accounts.ts';
+import { canonical, canonicalRow } from './formats/canonical.ts';
+import type { Format } from './formats/format.ts';
 import { formatById, recognise } from './formats/index.ts';
 import { type Input, sampleLines, type Unreadable } from './formats/input.ts';
 import type { ReadOptions } from './formats/read.ts';
@@ -56,7 +58,7 @@ async function read(store: Store, o: ScanOptions): Promise<FileCoverage[]> {
       out.push(before);
       continue;
     }
-    const format = o.inputFormat ? formatById(o.inputFormat) : input.parquet ? formatById('canonical') : recognise(sampleLines(input));
+    const format = formatOf(input, o.inputFormat);
     const failed = (state: FileCoverage['state'], note: string) =>
       out.push({ name: input.name, format: format?.id ?? '', state, lines: 0, accepted: 0, rejected: 0, duplicates: 0, note });
     if (!format) {
@@ -90,6 +92,13 @@ async function read(store: Store, o: ScanOptions): Promise<FileCoverage[]> {
       note: `${u.code}: ${u.reason}`,
     });
   return out;
+}
+
+function formatOf(input: Input, named: string | undefined): Format | null {
+  if (named !== undefined && named !== canonical.id) return formatById(named);
+  if (input.parquet) return canonicalRow;
+  const seen = recognise(sampleLines(input));
+  return named === undefined || seen === canonicalRow ? seen : canonical;
 }
 
 async function readAccountRecords(store: Store, o: ScanOptions): Promise<void> {

@@ -146,7 +146,7 @@ describe('files', () => {
       await store.command(
         `INSERT INTO FUNCTION file('${path}', 'Parquet') SELECT toString(number) AS id, '2026-05-04T10:00:00Z' AS time, 'a' AS account, 'm' AS model, '[{"role":"user","content":"Name five rivers of the north"}]' AS messages FROM numbers(9)`,
       );
-      expect(await take(store, path, 'canonical')).toMatchObject({ accepted: 9, rejected: 0, lines: 9 });
+      expect(await take(store, path, 'canonical-row')).toMatchObject({ accepted: 9, rejected: 0, lines: 9 });
       expect(Number((await store.first<{ n: string }>('SELECT countIf(chars > 0) AS n FROM exchanges'))?.n)).toBe(9);
     });
   });

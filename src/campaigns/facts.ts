@@ -167,8 +167,7 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
     },
     verified: records.filter((r) => r?.verification === 'business' || r?.verification === 'id').length / Math.max(1, accounts.length),
     licensed: records.filter((r) => r?.labels.includes('approved:synthetic-data')).length / Math.max(1, accounts.length),
-    resale:
-      rows.filter((r) => r.channel === 'reseller' || r.channel === 'marketplace' || r.end_users >= 20).length / Math.max(1, rows.length),
+    resale: rows.filter((r) => r.resold > 0.5 || r.end_users >= 20).length / Math.max(1, rows.length),
     lifetimeDays: quantile(
       rows.map((r) => (r.last - r.first) / DAY),
       0.9,

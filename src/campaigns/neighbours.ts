@@ -7,38 +7,65 @@ export interface Neighbours {
   readonly cosine: Float32Array;
 }
 
-const PROJECTED = 64;
-/** Below this many accounts every pair is looked at in the projected space; above it, inverted lists keep the work near n^1.5. */
+/** 32-bit words of a signature: one sign bit a dimension. */
+const WORDS = DIMENSIONS / 32;
+/** Words that the first sieve looks at: more where every pair is. */
+const SIEVE = { all: 8, lists: 4 } as const;
+/** Below this many accounts every pair is sieved; above it, inverted lists keep the work near n^1.5. */
 const EXACT_MAX = 4_000;
-const PROBES = 6;
-const POOL_MAX = 1_600;
+const PROBES = 8;
+const POOL_MAX = 2_000;
 
 /**
- * Approximate nearest neighbours by cosine of unit vectors: a seeded random projection (Johnson and Lindenstrauss, 1984) to 64
- * dimensions finds candidates, by inverted lists over sampled centroids where there are many accounts; the exact cosine ranks them.
+ * Approximate nearest neighbours by cosine of unit vectors. Each vector is rotated at random (signs and Walsh-Hadamard transforms, Andoni et al. 2015)
+ * and kept as 512 sign bits, whose Hamming distance grows with the angle (Charikar, 2002). Where there are many accounts, inverted lists over sampled
+ * centroids give the candidates; a part of the bits sieves them, all bits sieve what is left, and the exact cosine ranks the last few.
  */
 export function neighbours(vectors: Float32Array, active: readonly number[], k: number, random: () => number): Neighbours {
   const accounts = vectors.length / DIMENSIONS;
   const n = active.length;
-  const low = project(vectors, active, random);
   const ids = new Int32Array(accounts * k).fill(-1);
   const cosine = new Float32Array(accounts * k);
-  const keep = Math.min(n, k * 4);
-  const lists = n > EXACT_MAX ? inverted(low, n, random) : null;
-  const all = Int32Array.from({ length: n }, (_, i) => i);
-  const scores = new Float64Array(n);
+  const words = n > EXACT_MAX ? SIEVE.lists : SIEVE.all;
+  const signs = signatures(vectors, active, random);
+  const lists = inverted(signs, n, random);
+  // Points in the order of their lists, their sieve words side by side: a list is one run of memory.
+  const sieve = new Uint32Array(n * words);
+  lists.order.forEach((i, at) => {
+    for (let w = 0; w < words; w++) sieve[at * words + w] = signs[i * WORDS + w] as number;
+  });
+  const pool = new Int32Array(n);
+  const away = new Uint16Array(n);
+  const own = new Uint32Array(WORDS);
   for (let i = 0; i < n; i++) {
-    const pool = lists ? lists(i) : all;
-    const m = pool.length;
-    for (let x = 0; x < m; x++) scores[x] = dot(low, i * PROJECTED, low, (pool[x] as number) * PROJECTED, PROJECTED);
-    const best = top(scores, m, Math.min(keep, m));
+    for (let w = 0; w < WORDS; w++) own[w] = signs[i * WORDS + w] as number;
+    let m = 0;
+    for (let p = 0; p < lists.probes; p++) {
+      const list = lists.nearest[i * lists.probes + p] as number;
+      const end = Math.min(lists.starts[list + 1] as number, (lists.starts[list] as number) + (n > EXACT_MAX ? POOL_MAX - m : n));
+      for (let at = lists.starts[list] as number; at < end; at++) {
+        const j = lists.order[at] as number;
+        if (j === i) continue;
+        let d = 0;
+        for (let w = 0; w < words; w++) d += ones(((own[w] as number) ^ (sieve[at * words + w] as number)) | 0);
+        pool[m] = j;
+        away[m++] = d;
+      }
+    }
+    m = nearest(pool, away, m, k * 5);
+    for (let x = 0; x < m; x++) {
+      let d = 0;
+      const at = (pool[x] as number) * WORDS;
+      for (let w = 0; w < WORDS; w++) d += ones(((own[w] as number) ^ (signs[at + w] as number)) | 0);
+      away[x] = d;
+    }
+    m = nearest(pool, away, m, Math.ceil(k * (n > EXACT_MAX ? 1.5 : 2.5)));
     const a = active[i] as number;
-    const exact = best
-      .map((x) => pool[x] as number)
-      .filter((j) => j !== i)
-      .map((j) => ({ b: active[j] as number, c: dot(vectors, a * DIMENSIONS, vectors, (active[j] as number) * DIMENSIONS, DIMENSIONS) }))
-      .sort((x, y) => y.c - x.c || x.b - y.b);
-    for (let x = 0; x < Math.min(k, exact.length); x++) {
+    const exact = Array.from({ length: m }, (_, x) => {
+      const b = active[pool[x] as number] as number;
+      return { b, c: dot(vectors, a * DIMENSIONS, vectors, b * DIMENSIONS, DIMENSIONS) };
+    }).sort((x, y) => y.c - x.c || x.b - y.b);
+    for (let x = 0; x < Math.min(k, m); x++) {
       const e = exact[x] as (typeof exact)[number];
       ids[a * k + x] = e.b;
       cosine[a * k + x] = e.c;
@@ -53,71 +80,113 @@ export function dot(a: Float32Array, at: number, b: Float32Array, bt: number, n:
   return s;
 }
 
-function project(vectors: Float32Array, active: readonly number[], random: () => number): Float32Array {
-  const signs = Float32Array.from({ length: DIMENSIONS * PROJECTED }, () => (random() < 0.5 ? -1 : 1));
-  const out = new Float32Array(active.length * PROJECTED);
+/** Bits set in a 32-bit word. */
+function ones(word: number): number {
+  let x = word - ((word >>> 1) & 0x55555555);
+  x = (x & 0x33333333) + ((x >>> 2) & 0x33333333);
+  return Math.imul((x + (x >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+}
+
+const HISTOGRAM = new Int32Array(DIMENSIONS + 1);
+
+/** Keeps the `most` smallest distances in front, ties by place; returns how many were kept. */
+function nearest(pool: Int32Array, away: Uint16Array, m: number, most: number): number {
+  if (m <= most) return m;
+  HISTOGRAM.fill(0);
+  for (let x = 0; x < m; x++) {
+    const d = away[x] as number;
+    HISTOGRAM[d] = (HISTOGRAM[d] as number) + 1;
+  }
+  let limit = 0;
+  let below = 0;
+  while (below + (HISTOGRAM[limit] as number) < most) below += HISTOGRAM[limit++] as number;
+  let ties = most - below;
+  let kept = 0;
+  for (let x = 0; x < m; x++) {
+    const d = away[x] as number;
+    if (d > limit || (d === limit && ties-- <= 0)) continue;
+    pool[kept] = pool[x] as number;
+    away[kept++] = d;
+  }
+  return kept;
+}
+
+function signatures(vectors: Float32Array, active: readonly number[], random: () => number): Uint32Array {
+  const flips = Float32Array.from({ length: 2 * DIMENSIONS }, () => (random() < 0.5 ? -1 : 1));
+  const out = new Uint32Array(active.length * WORDS);
+  const v = new Float32Array(DIMENSIONS);
   active.forEach((a, i) => {
-    for (let d = 0; d < DIMENSIONS; d++) {
-      const v = vectors[a * DIMENSIONS + d] as number;
-      if (v === 0) continue;
-      for (let j = 0; j < PROJECTED; j++)
-        out[i * PROJECTED + j] = (out[i * PROJECTED + j] as number) + v * (signs[d * PROJECTED + j] as number);
+    for (let d = 0; d < DIMENSIONS; d++) v[d] = (vectors[a * DIMENSIONS + d] as number) * (flips[d] as number);
+    hadamard(v);
+    for (let d = 0; d < DIMENSIONS; d++) v[d] = (v[d] as number) * (flips[DIMENSIONS + d] as number);
+    hadamard(v);
+    for (let w = 0; w < WORDS; w++) {
+      let bits = 0;
+      for (let b = 0; b < 32; b++) if ((v[w * 32 + b] as number) > 0) bits |= 1 << b;
+      out[i * WORDS + w] = bits;
     }
-    let norm = 0;
-    for (let j = 0; j < PROJECTED; j++) norm += (out[i * PROJECTED + j] as number) ** 2;
-    const inv = norm > 0 ? 1 / Math.sqrt(norm) : 0;
-    for (let j = 0; j < PROJECTED; j++) out[i * PROJECTED + j] = (out[i * PROJECTED + j] as number) * inv;
   });
   return out;
 }
 
-/** Lists of points by their nearest of sqrt(n) sampled points; a query looks into its six nearest lists. */
-function inverted(low: Float32Array, n: number, random: () => number): (i: number) => Int32Array {
-  const c = Math.ceil(Math.sqrt(n));
-  const centres = Int32Array.from({ length: c }, () => Math.floor(random() * n));
-  const lists: number[][] = Array.from({ length: c }, () => []);
-  const score = new Float64Array(c);
-  const near = (i: number, most: number) => {
-    for (let x = 0; x < c; x++) score[x] = dot(low, i * PROJECTED, low, (centres[x] as number) * PROJECTED, PROJECTED);
-    return top(score, c, most);
-  };
-  for (let i = 0; i < n; i++) (lists[near(i, 1)[0] as number] as number[]).push(i);
-  return (i) => {
-    const out: number[] = [];
-    for (const x of near(i, PROBES)) for (const j of lists[x] as number[]) if (out.length < POOL_MAX) out.push(j);
-    return Int32Array.from(out);
-  };
-}
-
-/** Indices of the `most` largest of the first n scores, by a bounded heap. */
-function top(scores: Float64Array, n: number, most: number): number[] {
-  const heap: number[] = [];
-  const s = (i: number) => scores[heap[i] as number] as number;
-  const swap = (i: number, j: number) => {
-    const x = heap[i] as number;
-    heap[i] = heap[j] as number;
-    heap[j] = x;
-  };
-  for (let i = 0; i < n; i++) {
-    if (heap.length < most) {
-      heap.push(i);
-      for (let at = heap.length - 1; at > 0; ) {
-        const up = (at - 1) >> 1;
-        if (s(up) <= s(at)) break;
-        swap(up, at);
-        at = up;
-      }
-    } else if ((scores[i] as number) > s(0)) {
-      heap[0] = i;
-      for (let at = 0; ; ) {
-        let least = at;
-        if (2 * at + 1 < most && s(2 * at + 1) < s(least)) least = 2 * at + 1;
-        if (2 * at + 2 < most && s(2 * at + 2) < s(least)) least = 2 * at + 2;
-        if (least === at) break;
-        swap(least, at);
-        at = least;
+/** Walsh-Hadamard transform in place, without the scale: only signs are read from it. */
+function hadamard(v: Float32Array): void {
+  for (let h = 1; h < v.length; h *= 2) {
+    for (let i = 0; i < v.length; i += 2 * h) {
+      for (let j = i; j < i + h; j++) {
+        const x = v[j] as number;
+        const y = v[j + h] as number;
+        v[j] = x + y;
+        v[j + h] = x - y;
       }
     }
   }
-  return heap;
+}
+
+interface Lists {
+  readonly order: Int32Array;
+  readonly starts: Int32Array;
+  readonly probes: number;
+  /** points x probes: the lists to look into. */
+  readonly nearest: Int32Array;
+}
+
+/** Lists of points by their nearest of sqrt(n) sampled points; a query looks into its nearest lists. */
+function inverted(signs: Uint32Array, n: number, random: () => number): Lists {
+  const c = n > EXACT_MAX ? Math.ceil(Math.sqrt(n)) : 1;
+  const probes = Math.min(PROBES, c);
+  const centres = Int32Array.from({ length: c }, () => Math.floor(random() * n));
+  const found = new Int32Array(n * probes);
+  const pool = new Int32Array(c);
+  const away = new Uint16Array(c);
+  const sizes = new Int32Array(c + 1);
+  for (let i = 0; i < n && c > 1; i++) {
+    for (let x = 0; x < c; x++) {
+      let d = 0;
+      const at = (centres[x] as number) * WORDS;
+      for (let w = 0; w < WORDS; w++) d += ones(((signs[i * WORDS + w] as number) ^ (signs[at + w] as number)) | 0);
+      pool[x] = x;
+      away[x] = d;
+    }
+    const m = nearest(pool, away, c, probes);
+    // The nearest one first: it is the point's own list.
+    const sorted = Array.from({ length: m }, (_, x) => x).sort((x, y) => (away[x] as number) - (away[y] as number));
+    sorted.forEach((x, p) => {
+      found[i * probes + p] = pool[x] as number;
+    });
+  }
+  for (let i = 0; i < n; i++) {
+    const l = (found[i * probes] as number) + 1;
+    sizes[l] = (sizes[l] as number) + 1;
+  }
+  for (let l = 1; l <= c; l++) sizes[l] = (sizes[l] as number) + (sizes[l - 1] as number);
+  const next = sizes.slice();
+  const order = new Int32Array(n);
+  for (let i = 0; i < n; i++) {
+    const l = found[i * probes] as number;
+    const at = next[l] as number;
+    order[at] = i;
+    next[l] = at + 1;
+  }
+  return { order, starts: sizes, probes, nearest: found };
 }

@@ -3,19 +3,19 @@ import { type Format, has } from './format.ts';
 export const canonical: Format = {
   id: 'canonical',
   title: 'Stillwatch exchange records (JSON Lines)',
-  detect: (r) => (has(r, 'id', 'time', 'account', 'model') === 4 ? 1 : has(r, 'time', 'account') === 2 ? 0.6 : 0),
+  detect: (r) =>
+    typeof r['messages'] === 'string' ? 0 : has(r, 'id', 'time', 'account', 'model') === 4 ? 1 : has(r, 'time', 'account') === 2 ? 0.6 : 0,
   tuple: `Tuple(id String, time String, account String, model String, messages Array(Tuple(role String, content String)), content_state String,
     organization String, workspace String, end_user String, end_user_source String, channel String, ip String, user_agent String, ja4 String, asn String,
     api_key String, endpoint String, params String, system String, tools String, conversation String, turn UInt32, input_tokens UInt64, output_tokens UInt64,
     reasoning_tokens UInt64, stop_reason String, status UInt16, latency_ms Float64)`,
-  failed: `first.id = '' AND first.account = '' AND first.time = ''`,
+  holds: `notEmpty(concat(r.id, r.account, r.time))`,
   columns: {
     id: 'r.id',
     time: 'r.time',
     account: 'r.account',
     model: 'r.model',
-    // Columns of a table or of Parquet often hold the list as JSON text.
-    messages: `if(notEmpty(r.messages), r.messages, JSONExtract(JSONExtractString(record, 'messages'), 'Array(Tuple(role String, content String))'))`,
+    messages: 'r.messages',
     content_state: 'r.content_state',
     organization: 'r.organization',
     workspace: 'r.workspace',
@@ -41,4 +41,14 @@ export const canonical: Format = {
     latency_ms: 'r.latency_ms',
   },
   accountHint: 'account',
+};
+
+/** The same record as a table or a Parquet file often holds it: `messages` as JSON text in a column. */
+export const canonicalRow: Format = {
+  ...canonical,
+  id: 'canonical-row',
+  title: 'Stillwatch exchange records whose messages are JSON text (rows of a table, Parquet)',
+  detect: (r) => (typeof r['messages'] === 'string' && has(r, 'time', 'account') === 2 ? 1 : 0),
+  tuple: canonical.tuple.replace('messages Array(Tuple(role String, content String))', 'messages String'),
+  columns: { ...canonical.columns, messages: `JSONExtract(r.messages, 'Array(Tuple(role String, content String))')` },
 };

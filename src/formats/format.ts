@@ -44,8 +44,8 @@ export interface Format {
   /** SQL that turns `line` into an Array(String) of records, for formats that put several in one line. */
   readonly explode?: string;
   readonly tuple: string;
-  /** SQL over `first` that is true when the parser made nothing of the line: cheaper than comparing every element. */
-  readonly failed?: string;
+  /** SQL over `r` that is true when the parser made something of the line: cheaper than comparing every element. */
+  readonly holds?: string;
   /** SQL aliases over `r` and `record` that several columns share, separated by commas. */
   readonly prepare?: string;
   readonly columns: Partial<Record<Column, string>>;

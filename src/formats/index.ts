@@ -1,5 +1,5 @@
 import { StillwatchError } from '../model/errors.ts';
-import { canonical } from './canonical.ts';
+import { canonical, canonicalRow } from './canonical.ts';
 import { type Format, object } from './format.ts';
 import { helicone } from './helicone.ts';
 import { langfuse } from './langfuse.ts';
@@ -8,7 +8,7 @@ import { openinference } from './openinference.ts';
 import { otel } from './otel.ts';
 import { provider } from './provider.ts';
 
-export const FORMATS: readonly Format[] = [canonical, otel, litellm, provider, langfuse, helicone, openinference];
+export const FORMATS: readonly Format[] = [canonical, canonicalRow, otel, litellm, provider, langfuse, helicone, openinference];
 
 export function formatById(id: string): Format {
   const found = FORMATS.find((f) => f.id === id);

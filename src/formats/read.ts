@@ -3,13 +3,15 @@ import { COLUMNS, type Column, type Format } from './format.ts';
 /** Times outside these bounds are absurd in a log of a language model. */
 export const TIME_BOUNDS = ['2015-01-01 00:00:00', '2100-01-01 00:00:00'] as const;
 
-/** Escapes of unpaired surrogates make the whole record unreadable to the parser; only lines that failed pay for this. */
+/** Escapes of unpaired surrogates and broken UTF-8 make the whole record unreadable to the parser; only such lines pay for being mended. */
 const MENDED = `replaceRegexpAll(replaceRegexpAll(toValidUTF8(line), '\\\\\\\\u[dD][89abAB][0-9a-fA-F]{2}\\\\\\\\u[dD][c-fC-F][0-9a-fA-F]{2}', '\\\\\\\\ufffd'), '\\\\\\\\u[dD][89abcdefABCDEF][0-9a-fA-F]{2}', '\\\\\\\\ufffd')`;
 
 /** A dotted path of the user's as JSONExtract arguments: `meta.user` or `meta["a.b"].id`. */
 export function jsonPath(path: string): string[] {
   return [...path.matchAll(/\["([^"]+)"\]|([^.[\]]+)/g)].map((m) => m[1] ?? m[2] ?? '');
 }
+
+const BROKEN = `(multiSearchAny(line, ['\\\\ud', '\\\\uD']) OR NOT isValidUTF8(line)) AND NOT isValidJSON(line)`;
 
 const quote = (s: string): string => `'${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 
@@ -48,19 +50,18 @@ export function readSelect(format: Format, source: string, options: ReadOptions 
     : source;
   return `
 SELECT ${renamed.join(', ')}, trimBoth(${account}) AS account, at, row, tool_count, line,
-  multiIf(
-    NOT parsed, if(JSONType(line) IN ('Array', 'Int64', 'UInt64', 'Double', 'String', 'Bool'), 'not_an_object', 'not_json'),
-    c_id = '', 'no_id', isNull(at), if(c_time = '', 'no_time', 'bad_time'),
-    at < toDateTime64('${TIME_BOUNDS[0]}', 3, 'UTC') OR at > toDateTime64('${TIME_BOUNDS[1]}', 3, 'UTC'), 'absurd_time',
-    account = '', 'no_account', '') AS reason
+  /* The first of these that holds; not a multiIf, whose branches run late and so parse the line again for each. */
+  ['', 'no_account', 'absurd_time', 'bad_time', 'no_time', 'no_id', 'not_json'][1 + greatest(
+    account = '', 2 * ifNull(at < toDateTime64('${TIME_BOUNDS[0]}', 3, 'UTC') OR at > toDateTime64('${TIME_BOUNDS[1]}', 3, 'UTC'), 0),
+    3 * isNull(at), 4 * (c_time = ''), 5 * (c_id = ''), 6 * (NOT parsed))] AS why,
+  if(why = 'not_json' AND JSONType(line) IN ('Array', 'Int64', 'UInt64', 'Double', 'String', 'Bool'), 'not_an_object', why) AS reason
 FROM (
   SELECT *, ${format.prepare ? `${format.prepare}, ` : ''}${columns.join(', ')},
     coalesce(parseDateTime64BestEffortOrNull(c_time, 3, 'UTC'), if(match(c_time, '^[0-9]{13}$'), fromUnixTimestamp64Milli(toInt64OrZero(c_time), 'UTC'), NULL)) AS at,
     toUInt16(if(c_tools = '', 0, JSONLength(c_tools))) AS tool_count
   FROM (
-    SELECT row, line, first, ${format.failed ?? 'first = empty_record'} AS failed, if(failed, JSONExtract(${MENDED} AS mended, ${quote(format.tuple)}), first) AS r, if(failed, mended, line) AS record,
-      startsWith(trimLeft(record), '{') AND (NOT failed OR r != empty_record OR JSONType(record) = 'Object') AS parsed
-    FROM (SELECT row, line, JSONExtract(line, ${quote(format.tuple)}) AS first, JSONExtract('{}', ${quote(format.tuple)}) AS empty_record FROM (${lines}))
+    SELECT row, record AS line, record, JSONExtract(record, ${quote(format.tuple)}) AS r, least(startsWith(trimLeft(record), '{'), if(${format.holds ?? `r != JSONExtract('{}', ${quote(format.tuple)})`}, 1, JSONType(record) = 'Object')) AS parsed
+    FROM (SELECT row, if(${BROKEN}, ${MENDED}, line) AS record FROM (${lines}))
   )
 )`;
 }

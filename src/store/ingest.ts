@@ -9,7 +9,7 @@ import type { Format } from '../formats/format.ts';
 import { type Input, inspect } from '../formats/input.ts';
 import { type ReadOptions, readSelect } from '../formats/read.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
-import { sketchSelect } from './sketch.ts';
+import { SKETCH_SETTINGS, sketchSelect } from './sketch.ts';
 import { engineError, type Params, type Shard, type Store } from './store.ts';
 
 /** What was read of one file. */
@@ -90,7 +90,7 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
   let source = input;
   let truncated = '';
   try {
-    await load(store, source, format, id, o);
+    await load(store, source, format, id, 'exchanges', o);
   } catch (error) {
     const failure = engineError(error);
     if (input.compression === 'none' || failure.code !== 'E_ENGINE') throw failure;
@@ -98,10 +98,16 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
     const unpacked = await unpack(input, o.spool);
     truncated = `the compressed stream is damaged: ${unpacked.reason}; what could be unpacked was read`;
     source = inspect(input.name, unpacked.path);
-    await load(store, source, format, id, o);
+    await load(store, source, format, id, 'exchanges', o);
   }
-  const lines = await countLines(store, source, format);
-  const now = await counts(store, id);
+  let lines = (await countAll(store, source, format)) ?? (await countLines(store, source, format));
+  let now = await counts(store, id);
+  if (now.accepted !== lines) {
+    // Some lines are blank, no exchange, or one that is there already: only now is the input read for what was rejected.
+    lines = await countLines(store, source, format);
+    await load(store, source, format, id, 'rejects', o);
+    now = await counts(store, id);
+  }
   const accepted = now.accepted - held.accepted;
   const rejected = now.rejected - held.rejected;
   await log(truncated ? 'truncated' : 'done', lines);
@@ -125,31 +131,35 @@ async function counts(store: Store, id: number): Promise<{ accepted: number; rej
   return { accepted: await one('exchanges'), rejected: await one('rejects') };
 }
 
-async function load(store: Store, input: Input, format: Format, id: number, o: IngestOptions): Promise<void> {
+/** Which rows of an input a statement is about. */
+type Part = 'exchanges' | 'rejects';
+
+async function load(store: Store, input: Input, format: Format, id: number, part: Part, o: IngestOptions): Promise<void> {
   const params: Params = { ...store.secret, id, path: input.path };
   if (store.kind === 'embedded') {
     const source = input.parquet
       ? `SELECT _row_number AS row, formatRowNoNewline('JSONEachRow', *) AS line FROM file({path:String}, 'Parquet') WHERE _path = {path:String}`
       : `SELECT _row_number AS row, ${clean} AS line FROM (SELECT _row_number, line FROM file({path:String}, 'LineAsString', 'line String', '${input.compression}') WHERE _path = {path:String} AND line NOT IN ('', '\\r'))`;
-    await store.everywhere(await statement(store, source, format, o, ''), params);
+    await store.everywhere(await statement(store, source, format, part, o, ''), params);
     return;
   }
   const lines = input.parquet ? await parquetLines(input, o.spool) : input;
   for (const [i, shard] of store.shards.entries()) {
-    const mine = store.shards.length > 1 ? `if(reason = '', acct, key) % ${store.shards.length} = ${i}` : '';
+    const own = part === 'exchanges' ? 'acct' : 'key';
+    const mine = store.shards.length > 1 ? `${own} % ${store.shards.length} = ${i}` : '';
     const source = `SELECT row, ${clean} AS line FROM (SELECT rowNumberInAllBlocks() AS row, line FROM input('line String')) WHERE line NOT IN ('', '\\r')`;
-    await post(shard, `${await statement(store, source, format, o, mine)} FORMAT LineAsString`, params, lines);
+    await post(shard, `${await statement(store, source, format, part, o, mine)} FORMAT LineAsString`, params, lines);
   }
 }
 
-async function statement(store: Store, source: string, format: Format, o: IngestOptions, mine: string): Promise<string> {
-  const head = o.keepRejects ? `if(reason = '', '', substring(toValidUTF8(line), 1, 300))` : `''`;
-  const read = `SELECT * EXCEPT line, {id:UInt32} AS path_id, ${head} AS head FROM (${readSelect(format, source, o)})`;
-  const fresh = (await store.rowsEverywhere<{ n: string }>('SELECT count() AS n FROM exchanges')).every((r) => r.n === '0');
-  const where = [fresh ? '' : `key NOT IN (SELECT key FROM exchanges)`, `key NOT IN (SELECT key FROM rejects)`, mine]
-    .filter(Boolean)
-    .join(' AND ');
-  return `INSERT INTO intake SELECT * FROM (${sketchSelect(read)}) WHERE ${where} LIMIT 1 BY key`;
+async function statement(store: Store, source: string, format: Format, part: Part, o: IngestOptions, mine: string): Promise<string> {
+  const read = `SELECT *, {id:UInt32} AS path_id FROM (${readSelect(format, source, o)})`;
+  const held = (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM ${part}`)).some((r) => r.n !== '0');
+  const where = (own: string) => [own, held ? `key NOT IN (SELECT key FROM ${part})` : '', mine].filter(Boolean).join(' AND ');
+  if (part === 'exchanges')
+    return `INSERT INTO exchanges SETTINGS ${SKETCH_SETTINGS}, max_insert_threads = 2 SELECT * EXCEPT reason FROM (${sketchSelect(`SELECT * EXCEPT line FROM (${read})`)}) WHERE ${where(`reason = ''`)} LIMIT 1 BY key`;
+  const head = o.keepRejects ? 'substring(toValidUTF8(line), 1, 300)' : `''`;
+  return `INSERT INTO rejects SETTINGS ${SKETCH_SETTINGS} SELECT cityHash64(path_id, row, 'reject') AS key, path_id, row, reason, ${head} AS head FROM (${read}) WHERE ${where(`reason != ''`)}`;
 }
 
 /** Streams a file to a server as it is; the server unpacks it. */
@@ -165,7 +175,6 @@ async function post(shard: Shard, sql: string, params: Params, input: Input): Pr
   // One reader: row numbers are those of the file.
   for (const [k, v] of Object.entries({
     input_format_parallel_parsing: '0',
-    max_insert_threads: '1',
     max_threads: '1',
     enable_named_columns_in_function_tuple: '0',
     max_memory_usage: '5000000000',
@@ -195,6 +204,16 @@ async function post(shard: Shard, sql: string, params: Params, input: Input): Pr
   }
   const body = await response.text();
   if (!response.ok) throw engineError(new Error(body.slice(0, 2000)));
+}
+
+/** All lines, blank ones too, where the engine can tell without looking into them; null where it cannot. */
+async function countAll(store: Store, input: Input, format: Format): Promise<number | null> {
+  if (store.kind !== 'embedded' || format.explode || input.parquet) return null;
+  const r = await store.first<{ n: string }>(
+    `SELECT count() AS n FROM file({path:String}, 'LineAsString', 'line String', '${input.compression}')`,
+    { path: input.path },
+  );
+  return Number(r?.n ?? 0);
 }
 
 async function countLines(store: Store, input: Input, format: Format): Promise<number> {

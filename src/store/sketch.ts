@@ -26,14 +26,18 @@ const BLANK = '\t';
 const sqlString = (s: string): string =>
   `'${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('\r', '\\r').replaceAll('\t', '\\t').replaceAll('\n', '\\n')}'`;
 
+/** Scripts without blanks: pairs of characters stand for words. */
+const bigrams = (norm: string): string =>
+  `concat(replaceRegexpAll(substringUTF8(${norm}, 1, 512), '(..)', '\\\\1 '), ' ', replaceRegexpAll(substringUTF8(${norm}, 2, 512), '(..)', '\\\\1 '))`;
+
+const ASCII_FROM = UPPER + DIGITS + ENDS + BLANK;
+const ASCII_TO = UPPER.toLowerCase() + '0'.repeat(DIGITS.length) + '\n'.repeat(ENDS.length) + ' '.repeat(BLANK.length);
+
 /** Lower case, digits alike, sentence ends as line ends: so that a fixed sentence hashes alike wherever it stands. */
-function normalise(text: string): string {
-  const from = UPPER + DIGITS + ENDS + BLANK;
-  const to = UPPER.toLowerCase() + '0'.repeat(DIGITS.length) + '\n'.repeat(ENDS.length) + ' '.repeat(BLANK.length);
-  const ascii = `translate(${text}, ${sqlString(from)}, ${sqlString(to)})`;
-  // Full stops of scripts that have their own.
-  return `if(script >= 2, replaceRegexpAll(lowerUTF8(${ascii}), '[。！？؟।]', '\\n'), ${ascii})`;
-}
+const ascii = (text: string): string => `translate(${text}, ${sqlString(ASCII_FROM)}, ${sqlString(ASCII_TO)})`;
+
+/** The same for scripts with letters and full stops of their own. */
+const wide = (ascii: string): string => `if(script >= 2, replaceRegexpAll(lowerUTF8(${ascii}), '[。！？؟।]', '\\n'), ${ascii})`;
 
 const keyed = (x: string): string => `sipHash64Keyed(({k0:UInt64}, {k1:UInt64}), ${x})`;
 const cut = (text: string, head: number, tail: number): string =>
@@ -48,9 +52,18 @@ const blockText = (c: string): string => {
      ${c})`;
 };
 
-/** Placeholders of redaction are looked for once a row; only rows that hold one pay for looking at each sentence. */
 const segmentHashes = (norm: string): string =>
-  `arrayMap(s -> cityHash64(s), arrayFilter(s -> length(s) >= ${SKETCH.segmentBytesMin}, if(position(${norm}, 'redacted') = 0, arrayMap(s -> trimBoth(s), splitByChar('\\n', ${norm})), arrayFilter(s -> position(s, 'redacted') = 0, arrayMap(s -> trimBoth(s), splitByChar('\\n', ${norm}))))))`;
+  `arrayMap(s -> cityHash64(s), arrayFilter(s -> length(s) >= ${SKETCH.segmentBytesMin}, arrayMap(s -> trimBoth(s), splitByChar('\\n', ${norm}))))`;
+
+/** Without sentences that hold a placeholder of redaction. */
+const kept = (norm: string): string =>
+  `arrayStringConcat(arrayFilter(s -> position(s, 'redacted') = 0, splitByChar('\\n', ${norm})), '\\n')`;
+
+/** Normalised text. Plain text takes one pass: only other scripts and redacted text pay for theirs. */
+const normalise = (plain: string): string => `if(script < 2 AND position(${plain}, 'redacted') = 0, ${plain}, ${kept(wide(plain))})`;
+
+const hashes = (tokens: string): string =>
+  `arrayFilter((h, w) -> h <= bound AND length(w) >= ${SKETCH.wordBytesMin} AND length(w) <= ${SKETCH.wordBytesMax}, arrayMap(w -> cityHash64(w), ${tokens}), ${tokens})`;
 
 /** Elicitation marks, one bit each; their weight comes from how rare they are in the population, not from the list. */
 const MARKS = { reasoning: 1, rubric: 2, obfuscated: 4 } as const;
@@ -76,19 +89,22 @@ const STEMS = {
 
 const NEEDLES = `[${[...STEMS.reasoning, ...STEMS.rubric].map((x) => `'${x}'`).join(',')}]`;
 
-// One search for both lists: the first needle found tells which mark it is. Text in code words or base64 has hardly any blanks: cheaper than a
-// pattern, and the same for every alphabet with blanks.
+// One search for both lists: the needle found tells which mark it is. Text in code words or base64 has hardly any words for its length: cheaper
+// than a pattern, and the same for every alphabet with blanks.
 const marks = `bitOr(multiIf(needle = 0, 0, needle <= ${STEMS.reasoning.length}, ${MARKS.reasoning}, ${MARKS.rubric}),
-    if(script < 2 AND length(text) > 200 AND countSubstrings(text, ' ') * 40 < length(text), ${MARKS.obfuscated}, 0))`;
+    if(script < 2 AND length(text) > 200 AND length(tokens) * 20 < length(text), ${MARKS.obfuscated}, 0))`;
+
+/** Steps are run one after the other, each once: merged, the engine parses the line again wherever a branch is taken late. */
+export const SKETCH_SETTINGS = 'query_plan_merge_expressions = 0, compile_expressions = 0';
 
 /**
  * The SELECT that turns canonical columns into sketched rows. `source` yields the canonical columns of
- * `formats/format.ts` plus `path_id`, `row`, `head` and `reason` ('' for a readable record).
+ * `formats/format.ts` plus `path_id`, `row` and `reason` ('' for a readable record).
  */
 export function sketchSelect(source: string): string {
   return `
 SELECT
-  if(reason = '', sipHash64Keyed(({i0:UInt64}, {i1:UInt64}), cityHash64(account, '\\0', id)), cityHash64(path_id, row, 'reject')) AS key,
+  sipHash64Keyed(({i0:UInt64}, {i1:UInt64}), cityHash64(account, '\\0', id)) AS key,
   id, account, cityHash64(account) AS acct, assumeNotNull(at) AS time, model, organization, workspace, end_user, end_user_source, channel,
   ip, user_agent, ja4, asn, api_key, endpoint, tool_count,
   cityHash64(params, endpoint) AS shape,
@@ -105,35 +121,38 @@ SELECT
   if(text = '', 0, ${keyed('cityHash64(norm)')}) AS prompt,
   arrayMap(h -> ${keyed('h')}, arrayDistinct(if(length(found) <= ${SKETCH.segments}, found,
     arrayConcat(arraySlice(found, 1, 12), arraySlice(found, -12), arraySlice(arraySort(arraySlice(found, 13, -12)), 1, ${SKETCH.segments - 24}))))) AS scaffold,
-  arrayMap(h -> toUInt32(${keyed('h')}), arraySlice(arrayPartialSort(${SKETCH.words}, arrayDistinct(arrayMap(w -> cityHash64(w), contentWords))), 1, ${SKETCH.words})) AS words,
+  arrayMap(h -> toUInt32(${keyed('h')}), arrayDistinct(arrayConcat(${hashes('tokens')}, ${hashes('pairs')}))) AS words,
   toUInt8(${marks}) AS marks,
-  path_id, row, reason, head
+  path_id, row, reason
 FROM (
   SELECT *,
-    multiSearchFirstIndex(norm, ${NEEDLES}) AS needle,
-    arrayConcat(${segmentHashes('norm')}, if(system = '', [], arrayConcat([cityHash64(system)], if(fresh, ${segmentHashes('systemNorm')}, [])))) AS found,
-    if(script = 3, ngrams(substring(norm, 1, 1536), 6),
-      arrayFilter(w -> length(w) >= ${SKETCH.wordBytesMin} AND length(w) <= ${SKETCH.wordBytesMax} AND w != 'redacted', splitByNonAlpha(norm))) AS contentWords
+    multiMatchAnyIndex(norm, ${NEEDLES}) AS needle,
+    arrayConcat(${segmentHashes('norm')}, if(system = '', [], arrayConcat([cityHash64(system)], if(fresh, ${segmentHashes(normalise(ascii('system')))}, [])))) AS found,
+    /* Of long texts the words whose hash is small, the same ones wherever they stand: a bottom-k sample without the sort. */
+    tokens(norm) AS tokens,
+    if(script = 3, tokens(${bigrams('norm')}), []) AS pairs,
+    if(length(tokens) + length(pairs) <= ${SKETCH.words * 2}, 18446744073709551615, intDiv(18446744073709551615, length(tokens) + length(pairs)) * ${Math.round(SKETCH.words * 1.6)}) AS bound
   FROM (
-    SELECT *,
-      ${normalise('text')} AS norm,
-      if(fresh, ${normalise('system')}, '') AS systemNorm
+    SELECT *, ${normalise('plain')} AS norm
     FROM (
-      SELECT * EXCEPT (messages, system),
-        if(length(messages) < 2, 0, arrayLastIndex(m -> m.1 IN ('assistant', 'model', 'ai'), messages)) AS answered,
+      SELECT * EXCEPT (messages, system, roles, contents), ${ascii('text')} AS plain,
         answered = 0 AS fresh,
-        countIf AS user_messages,
-        ${cut('newText', SKETCH.textBytes - SKETCH.tailBytes, SKETCH.tailBytes)} AS text,
         substring(if(systemGiven != '', systemGiven, systemInline), 1, ${SKETCH.systemBytes}) AS system,
         multiIf(text = '', 0, (length(text) - lengthUTF8(text)) / length(text) AS wide < 0.004, 0, wide < 0.2, 1, wide < 0.58, 2, 3) AS script
       FROM (
         SELECT *,
+          /* What one plain user message needs is done at once; lists, blocks and long texts take the long way. */
+          if(length(roles) = 1 AND roles[1] IN ('user', 'human', '') AND length(contents[1]) <= ${SKETCH.textBytes} AND NOT startsWith(contents[1], '[') AND NOT startsWith(contents[1], '{'),
+            contents[1], ${cut('newText', SKETCH.textBytes - SKETCH.tailBytes, SKETCH.tailBytes)}) AS text,
           ${blockText('system')} AS systemGiven,
-          if(length(messages) < 2, length(messages), arrayCount(m -> m.1 IN ('user', 'human'), messages)) AS countIf,
-          if(length(messages) = 1 AND messages[1].1 IN ('user', 'human', ''), ${blockText('(messages[1].2)')},
-            arrayStringConcat(arrayMap(m -> ${blockText('m.2')}, arrayFilter((m, i) -> i > arrayLastIndex(x -> x.1 IN ('assistant', 'model', 'ai'), messages) AND m.1 IN ('user', 'human', ''), messages, arrayEnumerate(messages))), '\\n')) AS newText,
-          if(length(messages) < 2, '', arrayStringConcat(arrayMap(m -> ${blockText('m.2')}, arrayFilter(m -> m.1 IN ('system', 'developer'), messages)), '\\n')) AS systemInline
-        FROM (${source})
+          if(length(roles) < 2, '', arrayStringConcat(arrayMap(c -> ${blockText('c')}, arrayFilter((c, r) -> r IN ('system', 'developer'), contents, roles)), '\n')) AS systemInline,
+          arrayStringConcat(arrayMap(c -> ${blockText('c')}, arrayFilter((c, r, i) -> i > answered AND r IN ('user', 'human', ''), contents, roles, arrayEnumerate(roles))), '\n') AS newText
+        FROM (
+          SELECT *, messages.1 AS roles, messages.2 AS contents,
+            if(length(roles) < 2, 0, arrayLastIndex(r -> r IN ('assistant', 'model', 'ai'), roles)) AS answered,
+            if(length(roles) < 2, length(roles), arrayCount(r -> r IN ('user', 'human'), roles)) AS user_messages
+          FROM (${source})
+        )
       )
     )
   )

@@ -20,11 +20,9 @@ export interface AccountRow {
   readonly obfuscated: number;
   readonly tooled: number;
   readonly hours: number[];
-  readonly shape: string;
-  readonly client: string;
-  readonly model: string;
   readonly organization: string;
-  readonly channel: string;
+  /** Part of its exchanges that came through a reseller or a marketplace. */
+  readonly resold: number;
   readonly end_users: number;
   readonly addresses: number;
 }
@@ -47,6 +45,8 @@ export const within = (s: Scope): string =>
   (s.accounts ? `AND acct IN (SELECT reinterpretAsUInt64(reverse(unhex(arrayJoin({accts:Array(String)})))))` : '') +
   (s.scaffold ? ` AND hasAny(scaffold, arrayMap(h -> reinterpretAsUInt64(reverse(unhex(h))), {marks:Array(String)}))` : '');
 
+const HOURS = Array.from({ length: 24 }, (_, h) => `countIf(toHour(time) = ${h})`).join(', ');
+
 /** Every account's summary, in the order of its hash: the order all other queries use. */
 export async function accountRows(store: Store, until: number | null, scope: Scope = {}): Promise<AccountRow[]> {
   const rows = await store.rows<Record<keyof AccountRow, never>>(
@@ -55,9 +55,8 @@ export async function accountRows(store: Store, until: number | null, scope: Sco
       toUnixTimestamp64Milli(min(time)) AS first, toUnixTimestamp64Milli(max(time)) AS last, uniqExact(toDate(time)) AS days,
       sum(output_tokens) AS out_tokens, sum(reasoning_tokens) AS reasoning_tokens, sum(chars) AS chars,
       countIf(bitAnd(marks, 1) > 0) AS reasoned, countIf(bitAnd(marks, 2) > 0) AS graded, countIf(bitAnd(marks, 4) > 0) AS obfuscated, countIf(tool_count > 0) AS tooled,
-      sumForEach(arrayMap(h -> toUInt32(h = toHour(time)), range(24))) AS hours,
-      leftPad(hex(arrayElement(topK(1)(shape), 1)), 16, '0') AS shape, arrayElement(topK(1)(concat(user_agent, ' ', ja4)), 1) AS client, arrayElement(topK(1)(toString(model)), 1) AS model,
-      anyLast(toString(organization)) AS organization, arrayElement(topK(1)(toString(channel)), 1) AS channel, uniq(end_user) AS end_users, uniq(ip) AS addresses
+      [${HOURS}] AS hours,
+      max(toString(organization)) AS organization, avg(channel IN ('reseller', 'marketplace')) AS resold, uniq(end_user) AS end_users, uniq(ip) AS addresses
     FROM ${store.all('exchanges')} AS exchanges WHERE 1 ${within(scope)} ${when(until)} GROUP BY exchanges.acct ORDER BY exchanges.acct SETTINGS prefer_column_name_to_alias = 1`,
     { ...(until === null ? {} : { until: String(until) }), ...scopeParams(scope) },
   );
@@ -77,6 +76,7 @@ export async function accountRows(store: Store, until: number | null, scope: Sco
     'graded',
     'obfuscated',
     'tooled',
+    'resold',
     'end_users',
     'addresses',
   ];

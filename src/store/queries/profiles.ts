@@ -3,7 +3,21 @@ import type { Params, Store } from '../store.ts';
 import { type Scope, scopeParams, when, within } from './accounts.ts';
 
 /** Bounds of the content profiles. */
-export const PROFILE = { itemsPerAccount: 1500, accountsForStopWords: 1500, stopShare: 0.03, ownShare: 0.5 } as const;
+export const PROFILE = {
+  itemsPerAccount: 1500,
+  accountsForStopWords: 1500,
+  itemsForStopWords: 120,
+  stopShare: 0.03,
+  ownShare: 0.5,
+} as const;
+
+/** Opening requests with text, each distinct one of an account once, the first time it was sent: in the order the table has, which costs next to nothing. */
+const distinctItems = (store: Store, columns: string, where: string): string =>
+  `SELECT ${columns} FROM ${store.all('exchanges')} AS e WHERE opening AND notEmpty(words) ${where} ORDER BY acct, time, prompt LIMIT 1 BY acct, prompt`;
+
+/** At most so many of an account's items: those with the smallest hash, the same ones each time. Tuples start with the item's hash. */
+const capped = (items: string, most: number): string =>
+  `if(length(${items}) > ${most}, arraySlice(arraySort(i -> i.1, ${items}), 1, ${most}), ${items})`;
 
 /**
  * Hashes of words too common to tell subjects apart: those that stand, on average over accounts (each counts once, however much
@@ -14,16 +28,12 @@ export async function stopWords(store: Store, until: number | null): Promise<num
   const total = Number((await store.first<{ n: string }>(`SELECT uniq(acct) AS n FROM ${store.all('exchanges')} AS e`))?.n ?? 1);
   const every = Math.max(1, Math.round(total / PROFILE.accountsForStopWords));
   const rows = await store.rows<{ w: number }>(
-    `SELECT w FROM (
-      SELECT w, sum(c / n) AS share FROM (
-        SELECT acct, w, count() AS c, any(n) AS n FROM (
-          SELECT acct, any(words) AS ws, prompt FROM ${store.all('exchanges')} AS e WHERE opening AND notEmpty(words) AND intDiv(acct, 1048576) % ${every} = 0 ${when(until)} GROUP BY acct, prompt ORDER BY acct, prompt LIMIT 120 BY acct
-        ) AS i ARRAY JOIN ws AS w
-        INNER JOIN (SELECT acct, least(120, uniqExact(prompt)) AS n FROM ${store.all('exchanges')} AS e WHERE opening AND notEmpty(words) ${when(until)} GROUP BY acct) AS t USING (acct)
-        GROUP BY acct, w
-      ) GROUP BY w
-    ) WHERE share > {stop:Float64} * (SELECT greatest(uniq(acct), 1) FROM ${store.all('exchanges')} AS e WHERE opening AND notEmpty(words) AND intDiv(acct, 1048576) % ${every} = 0 ${when(until)})
-    ORDER BY share DESC, w LIMIT 2000`,
+    `WITH sampled AS (
+      SELECT acct, ${capped('groupArray((prompt, words))', PROFILE.itemsForStopWords)} AS items, 1 / length(items) AS part
+      FROM (${distinctItems(store, 'acct, prompt, words', `AND intDiv(acct, 1048576) % ${every} = 0 ${when(until)}`)}) GROUP BY acct
+    )
+    SELECT w, sum(part) AS share FROM (SELECT part, arrayJoin(arrayFlatten(arrayMap(i -> i.2, items))) AS w FROM sampled) GROUP BY w
+    HAVING share > {stop:Float64} * (SELECT greatest(count(), 1) FROM sampled) ORDER BY share DESC, w LIMIT 2000`,
     { ...params, stop: PROFILE.stopShare },
   );
   return rows.map((r) => Number(r.w));
@@ -45,19 +55,17 @@ export async function profileCells(
 ): Promise<Cell[]> {
   const params: Params = { ...(until === null ? {} : { until: String(until) }), ...scopeParams(scope) };
   const stopped = stop.length > 0 ? `AND w NOT IN (${stop.map((w) => Math.trunc(w)).join(',')})` : '';
-  const minima = SEEDS.map((seed) => `arrayMin(arrayMap(w -> intHash32(bitXor(w, toUInt32(${seed >>> 0}))), kept)) % ${BUCKETS}`).join(
-    ', ',
-  );
+  const minima = SEEDS.map((seed) => `arrayMin(w -> intHash32(bitXor(w, toUInt32(${seed >>> 0}))), kept) % ${BUCKETS}`).join(', ');
   const sql = `
 SELECT reinterpretAsUInt64(acct) AS a, stratum, groupArrayArray(buckets) AS list FROM (
-  SELECT acct, it.1 AS stratum, arrayFilter(w -> NOT has(own, w) ${stopped}, it.2) AS kept, arrayMap(b -> toUInt8(b), [${minima}]) AS buckets
+  SELECT acct, it.2 AS stratum, arrayFilter(w -> NOT has(own, w) ${stopped}, it.3) AS kept, arrayMap(b -> toUInt8(b), [${minima}]) AS buckets
   FROM (
-    SELECT acct, groupArray((stratum, ws)) AS items, length(items) AS n,
-      arrayReduce('sumMap', arrayMap(i -> i.2, items), arrayMap(i -> arrayWithConstant(length(i.2), toUInt32(1)), items)) AS df,
-      arrayFilter((w, c) -> n >= 4 AND c > n * ${PROFILE.ownShare}, df.1, df.2) AS own
+    SELECT acct, ${capped('groupArray((prompt, stratum, words))', PROFILE.itemsPerAccount)} AS items, length(items) AS n,
+      toUInt32(intDiv(n, ${1 / PROFILE.ownShare})) AS half, arraySort(arrayFlatten(arrayMap(i -> i.3, items))) AS sorted,
+      /* A word in more than half of the items meets itself half as many places on in the sorted list of all. */
+      if(n < 4, [], arrayDistinct(arrayFilter((x, y) -> x = y, arraySlice(sorted, 1, length(sorted) - half), arraySlice(sorted, 1 + half)))) AS own
     FROM (
-      SELECT acct, prompt, any(words) AS ws, toUInt16(any(script) * 64 + toRelativeWeekNum(min(time)) % 64) AS stratum
-      FROM ${store.all('exchanges')} AS e WHERE opening AND notEmpty(words) ${within(scope)} ${when(until)} GROUP BY acct, prompt ORDER BY acct, prompt LIMIT ${PROFILE.itemsPerAccount} BY acct
+      ${distinctItems(store, 'acct, prompt, words, toUInt16(script * 64 + toRelativeWeekNum(time) % 64) AS stratum', `${within(scope)} ${when(until)}`)}
     ) GROUP BY acct
   ) ARRAY JOIN items AS it
   WHERE notEmpty(kept)
