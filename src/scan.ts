@@ -13,6 +13,7 @@ import { assemble } from './report/assemble.ts';
 import { alreadyRead, type FileCoverage, ingest } from './store/ingest.ts';
 import { accountRecords, accountRows, type Scope } from './store/queries/accounts.ts';
 import { profileCells, stopWords } from './store/queries/profiles.ts';
+import { movedShares } from './store/queries/releases.ts';
 import { repeatedShares } from './store/queries/repeats.ts';
 import { sharedColumns, sharedScaffolds } from './store/queries/values.ts';
 import type { Store } from './store/store.ts';
@@ -145,6 +146,7 @@ async function sketches(store: Store, o: ScanOptions): Promise<Table> {
     profiles: profiles(rows.length, cells),
     values: shared,
     repeated,
+    moved: await movedShares(store, index, until),
   });
 }
 

@@ -25,10 +25,16 @@ export interface Facts {
   /** Standard deviation of ln(openings per active day); NaN when too few members are active on three days. */
   readonly rateSpread: number;
   readonly rated: number;
+  /** Standard deviation of ln(exchanges per conversation), at least 0.02; NaN unless four members and half of them hold several turns. */
+  readonly sessionSpread: number;
   /** Members with no quiet part of the day, of those with enough exchanges to tell. */
   readonly sleepless: { readonly k: number; readonly n: number };
   /** Members first seen in the densest day after the window's first, of those that joined after it. */
   readonly together: { readonly k: number; readonly n: number };
+  /** Members that start within the hour after another member ends, of those that start later than the first day; `chance` is what any start would do. */
+  readonly succession: { readonly k: number; readonly n: number; readonly chance: number };
+  /** Members that moved to a newly released model within a day of its release, of those active before and on that day. */
+  readonly pivot: { readonly k: number; readonly n: number };
   /** Members created in the densest week, of those whose creation is known. */
   readonly born: { readonly k: number; readonly n: number };
   readonly singleUse: { readonly k: number; readonly n: number };
@@ -122,6 +128,63 @@ function top(values: readonly string[]): { name: string; share: number } {
   return { name, share: values.length ? most / values.length : 0 };
 }
 
+const HOUR = 3_600_000;
+/** Silence that counts as an end: so many of the account's own mean gaps, and at least two days. */
+const SILENT = { gaps: 8, least: 2 * DAY } as const;
+
+/** When an account ended: its record says so, or it fell silent for far longer than it ever kept still; NaN otherwise. */
+export function endOf(t: Table, a: number): number {
+  const r = t.rows[a];
+  if (!r) return Number.NaN;
+  const closed = t.records[a]?.closed ?? null;
+  if (closed !== null && closed <= t.to) return Math.min(closed, r.last + HOUR);
+  const gap = (r.last - r.first) / Math.max(1, r.n - 1);
+  return r.n >= 20 && t.to - r.last > Math.max(SILENT.least, SILENT.gaps * gap) ? r.last : Number.NaN;
+}
+
+/** How many of `after` start within the hour that follows an end among `before`, and what part of the time such hours are. */
+export function succession(t: Table, before: readonly number[], after: readonly number[]): Facts['succession'] {
+  const ends = before
+    .map((a) => endOf(t, a))
+    .filter(Number.isFinite)
+    .sort((x, y) => x - y);
+  const starts = after.map((a) => t.rows[a]?.first ?? Number.NaN).filter((x) => x > t.from + DAY);
+  if (ends.length < 3 || starts.length < 3) return { k: 0, n: 0, chance: 1 };
+  let covered = 0;
+  let until = Number.NEGATIVE_INFINITY;
+  for (const e of ends) {
+    covered += Math.max(0, e + HOUR - Math.max(e, until));
+    until = e + HOUR;
+  }
+  let k = 0;
+  for (const s of starts) {
+    // The last end before this start.
+    let lo = 0;
+    let hi = ends.length;
+    while (lo < hi) {
+      const mid = (lo + hi) >> 1;
+      if ((ends[mid] as number) <= s) lo = mid + 1;
+      else hi = mid;
+    }
+    if (lo > 0 && s - (ends[lo - 1] as number) <= HOUR) k += 1;
+  }
+  return { k, n: starts.length, chance: Math.min(1, covered / Math.max(HOUR, t.to - t.from - DAY)) };
+}
+
+const MOVED = 0.35;
+
+function pivot(t: Table, accounts: readonly number[]): Facts['pivot'] {
+  const able = accounts.filter((a) => Number.isFinite(t.moved[a] ?? Number.NaN));
+  return { k: able.filter((a) => (t.moved[a] as number) >= MOVED).length, n: able.length };
+}
+
+function sessionSpread(rows: readonly AccountRow[]): number {
+  const held = rows.filter((r) => r.conversations >= 5 && r.n > 1.05 * r.conversations).map((r) => Math.log(r.n / r.conversations));
+  if (held.length < 4 || held.length < 0.5 * rows.length) return Number.NaN;
+  const mean = held.reduce((x, y) => x + y, 0) / held.length;
+  return Math.max(0.02, Math.sqrt(held.reduce((x, y) => x + (y - mean) ** 2, 0) / (held.length - 1)));
+}
+
 const ELICITED = 0.3;
 
 /** The part of some accounts' exchanges that a cohort is tested on, where it is not all of them. */
@@ -150,8 +213,11 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
     ties: ties(t, accounts),
     rateSpread: rated.length >= 4 ? Math.sqrt(rated.reduce((x, y) => x + (y - m) ** 2, 0) / (rated.length - 1)) : Number.NaN,
     rated: rated.length,
+    sessionSpread: sessionSpread(rows),
     sleepless: { k: telling.filter((r) => quietest(r.hours) > 0.12).length, n: telling.length },
     together: { k: joined.length >= 3 ? densest(joined, DAY) : 0, n: joined.length >= 3 ? joined.length : 0 },
+    succession: succession(t, accounts, accounts),
+    pivot: pivot(t, accounts),
     born: { k: created.length >= 3 ? densest(created, 7 * DAY) : 0, n: created.length >= 3 ? created.length : 0 },
     singleUse: { k: rows.filter((r) => r.openings >= 0.9 * r.n).length, n: rows.length },
     elicited: { k: texts.filter((r) => (r.reasoned + r.graded) / r.with_text >= ELICITED).length, n: texts.length },

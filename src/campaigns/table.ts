@@ -16,6 +16,8 @@ export interface Table {
   readonly valuesOf: readonly (readonly { readonly v: number; readonly count: number }[])[];
   /** Part of each account's distinct opening items that other accounts sent too. */
   readonly repeated: Float64Array;
+  /** Part of each account's exchanges in the first day of the newest model that went to it; NaN where that cannot be told. */
+  readonly moved: Float64Array;
   /** Declared owner: an organisation of the record or the log, '' when none. */
   readonly owner: readonly string[];
   /** Accounts a mail domain has. */

@@ -78,7 +78,7 @@ async function featuresOf(out: string, kind: string): Promise<Row[]> {
     s.out += e.output_tokens;
     s.chars += text.length;
     s.last = Date.parse(e.time);
-    s.prompts.add(text.slice(0, 200));
+    s.prompts.add(text);
     stats.set(e.account, s);
   }
   return [...stats].map(([account, s]) => {
@@ -145,12 +145,15 @@ export async function leakTest(o: {
   seeds: readonly number[];
   texts?: string;
 }): Promise<string[]> {
-  const out = ['| leak test: campaign kind against the nearest honest class | AUC, trained on other seeds (class) |', '|---|---|'];
+  const out = [
+    '| leak test: campaign kind against the nearest honest class | mean AUC over four seeds, each judged by a model of the others (class) |',
+    '|---|---|',
+  ];
   for (const kind of RUNGS.slice(RUNGS.indexOf(FIRST))) {
     if (kind.startsWith('reseller')) continue;
     process.stderr.write(`leak test: ${kind}\n`);
     const sets: Row[][] = [];
-    for (const seed of [7001, 7002, 7003]) {
+    for (const seed of [7001, 7002, 7003, 7004]) {
       const path = join(o.dir, `leak-${kind}-${seed}`);
       await makeWorld({
         out: path,
@@ -164,9 +167,17 @@ export async function leakTest(o: {
       sets.push(await featuresOf(path, kind));
       rmSync(path, { recursive: true, force: true });
     }
+    // Each seed held out in turn: one campaign has one instruction, whose length means nothing for the next.
     const tries = NEAREST.map((cls) => {
-      const only = (rows: readonly Row[]) => rows.filter((r) => r.y === 1 || r.cls === cls);
-      return { cls, a: auc(only([...(sets[0] as Row[]), ...(sets[1] as Row[])]), only(sets[2] as Row[]), rng(1)) };
+      const only = sets.map((rows) => rows.filter((r) => r.y === 1 || r.cls === cls));
+      const each = only.map((held, i) =>
+        auc(
+          only.flatMap((rows, j) => (j === i ? [] : rows)),
+          held,
+          rng(1),
+        ),
+      );
+      return { cls, a: each.reduce((x, y) => x + y, 0) / each.length };
     }).sort((x, y) => x.a - y.a);
     out.push(`| ${kind} | ${tries[0]?.a.toFixed(3)} (${tries[0]?.cls}) |`);
   }

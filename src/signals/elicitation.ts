@@ -6,7 +6,8 @@ export const elicitationSignal = countSignal({
   axis: 'extraction',
   family: 'intent',
   needs: ['text'],
-  absent: 0.5,
+  // The marks are a short list of stems: most wordings of a request for reasoning are not on it, so their absence says little.
+  absent: 0.75,
   lean: [3, 0.5],
   prior: [0, 1],
   count: (f) => f.elicited,

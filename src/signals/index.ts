@@ -7,12 +7,15 @@ import { haulSignal } from './haul.ts';
 import { identitySignal } from './identity.ts';
 import { networkSignal } from './network.ts';
 import { outputSignal } from './output.ts';
+import { pivotSignal } from './pivot.ts';
 import { ratesSignal } from './rates.ts';
 import { scaffoldSignal } from './scaffold.ts';
+import { sessionsSignal } from './sessions.ts';
 import type { Signal } from './signal.ts';
 import { signupSignal } from './signup.ts';
 import { singleUseSignal } from './single-use.ts';
 import { sleeplessSignal } from './sleepless.ts';
+import { successionSignal } from './succession.ts';
 import { togetherSignal } from './together.ts';
 
 /** Every signal that earns bits. Order is the order of the ledger. */
@@ -24,8 +27,11 @@ export const SIGNALS: readonly Signal<never>[] = [
   identitySignal,
   signupSignal,
   ratesSignal,
+  sessionsSignal,
   sleeplessSignal,
   togetherSignal,
+  successionSignal,
+  pivotSignal,
   elicitationSignal,
   singleUseSignal,
   outputSignal,

@@ -123,8 +123,9 @@ export function countSignal(s: {
       const honest = logBetaBinomial(c.k, c.n, model.a, model.b);
       const campaign = logSumExp([Math.log(1 - s.absent) + logBetaBinomial(c.k, c.n, s.lean[0], s.lean[1]), Math.log(s.absent) + honest]);
       const raw = cap((campaign - honest) * LOG2E, model.m);
-      // Fewer members than honest cohorts have is never a reason to suspect, however rare.
-      const bits = Math.min(s.most ?? Number.POSITIVE_INFINITY, c.k / c.n <= model.a / (model.a + model.b) ? Math.min(0, raw) : raw);
+      // Fewer members than honest cohorts have is never a reason to suspect, however rare; more never one to clear.
+      const typical = model.a / (model.a + model.b);
+      const bits = Math.min(s.most ?? Number.POSITIVE_INFINITY, c.k / c.n <= typical ? Math.min(0, raw) : Math.max(0, raw));
       const ref = reference(model.rates);
       return { outcome: outcomeOf(bits), bits, figure: c.k / c.n, reference: ref, reason: s.say(c, facts, ref.median ?? 0) };
     },

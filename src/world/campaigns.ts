@@ -108,19 +108,16 @@ export function campaign(rung: Rung, s: Scene, t: TextSource, id: string, accoun
         (x) => ({ ...x, text: r.chance(0.5) ? `${reworded(r)} ${x.text}` : `${x.text} ${reworded(r)}`, taken: true }),
       );
     case 'replay': {
-      // Whole sessions, each replayed in another language: the turns of one session stay together.
+      // Whole sessions of a developer's kind, each replayed in another language: the turns of one session stay together.
       const draw = deck(p, expected(p, 26));
       return Array.from({ length: accounts }, () => {
-        const who = builder(s, { perDay: r.lognormal(26, 0.4), turns: 3, from: start });
+        const who = persona(s, { perDay: r.lognormal(16, 0.7), turns: 4, from: start });
         return member(p, rung, who, () => {
           const language = r.int(1, 7);
+          const followUps: string[] = [];
+          while (r.chance(0.75) && followUps.length < 12) followUps.push(tongue(draw().text, language));
           const x = draw();
-          return {
-            ...x,
-            text: tongue(x.text, language),
-            followUps: [tongue(draw().text, language), tongue(draw().text, language)],
-            taken: true,
-          };
+          return { ...x, text: tongue(x.text, language), followUps, taken: true };
         });
       });
     }
@@ -131,9 +128,9 @@ export function campaign(rung: Rung, s: Scene, t: TextSource, id: string, accoun
     case 'pivot': {
       const put = placed(p);
       const release = s.start + Math.floor(s.days * 0.6) * DAY;
-      const before = r.pick(s.models);
       const draw = deck(p, expected(p, 30));
       return Array.from({ length: accounts }, () => {
+        const before = r.pick([...s.models, s.models[0] as string]);
         const who = builder(s, { perDay: r.lognormal(26, 0.4), from: start, model: before });
         return member(p, rung, who, (_n, at) => {
           const x = draw();

@@ -67,7 +67,9 @@ export const HONEST: Readonly<Record<string, { readonly weight: number; readonly
   developer: {
     weight: 14,
     size: 1,
-    make: (s, t) => [plain(s, t, persona(s, { perDay: s.random.lognormal(14, 0.8), turns: 4, breadth: 0.08 }), 'developer')],
+    make: (s, t) => [
+      plain(s, t, persona(s, { perDay: s.random.lognormal(14, 0.8), turns: s.random.lognormal(4, 0.35), breadth: 0.08 }), 'developer'),
+    ],
   },
   builder: {
     weight: 14,
@@ -100,7 +102,12 @@ export const HONEST: Readonly<Record<string, { readonly weight: number; readonly
     make: (s, t, g) => {
       const system = COMMON.agent(1 + (g % 3));
       return Array.from({ length: 12 }, () => {
-        const p = persona(s, { perDay: s.random.lognormal(18, 0.8), turns: 5, breadth: 0.05, userAgent: `term-agent/${1 + (g % 3)}` });
+        const p = persona(s, {
+          perDay: s.random.lognormal(18, 0.8),
+          turns: s.random.lognormal(5, 0.35),
+          breadth: 0.05,
+          userAgent: `term-agent/${1 + (g % 3)}`,
+        });
         return plain(s, t, p, 'agent', system, (x) => (s.random.chance(0.2) ? `${s.random.pick(COMMON.slash)}\n${x}` : x));
       });
     },
