@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { BUCKETINGS, BUCKETS, type Cell, DIMENSIONS, deck } from '../src/campaigns/deck.ts';
+import { succession } from '../src/campaigns/facts.ts';
 import { leiden } from '../src/campaigns/leiden.ts';
 import { judgeMembers, Pool, shareOf } from '../src/campaigns/membership.ts';
 import { neighbours } from '../src/campaigns/neighbours.ts';
 import { fitBeta, logBetaBinomial, logGamma, probability, quantile, rng } from '../src/campaigns/stats.ts';
+import type { Table } from '../src/campaigns/table.ts';
 
 /** Items of an account whose bucket shares are `p` in every bucketing. */
 function items(account: number, n: number, p: readonly number[], random: () => number, stratum = 0): Cell {
@@ -239,5 +241,43 @@ describe('statistics', () => {
   it('bits and probabilities, quantiles', () => {
     expect(probability(0)).toBe(0.5);
     expect(quantile([1, 2, 3, 4], 0.5)).toBe(2.5);
+  });
+});
+
+describe('succession', () => {
+  const HOUR = 3_600_000;
+  const DAY = 24 * HOUR;
+  /** Accounts as [first, last, closed] in hours from the start of a log of 20 days. */
+  const log = (list: readonly (readonly [number, number, number | null])[]): Table =>
+    ({
+      from: 0,
+      to: 20 * DAY,
+      rows: list.map(([first, last]) => ({ first: first * HOUR, last: last * HOUR, n: 200 })),
+      records: list.map(([, , closed]) => (closed === null ? null : { closed: closed * HOUR })),
+    }) as unknown as Table;
+  const all = (t: Table) => t.rows.map((_, i) => i);
+
+  it('counts starts in the hour after a ban or a lasting silence, and what part of the time such hours are', () => {
+    const old = [200, 201, 300].map((h) => [0, h, h] as const);
+    const silent = [[0, 100, null]] as const;
+    const next = [
+      [200.5, 479, null],
+      [201.9, 479, null],
+      [100.2, 479, null],
+      [250, 479, null],
+    ] as const;
+    const t = log([...old, ...silent, ...next]);
+    const s = succession(t, all(t), all(t));
+    expect(s).toMatchObject({ k: 3, n: 4 });
+    expect(s.chance).toBeCloseTo(4 / (19 * 24), 5);
+  });
+
+  it('is silent about accounts that end and start without regard to one another, and about a log with no ends', () => {
+    const random = rng(4);
+    const t = log(Array.from({ length: 200 }, () => [30 + random() * 300, 340 + random() * 60, null] as const));
+    const s = succession(t, all(t), all(t));
+    expect(s.k / Math.max(1, s.n)).toBeLessThanOrEqual(3 * s.chance + 0.05);
+    const open = log(Array.from({ length: 20 }, (_, i) => [30 + i, 479, null] as const));
+    expect(succession(open, all(open), all(open))).toMatchObject({ n: 0 });
   });
 });

@@ -1,6 +1,8 @@
 import type { Kind } from '../model/dossier.ts';
+import { deckSignal } from '../signals/deck.ts';
+import { successionSignal } from '../signals/succession.ts';
 import { type Candidate, COHORT, candidates, type Kin, kin } from './candidates.ts';
-import { type Facts, factsOf, type View } from './facts.ts';
+import { type Facts, factsOf, succession, type View } from './facts.ts';
 import { type Learned, type Ledger, learn, ledger } from './ledger.ts';
 import { type Judged, judgeMembers, Pool, shares } from './membership.ts';
 import { type NullCohort, nullCohorts, references } from './nulls.ts';
@@ -93,7 +95,51 @@ export async function judge(t: Table, o: JudgeOptions): Promise<Judgement> {
     const settled = one.verdict === 'look-alike' ? one.rivals.some((r) => r.fits && mechanism(r)) : one.verdict !== 'nothing';
     if (settled) for (const m of one.members) taken.add(m.account);
   }
+  joinSuccessors(cases, t, k, learned, (c, f) =>
+    settle(t, k, { c, f, bits: 0 }, null, learned, honest, refs.accounts, others(c, taken), o),
+  );
   return { cases, tested: found.candidates.length, leftOut: found.leftOut, nulls, references: refs.accounts, tenured: refs.tenured };
+}
+
+const JOIN = { successionBits: 3, deckBits: 2, most: 40 } as const;
+
+/**
+ * Joins two cohorts into one case where the accounts of one take over from the other's within the hour and both are dealt from one deck: same deck alone is
+ * not same hand. The pair is judged again as one cohort.
+ */
+function joinSuccessors(cases: Case[], t: Table, k: Kin, learned: Learned, again: (c: Candidate, f: Facts) => Case): void {
+  const deckModel = learned.models.get(deckSignal.id) as never;
+  const open = (x: Case): boolean => x.verdict === 'campaign' || x.verdict === 'undecided' || x.verdict === 'other kind';
+  for (let i = 0; i < Math.min(cases.length, JOIN.most); i++) {
+    for (let j = i + 1; j < Math.min(cases.length, JOIN.most); j++) {
+      const [a, b] = [cases[i] as Case, cases[j] as Case];
+      if (!open(a) || !open(b) || (a.verdict !== 'campaign' && b.verdict !== 'campaign')) continue;
+      const [x, y] = [a.members.map((m) => m.account), b.members.map((m) => m.account)];
+      const bits = (from: readonly number[], to: readonly number[]): number =>
+        successionSignal.weigh({ ...a.facts, succession: succession(t, from, to) }, learned.models.get(successionSignal.id) as never).bits;
+      if (Math.max(bits(x, y), bits(y, x)) < JOIN.successionBits) continue;
+      const accounts = [...new Set([...x, ...y])].sort((p, q) => p - q);
+      const facts = factsOf(t, accounts, k.mu);
+      if (deckSignal.weigh(facts, deckModel).bits < JOIN.deckBits) continue;
+      const candidate: Candidate = {
+        accounts,
+        sources: [...new Set([...a.candidate.sources, ...b.candidate.sources])],
+        scaffold: [...new Set([...a.candidate.scaffold, ...b.candidate.scaffold])],
+      };
+      const one = again(candidate, facts);
+      // Joined, they must hold as one campaign: otherwise they stay what they were.
+      if (one.verdict !== 'campaign') continue;
+      cases[i] = one;
+      cases.splice(j, 1);
+      j = i;
+    }
+  }
+}
+
+/** Accounts settled elsewhere: what is taken, without the members of the cohort itself. */
+function others(c: Candidate, taken: ReadonlySet<number>): Set<number> {
+  const own = new Set(c.accounts);
+  return new Set([...taken].filter((a) => !own.has(a)));
 }
 
 /**

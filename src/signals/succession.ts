@@ -8,9 +8,11 @@ interface Model {
 
 /** Starts that follow an end are no news when such hours are most of the time. */
 const CHANCE_MAX = 0.5;
-/** Of a campaign's new accounts at least half take over where others ended, when it hires to replace them at all. */
-const TAKES_OVER = [3, 2] as const;
+/** What part of a new crew starts at once is not known: few or many. */
+const TAKES_OVER = [1, 2] as const;
 const ABSENT = 0.7;
+/** Weight, in starts, of what chance says against what one store happens to show. */
+const PSEUDO = 40;
 
 export const successionSignal: Signal<Model> = {
   id: 'succession',
@@ -31,7 +33,7 @@ export const successionSignal: Signal<Model> = {
     // Chance alone, widened: ends and starts of honest accounts share days of the week and hours of the day, so twice the chance is ordinary.
     const p = Math.min(0.9, Math.max(0.02, 2 * c.chance));
     const honest = Math.max(
-      logBetaBinomial(c.k, c.n, 4 * p, 4 * (1 - p)),
+      logBetaBinomial(c.k, c.n, PSEUDO * p, PSEUDO * (1 - p)),
       ...model.rates
         .filter((r) => r > 0)
         .slice(0, 50)
