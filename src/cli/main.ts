@@ -8,6 +8,7 @@ import { RUNGS } from '../world/campaigns.ts';
 import { makeWorld, parseCampaign } from '../world/make.ts';
 import { check, readList } from './check.ts';
 import { demo } from './demo.ts';
+import { duration, link, sightingFields } from './link.ts';
 import { accountFile, explain, rejects } from './look.ts';
 import { EXIT, number, type ScanFlags, scanCommand } from './scan.ts';
 import { terminal } from './terminal.ts';
@@ -117,6 +118,38 @@ function program(): Command {
       );
       t.out(r.text);
       set(r.named > 0 ? EXIT.found : EXIT.done);
+    });
+  p.command('link')
+    .description('link accounts by the values they share, from a table of sightings')
+    .argument('<sightings...>', 'CSV, JSON Lines or Parquet with account, value, and perhaps kind, time, count, record')
+    .option('--co-share <window>', 'link accounts that share one value within this time: 60s, 5m, 1h')
+    .option('--participation <n>', 'with --co-share: sightings and co-shared records an account must have', '2')
+    .option('--edge-weight <quantile>', 'with --co-share: edges above this quantile of co-shares are marked strong', '0.5')
+    .option('--fdr <rate>', 'false discovery rate of the links that form cohorts and are counted as holding', '0.05')
+    .option('--bits <n>', 'list links of at least this many bits (without --co-share)', '6')
+    .option('--field <name=column>', 'take account, kind, value, time, count or record from another column', collect)
+    .option('--values <columns>', 'columns, separated by commas, that each hold values of a kind of their own')
+    .option('--edges <file>', 'write the links to this CSV or .parquet file')
+    .option('--format <format>', 'table or json', 'table')
+    .option('--seed <n>', 'seed of the communities', '1')
+    .action(async (paths: string[], flags: Record<string, string | undefined> & { field?: string[] }) => {
+      if (flags['format'] !== 'table' && flags['format'] !== 'json')
+        throw new StillwatchError('E_USAGE', `--format ${JSON.stringify(flags['format'])} is not known here`, 'table or json');
+      const one = (name: string, flag: string, low: number, high: number) => number(flags[name] as string, flag, low, high);
+      t.out(
+        await link(paths, {
+          coShare: flags['coShare'] === undefined ? null : duration(flags['coShare']),
+          participation: one('participation', '--participation', 1, 1e6),
+          edgeWeight: one('edgeWeight', '--edge-weight', 0, 1),
+          fdr: one('fdr', '--fdr', 0, 1),
+          bits: one('bits', '--bits', 0, 1000),
+          seed: one('seed', '--seed', 0, 4294967295),
+          fields: sightingFields(flags.field ?? []),
+          valueColumns: (flags['values'] ?? '').split(',').filter(Boolean),
+          format: flags['format'],
+          ...(flags['edges'] ? { edges: flags['edges'] } : {}),
+        }),
+      );
     });
   p.command('world')
     .description('make simulated log records with ground truth')
