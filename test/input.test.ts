@@ -266,3 +266,17 @@ it('exchanges are told apart by account and id together', async () => {
     expect(rows.map((r) => r.account)).toEqual(['p', 'q']);
   });
 });
+
+it('account records come from Parquet in any compression', async () => {
+  await withStore(async (store) => {
+    for (const codec of ['zstd', 'snappy', 'gzip', 'brotli', 'none']) {
+      const path = join(temp(), `accounts-${codec}.parquet`);
+      await store.command(
+        `INSERT INTO FUNCTION file('${path}', 'Parquet') SELECT concat('a', toString(number)) AS account, 'mail.example' AS email_domain FROM numbers(50) SETTINGS output_format_parquet_compression_method = '${codec}'`,
+      );
+      const found: string[] = [];
+      for await (const batch of readAccounts(path, new Date(0).toISOString(), () => undefined)) found.push(...batch.map((a) => a.account));
+      expect(found).toHaveLength(50);
+    }
+  });
+});

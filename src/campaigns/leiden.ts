@@ -168,6 +168,59 @@ function renumber(part: Int32Array): number {
   return seen.size;
 }
 
+/** Edges between parts, each once, with loops for what runs inside: part by part, sums in one array. */
+function aggregate(g: Csr, sub: Int32Array, parts: number): { from: Int32Array; to: Int32Array; weight: Float64Array } {
+  const starts = new Int32Array(parts + 1);
+  for (let i = 0; i < g.n; i++) {
+    const c = (sub[i] as number) + 1;
+    starts[c] = (starts[c] as number) + 1;
+  }
+  for (let c = 0; c < parts; c++) starts[c + 1] = (starts[c + 1] as number) + (starts[c] as number);
+  const next = starts.slice();
+  const order = new Int32Array(g.n);
+  for (let i = 0; i < g.n; i++) {
+    const c = sub[i] as number;
+    order[next[c] as number] = i;
+    next[c] = (next[c] as number) + 1;
+  }
+  const most = (g.next.length >> 1) + parts;
+  const from = new Int32Array(most);
+  const to = new Int32Array(most);
+  const weight = new Float64Array(most);
+  const sum = new Float64Array(parts);
+  const met = new Uint8Array(parts);
+  const touched = new Int32Array(parts);
+  let at = 0;
+  for (let c = 0; c < parts; c++) {
+    let n = 0;
+    for (let x = starts[c] as number; x < (starts[c + 1] as number); x++) {
+      const i = order[x] as number;
+      const put = (d: number, w: number) => {
+        if (met[d] === 0) {
+          met[d] = 1;
+          touched[n++] = d;
+        }
+        sum[d] = (sum[d] as number) + w;
+      };
+      if (g.loop[i]) put(c, g.loop[i] as number);
+      for (let e = g.start[i] as number; e < (g.start[i + 1] as number); e++) {
+        const j = g.next[e] as number;
+        const d = sub[j] as number;
+        if (d > c || (d === c && i < j)) put(d, g.w[e] as number);
+      }
+    }
+    for (let x = 0; x < n; x++) {
+      const d = touched[x] as number;
+      from[at] = c;
+      to[at] = d;
+      weight[at++] = sum[d] as number;
+      sum[d] = 0;
+      met[d] = 0;
+    }
+  }
+  return { from: from.slice(0, at), to: to.slice(0, at), weight: weight.slice(0, at) };
+}
+
 /** Community of each node, numbered from 0. */
 export function leiden(
   graph: Graph,
@@ -191,27 +244,7 @@ export function leiden(
     const parts = renumber(sub);
     const up = new Int32Array(parts);
     for (let i = 0; i < g.n; i++) up[sub[i] as number] = part[i] as number;
-    const edges = new Map<number, number>();
-    const add = (a: number, b: number, w: number) => {
-      const key = Math.min(a, b) * parts + Math.max(a, b);
-      edges.set(key, (edges.get(key) ?? 0) + w);
-    };
-    for (let i = 0; i < g.n; i++) {
-      if (g.loop[i]) add(sub[i] as number, sub[i] as number, g.loop[i] as number);
-      for (let e = g.start[i] as number; e < (g.start[i + 1] as number); e++) {
-        const j = g.next[e] as number;
-        if (i < j) add(sub[i] as number, sub[j] as number, g.w[e] as number);
-      }
-    }
-    const from = new Int32Array(edges.size);
-    const to = new Int32Array(edges.size);
-    const weight = new Float64Array(edges.size);
-    let at = 0;
-    for (const [key, w] of edges) {
-      from[at] = Math.floor(key / parts);
-      to[at] = key % parts;
-      weight[at++] = w;
-    }
+    const { from, to, weight } = aggregate(g, sub, parts);
     node = node.map((x) => sub[x] as number);
     g = csr({ nodes: parts, from, to, weight });
     part = up;

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { quantile } from '../campaigns/stats.ts';
 import { resolveInputs } from '../formats/input.ts';
-import { cohortsOfEdges, cohortsOfValues, type LinkedCohort } from '../links/cohorts.ts';
+import { cohortsOfEdges, type LinkedCohort } from '../links/cohorts.ts';
 import { coShares } from '../links/coshare.ts';
 import type { Edge, Links } from '../links/edges.ts';
 import { holders, sharedValues } from '../links/shared.ts';
@@ -22,7 +22,8 @@ export interface LinkOptions {
   /** Quantile of co-share counts above which an edge belongs to the strong part. */
   readonly edgeWeight: number;
   readonly fdr: number;
-  readonly bits: number;
+  /** Links of fewer bits are not listed; null for as many as choosing one account among all takes. */
+  readonly bits: number | null;
   readonly seed: number;
   readonly fields: Partial<Record<SightingField, string>>;
   readonly valueColumns: readonly string[];
@@ -59,12 +60,14 @@ interface Result {
   readonly threshold: number;
 }
 
+const bitsOf = (o: LinkOptions, accounts: number): number => o.bits ?? Math.log2(Math.max(2, accounts));
+
 function linked(loaded: Loaded, o: LinkOptions): Result {
   const s = loaded.sightings;
   if (o.coShare === null) {
     const h = holders(s);
-    const links = sharedValues(s, h, { bitsMin: o.bits });
-    return { links, cohorts: cohortsOfValues(s, h, links.edges, o.seed), threshold: 0 };
+    const links = sharedValues(s, h, { bitsMin: bitsOf(o, s.accounts) });
+    return { links, cohorts: cohortsOfEdges(s.accounts, links.edges, o.seed), threshold: 0 };
   }
   const links = coShares(s, { windowMs: o.coShare, participation: o.participation });
   const threshold =
@@ -121,14 +124,14 @@ async function writeEdges(store: Store, path: string, edges: readonly Edge[], r:
       Object.keys(e.kinds).join(' '),
     ];
     // A spreadsheet opens the CSV; the engine reads the other back, and must get names as they are.
-    const cells = parquet ? row.map((x) => (typeof x === 'number' ? x : JSON.stringify(x).replaceAll('\\"', '""'))) : row.map(csv);
+    const cells = parquet ? row.map((x) => (typeof x === 'number' ? x : `"${x.replaceAll('"', '""')}"`)) : row.map(csv);
     if (!file.write(`${cells.join(',')}\n`)) await once(file, 'drain');
   }
   file.end();
   await finished(file);
   if (parquet)
     await store.command(
-      `INSERT INTO FUNCTION file({to:String}, 'Parquet') SELECT * FROM file({from:String}, 'CSVWithNames', 'a String, b String, bits Float64, p Float64, q Float64, weight UInt32, mean_delta_s Float64, strong UInt8, kinds String') SETTINGS engine_file_truncate_on_insert = 1`,
+      `INSERT INTO FUNCTION file({to:String}, 'Parquet') SELECT * FROM file({from:String}, 'CSVWithNames', 'a String, b String, bits Float64, p Float64, q Float64, weight UInt32, mean_delta_s Float64, strong UInt8, kinds String') SETTINGS engine_file_truncate_on_insert = 1, output_format_parquet_compression_method = 'snappy'`,
       { to: resolve(path), from: target },
     );
 }
@@ -192,7 +195,7 @@ async function asTable(edges: readonly Edge[], r: Result, loaded: Loaded, o: Lin
     ),
     '',
     o.coShare === null
-      ? `${plural(edges.length, 'link')} of ${o.bits} bits or more; ${sure.length.toLocaleString('en')} hold at a false discovery rate of ${o.fdr}`
+      ? `${plural(edges.length, 'link')} of ${bitsOf(o, s.accounts).toFixed(1)} bits or more; ${sure.length.toLocaleString('en')} hold at a false discovery rate of ${o.fdr}`
       : `${plural(edges.length, 'edge')} of accounts that co-share; ${sure.length.toLocaleString('en')} hold at a false discovery rate of ${o.fdr}; ${edges.filter((e) => strong(e, r)).length.toLocaleString('en')} lie above the ${o.edgeWeight} quantile of co-shares`,
     '',
     `Cohorts of three or more (${cohorts.length})`,

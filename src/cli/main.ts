@@ -126,7 +126,10 @@ function program(): Command {
     .option('--participation <n>', 'with --co-share: sightings and co-shared records an account must have', '2')
     .option('--edge-weight <quantile>', 'with --co-share: edges above this quantile of co-shares are marked strong', '0.5')
     .option('--fdr <rate>', 'false discovery rate of the links that form cohorts and are counted as holding', '0.05')
-    .option('--bits <n>', 'list links of at least this many bits (without --co-share)', '6')
+    .option(
+      '--bits <n>',
+      'list links of at least this many bits; as many as choosing one of all accounts takes, unless given (without --co-share)',
+    )
     .option('--field <name=column>', 'take account, kind, value, time, count or record from another column', collect)
     .option('--values <columns>', 'columns, separated by commas, that each hold values of a kind of their own')
     .option('--edges <file>', 'write the links to this CSV or .parquet file')
@@ -142,7 +145,7 @@ function program(): Command {
           participation: one('participation', '--participation', 1, 1e6),
           edgeWeight: one('edgeWeight', '--edge-weight', 0, 1),
           fdr: one('fdr', '--fdr', 0, 1),
-          bits: one('bits', '--bits', 0, 1000),
+          bits: flags['bits'] === undefined ? null : one('bits', '--bits', 0, 1000),
           seed: one('seed', '--seed', 0, 4294967295),
           fields: sightingFields(flags.field ?? []),
           valueColumns: (flags['values'] ?? '').split(',').filter(Boolean),

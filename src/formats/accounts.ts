@@ -4,6 +4,7 @@ import { createGunzip } from 'node:zlib';
 import { parse as parseCsv } from 'csv-parse/sync';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { inspect, sampleLines } from './input.ts';
+import { COMPRESSORS } from './parquet.ts';
 
 /** Account records as the store keeps them. Times are ISO strings or null. */
 export interface AccountInput {
@@ -69,7 +70,7 @@ export async function* readAccounts(
   };
   if (input.parquet) {
     const { asyncBufferFromFile, parquetReadObjects } = await import('hyparquet');
-    const rows = await parquetReadObjects({ file: await asyncBufferFromFile(path) });
+    const rows = await parquetReadObjects({ file: await asyncBufferFromFile(path), compressors: COMPRESSORS });
     rows.forEach((r, i) => void put(r as Record<string, unknown>, i + 1));
   } else if (input.compression === 'none' && /^[^{\n]*,/.test(sampleLines(input, 1)[0] ?? '')) {
     let rows: Record<string, unknown>[];

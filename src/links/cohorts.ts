@@ -1,8 +1,6 @@
 import { leiden } from '../campaigns/leiden.ts';
 import { rng } from '../campaigns/stats.ts';
 import type { Edge } from './edges.ts';
-import { type Holders, rarity } from './shared.ts';
-import type { Sightings } from './sightings.ts';
 
 export interface LinkedCohort {
   readonly id: string;
@@ -13,8 +11,6 @@ export interface LinkedCohort {
 
 /** A tie this strong leaves no doubt at any number of pairs one can meet: such accounts are never split, by connected components. */
 const CERTAIN_BITS = 60;
-/** A value of more accounts than this part of all does not form cohorts. */
-const BITS_MIN = 3;
 
 function components(n: number, edges: readonly { a: number; b: number }[]): Int32Array {
   const up = Int32Array.from({ length: n }, (_, i) => i);
@@ -54,35 +50,7 @@ function list(part: Int32Array, accounts: number, edges: readonly Edge[], tie: F
     .map((g, i) => ({ id: `l-${i + 1}`, ...g }));
 }
 
-/** Cohorts of accounts by the values they share: Leiden on the graph of accounts and values, so that no clique is ever built. */
-export function cohortsOfValues(s: Sightings, h: Holders, edges: readonly Edge[], seed: number): LinkedCohort[] {
-  const from: number[] = [];
-  const to: number[] = [];
-  const weight: number[] = [];
-  const tie = new Float64Array(s.accounts);
-  let node = s.accounts;
-  for (let v = 0; v < s.values; v++) {
-    const d = (h.starts[v + 1] as number) - (h.starts[v] as number);
-    if (d < 2) continue;
-    const bits = rarity(s.accounts, d);
-    if (bits < BITS_MIN) continue;
-    for (let i = h.starts[v] as number; i < (h.starts[v + 1] as number); i++) {
-      const a = h.account[i] as number;
-      from.push(a);
-      to.push(node);
-      weight.push(bits);
-      tie[a] = (tie[a] as number) + bits;
-    }
-    node += 1;
-  }
-  const part = leiden(
-    { nodes: node, from: Int32Array.from(from), to: Int32Array.from(to), weight: Float64Array.from(weight) },
-    { random: rng(seed) },
-  );
-  return list(part, s.accounts, edges, tie, 2);
-}
-
-/** Cohorts of accounts by edges that hold at a false discovery rate. */
+/** Cohorts of accounts by their edges: Leiden, seeded; every cohort is connected. */
 export function cohortsOfEdges(accounts: number, edges: readonly Edge[], seed: number): LinkedCohort[] {
   const tie = new Float64Array(accounts);
   for (const e of edges) {

@@ -1,5 +1,5 @@
 import { type Edge, falseDiscovery, type LeftOut, type Links } from './edges.ts';
-import { grouped, Ints, type Sightings } from './sightings.ts';
+import { grouped, Ints, type Sightings, sortStretch } from './sightings.ts';
 
 export interface SharedOptions {
   /** Edges of fewer bits are not listed. */
@@ -15,6 +15,13 @@ const SAME = 0.5;
 
 /** What sharing a value tells, in bits: log2 of P(share | one operator) / P(share | strangers), the term-frequency weight of Fellegi and Sunter (1969). */
 export const rarity = (accounts: number, holders: number): number => Math.log2((SAME * accounts) / holders);
+
+/** A number's bits stirred: sums of these tell sets of accounts apart. */
+function mix(a: number): number {
+  let x = Math.imul(a + 1, 0x9e3779b1);
+  x = Math.imul(x ^ (x >>> 15), 0x85ebca6b);
+  return x ^ (x >>> 13);
+}
 
 /** Accounts of each value, each once, with its sightings; by value. */
 export interface Holders {
@@ -50,8 +57,8 @@ export function holders(s: Sightings): Holders {
 }
 
 /**
- * Links accounts that share values, each worth what its rarity says. Values that always come together (the same accounts hold them) are one
- * piece of evidence. p is Markov's bound on the likelihood ratio: strangers reach x bits with a chance of at most 2^-x.
+ * Links accounts that share values, each worth what its rarity says. Values of several kinds that the same accounts hold are
+ * one piece of evidence. p is Markov's bound on the likelihood ratio: strangers reach x bits with a chance of at most 2^-x.
  */
 export function sharedValues(s: Sightings, h: Holders, o: SharedOptions): Links {
   const leftOut: LeftOut[] = [];
@@ -69,8 +76,7 @@ export function sharedValues(s: Sightings, h: Holders, o: SharedOptions): Links 
     }
     list.push(v);
     let x = d;
-    for (let i = h.starts[v] as number; i < (h.starts[v + 1] as number); i++)
-      x = (x + Math.imul((h.account[i] as number) + 1, 0x9e3779b1) ** 3) | 0;
+    for (let i = h.starts[v] as number; i < (h.starts[v + 1] as number); i++) x = (x + mix(h.account[i] as number)) | 0;
     signature[v] = x;
   }
   if (popular > 0) leftOut.push({ reason: 'value so common that sharing it tells nothing', rows: popularRows, values: popular });
@@ -104,22 +110,33 @@ export function sharedValues(s: Sightings, h: Holders, o: SharedOptions): Links 
     const from = byA.starts[a] as number;
     const to = byA.starts[a + 1] as number;
     if (from === to) continue;
-    const mine = byA.order.subarray(from, to).sort((x, y) => (pb.list[x] as number) - (pb.list[y] as number) || x - y);
+    const mine = byA.order.subarray(from, to);
+    sortStretch(byA.order, from, to, pb.list);
     for (let i = 0; i < mine.length; ) {
       const b = pb.list[mine[i] as number] as number;
-      const best = new Map<number, number>();
-      for (; i < mine.length && pb.list[mine[i] as number] === b; i++) {
-        const v = pv.list[mine[i] as number] as number;
-        const had = best.get(signature[v] as number);
-        if (had === undefined || size(v) < size(had)) best.set(signature[v] as number, v);
+      const begin = i;
+      while (i < mine.length && pb.list[mine[i] as number] === b) i += 1;
+      if (i - begin === 1 && rarity(s.accounts, size(pv.list[mine[begin] as number] as number)) < o.bitsMin) continue;
+      // One cause seen through several instruments (a company's card, network and device) is one piece of evidence: of values that the same
+      // accounts hold, the kind that tells most counts.
+      const causes = new Map<number, Map<number, number>>();
+      const values: number[] = [];
+      for (let x = begin; x < i; x++) {
+        const v = pv.list[mine[x] as number] as number;
+        values.push(v);
+        const kind = s.kindOf[v] as number;
+        const cause = causes.get(signature[v] as number) ?? new Map<number, number>();
+        cause.set(kind, (cause.get(kind) ?? 0) + rarity(s.accounts, size(v)));
+        causes.set(signature[v] as number, cause);
       }
       let bits = 0;
       const kinds: Record<string, number> = {};
-      for (const v of best.values()) {
-        const x = rarity(s.accounts, size(v));
-        bits += x;
-        const kind = s.kinds[s.kindOf[v] as number] as string;
-        kinds[kind] = (kinds[kind] ?? 0) + x;
+      for (const cause of causes.values()) {
+        let [kind, most] = [-1, 0];
+        for (const [k, x] of cause) if (x > most) [kind, most] = [k, x];
+        bits += most;
+        const name = s.kinds[kind] as string;
+        kinds[name] = (kinds[name] ?? 0) + most;
       }
       if (bits < o.bitsMin) continue;
       found.push({
@@ -129,7 +146,7 @@ export function sharedValues(s: Sightings, h: Holders, o: SharedOptions): Links 
         p: 2 ** -bits,
         q: 1,
         kinds,
-        values: [...best.values()].slice(0, 20),
+        values: values.sort((x, y) => size(x) - size(y)).slice(0, 20),
         records: [],
         weight: 0,
         meanDelta: 0,

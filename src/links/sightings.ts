@@ -106,7 +106,7 @@ export function grouped(keys: Int32Array, rows: number, groups: number): { order
 }
 
 /** Sorts a stretch of row numbers by a figure of theirs; ties keep the order of the rows. */
-export function sortStretch(order: Int32Array, from: number, to: number, by: Float64Array): void {
+export function sortStretch(order: Int32Array, from: number, to: number, by: Float64Array | Int32Array): void {
   if (to - from > 24) {
     order.subarray(from, to).sort((x, y) => (by[x] as number) - (by[y] as number) || x - y);
     return;

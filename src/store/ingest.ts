@@ -7,6 +7,7 @@ import { createGunzip } from 'node:zlib';
 import { Decompress } from 'fzstd';
 import type { Format } from '../formats/format.ts';
 import { type Input, inspect } from '../formats/input.ts';
+import { COMPRESSORS } from '../formats/parquet.ts';
 import { type ReadOptions, readSelect } from '../formats/read.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { SKETCH_SETTINGS, sketchSelect } from './sketch.ts';
@@ -306,7 +307,7 @@ async function parquetLines(input: Input, spool: string): Promise<Input> {
   const path = join(mkdtempSync(join(spool, 'parquet-')), 'input');
   const out = createWriteStream(path, { mode: 0o600 });
   for (let rowStart = 0; rowStart < rows; rowStart += 10_000) {
-    const part = await parquetReadObjects({ file, rowStart, rowEnd: Math.min(rows, rowStart + 10_000) });
+    const part = await parquetReadObjects({ file, compressors: COMPRESSORS, rowStart, rowEnd: Math.min(rows, rowStart + 10_000) });
     out.write(`${part.map((r) => JSON.stringify(r, (_k, v) => (typeof v === 'bigint' ? v.toString() : v))).join('\n')}\n`);
   }
   out.end();
