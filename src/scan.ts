@@ -1,3 +1,4 @@
+import { lookOf } from './campaigns/discoveries.ts';
 import { type Judgement, judge } from './campaigns/judge.ts';
 import { profiles } from './campaigns/profile.ts';
 import { recordValues, type Table, table } from './campaigns/table.ts';
@@ -28,6 +29,10 @@ export interface ScanOptions extends ReadOptions {
   readonly spool: string;
   readonly retention: 'none' | 'evidence' | 'all';
   readonly confidenceMin: number;
+  /** False discovery rate over the cohorts tested, and over all looks at this store. */
+  readonly alpha?: number;
+  /** Honest accounts named a month at most, by the bound. */
+  readonly honestPerMonth?: number;
   readonly seed: number;
   readonly now: Date;
   readonly version: string;
@@ -153,7 +158,14 @@ async function sketches(store: Store, o: ScanOptions): Promise<Table> {
 async function test(store: Store, t: Table, o: ScanOptions): Promise<Judgement> {
   const until = o.until ?? null;
   const index = new Map(t.rows.map((r, i) => [r.acct, i]));
+  const exchanges = t.rows.reduce((x, r) => x + r.n, 0);
+  const looked = await store.first<{ value: string }>(`SELECT value FROM meta WHERE name = 'first_look' ORDER BY at LIMIT 1`);
+  if (!looked && o.record !== false)
+    await store.command(`INSERT INTO meta SELECT 'first_look', {v:String}, now64(3)`, { v: String(exchanges) });
   return judge(t, {
+    alpha: o.alpha ?? 0.1,
+    look: lookOf(exchanges, Number(looked?.value ?? exchanges)),
+    ...(o.honestPerMonth === undefined ? {} : { honestPerMonth: o.honestPerMonth }),
     seed: o.seed,
     confidenceMin: o.confidenceMin,
     scoped: async (accounts, values) => {

@@ -3,6 +3,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { readAccounts } from '../src/formats/accounts.ts';
 import { inspect, resolveInputs } from '../src/formats/input.ts';
 import { file, jsonl, record, scanned, take, temp, withStore } from './support/tools.ts';
 

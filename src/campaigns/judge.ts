@@ -2,8 +2,9 @@ import type { Kind } from '../model/dossier.ts';
 import { deckSignal } from '../signals/deck.ts';
 import { successionSignal } from '../signals/succession.ts';
 import { type Candidate, COHORT, candidates, type Kin, kin } from './candidates.ts';
-import { type Facts, factsOf, succession, type View } from './facts.ts';
-import { type Learned, type Ledger, learn, ledger } from './ledger.ts';
+import { type Discoveries, discoveries } from './discoveries.ts';
+import { DAY, type Facts, factsOf, succession, type View } from './facts.ts';
+import { type Learned, type Ledger, learn, ledger, PRIOR } from './ledger.ts';
 import { type Judged, judgeMembers, Pool, shares } from './membership.ts';
 import { type NullCohort, nullCohorts, references } from './nulls.ts';
 import { explained, type Honest, mechanism, type Rival, rivals } from './rivals.ts';
@@ -32,9 +33,13 @@ export interface Judgement {
   readonly nulls: readonly NullCohort[];
   readonly references: readonly number[];
   readonly tenured: boolean;
+  readonly discoveries: Discoveries;
 }
 
 export interface JudgeOptions {
+  readonly alpha: number;
+  readonly look: number;
+  readonly honestPerMonth?: number;
   readonly seed: number;
   /** A cohort is named a campaign from this confidence on. */
   readonly confidenceMin: number;
@@ -98,8 +103,41 @@ export async function judge(t: Table, o: JudgeOptions): Promise<Judgement> {
   joinSuccessors(cases, t, k, learned, (c, f) =>
     settle(t, k, { c, f, bits: 0 }, null, learned, honest, refs.accounts, others(c, taken), o),
   );
-  return { cases, tested: found.candidates.length, leftOut: found.leftOut, nulls, references: refs.accounts, tenured: refs.tenured };
+  const open = first.map((x) =>
+    rivals(x.f, x.c, t, honest, o.without).some((r) => r.fits && mechanism(r)) ? Number.NEGATIVE_INFINITY : x.bits - PRIOR.coordination,
+  );
+  const bound = discoveries(
+    cases.filter((x) => x.verdict === 'campaign').map((x) => ({ bits: evidenceBits(x), accounts: x.members.length })),
+    open,
+    found.candidates.length,
+    (t.to - t.from) / DAY,
+    o,
+  );
+  for (const [i, x] of cases.entries()) {
+    if (x.verdict !== 'campaign' || evidenceBits(x) >= bound.threshold_bits) continue;
+    const short = bound.threshold_bits - evidenceBits(x);
+    cases[i] = {
+      ...x,
+      verdict: 'undecided',
+      missing: [
+        `coordination lacks ${short.toFixed(1)} bits for the false discovery rate of ${o.alpha} over ${bound.tested} cohorts at look ${o.look}: about ${Math.ceil((100 * short) / Math.max(1, evidenceBits(x)))} % more evidence, from more exchanges of these accounts or a second tie`,
+        ...lacking(x.facts, x.ledger, honest),
+      ],
+    };
+  }
+  return {
+    discoveries: bound,
+    cases,
+    tested: found.candidates.length,
+    leftOut: found.leftOut,
+    nulls,
+    references: refs.accounts,
+    tenured: refs.tenured,
+  };
 }
+
+/** Evidence of coordination without the prior: log2 of the cohort's e-value. */
+const evidenceBits = (x: Case): number => x.ledger.coordinationBits - PRIOR.coordination;
 
 const JOIN = { successionBits: 3, deckBits: 2, most: 40 } as const;
 

@@ -55,6 +55,8 @@ function program(): Command {
     .option('--account-by <field>', 'the field that names the billed party', undefined)
     .option('--retention <what>', 'text to keep: none, evidence or all', 'evidence')
     .option('--confidence <score>', 'name a campaign from this confidence on', '0.5')
+    .option('--fdr <rate>', 'false discovery rate over the cohorts tested and all looks at this store', '0.1')
+    .option('--honest-per-month <n>', 'honest accounts named a month at most, by the bound the dossier states')
     .option('--seed <n>', 'seed of the sampling', '1')
     .action(async (files: string[], flags: ScanFlags) => set(await scanCommand(files, { ...flags, program: PROGRAM }, t)));
   p.command('explain')

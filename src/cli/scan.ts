@@ -28,6 +28,8 @@ export interface ScanFlags {
   accountBy?: string;
   retention: string;
   confidence: string;
+  fdr?: string;
+  honestPerMonth?: string;
   seed: string;
   program: string;
 }
@@ -126,6 +128,8 @@ export async function scanCommand(args: readonly string[], flags: ScanFlags, t: 
         spool,
         retention: flags.retention as 'none' | 'evidence' | 'all',
         confidenceMin,
+        alpha: number(flags.fdr ?? '0.1', '--fdr', 1e-6, 1),
+        ...(flags.honestPerMonth === undefined ? {} : { honestPerMonth: number(flags.honestPerMonth, '--honest-per-month', 1e-6, 1e9) }),
         seed: number(flags.seed, '--seed', 0, 4294967295),
         now: new Date(),
         version: VERSION,

@@ -25,6 +25,9 @@ const { values: args } = parseArgs({
     kinds: { type: 'string', default: RUNGS.join(',') },
     texts: { type: 'string' },
     null: { type: 'string', default: '0' },
+    'null-accounts': { type: 'string', default: '300' },
+    'null-days': { type: 'string', default: '10' },
+    'no-leak': { type: 'boolean', default: false },
     replay: { type: 'string', default: '0' },
   },
 });
@@ -71,13 +74,17 @@ const run = (store: Store, files: { exchanges: string; accounts: string } | null
     ...(until === undefined ? {} : { until }),
   });
 
+/** Tested cohorts of worlds without a campaign that no mechanism explains, with at least 0, 1, 2, ... bits of coordination. */
+const nullAtLeast = Array.from({ length: 21 }, () => 0);
+let nullTested = 0;
+
 async function world(seed: number, campaigns: readonly { kind: Rung; accounts: number }[]): Promise<void> {
   const out = join(dir, `w${seed}-${campaigns.map((c) => c.kind).join('-') || 'null'}`);
   const w = await makeWorld({
     out,
     seed,
-    accounts: Number(args.accounts),
-    days: Number(args.days),
+    accounts: Number(campaigns.length > 0 ? args.accounts : args['null-accounts']),
+    days: Number(campaigns.length > 0 ? args.days : args['null-days']),
     campaigns,
     ...(args.texts ? { texts: args.texts } : {}),
   });
@@ -90,6 +97,12 @@ async function world(seed: number, campaigns: readonly { kind: Rung; accounts: n
     const d = await run(store, w.files);
     worlds += 1;
     tally(d, truth, campaigns);
+    if (campaigns.length === 0 && d.false_discovery) {
+      nullTested += d.false_discovery.tested;
+      d.false_discovery.at_least.forEach((n, x) => {
+        nullAtLeast[x] = (nullAtLeast[x] as number) + n;
+      });
+    }
     if (Number(args.replay) > 0) for (const c of campaigns) await leaked(store, d, truth, c.kind);
   } finally {
     await store.close();
@@ -179,7 +192,7 @@ const middle = (xs: readonly number[], q: number): string => {
   return s.length === 0 ? '-' : (s[Math.min(s.length - 1, Math.floor(q * s.length))] ?? 0).toFixed(2);
 };
 
-const seeds = args.seeds.split(',').map(Number);
+const seeds = args.seeds.split(',').filter(Boolean).map(Number);
 const size = Number(args.size);
 // Three campaigns a world, so that each rung meets others; each rung once a seed.
 for (const seed of seeds) {
@@ -198,7 +211,7 @@ for (let i = 0; i < Number(args.null); i++) {
 
 const out: string[] = [];
 out.push(
-  `seeds ${args.seeds}; ${args.accounts} honest accounts, ${args.days} days, campaigns of ${size} (resold: ${Math.ceil(size / 2)}), texts ${args.texts ? 'pack' : 'built in'}; ${worlds} worlds, ${args.null} of them without a campaign`,
+  `seeds ${args.seeds}; ${args.accounts} honest accounts, ${args.days} days, campaigns of ${size} (resold: ${Math.ceil(size / 2)}), texts ${args.texts ? 'pack' : 'built in'}; ${worlds} worlds, ${args.null} of them without a campaign (of ${args['null-accounts']} accounts over ${args['null-days']} days)`,
   '',
 );
 out.push(
@@ -229,16 +242,29 @@ for (const [low, high] of [
   const inside = reliability.filter((r) => r.confidence >= low && r.confidence < high);
   out.push(`confidence ${low} to ${Math.min(1, high)}: ${inside.filter((r) => r.right).length} right of ${inside.length}`);
 }
-out.push(
-  '',
-  ...(await leakTest({
-    dir,
-    accounts: Number(args.accounts),
-    days: Number(args.days),
-    size,
-    seeds,
-    ...(args.texts ? { texts: args.texts } : {}),
-  })),
-);
+if (nullTested > 0) {
+  out.push(
+    '',
+    `| evidence of coordination, worlds without a campaign | cohorts with at least as much, of ${nullTested} tested | share (95 % Clopper-Pearson) | the bound |`,
+    '|---|---|---|---|',
+  );
+  for (const x of [1, 2, 3, 4, 5, 6, 7, 8, 10, 12]) {
+    const n = nullAtLeast[x] as number;
+    const [low, high] = clopperPearson(n, nullTested);
+    out.push(`| ${x} bits | ${n} | ${(n / nullTested).toFixed(5)} (${low.toFixed(5)}-${high.toFixed(5)}) | ${(2 ** -x).toFixed(5)} |`);
+  }
+}
+if (!args['no-leak'] && seeds.length > 0)
+  out.push(
+    '',
+    ...(await leakTest({
+      dir,
+      accounts: Number(args.accounts),
+      days: Number(args.days),
+      size,
+      seeds,
+      ...(args.texts ? { texts: args.texts } : {}),
+    })),
+  );
 process.stdout.write(`${out.join('\n')}\n`);
 rmSync(dir, { recursive: true, force: true });

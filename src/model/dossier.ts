@@ -152,4 +152,20 @@ export interface Dossier {
   readonly undecided: readonly Undecided[];
   readonly look_alikes: readonly LookAlike[];
   readonly tested: { readonly cohorts: number; readonly null_cohorts: number; readonly reference_accounts: number };
+  /** Bound on false discoveries of this scan; absent when nothing was read. */
+  readonly false_discovery?: {
+    readonly method: string;
+    readonly alpha: number;
+    /** Which look at this store: the first at a volume, the second at twice that, and so on. */
+    readonly look: number;
+    /** Cohorts tested at this look. */
+    readonly tested: number;
+    /** Evidence of coordination a campaign must have, in bits without the prior. */
+    readonly threshold_bits: number;
+    /** Markov's bound on named campaigns that are honest cohorts, and on honest accounts named a month. */
+    readonly honest_campaigns_at_most: number;
+    readonly honest_accounts_per_month_at_most: number;
+    /** Tested cohorts that no mechanism explains, with at least 0, 1, 2, ... bits. */
+    readonly at_least: readonly number[];
+  };
 }

@@ -54,6 +54,7 @@ export async function assemble(store: Store, t: Table, judgement: Judgement | nu
       null_cohorts: judgement?.nulls.length ?? 0,
       reference_accounts: judgement?.references.length ?? 0,
     },
+    ...(judgement ? { false_discovery: judgement.discoveries } : {}),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Dossier, Evidence, Finding } from '../model/dossier.ts';
 import { html as e } from './inert.ts';
-import { count } from './words.ts';
+import { bound, count } from './words.ts';
 
 const pct = (x: number): string => `${(100 * x).toFixed(x < 0.1 ? 1 : 0)} %`;
 
@@ -113,7 +113,7 @@ export function html(d: Dossier): string {
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"><title>Stillwatch: ${d.campaigns.length} campaigns</title><style>${STYLE}</style></head><body><main>
 <h1>Stillwatch dossier</h1><p class="soft">${e(d.generated)} · ${count(c.exchanges)} exchanges of ${count(c.accounts)} accounts${d.window.from ? ` · ${e(d.window.from.slice(0, 10))} to ${e(d.window.to?.slice(0, 10) ?? '')}` : ''} · ${d.tested.cohorts} cohorts tested against ${d.tested.null_cohorts} null cohorts</p>
 ${c.complete ? '' : '<div class="card warn"><b>Incomplete:</b> some input could not be read. See coverage.</div>'}
-<div class="card">The tool suspects, a person decides, the subject can answer. Facts are marked apart from inferences; confidence says what it was calibrated on.</div>
+<div class="card">The tool suspects, a person decides, the subject can answer. Facts are marked apart from inferences; confidence says what it was calibrated on. ${e(bound(d))}</div>
 ${d.campaigns.length === 0 ? '<p><b>No campaign found.</b></p>' : `<table><tr><th>campaign</th><th class="n">confidence</th><th class="n">accounts</th><th class="n">exchanges</th><th>since</th><th>summary</th></tr>${d.campaigns.map((f) => `<tr><td><a href="#${e(f.id)}">${e(f.id)}</a></td><td class="n">${f.confidence.toFixed(2)}</td><td class="n">${f.accounts.length}</td><td class="n">${count(f.exchanges)}</td><td>${e(f.first_seen.slice(0, 10))}</td><td>${e(f.summary)}</td></tr>`).join('')}</table>`}
 ${d.campaigns.map((f) => section(f)).join('')}
 ${d.undecided.length === 0 ? '' : `<h2>Undecided (${d.undecided.length})</h2><p class="soft">Not enough to name anyone; what is missing stands with each.</p>${d.undecided.map((u) => `<details><summary>${e(u.id)}: ${e(u.title)}, confidence ${u.confidence.toFixed(2)}</summary>${section(u as unknown as Finding, u.missing)}</details>`).join('')}`}

@@ -1,6 +1,6 @@
 import type { Dossier, Finding } from '../model/dossier.ts';
 import { inert } from './inert.ts';
-import { count, targets } from './words.ts';
+import { bound, count, targets } from './words.ts';
 
 export interface TableOptions {
   readonly width: number;
@@ -39,6 +39,7 @@ export function table(d: Dossier, o: TableOptions): string {
     out.push(
       '',
       ...wrap(`Confidence is calibrated on ${d.campaigns[0]?.calibrated_on ?? ''}. The tool suspects; a person decides.`, o.width),
+      ...wrap(bound(d), o.width),
     );
   }
   if (d.undecided.length > 0) {

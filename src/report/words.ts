@@ -1,5 +1,5 @@
 import type { Case } from '../campaigns/judge.ts';
-import type { Finding } from '../model/dossier.ts';
+import type { Dossier, Finding } from '../model/dossier.ts';
 
 export const count = (n: number): string => (n >= 1e6 ? `${(n / 1e6).toFixed(1)} million` : n.toLocaleString('en-US'));
 
@@ -28,4 +28,11 @@ export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case): string 
   const fitting = f.explanations.filter((e) => e.fits);
   const end = fitting.length === 0 ? 'none of the innocent explanations tested fits' : `an explanation fits: ${fitting[0]?.kind ?? ''}`;
   return `${parts.join('; ')}; ${end}.`;
+}
+
+/** What the scan's bound on false discoveries says, in one sentence; '' when nothing was named. */
+export function bound(d: Dossier): string {
+  const f = d.false_discovery;
+  if (!f || d.campaigns.length === 0) return '';
+  return `By the bound (false discovery rate ${f.alpha}, look ${f.look}, ${f.tested} cohorts tested, ${f.threshold_bits.toFixed(1)} bits needed): at most ${f.honest_campaigns_at_most.toPrecision(1)} honest cohorts named in this look, ${f.honest_accounts_per_month_at_most.toPrecision(1)} honest accounts a month, if the null cohorts are honest.`;
 }

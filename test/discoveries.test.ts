@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { discoveries, levelOf, lookOf, thresholdOf } from '../src/campaigns/discoveries.ts';
+import { rng } from '../src/campaigns/stats.ts';
+
+describe('false discoveries', () => {
+  it('levels of all looks sum to alpha, and a look counts when the volume has doubled', () => {
+    let sum = 0;
+    for (let j = 1; j <= 100_000; j++) sum += levelOf(0.1, j);
+    expect(sum).toBeLessThanOrEqual(0.1);
+    expect(sum).toBeGreaterThan(0.0999);
+    expect([1000, 1999, 2000, 3999, 4000, 64_000].map((n) => lookOf(n, 1000))).toEqual([1, 1, 2, 2, 3, 7]);
+    expect(lookOf(500, 0)).toBe(1);
+  });
+
+  it('e-BH asks one cohort for K / level, and k cohorts for a kth of it', () => {
+    expect(thresholdOf([], 128, 0.5)).toBeCloseTo(8, 12);
+    expect(thresholdOf([7.9], 128, 0.5)).toBeCloseTo(8, 12);
+    expect(thresholdOf([7.1, 7.2], 128, 0.5)).toBeCloseTo(7, 12);
+    // One strong cohort lends nothing to a weak one.
+    expect(thresholdOf([20, 6.5], 128, 0.5)).toBeCloseTo(8, 12);
+  });
+
+  it('holds its rate on e-values of honest cohorts, however they hang together', () => {
+    const random = rng(5);
+    let worlds = 0;
+    let wrong = 0;
+    for (let i = 0; i < 4000; i++) {
+      // Pareto e-values with mean one at the bound P(E >= x) = 1/x, all of a world moved by one shared draw.
+      const shared = random();
+      const bits = Array.from({ length: 40 }, () => -Math.log2(random() < 0.5 ? shared : random()));
+      const need = thresholdOf(bits, 40, 0.1);
+      worlds += 1;
+      if (bits.some((b) => b >= need)) wrong += 1;
+    }
+    // All cohorts are honest: every discovery is false, so the rate is the share of worlds with one; 0.1 and three standard errors.
+    expect(wrong / worlds).toBeLessThanOrEqual(0.1 + 3 * Math.sqrt((0.1 * 0.9) / worlds));
+  });
+
+  it('the dial asks for more evidence when fewer honest accounts may be named', () => {
+    const named = [{ bits: 20, accounts: 50 }];
+    const loose = discoveries(named, [20, 3], 100, 30, { alpha: 0.1, look: 1 });
+    const strict = discoveries(named, [20, 3], 100, 30, { alpha: 0.1, look: 1, honestPerMonth: 0.01 });
+    expect(strict.threshold_bits).toBeCloseTo(Math.log2((100 * 50) / 0.01), 9);
+    expect(strict.threshold_bits).toBeGreaterThan(loose.threshold_bits);
+    expect(loose.honest_accounts_per_month_at_most).toBeCloseTo((100 / 2 ** loose.threshold_bits) * 50, 9);
+    expect(loose.at_least.slice(0, 5)).toEqual([2, 2, 2, 2, 1]);
+  });
+});
