@@ -1,6 +1,6 @@
 import { lookOf } from './campaigns/discoveries.ts';
 import { type Judgement, judge } from './campaigns/judge.ts';
-import { profiles } from './campaigns/profile.ts';
+import { cellsIn, NO_CELLS, profiles } from './campaigns/profile.ts';
 import { recordValues, type Table, table } from './campaigns/table.ts';
 import { readAccounts } from './formats/accounts.ts';
 import { canonical, canonicalRow } from './formats/canonical.ts';
@@ -133,7 +133,7 @@ async function sketches(store: Store, o: ScanOptions): Promise<Table> {
   const hasText = rows.some((r) => r.with_text > 0);
   const stop = hasText ? await stopWords(store, until) : [];
   o.progress?.('profiling content', 1, 4);
-  const cells = hasText ? await profileCells(store, index, stop, until) : [];
+  const cells = hasText ? await profileCells(store, index, stop, until) : NO_CELLS;
   o.progress?.('finding shared values', 2, 4);
   const shared = [
     ...(await sharedColumns(store, index, until)),
@@ -172,7 +172,7 @@ async function test(store: Store, t: Table, o: ScanOptions): Promise<Judgement> 
       const scope: Scope = { accounts: accounts.map((a) => t.rows[a]?.acct ?? ''), scaffold: values.map((v) => t.values[v]?.value ?? '') };
       const rows = await accountRows(store, until, scope);
       return {
-        cells: await profileCells(store, index, t.stop, until, scope),
+        cells: cellsIn(await profileCells(store, index, t.stop, until, scope)),
         rows: new Map(rows.map((r) => [index.get(r.acct) ?? -1, r])),
       };
     },

@@ -9,7 +9,7 @@ import type { Table } from '../src/campaigns/table.ts';
 
 /** Items of an account whose bucket shares are `p` in every bucketing. */
 function items(account: number, n: number, p: readonly number[], random: () => number, stratum = 0): Cell {
-  const buckets = new Uint16Array(n * BUCKETINGS);
+  const buckets = new Uint8Array(n * BUCKETINGS);
   for (let i = 0; i < buckets.length; i++) {
     let u = random();
     let b = 0;

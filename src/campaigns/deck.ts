@@ -11,7 +11,7 @@
 export interface Cell {
   readonly account: number;
   readonly stratum: number;
-  readonly buckets: Uint16Array;
+  readonly buckets: Uint8Array;
 }
 
 export interface Deck {

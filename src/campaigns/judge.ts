@@ -3,7 +3,7 @@ import { deckSignal } from '../signals/deck.ts';
 import { successionSignal } from '../signals/succession.ts';
 import { type Candidate, COHORT, candidates, type Kin, kin } from './candidates.ts';
 import { type Discoveries, discoveries } from './discoveries.ts';
-import { DAY, type Facts, factsOf, succession, type View } from './facts.ts';
+import { DAY, type Facts, factsOf, sampled, succession, type View } from './facts.ts';
 import { type Learned, type Ledger, learn, ledger, PRIOR } from './ledger.ts';
 import { type Judged, judgeMembers, Pool, shares } from './membership.ts';
 import { type NullCohort, nullCohorts, references } from './nulls.ts';
@@ -334,7 +334,7 @@ function share(
   facts: Facts,
 ): Judged[] {
   const inside = new Set(accounts);
-  const pool = new Pool(scope?.cells ?? accounts.flatMap((a) => t.profiles.byAccount[a] ?? []));
+  const pool = new Pool(scope?.cells ?? sampled(accounts).flatMap((a) => t.profiles.cellsOf(a)));
   const near = new Set(accounts);
   for (const a of accounts) {
     for (let x = 0; x < k.near.k; x++) {

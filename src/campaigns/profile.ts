@@ -1,28 +1,67 @@
 import { BUCKETINGS, BUCKETS, type Cell, DIMENSIONS, VOLUME_CAP } from './deck.ts';
 
+/** Cells in columns, those of one account side by side: millions of small objects would cost more than the work on them. */
+export interface CellTable {
+  readonly account: Int32Array;
+  readonly stratum: Uint16Array;
+  /** Where the buckets of each cell start and how many there are. */
+  readonly start: Int32Array;
+  readonly length: Int32Array;
+  readonly buckets: Uint8Array;
+}
+
+export const NO_CELLS: CellTable = {
+  account: new Int32Array(0),
+  stratum: new Uint16Array(0),
+  start: new Int32Array(0),
+  length: new Int32Array(0),
+  buckets: new Uint8Array(0),
+};
+
+/** One cell of a table: a view, no copy. */
+export const cellAt = (t: CellTable, i: number): Cell => ({
+  account: t.account[i] as number,
+  stratum: t.stratum[i] as number,
+  buckets: t.buckets.subarray(t.start[i] as number, (t.start[i] as number) + (t.length[i] as number)),
+});
+
+export const cellsIn = (t: CellTable): Cell[] => Array.from(t.account, (_, i) => cellAt(t, i));
+
 /** Content of every account: counts of its items over hashed buckets, and the cells (account, stratum) they came from. */
 export interface Profiles {
   readonly accounts: number;
   readonly items: Float64Array;
   /** accounts x DIMENSIONS, counts. */
-  readonly counts: Float32Array;
-  readonly cells: readonly Cell[];
-  readonly byAccount: readonly (readonly Cell[])[];
+  readonly counts: Uint16Array;
+  cellsOf(account: number): readonly Cell[];
 }
 
-export function profiles(accounts: number, cells: readonly Cell[]): Profiles {
-  const counts = new Float32Array(accounts * DIMENSIONS);
+/** @param table cells of accounts in ascending order. */
+export function profiles(accounts: number, table: CellTable): Profiles {
+  const counts = new Uint16Array(accounts * DIMENSIONS);
   const items = new Float64Array(accounts);
-  const byAccount: Cell[][] = Array.from({ length: accounts }, () => []);
-  for (const c of cells) {
-    (byAccount[c.account] as Cell[]).push(c);
-    items[c.account] = (items[c.account] as number) + c.buckets.length / BUCKETINGS;
-    for (let i = 0; i < c.buckets.length; i++) {
-      const d = c.account * DIMENSIONS + (i % BUCKETINGS) * BUCKETS + (c.buckets[i] as number);
+  const first = new Int32Array(accounts + 1).fill(table.account.length);
+  for (let i = table.account.length - 1; i >= 0; i--) {
+    const a = table.account[i] as number;
+    const from = table.start[i] as number;
+    const length = table.length[i] as number;
+    first[a] = i;
+    items[a] = (items[a] as number) + length / BUCKETINGS;
+    for (let x = 0; x < length; x++) {
+      const d = a * DIMENSIONS + (x % BUCKETINGS) * BUCKETS + (table.buckets[from + x] as number);
       counts[d] = (counts[d] as number) + 1;
     }
   }
-  return { accounts, items, counts, cells, byAccount };
+  return {
+    accounts,
+    items,
+    counts,
+    cellsOf: (account) => {
+      const out: Cell[] = [];
+      for (let i = first[account] as number; i < table.account.length && table.account[i] === account; i++) out.push(cellAt(table, i));
+      return out;
+    },
+  };
 }
 
 /** Mean bucket shares of a set of accounts, each weighted by its items up to a cap: one heavy account is not the mean. */

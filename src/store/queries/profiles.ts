@@ -1,4 +1,6 @@
-import { BUCKETINGS, BUCKETS, type Cell } from '../../campaigns/deck.ts';
+import { BUCKETINGS, BUCKETS } from '../../campaigns/deck.ts';
+import type { CellTable } from '../../campaigns/profile.ts';
+import { Ints } from '../../links/sightings.ts';
 import type { Params, Store } from '../store.ts';
 import { type Scope, scopeParams, when, within } from './accounts.ts';
 
@@ -52,7 +54,7 @@ export async function profileCells(
   stop: readonly number[],
   until: number | null,
   scope: Scope = {},
-): Promise<Cell[]> {
+): Promise<CellTable> {
   const params: Params = { ...(until === null ? {} : { until: String(until) }), ...scopeParams(scope) };
   const stopped = stop.length > 0 ? `AND w NOT IN (${stop.map((w) => Math.trunc(w)).join(',')})` : '';
   const minima = SEEDS.map((seed) => `arrayMin(w -> intHash32(bitXor(w, toUInt32(${seed >>> 0}))), kept) % ${BUCKETS}`).join(', ');
@@ -71,11 +73,18 @@ SELECT reinterpretAsUInt64(acct) AS a, stratum, groupArrayArray(buckets) AS list
   WHERE notEmpty(kept)
 ) GROUP BY acct, stratum ORDER BY acct, stratum FORMAT RowBinary`;
   const data = await store.binary(sql, params);
-  const cells: Cell[] = [];
+  const accounts = new Ints();
+  const strata = new Ints();
+  const starts = new Ints();
+  const lengths = new Ints();
   let at = 0;
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  let last = -1n;
+  let account: number | undefined;
   while (at < data.length) {
-    const acct = view.getBigUint64(at, true).toString(16).toUpperCase().padStart(16, '0');
+    const acct = view.getBigUint64(at, true);
+    if (acct !== last) account = index.get(acct.toString(16).toUpperCase().padStart(16, '0'));
+    last = acct;
     at += 8;
     const stratum = view.getUint16(at, true);
     at += 2;
@@ -85,9 +94,19 @@ SELECT reinterpretAsUInt64(acct) AS a, stratum, groupArrayArray(buckets) AS list
       length += (byte & 0x7f) * 2 ** shift;
       if (byte < 0x80) break;
     }
-    const account = index.get(acct);
-    if (account !== undefined) cells.push({ account, stratum, buckets: Uint16Array.from(data.subarray(at, at + length)) });
+    if (account !== undefined) {
+      accounts.push(account);
+      strata.push(stratum);
+      starts.push(at);
+      lengths.push(length);
+    }
     at += length;
   }
-  return cells;
+  return {
+    account: accounts.list.slice(0, accounts.length),
+    stratum: Uint16Array.from(strata.list.subarray(0, strata.length)),
+    start: starts.list.slice(0, starts.length),
+    length: lengths.list.slice(0, lengths.length),
+    buckets: data,
+  };
 }
