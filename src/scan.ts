@@ -2,7 +2,7 @@ import { lookOf } from './campaigns/discoveries.ts';
 import { type Judgement, judge } from './campaigns/judge.ts';
 import { cellsIn, NO_CELLS, profiles } from './campaigns/profile.ts';
 import { recordValues, type Table, table } from './campaigns/table.ts';
-import { readAccounts } from './formats/accounts.ts';
+import { hashed, readAccounts } from './formats/accounts.ts';
 import { canonical, canonicalRow } from './formats/canonical.ts';
 import type { Format } from './formats/format.ts';
 import { formatById, recognise } from './formats/index.ts';
@@ -28,6 +28,10 @@ export interface ScanOptions extends ReadOptions {
   readonly until?: number;
   readonly spool: string;
   readonly retention: 'none' | 'evidence' | 'all';
+  /** Days that `all` keeps texts. */
+  readonly keepDays?: number;
+  /** Store addresses, keys, end users, mail, payment and phone as keyed hashes. */
+  readonly keyed?: boolean;
   readonly confidenceMin: number;
   /** False discovery rate over the cohorts tested, and over all looks at this store. */
   readonly alpha?: number;
@@ -45,8 +49,9 @@ export interface ScanOptions extends ReadOptions {
 
 /** The main job: read, sketch, link, test, judge, report. */
 export async function scan(store: Store, o: ScanOptions): Promise<Dossier> {
-  const files = await read(store, o);
-  await readAccountRecords(store, o);
+  const keyed = await identifiers(store, o);
+  const files = await read(store, o, keyed);
+  await readAccountRecords(store, o, keyed);
   const t = await sketches(store, o);
   const judgement = t.rows.length > 0 ? await test(store, t, o) : null;
   const dossier = await assemble(store, t, judgement, await coverage(store, t, files, judgement, o), o);
@@ -55,7 +60,7 @@ export async function scan(store: Store, o: ScanOptions): Promise<Dossier> {
   return dossier;
 }
 
-async function read(store: Store, o: ScanOptions): Promise<FileCoverage[]> {
+async function read(store: Store, o: ScanOptions, keyed: boolean): Promise<FileCoverage[]> {
   const out: FileCoverage[] = [];
   for (const [i, input] of o.inputs.entries()) {
     o.progress?.(`reading ${input.name}`, i, o.inputs.length);
@@ -76,6 +81,8 @@ async function read(store: Store, o: ScanOptions): Promise<FileCoverage[]> {
         await ingest(store, input, format, {
           spool: o.spool,
           keepRejects: o.retention !== 'none',
+          keepTexts: o.retention === 'all' ? (o.keepDays ?? 30) : 0,
+          keyed,
           ...(o.fields ? { fields: o.fields } : {}),
           ...(o.accountBy ? { accountBy: o.accountBy } : {}),
         }),
@@ -107,7 +114,25 @@ function formatOf(input: Input, named: string | undefined): Format | null {
   return named === undefined || seen === canonicalRow ? seen : canonical;
 }
 
-async function readAccountRecords(store: Store, o: ScanOptions): Promise<void> {
+/** How identifiers stand in this store: the first scan decides, for hashes and plain values never meet. */
+async function identifiers(store: Store, o: ScanOptions): Promise<boolean> {
+  const kept = (await store.first<{ value: string }>(`SELECT value FROM meta WHERE name = 'identifiers' ORDER BY at LIMIT 1`))?.value;
+  const wanted = o.keyed === true ? 'keyed' : 'plain';
+  if (kept === undefined) {
+    if (o.inputs.length > 0 || o.accounts)
+      await store.everywhere(`INSERT INTO meta SELECT 'identifiers', {v:String}, now64(3)`, { v: wanted });
+    return o.keyed === true;
+  }
+  if (o.keyed !== undefined && kept !== wanted)
+    throw new StillwatchError(
+      'E_IDENTIFIERS',
+      `this store holds ${kept} identifiers, and ${wanted} ones were asked for`,
+      'leave --identifiers out, or use another --store',
+    );
+  return kept === 'keyed';
+}
+
+async function readAccountRecords(store: Store, o: ScanOptions, keyed: boolean): Promise<void> {
   if (!o.accounts) return;
   let bad = 0;
   let where = 0;
@@ -115,7 +140,7 @@ async function readAccountRecords(store: Store, o: ScanOptions): Promise<void> {
     bad += 1;
     where ||= line;
   }))
-    await store.insert('accounts', batch);
+    await store.insert('accounts', keyed ? batch.map((r) => hashed(r, store.secret)) : batch);
   if (bad > 0) o.warn?.(`W_ACCOUNTS ${bad} lines of the account file hold no account record, the first at line ${where}`);
 }
 

@@ -54,6 +54,8 @@ function program(): Command {
     .option('--field <name=path>', 'take a field from another place, for example account=metadata.tenant', collect)
     .option('--account-by <field>', 'the field that names the billed party', undefined)
     .option('--retention <what>', 'text to keep: none, evidence or all', 'evidence')
+    .option('--keep-days <n>', 'days that --retention all keeps texts', '30')
+    .option('--identifiers <how>', 'plain, or keyed: store addresses, keys, end users, mail, payment and phone as keyed hashes')
     .option('--confidence <score>', 'name a campaign from this confidence on', '0.5')
     .option('--fdr <rate>', 'false discovery rate over the cohorts tested and all looks at this store', '0.1')
     .option('--honest-per-month <n>', 'honest accounts named a month at most, by the bound the dossier states')

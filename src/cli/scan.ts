@@ -27,6 +27,8 @@ export interface ScanFlags {
   field?: string[];
   accountBy?: string;
   retention: string;
+  keepDays?: string;
+  identifiers?: string;
   confidence: string;
   fdr?: string;
   honestPerMonth?: string;
@@ -90,6 +92,8 @@ export async function scanCommand(args: readonly string[], flags: ScanFlags, t: 
     );
   if (!['none', 'evidence', 'all'].includes(flags.retention))
     throw new StillwatchError('E_USAGE', `--retention ${JSON.stringify(flags.retention)} is unknown`, 'none, evidence (default) or all');
+  if (flags.identifiers !== undefined && flags.identifiers !== 'plain' && flags.identifiers !== 'keyed')
+    throw new StillwatchError('E_USAGE', `--identifiers ${JSON.stringify(flags.identifiers)} is unknown`, 'plain (default) or keyed');
   render(flags.format, EMPTY, { width: 80, color: false, program: '', store: '' });
   const spool = mkdtempSync(join(tmpdir(), 'stillwatch-'));
   const started = Date.now();
@@ -127,6 +131,8 @@ export async function scanCommand(args: readonly string[], flags: ScanFlags, t: 
         ...(flags.accountBy ? { accountBy: flags.accountBy } : {}),
         spool,
         retention: flags.retention as 'none' | 'evidence' | 'all',
+        keepDays: number(flags.keepDays ?? '30', '--keep-days', 1, 3650),
+        ...(flags.identifiers === undefined ? {} : { keyed: flags.identifiers === 'keyed' }),
         confidenceMin,
         alpha: number(flags.fdr ?? '0.1', '--fdr', 1e-6, 1),
         ...(flags.honestPerMonth === undefined ? {} : { honestPerMonth: number(flags.honestPerMonth, '--honest-per-month', 1e-6, 1e9) }),

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { createReadStream, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { createGunzip } from 'node:zlib';
@@ -45,6 +46,13 @@ function record(r: Record<string, unknown>, at: string): AccountInput | null {
   for (const k of TEXT) out[k] = r[k] === undefined || r[k] === null ? '' : String(r[k]);
   if (out.email_domain === '' && out.email.includes('@')) out.email_domain = out.email.slice(out.email.lastIndexOf('@') + 1).toLowerCase();
   return out;
+}
+
+/** A record whose mail address, payment instrument and phone are keyed hashes; its mail domain stays as it is. */
+export function hashed(r: AccountInput, secret: { readonly k0: string; readonly k1: string }): AccountInput {
+  const key = (x: string): string =>
+    x === '' ? '' : createHmac('sha256', `${secret.k0}:${secret.k1}`).update(x).digest('hex').slice(0, 24);
+  return { ...r, email: key(r.email), payment: key(r.payment), phone: key(r.phone) };
 }
 
 /**

@@ -58,8 +58,11 @@ export async function assemble(store: Store, t: Table, judgement: Judgement | nu
   };
 }
 
+/** A replay of history shows no text; any other scan looks for it, in the store and in its inputs. */
+const reads = (o: ScanOptions): boolean => o.inputs.length > 0 || o.record !== false;
+
 async function populationMix(store: Store, t: Table, o: ScanOptions): Promise<Record<string, number>> {
-  if (!t.hasText || o.inputs.length === 0) return {};
+  if (!t.hasText || !reads(o)) return {};
   const texts = await openTexts(store, await sample(store, LIMITS.population, o.until ?? null), o.inputs, o);
   return rounded(mixOf([...texts.values()].map((x) => ({ text: x.text, tools: x.place.tools }))));
 }
@@ -73,7 +76,7 @@ async function finding(store: Store, t: Table, c: Case, population: Record<strin
   const accts = members.map((x) => x.row?.acct ?? '');
   const scaffold = c.candidate.scaffold.length > 0 ? c.candidate.scaffold.map((v) => t.values[v]?.value ?? '') : undefined;
   const places = t.hasText ? await sample(store, LIMITS.texts, until, accts, scaffold) : [];
-  const texts = o.inputs.length > 0 && places.length > 0 ? await openTexts(store, places, o.inputs, o) : new Map<string, Opened>();
+  const texts = reads(o) && places.length > 0 ? await openTexts(store, places, o.inputs, o) : new Map<string, Opened>();
   const exemplars = places.slice(0, LIMITS.exemplars).map((p): Exemplar => {
     const text = o.retention === 'none' ? undefined : texts.get(p.key)?.text;
     return { exchange: p.id, account: p.account, time: iso(p.time), ...(text === undefined ? {} : { text }) };

@@ -12,6 +12,7 @@ import { type ReadOptions, readSelect } from '../formats/read.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { SKETCH_SETTINGS, sketchSelect } from './sketch.ts';
 import { engineError, type Params, type Shard, type Store } from './store.ts';
+import { TEXT_MAX } from './texts.ts';
 
 /** What was read of one file. */
 export interface FileCoverage {
@@ -29,6 +30,10 @@ export interface IngestOptions extends ReadOptions {
   readonly spool: string;
   /** Whether the start of rejected lines may be kept. */
   readonly keepRejects: boolean;
+  /** Days to keep the text of every exchange; 0 keeps none. */
+  readonly keepTexts?: number;
+  /** Addresses, keys and end users are stored as keyed hashes. */
+  readonly keyed?: boolean;
 }
 
 const BOM = `'\\xEF\\xBB\\xBF'`;
@@ -102,6 +107,7 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
     await load(store, source, format, id, 'exchanges', o);
   }
   let lines = (await countAll(store, source, format)) ?? (await countLines(store, source, format));
+  if ((o.keepTexts ?? 0) > 0) await load(store, source, format, id, 'texts', o);
   let now = await counts(store, id);
   if (now.accepted !== lines) {
     // Some lines are blank, no exchange, or one that is there already: only now is the input read for what was rejected.
@@ -133,7 +139,7 @@ async function counts(store: Store, id: number): Promise<{ accepted: number; rej
 }
 
 /** Which rows of an input a statement is about. */
-type Part = 'exchanges' | 'rejects';
+type Part = 'exchanges' | 'rejects' | 'texts';
 
 async function load(store: Store, input: Input, format: Format, id: number, part: Part, o: IngestOptions): Promise<void> {
   const params: Params = { ...store.secret, id, path: input.path };
@@ -146,7 +152,7 @@ async function load(store: Store, input: Input, format: Format, id: number, part
   }
   const lines = input.parquet ? await parquetLines(input, o.spool) : input;
   for (const [i, shard] of store.shards.entries()) {
-    const own = part === 'exchanges' ? 'acct' : 'key';
+    const own = part === 'rejects' ? 'key' : 'acct';
     const mine = store.shards.length > 1 ? `${own} % ${store.shards.length} = ${i}` : '';
     const source = `SELECT row, ${clean} AS line FROM (SELECT rowNumberInAllBlocks() AS row, line FROM input('line String')) WHERE line NOT IN ('', '\\r')`;
     await post(shard, `${await statement(store, source, format, part, o, mine)} FORMAT LineAsString`, params, lines);
@@ -157,8 +163,11 @@ async function statement(store: Store, source: string, format: Format, part: Par
   const read = `SELECT *, {id:UInt32} AS path_id FROM (${readSelect(format, source, o)})`;
   const held = (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM ${part}`)).some((r) => r.n !== '0');
   const where = (own: string) => [own, held ? `key NOT IN (SELECT key FROM ${part})` : '', mine].filter(Boolean).join(' AND ');
+  const sketch = sketchSelect(`SELECT * EXCEPT line FROM (${read})`, { keyed: o.keyed === true, text: part === 'texts' });
+  if (part === 'texts')
+    return `INSERT INTO texts SETTINGS ${SKETCH_SETTINGS} SELECT key, acct, substring(text, 1, ${TEXT_MAX}) AS text, now('UTC') AS at, ${Math.trunc(o.keepTexts ?? 0)} AS days FROM (${sketch}) WHERE ${where(`reason = '' AND text != ''`)} LIMIT 1 BY key`;
   if (part === 'exchanges')
-    return `INSERT INTO exchanges SETTINGS ${SKETCH_SETTINGS}, max_insert_threads = 2 SELECT * EXCEPT reason FROM (${sketchSelect(`SELECT * EXCEPT line FROM (${read})`)}) WHERE ${where(`reason = ''`)} LIMIT 1 BY key`;
+    return `INSERT INTO exchanges SETTINGS ${SKETCH_SETTINGS}, max_insert_threads = 2 SELECT * EXCEPT reason FROM (${sketch}) WHERE ${where(`reason = ''`)} LIMIT 1 BY key`;
   const head = o.keepRejects ? 'substring(toValidUTF8(line), 1, 300)' : `''`;
   return `INSERT INTO rejects SETTINGS ${SKETCH_SETTINGS} SELECT cityHash64(path_id, row, 'reject') AS key, path_id, row, reason, ${head} AS head FROM (${read}) WHERE ${where(`reason != ''`)}`;
 }

@@ -46,6 +46,14 @@ export const MIGRATIONS: readonly { readonly id: number; readonly why: string; r
     why: 'exchanges are inserted as they are: an intermediate table and its views ran in one thread and doubled the wall time',
     statements: ['DROP TABLE IF EXISTS intake_exchanges', 'DROP TABLE IF EXISTS intake_rejects', 'DROP TABLE IF EXISTS intake'],
   },
+  {
+    id: 4,
+    why: 'texts of exchanges, where retention keeps them all for a time',
+    statements: [
+      `CREATE TABLE IF NOT EXISTS texts (key UInt64, acct UInt64, text String CODEC(ZSTD(3)), at DateTime('UTC'), days UInt16)
+        ENGINE = MergeTree ORDER BY (acct, key) TTL at + toIntervalDay(days)`,
+    ],
+  },
 ];
 
 export const SCHEMA_VERSION = Math.max(...MIGRATIONS.map((m) => m.id));

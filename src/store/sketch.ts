@@ -101,12 +101,18 @@ export const SKETCH_SETTINGS = 'query_plan_merge_expressions = 0, compile_expres
  * The SELECT that turns canonical columns into sketched rows. `source` yields the canonical columns of
  * `formats/format.ts` plus `path_id`, `row` and `reason` ('' for a readable record).
  */
-export function sketchSelect(source: string): string {
+export function sketchSelect(source: string, o: { readonly keyed?: boolean; readonly text?: boolean } = {}): string {
+  const hidden = (column: string): string =>
+    o.keyed ? `if(${column} = '', '', leftPad(hex(${keyed(`cityHash64(${column})`)}), 16, '0')) AS ${column}` : column;
+  // The network of a keyed address stays a part of it, so that accounts behind one network still meet.
+  const address = o.keyed
+    ? `if(ip = '', '', concat('k', leftPad(hex(${keyed(`cityHash64(if(position(ip, ':') > 0, arrayStringConcat(arraySlice(splitByChar(':', ip), 1, 4), ':'), arrayStringConcat(arraySlice(splitByChar('.', ip), 1, 3), '.')))`)}), 16, '0'), '.0.0.', leftPad(hex(${keyed('cityHash64(ip)')}), 16, '0'))) AS ip`
+    : 'ip';
   return `
 SELECT
   sipHash64Keyed(({i0:UInt64}, {i1:UInt64}), cityHash64(account, '\\0', id)) AS key,
-  id, account, cityHash64(account) AS acct, assumeNotNull(at) AS time, model, organization, workspace, end_user, end_user_source, channel,
-  ip, user_agent, ja4, asn, api_key, endpoint, tool_count,
+  id, account, cityHash64(account) AS acct, assumeNotNull(at) AS time, model, organization, workspace, ${hidden('end_user')}, end_user_source, channel,
+  ${address}, user_agent, ja4, asn, ${hidden('api_key')}, endpoint, tool_count,
   cityHash64(params, endpoint) AS shape,
   if(tools = '' OR tools = '[]', 0, cityHash64(tools)) AS tools_hash,
   if(conversation = '', key, cityHash64(account, conversation)) AS conversation,
@@ -123,7 +129,7 @@ SELECT
     arrayConcat(arraySlice(found, 1, 12), arraySlice(found, -12), arraySlice(arraySort(arraySlice(found, 13, -12)), 1, ${SKETCH.segments - 24}))))) AS scaffold,
   arrayMap(h -> toUInt32(${keyed('h')}), arrayDistinct(arrayConcat(${hashes('tokens')}, ${hashes('pairs')}))) AS words,
   toUInt8(${marks}) AS marks,
-  path_id, row, reason
+  path_id, row, reason${o.text ? ', text' : ''}
 FROM (
   SELECT *,
     multiMatchAnyIndex(norm, ${NEEDLES}) AS needle,

@@ -8,7 +8,7 @@ import type { Place } from './queries/cohorts.ts';
 import type { Store } from './store.ts';
 
 /** Longest text handed on for one exchange. */
-const TEXT_MAX = 4_000;
+export const TEXT_MAX = 4_000;
 
 export interface Opened {
   readonly place: Place;
@@ -28,28 +28,65 @@ export async function openTexts(
   const files = await store.rows<{ path_id: number; fingerprint: string; format: string }>(
     `SELECT path_id, any(fingerprint) AS fingerprint, any(format) AS format FROM files GROUP BY path_id`,
   );
-  const out = new Map<string, Opened>();
+  const out = await keptTexts(store, places);
   for (const f of files) {
     const input = inputs.find((i) => i.fingerprint === f.fingerprint);
-    if (!input || input.parquet || !existsSync(input.path)) continue;
-    const mine = places.filter((p) => p.path === Number(f.path_id));
+    if (!input || !existsSync(input.path)) continue;
+    const mine = places.filter((p) => p.path === Number(f.path_id) && !out.has(p.key));
     if (mine.length === 0) continue;
     const format = formatById(f.format);
+    if (input.parquet) {
+      // Only the engine in this process can see the file.
+      if (store.kind !== 'embedded') continue;
+      const source = `SELECT _row_number AS row, formatRowNoNewline('JSONEachRow', *) AS line FROM file({path:String}, 'Parquet') WHERE _path = {path:String} AND _row_number IN ({rows:Array(UInt64)})`;
+      const rows = await store.rows<{ row: string; text: string }>(textOf(readSelect(format, source, options)), {
+        path: input.path,
+        rows: mine.map((p) => p.row),
+      });
+      const texts = new Map(rows.map((r) => [Number(r.row), r.text.slice(0, TEXT_MAX)]));
+      for (const p of mine) {
+        const text = texts.get(p.row);
+        if (text !== undefined) out.set(p.key, { place: p, text });
+      }
+      continue;
+    }
     const lineOf = (row: number) => (format.explode ? Math.floor(row / 1000) : row);
     const lines = await pickLines(input, new Set(mine.map((p) => lineOf(p.row))));
     const wanted = [...lines.keys()];
     for (let i = 0; i < wanted.length; i += 500) {
       const part = wanted.slice(i, i + 500);
       const source = `SELECT toUInt64(x.1) AS row, x.2 AS line FROM (SELECT arrayJoin(arrayZip({rows:Array(UInt64)}, {lines:Array(String)})) AS x)`;
-      const rows = await store.rows<{ row: string; text: string }>(
-        `SELECT row, arrayStringConcat(arrayMap(m -> m.2, arrayFilter((m, i) -> i > arrayLastIndex(x -> x.1 IN ('assistant', 'model', 'ai'), messages) AND m.1 IN ('user', 'human', ''), messages, arrayEnumerate(messages))), '\\n') AS text FROM (${readSelect(format, source, options)})`,
-        { rows: part, lines: part.map((n) => lines.get(n) ?? '') },
-      );
+      const rows = await store.rows<{ row: string; text: string }>(textOf(readSelect(format, source, options)), {
+        rows: part,
+        lines: part.map((n) => lines.get(n) ?? ''),
+      });
       const texts = new Map(rows.map((r) => [Number(r.row), r.text.slice(0, TEXT_MAX)]));
       for (const p of mine) {
         const text = texts.get(p.row);
         if (text !== undefined) out.set(p.key, { place: p, text });
       }
+    }
+  }
+  return out;
+}
+
+/** The new user text of each record of a relation, with its row. */
+const textOf = (read: string): string =>
+  `SELECT row, arrayStringConcat(arrayMap(m -> m.2, arrayFilter((m, i) -> i > arrayLastIndex(x -> x.1 IN ('assistant', 'model', 'ai'), messages) AND m.1 IN ('user', 'human', ''), messages, arrayEnumerate(messages))), '\\n') AS text FROM (${read})`;
+
+/** Texts that retention has kept and whose time is not up. */
+async function keptTexts(store: Store, places: readonly Place[]): Promise<Map<string, Opened>> {
+  const out = new Map<string, Opened>();
+  for (let i = 0; i < places.length; i += 2000) {
+    const part = places.slice(i, i + 2000);
+    const rows = await store.rows<{ k: string; text: string }>(
+      `SELECT toString(key) AS k, any(text) AS text FROM ${store.all('texts')} AS x WHERE key IN ({keys:Array(UInt64)}) AND acct IN (SELECT reinterpretAsUInt64(reverse(unhex(arrayJoin({accts:Array(String)}))))) AND at + toIntervalDay(days) > now('UTC') GROUP BY key`,
+      { keys: part.map((p) => p.key), accts: [...new Set(part.map((p) => p.acct))] },
+    );
+    const texts = new Map(rows.map((r) => [r.k, r.text]));
+    for (const p of part) {
+      const text = texts.get(p.key);
+      if (text !== undefined) out.set(p.key, { place: p, text });
     }
   }
   return out;

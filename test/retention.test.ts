@@ -1,0 +1,100 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Dossier } from '../src/model/dossier.ts';
+import { openStore } from '../src/store/open.ts';
+import { makeWorld, type WorldSummary } from '../src/world/make.ts';
+import { SECRET, scanned, temp, withStore } from './support/tools.ts';
+
+let world: WorldSummary;
+beforeAll(async () => {
+  world = await makeWorld({ out: temp(), seed: 33, accounts: 200, days: 6, campaigns: [{ kind: 'sharded', accounts: 30 }] });
+});
+
+const named = (d: Dossier): string[] => d.campaigns.flatMap((c) => c.accounts.map((a) => a.account)).sort();
+const shown = (d: Dossier): (string | undefined)[] => d.campaigns.flatMap((c) => c.evidence.flatMap((e) => e.exemplars.map((x) => x.text)));
+
+describe('the same store twice', () => {
+  it('gives the same dossier, whatever order the engine reads in', async () => {
+    const at = join(temp(), 'store');
+    const o = { accounts: world.files.accounts, record: false };
+    const one = await withStore((s) => scanned(s, world.files.exchanges, o), at);
+    for (let i = 0; i < 2; i++) {
+      const again = await withStore((s) => scanned(s, world.files.exchanges, o), at);
+      expect({ ...again, coverage: null, generated: '' }).toEqual({ ...one, coverage: null, generated: '' });
+    }
+    expect(one.campaigns).toHaveLength(1);
+  });
+});
+
+describe('keyed identifiers', () => {
+  it('find the same accounts, and no address, key, card or mail address is in the store', async () => {
+    const at = join(temp(), 'store');
+    const plain = await withStore((s) => scanned(s, world.files.exchanges, { accounts: world.files.accounts }));
+    const keyed = await withStore((s) => scanned(s, world.files.exchanges, { accounts: world.files.accounts, keyed: true }), at);
+    expect(named(keyed)).toEqual(named(plain));
+    expect(named(keyed)).toHaveLength(30);
+    const first = JSON.parse(readFileSync(world.files.exchanges, 'utf8').split('\n')[0] as string) as Record<string, string>;
+    const card = /card-[0-9a-f]{12}/.exec(readFileSync(world.files.accounts, 'utf8'))?.[0] as string;
+    const store = await openStore({ at, secret: SECRET });
+    try {
+      const seen = await store.rows<{ ip: string; api_key: string }>('SELECT DISTINCT ip, api_key FROM exchanges');
+      expect(seen.some((r) => r.ip === first['ip'] || r.api_key === first['api_key'])).toBe(false);
+      expect(seen.every((r) => /^k[0-9A-F]{16}\.0\.0\.[0-9A-F]{16}$/.test(r.ip) && /^[0-9A-F]{16}$/.test(r.api_key))).toBe(true);
+      expect((await store.first<{ n: string }>('SELECT count() AS n FROM accounts WHERE payment = {c:String}', { c: card }))?.n).toBe('0');
+    } finally {
+      await store.close();
+    }
+    // Columns are compressed on disk, so this alone would prove little; it guards the README, the logs and the status file.
+    const hits = execFileSync('sh', ['-c', `grep -rlaF ${JSON.stringify(first['ip'])} ${JSON.stringify(at)} | wc -l`], {
+      encoding: 'utf8',
+    });
+    expect(hits.trim()).toBe('0');
+  });
+
+  it('and plain ones never meet in one store', async () => {
+    await withStore(async (s) => {
+      await scanned(s, world.files.exchanges, { keyed: true });
+      await expect(scanned(s, world.files.exchanges, { keyed: false })).rejects.toMatchObject({ code: 'E_IDENTIFIERS' });
+      // Not said, the store's own way is taken.
+      await expect(scanned(s, world.files.exchanges)).resolves.toMatchObject({ schema: 'stillwatch.dossier/1' });
+    });
+  });
+});
+
+describe('retention', () => {
+  it('all keeps texts for their days: a later scan without the files still shows exemplars, and when their time is up no longer', async () => {
+    await withStore(async (s) => {
+      await scanned(s, world.files.exchanges, { retention: 'all', keepDays: 30, accounts: world.files.accounts });
+      const kept = async () => Number((await s.first<{ n: string }>('SELECT count() AS n FROM texts'))?.n);
+      expect(await kept()).toBe(world.exchanges);
+      const later = await scanned(s, world.files.exchanges, { inputs: [] });
+      expect(shown(later).filter((x) => x !== undefined).length).toBeGreaterThan(0);
+      await s.command('ALTER TABLE texts UPDATE days = 0 WHERE 1 SETTINGS mutations_sync = 1');
+      const expired = await scanned(s, world.files.exchanges, { inputs: [] });
+      expect(shown(expired).every((x) => x === undefined)).toBe(true);
+      await s.command('OPTIMIZE TABLE texts FINAL');
+      expect(await kept()).toBe(0);
+    });
+  });
+
+  it('evidence keeps no text of exchanges in the store, all only when asked', async () => {
+    await withStore(async (s) => {
+      await scanned(s, world.files.exchanges, { retention: 'evidence' });
+      expect((await s.first<{ n: string }>('SELECT count() AS n FROM texts'))?.n).toBe('0');
+    });
+  });
+
+  it('exemplars come from Parquet files as well', async () => {
+    await withStore(async (s) => {
+      const path = join(temp(), 'log.parquet');
+      await s.command(
+        `INSERT INTO FUNCTION file('${path}', 'Parquet') SELECT id, time, account, model, messages, system, ip, user_agent, ja4, api_key, conversation, turn, output_tokens FROM file('${world.files.exchanges}', 'JSONEachRow', 'id String, time String, account String, model String, messages String, system String, ip String, user_agent String, ja4 String, api_key String, conversation String, turn UInt32, output_tokens UInt32')`,
+      );
+      const d = await scanned(s, path, { accounts: world.files.accounts });
+      expect(d.campaigns).toHaveLength(1);
+      expect(shown(d).filter((x) => x !== undefined && x.length > 10).length).toBeGreaterThan(0);
+    });
+  });
+});
