@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { mixOf } from '../campaigns/capability.ts';
+import { sampled } from '../campaigns/facts.ts';
 import type { Case, Judgement } from '../campaigns/judge.ts';
 import { probability } from '../campaigns/stats.ts';
 import type { Table } from '../campaigns/table.ts';
 import type { Coverage, Dossier, Evidence, Exemplar, Finding, LookAlike, Undecided } from '../model/dossier.ts';
 import type { ScanOptions } from '../scan.ts';
-import { sample, taken, timeline } from '../store/queries/cohorts.ts';
+import { type Place, sample, taken, timeline } from '../store/queries/cohorts.ts';
 import type { Store } from '../store/store.ts';
 import { type Opened, openTexts } from '../store/texts.ts';
 import { concealment } from './concealment.ts';
@@ -28,14 +29,18 @@ export function idOf(accounts: readonly string[]): string {
 /** One document from a judgement: what every renderer shows. */
 export async function assemble(store: Store, t: Table, judgement: Judgement | null, coverage: Coverage, o: ScanOptions): Promise<Dossier> {
   const cases = judgement?.cases ?? [];
-  const population = await populationMix(store, t, o);
+  const shown = cases
+    .filter((c) => c.verdict === 'campaign')
+    .concat(cases.filter((c) => c.verdict === 'undecided').slice(0, LIMITS.undecided));
+  const opened = await openAll(store, t, shown, o);
+  const population = opened.population;
   const campaigns: Finding[] = [];
   const undecided: Undecided[] = [];
   const lookAlikes: LookAlike[] = [];
   for (const c of cases) {
-    if (c.verdict === 'campaign') campaigns.push(await finding(store, t, c, population, o));
+    if (c.verdict === 'campaign') campaigns.push(await finding(store, t, c, population, opened, o));
     else if (c.verdict === 'undecided' && undecided.length < LIMITS.undecided)
-      undecided.push({ ...(await finding(store, t, c, population, o)), missing: c.missing });
+      undecided.push({ ...(await finding(store, t, c, population, opened, o)), missing: c.missing });
     else if ((c.verdict === 'look-alike' || c.verdict === 'other kind') && lookAlikes.length < LIMITS.lookAlikes)
       lookAlikes.push(lookAlike(t, c));
   }
@@ -61,22 +66,50 @@ export async function assemble(store: Store, t: Table, judgement: Judgement | nu
 /** A replay of history shows no text; any other scan looks for it, in the store and in its inputs. */
 const reads = (o: ScanOptions): boolean => o.inputs.length > 0 || o.record !== false;
 
-async function populationMix(store: Store, t: Table, o: ScanOptions): Promise<Record<string, number>> {
-  if (!t.hasText || !reads(o)) return {};
-  const texts = await openTexts(store, await sample(store, LIMITS.population, o.until ?? null), o.inputs, o);
-  return rounded(mixOf([...texts.values()].map((x) => ({ text: x.text, tools: x.place.tools }))));
+interface OpenedTexts {
+  readonly population: Record<string, number>;
+  readonly places: ReadonlyMap<Case, readonly Place[]>;
+  readonly texts: ReadonlyMap<string, Opened>;
+}
+
+/** Texts of all that is shown, and of a sample of everybody to compare with: the inputs are gone through once, however many findings there are. */
+async function openAll(store: Store, t: Table, shown: readonly Case[], o: ScanOptions): Promise<OpenedTexts> {
+  const places = new Map<Case, readonly Place[]>();
+  if (!t.hasText || shown.length === 0) return { population: {}, places, texts: new Map() };
+  const until = o.until ?? null;
+  for (const c of shown) {
+    const accts = sampled(c.members.map((m) => m.account)).map((a) => t.rows[a]?.acct ?? '');
+    const scaffold = c.candidate.scaffold.length > 0 ? c.candidate.scaffold.map((v) => t.values[v]?.value ?? '') : undefined;
+    places.set(c, await sample(store, LIMITS.texts, until, accts, scaffold));
+  }
+  if (!reads(o)) return { population: {}, places, texts: new Map() };
+  const everybody = await sample(store, LIMITS.population, until);
+  const texts = await openTexts(
+    store,
+    [...new Map([...everybody, ...[...places.values()].flat()].map((p) => [p.key, p])).values()],
+    o.inputs,
+    o,
+  );
+  const population = everybody.flatMap((p) => texts.get(p.key) ?? []);
+  return { population: rounded(mixOf(population.map((x) => ({ text: x.text, tools: x.place.tools })))), places, texts };
 }
 
 const rounded = (mix: Record<string, number>): Record<string, number> =>
   Object.fromEntries(Object.entries(mix).map(([k, v]) => [k, round(v, 3)]));
 
-async function finding(store: Store, t: Table, c: Case, population: Record<string, number>, o: ScanOptions): Promise<Finding> {
+async function finding(
+  store: Store,
+  t: Table,
+  c: Case,
+  population: Record<string, number>,
+  opened: OpenedTexts,
+  o: ScanOptions,
+): Promise<Finding> {
   const until = o.until ?? null;
   const members = c.members.map((m) => ({ m, row: t.rows[m.account] })).filter((x) => x.row !== undefined);
   const accts = members.map((x) => x.row?.acct ?? '');
-  const scaffold = c.candidate.scaffold.length > 0 ? c.candidate.scaffold.map((v) => t.values[v]?.value ?? '') : undefined;
-  const places = t.hasText ? await sample(store, LIMITS.texts, until, accts, scaffold) : [];
-  const texts = reads(o) && places.length > 0 ? await openTexts(store, places, o.inputs, o) : new Map<string, Opened>();
+  const places = opened.places.get(c) ?? [];
+  const texts = opened.texts;
   const exemplars = places.slice(0, LIMITS.exemplars).map((p): Exemplar => {
     const text = o.retention === 'none' ? undefined : texts.get(p.key)?.text;
     return { exchange: p.id, account: p.account, time: iso(p.time), ...(text === undefined ? {} : { text }) };
@@ -102,7 +135,7 @@ async function finding(store: Store, t: Table, c: Case, population: Record<strin
   // Cover traffic is not loot: what was taken is scaled to the campaign's part of its members' exchanges.
   const part = whole > 0 ? exchanges / whole : 1;
   const hidden = concealment(t, c);
-  const mix = rounded(mixOf([...texts.values()].map((x) => ({ text: x.text, tools: x.place.tools }))));
+  const mix = rounded(mixOf(places.flatMap((p) => texts.get(p.key) ?? []).map((x) => ({ text: x.text, tools: x.place.tools }))));
   const joined = new Map<string, number>();
   const closed = new Map<string, number>();
   for (const { m, row } of members) {
