@@ -9,6 +9,7 @@ import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import { RUNGS, type Rung } from '../world/campaigns.ts';
 import { makeWorld } from '../world/make.ts';
+import { BASELINES, type Baseline, flagged, observe, TextModel } from './baselines.ts';
 import { clopperPearson, wilson } from './intervals.ts';
 import { leakTest } from './leak.ts';
 
@@ -28,6 +29,7 @@ const { values: args } = parseArgs({
     'null-accounts': { type: 'string', default: '300' },
     'null-days': { type: 'string', default: '10' },
     'no-leak': { type: 'boolean', default: false },
+    'no-baselines': { type: 'boolean', default: false },
     replay: { type: 'string', default: '0' },
   },
 });
@@ -49,6 +51,12 @@ interface Tally {
   leaked: number[];
   confidence: number[];
 }
+
+const truthOf = (path: string): Truth[] =>
+  readFileSync(path, 'utf8')
+    .trim()
+    .split('\n')
+    .map((l) => JSON.parse(l) as Truth);
 
 const SECRET = '5ca1ab1e'.repeat(8);
 const dir = mkdtempSync(join(tmpdir(), 'stillwatch-lab-'));
@@ -74,6 +82,53 @@ const run = (store: Store, files: { exchanges: string; accounts: string } | null
     ...(until === undefined ? {} : { until }),
   });
 
+/** Account recall by campaign kind, and honest accounts flagged, of each baseline. */
+const baseline = new Map<Baseline, { kinds: Map<string, { k: number; n: number }>; honest: { k: number; n: number } }>();
+const text = new TextModel();
+
+const cards = (path: string): Map<string, string> =>
+  new Map(
+    readFileSync(path, 'utf8')
+      .trim()
+      .split('\n')
+      .map((l) => JSON.parse(l) as { account: string; payment?: string })
+      .map((r) => [r.account, r.payment ?? '']),
+  );
+
+/** The text baseline learns from worlds of other seeds, with campaigns of every kind. */
+async function teach(): Promise<void> {
+  for (const [i, part] of parts().entries()) {
+    const out = join(dir, `teach${i}`);
+    const w = await makeWorld({
+      out,
+      seed: 880_000 + i,
+      accounts: Number(args.accounts),
+      days: Number(args.days),
+      campaigns: part,
+      ...(args.texts ? { texts: args.texts } : {}),
+    });
+    const truth = new Map(truthOf(w.files.truth).map((t) => [t.account, t]));
+    text.learn(await observe(w.files.exchanges, cards(w.files.accounts)), (a) => (truth.get(a)?.campaign ?? null) !== null);
+    rmSync(out, { recursive: true, force: true });
+  }
+}
+
+async function compare(files: { exchanges: string; accounts: string }, truth: readonly Truth[]): Promise<void> {
+  const of = new Map(truth.map((t) => [t.account, t]));
+  const seen = await observe(files.exchanges, cards(files.accounts));
+  for (const b of BASELINES) {
+    const hit = flagged(b, seen, (a) => (of.get(a)?.campaign ?? null) === null, text);
+    const row = baseline.get(b) ?? { kinds: new Map(), honest: { k: 0, n: 0 } };
+    baseline.set(b, row);
+    for (const t of truth) {
+      const cell = t.campaign === null ? row.honest : (row.kinds.get(t.class) ?? { k: 0, n: 0 });
+      if (t.campaign !== null) row.kinds.set(t.class, cell);
+      cell.n += 1;
+      if (hit.has(t.account)) cell.k += 1;
+    }
+  }
+}
+
 /** Tested cohorts of worlds without a campaign that no mechanism explains, with at least 0, 1, 2, ... bits of coordination. */
 const nullAtLeast = Array.from({ length: 21 }, () => 0);
 let nullTested = 0;
@@ -88,10 +143,8 @@ async function world(seed: number, campaigns: readonly { kind: Rung; accounts: n
     campaigns,
     ...(args.texts ? { texts: args.texts } : {}),
   });
-  const truth = readFileSync(w.files.truth, 'utf8')
-    .trim()
-    .split('\n')
-    .map((l) => JSON.parse(l) as Truth);
+  const truth = truthOf(w.files.truth);
+  if (campaigns.length > 0 && !args['no-baselines']) await compare(w.files, truth);
   const store = await openStore({ at: join(out, 'store'), secret: SECRET });
   try {
     const d = await run(store, w.files);
@@ -195,13 +248,18 @@ const middle = (xs: readonly number[], q: number): string => {
 const seeds = args.seeds.split(',').filter(Boolean).map(Number);
 const size = Number(args.size);
 // Three campaigns a world, so that each rung meets others; each rung once a seed.
+function parts(): { kind: Rung; accounts: number }[][] {
+  return Array.from({ length: Math.ceil(kinds.length / 3) }, (_, i) =>
+    kinds
+      .slice(3 * i, 3 * i + 3)
+      .map((kind) => ({ kind, accounts: kind === 'single' ? 1 : kind.startsWith('reseller') ? Math.ceil(size / 2) : size })),
+  );
+}
+if (seeds.length > 0 && !args['no-baselines']) await teach();
 for (const seed of seeds) {
-  for (let i = 0; i < kinds.length; i += 3) {
-    const part = kinds
-      .slice(i, i + 3)
-      .map((kind) => ({ kind, accounts: kind === 'single' ? 1 : kind.startsWith('reseller') ? Math.ceil(size / 2) : size }));
+  for (const [i, part] of parts().entries()) {
     process.stderr.write(`seed ${seed}: ${part.map((p) => p.kind).join(', ')}\n`);
-    await world(seed * 10 + i, part);
+    await world(seed * 10 + 3 * i, part);
   }
 }
 for (let i = 0; i < Number(args.null); i++) {
@@ -233,6 +291,24 @@ for (const [cls, c] of [...byClass].sort())
   out.push(
     `| ${cls} | ${c.accounts} | ${c.named} | ${(100 * clopperPearson(c.named, c.accounts)[1]).toFixed(2)} % | ${c.cohorts} | ${(100 * clopperPearson(Math.min(worlds, c.cohorts), worlds)[1]).toFixed(1)} % |`,
   );
+if (baseline.size > 0) {
+  out.push(
+    '',
+    '| account recall of what providers have today | rate | shared infrastructure | text alone | Stillwatch |',
+    '|---|---|---|---|---|',
+  );
+  const of = (b: Baseline, kind: string): string => {
+    const c = baseline.get(b)?.kinds.get(kind);
+    return c ? (c.k / c.n).toFixed(3) : '-';
+  };
+  for (const [kind, k] of byKind)
+    out.push(`| ${kind} | ${BASELINES.map((b) => of(b, kind)).join(' | ')} | ${(k.named / k.accounts).toFixed(3)} |`);
+  const honest = [...byClass.values()].reduce((x, c) => ({ k: x.k + c.named, n: x.n + c.accounts }), { k: 0, n: 0 });
+  const share = (h: { k: number; n: number }): string => `${((100 * h.k) / Math.max(1, h.n)).toFixed(2)} %`;
+  out.push(
+    `| honest accounts flagged | ${BASELINES.map((b) => share(baseline.get(b)?.honest ?? { k: 0, n: 0 })).join(' | ')} | ${share(honest)} |`,
+  );
+}
 out.push('', `false campaigns: ${falseCampaigns} in ${worlds} worlds; campaigns that merged two operators: ${merged}`);
 for (const [low, high] of [
   [0.5, 0.7],
