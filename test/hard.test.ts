@@ -1,0 +1,127 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Dossier } from '../src/model/dossier.ts';
+import type { Rung } from '../src/world/campaigns.ts';
+import { makeWorld } from '../src/world/make.ts';
+import { scanned, temp, withStore } from './support/tools.ts';
+
+interface Exchange {
+  account: string;
+  messages: { role: string; content: string }[];
+  system?: string;
+}
+interface Truth {
+  readonly account: string;
+  readonly class: string;
+  readonly campaign: string | null;
+}
+type Rec = Record<string, unknown> & { account: string };
+
+const lines = <T>(path: string): T[] =>
+  readFileSync(path, 'utf8')
+    .trim()
+    .split('\n')
+    .map((l) => JSON.parse(l) as T);
+const write = (path: string, rows: readonly unknown[]): string => {
+  writeFileSync(path, `${rows.map((r) => JSON.stringify(r)).join('\n')}\n`);
+  return path;
+};
+
+/** A world, changed by hand, scanned: who was named, and who they are. */
+async function judged(
+  o: { seed: number; accounts: number; days?: number; kind: Rung; size: number },
+  change: (w: { exchanges: Exchange[]; records: Rec[]; truth: Map<string, Truth> }) => void = () => undefined,
+): Promise<{ d: Dossier; planted: number; found: number; honest: string[]; named: Set<string> }> {
+  const out = temp();
+  const world = await makeWorld({
+    out,
+    seed: o.seed,
+    accounts: o.accounts,
+    days: o.days ?? 10,
+    campaigns: [{ kind: o.kind, accounts: o.size }],
+  });
+  const truth = new Map(lines<Truth>(world.files.truth).map((t) => [t.account, t]));
+  const w = { exchanges: lines<Exchange>(world.files.exchanges), records: lines<Rec>(world.files.accounts), truth };
+  change(w);
+  const exchanges = write(join(out, 'e.jsonl'), w.exchanges);
+  const accounts = write(join(out, 'a.jsonl'), w.records);
+  const d = await withStore((s) => scanned(s, exchanges, { accounts, retention: 'none' }));
+  const named = new Set(d.campaigns.flatMap((c) => c.accounts.map((a) => a.account)));
+  const mine = [...truth.values()].filter((t) => t.campaign !== null).map((t) => t.account);
+  return {
+    d,
+    named,
+    planted: mine.length,
+    found: mine.filter((a) => named.has(a)).length,
+    honest: [...named].filter((a) => (truth.get(a)?.campaign ?? null) === null).map((a) => `${a} ${truth.get(a)?.class}`),
+  };
+}
+
+/** Requests of a campaign's members hold one line that stands in nearly all of them. */
+function sentenceOf(w: { exchanges: Exchange[]; truth: Map<string, Truth> }): string {
+  const seen = new Map<string, number>();
+  for (const e of w.exchanges) {
+    if ((w.truth.get(e.account)?.campaign ?? null) === null) continue;
+    for (const l of `${e.system ?? ''}\n${e.messages.at(-1)?.content ?? ''}`.split('\n'))
+      if (l.length > 20) seen.set(l, (seen.get(l) ?? 0) + 1);
+  }
+  return [...seen].sort((x, y) => y[1] - x[1])[0]?.[0] ?? '';
+}
+
+describe('framing', () => {
+  it("a stranger who puts a campaign's sentence into honest accounts does not get them named", async () => {
+    let framed: string[] = [];
+    const r = await judged({ seed: 71, accounts: 420, kind: 'slow', size: 45 }, (w) => {
+      const line = sentenceOf(w);
+      expect(line.length).toBeGreaterThan(20);
+      framed = [...w.truth.values()]
+        .filter((t) => ['builder', 'developer', 'casual'].includes(t.class))
+        .slice(0, 25)
+        .map((t) => t.account);
+      const set = new Set(framed);
+      for (const e of w.exchanges) {
+        const m = e.messages.at(-1);
+        if (set.has(e.account) && m) m.content = `${line}\n${m.content}`;
+      }
+    });
+    expect(framed.length).toBe(25);
+    expect(r.found / r.planted).toBeGreaterThanOrEqual(0.9);
+    expect(framed.filter((a) => r.named.has(a))).toEqual([]);
+    expect(r.honest).toEqual([]);
+  });
+});
+
+describe('where it hurts', () => {
+  it('a campaign that is 45 % of all accounts is found, and nobody else', async () => {
+    const r = await judged({ seed: 72, accounts: 150, kind: 'sharded', size: 120 });
+    expect(r.found / r.planted).toBeGreaterThanOrEqual(0.95);
+    expect(r.honest).toEqual([]);
+  });
+
+  it('in a store of some 500 accounts a campaign of 40 is found, and nobody else', async () => {
+    const r = await judged({ seed: 73, accounts: 460, kind: 'sharded', size: 40 });
+    expect(r.found / r.planted).toBeGreaterThanOrEqual(0.95);
+    expect(r.honest).toEqual([]);
+  });
+
+  it('a campaign whose accounts are all aged and verified, and so among the references, is found, and nobody else', async () => {
+    const r = await judged({ seed: 74, accounts: 420, kind: 'sharded', size: 60 }, (w) => {
+      for (const rec of w.records) {
+        if ((w.truth.get(rec.account)?.campaign ?? null) === null) continue;
+        rec['created'] = '2024-01-01T00:00:00Z';
+        rec['verification'] = 'id';
+      }
+    });
+    expect(r.found / r.planted).toBeGreaterThanOrEqual(0.95);
+    expect(r.honest).toEqual([]);
+  });
+
+  it('honest accounts alone, with no account records, end in no campaign', async () => {
+    const r = await judged({ seed: 75, accounts: 400, kind: 'single', size: 1 }, (w) => {
+      w.records.splice(1);
+    });
+    expect(r.honest).toEqual([]);
+    expect(r.d.campaigns).toHaveLength(0);
+  });
+});
