@@ -13,6 +13,10 @@ export interface Share {
   readonly items: number;
 }
 
+/** Scratch of `shareOf`: an account's filled buckets. */
+const TIMES = new Float64Array(DIMENSIONS);
+const EXCESS = new Float64Array(DIMENSIONS);
+
 /**
  * s = argmax of sum log(s q + (1 - s) p) over an account's items, with its profile interval (drop of 1.92, Wilks 1938). q is the pool as
  * the other members show it, p the honest population. Bucketings are averaged, not multiplied: they are views of the same items.
@@ -23,12 +27,28 @@ export function shareOf(
   q: Float64Array,
   p: Float64Array,
 ): { share: number; low: number; high: number; gain: number } {
-  const where: number[] = [];
-  for (let d = 0; d < DIMENSIONS; d++) if ((counts[at + d] as number) > 0) where.push(d);
+  let n = 0;
+  for (let d = 0; d < DIMENSIONS; d++) {
+    const c = counts[at + d] as number;
+    if (c === 0) continue;
+    TIMES[n] = c;
+    EXCESS[n++] = (q[d] as number) / (p[d] as number) - 1;
+  }
+  // ln of the likelihood over that at s = 0. Factors are multiplied up while they fit and one logarithm taken of many: this is where large cohorts spend their time.
   const value = (s: number): number => {
     let l = 0;
-    for (const d of where) l += (counts[at + d] as number) * Math.log(s * (q[d] as number) + (1 - s) * (p[d] as number));
-    return l / BUCKETINGS;
+    let product = 1;
+    for (let i = 0; i < n; i++) {
+      const x = 1 + s * (EXCESS[i] as number);
+      const c = TIMES[i] as number;
+      if (c > 4) l += c * Math.log(x);
+      else for (let k = 0; k < c; k++) product *= x;
+      if (product > 1e200 || product < 1e-200) {
+        l += Math.log(product);
+        product = 1;
+      }
+    }
+    return (l + Math.log(product)) / BUCKETINGS;
   };
   let a = 0;
   let b = 1;
@@ -38,7 +58,7 @@ export function shareOf(
   let y = a + g * (b - a);
   let fx = value(x);
   let fy = value(y);
-  for (let i = 0; i < 24; i++) {
+  for (let i = 0; i < 18; i++) {
     if (fx < fy) {
       a = x;
       x = y;
@@ -63,7 +83,7 @@ export function shareOf(
     if (best - value(to) < 1.92) return to;
     let inside = from;
     let outside = to;
-    for (let i = 0; i < 18; i++) {
+    for (let i = 0; i < 13; i++) {
       const m = (inside + outside) / 2;
       if (best - value(m) < 1.92) inside = m;
       else outside = m;
