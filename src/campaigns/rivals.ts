@@ -151,6 +151,9 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
   },
 ];
 
+/** Ids of all explanations. */
+export const EXPLANATIONS: readonly string[] = TESTS.map((x) => x.id);
+
 /** Explanations with a mechanism that shows; the others only say that a cohort is as honest cohorts are. */
 const MECHANISMS = new Set(['licensed', 'one-organisation', 'benchmark', 'classroom', 'reseller']);
 

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { EXPLANATIONS } from '../campaigns/rivals.ts';
 import { inspect } from '../formats/input.ts';
 import type { Dossier } from '../model/dossier.ts';
 import { scan } from '../scan.ts';
@@ -30,6 +31,7 @@ const { values: args } = parseArgs({
     'null-days': { type: 'string', default: '10' },
     'no-leak': { type: 'boolean', default: false },
     'no-baselines': { type: 'boolean', default: false },
+    clearers: { type: 'boolean', default: false },
     replay: { type: 'string', default: '0' },
   },
 });
@@ -68,7 +70,12 @@ let merged = 0;
 let worlds = 0;
 const reliability: { confidence: number; right: boolean }[] = [];
 
-const run = (store: Store, files: { exchanges: string; accounts: string } | null, until?: number): Promise<Dossier> =>
+const run = (
+  store: Store,
+  files: { exchanges: string; accounts: string } | null,
+  until?: number,
+  without?: readonly string[],
+): Promise<Dossier> =>
   scan(store, {
     inputs: files ? [inspect(files.exchanges, files.exchanges)] : [],
     ...(files ? { accounts: files.accounts } : {}),
@@ -80,6 +87,7 @@ const run = (store: Store, files: { exchanges: string; accounts: string } | null
     version: 'lab',
     record: false,
     ...(until === undefined ? {} : { until }),
+    ...(without ? { without } : {}),
   });
 
 /** Account recall by campaign kind, and honest accounts flagged, of each baseline. */
@@ -156,10 +164,27 @@ async function world(seed: number, campaigns: readonly { kind: Rung; accounts: n
         nullAtLeast[x] = (nullAtLeast[x] as number) + n;
       });
     }
+    if (args.clearers) await withoutEach(store, truth);
     if (Number(args.replay) > 0) for (const c of campaigns) await leaked(store, d, truth, c.kind);
   } finally {
     await store.close();
     rmSync(out, { recursive: true, force: true });
+  }
+}
+
+/** Honest accounts named when an innocent explanation is left out, by explanation and class. */
+const leftOut = new Map<string, Map<string, number>>();
+
+async function withoutEach(store: Store, truth: readonly Truth[]): Promise<void> {
+  const of = new Map(truth.map((t) => [t.account, t]));
+  for (const id of EXPLANATIONS) {
+    const d = await run(store, null, undefined, [id]);
+    const row = leftOut.get(id) ?? new Map<string, number>();
+    leftOut.set(id, row);
+    for (const a of d.campaigns.flatMap((c) => c.accounts)) {
+      const t = of.get(a.account);
+      if (t && t.campaign === null) row.set(t.class, (row.get(t.class) ?? 0) + 1);
+    }
   }
 }
 
@@ -317,6 +342,10 @@ for (const [low, high] of [
 ] as const) {
   const inside = reliability.filter((r) => r.confidence >= low && r.confidence < high);
   out.push(`confidence ${low} to ${Math.min(1, high)}: ${inside.filter((r) => r.right).length} right of ${inside.length}`);
+}
+if (leftOut.size > 0) {
+  out.push('', '| innocent explanation left out | honest accounts named, by class |', '|---|---|');
+  for (const [id, row] of leftOut) out.push(`| ${id} | ${[...row].map(([c, n]) => `${c} ${n}`).join(', ') || 'none'} |`);
 }
 if (nullTested > 0) {
   out.push(
