@@ -49,7 +49,16 @@ export interface JudgeOptions {
   readonly progress?: (said: string, done: number, all: number) => void;
 }
 
-const LIMITS = { look: 120, honestSample: 150, membersMin: 5, suspectBits: -4, crispBits: -6, worthBits: -7, farShare: 0.8 } as const;
+const LIMITS = {
+  look: 120,
+  crowd: 3_000,
+  honestSample: 150,
+  membersMin: 5,
+  suspectBits: -4,
+  crispBits: -6,
+  worthBits: -7,
+  farShare: 0.8,
+} as const;
 
 /** Link -> cohort -> test -> membership -> verdict. Seeded; no I/O of its own but the scoped cells it is given. */
 export async function judge(t: Table, o: JudgeOptions): Promise<Judgement> {
@@ -288,7 +297,7 @@ function settle(
     t.hasText &&
     ((facts.deck?.rho ?? 1) < honest.rhoMedian || facts.ties.scaffold.tied > half || facts.ties.network.tied > half)
   ) {
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < (accounts.length > LIMITS.crowd ? 2 : 4); round++) {
       const judged = share(t, k, accounts, scope, carries, refs, taken, facts);
       // A grant of the provider's clears an account: it may be part of what a case is about, never of who is named.
       const kept = judged.filter((j) => j.membership >= 0.5 && !granted(t, j.account));
@@ -336,7 +345,8 @@ function share(
   const inside = new Set(accounts);
   const pool = new Pool(scope?.cells ?? sampled(accounts).flatMap((a) => t.profiles.cellsOf(a)));
   const near = new Set(accounts);
-  for (const a of accounts) {
+  // A crowd needs no neighbours: its community holds them already.
+  for (const a of accounts.length > LIMITS.crowd ? [] : accounts) {
     for (let x = 0; x < k.near.k; x++) {
       const b = k.near.ids[a * k.near.k + x] as number;
       if (b >= 0 && !taken.has(b)) near.add(b);

@@ -34,6 +34,9 @@ export function shareOf(
     TIMES[n] = c;
     EXCESS[n++] = (q[d] as number) / (p[d] as number) - 1;
   }
+  // The likelihood is concave in s: falling at 0, it is highest there.
+  let slope = 0;
+  for (let i = 0; i < n; i++) slope += (TIMES[i] as number) * (EXCESS[i] as number);
   // ln of the likelihood over that at s = 0. Factors are multiplied up while they fit and one logarithm taken of many: this is where large cohorts spend their time.
   const value = (s: number): number => {
     let l = 0;
@@ -50,6 +53,19 @@ export function shareOf(
     }
     return (l + Math.log(product)) / BUCKETINGS;
   };
+  let best = 0;
+  const edge = (from: number, to: number): number => {
+    if (best - value(to) < 1.92) return to;
+    let inside = from;
+    let outside = to;
+    for (let i = 0; i < 13; i++) {
+      const m = (inside + outside) / 2;
+      if (best - value(m) < 1.92) inside = m;
+      else outside = m;
+    }
+    return inside;
+  };
+  if (slope <= 0) return { share: 0, low: 0, high: edge(0, 1), gain: 0 };
   let a = 0;
   let b = 1;
   // Concave in s: golden section.
@@ -74,22 +90,11 @@ export function shareOf(
     }
   }
   let share = (a + b) / 2;
-  let best = value(share);
+  best = value(share);
   for (const end of [0, 1]) {
     const v = value(end);
     if (v >= best) [share, best] = [end, v];
   }
-  const edge = (from: number, to: number): number => {
-    if (best - value(to) < 1.92) return to;
-    let inside = from;
-    let outside = to;
-    for (let i = 0; i < 13; i++) {
-      const m = (inside + outside) / 2;
-      if (best - value(m) < 1.92) inside = m;
-      else outside = m;
-    }
-    return inside;
-  };
   return { share, low: edge(share, 0), high: edge(share, 1), gain: best - value(0) };
 }
 
