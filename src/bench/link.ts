@@ -1,10 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { rng } from '../campaigns/stats.ts';
+import { bareRead, type Cost, cost, median, ROOT } from './cost.ts';
 
 /**
  * `npm run bench:link [-- --rows 1000000 --pairs 3]`: the whole process of `stillwatch link`, with and without a window, against the engine merely reading
@@ -52,38 +52,14 @@ async function make(path: string, rows: number): Promise<void> {
   await once(file, 'finish');
 }
 
-interface Cost {
-  readonly wall: number;
-  readonly cpu: number;
-  readonly rss: number;
-}
-
-function cost(script: string): Cost {
-  const started = process.hrtime.bigint();
-  const r = spawnSync(
-    process.execPath,
-    [
-      '--input-type=module',
-      '-e',
-      `${script}; const u = process.resourceUsage(); process.stderr.write('COST ' + JSON.stringify({ cpu: (u.userCPUTime + u.systemCPUTime) / 1e6, rss: u.maxRSS / 1024 }) + '\\n');`,
-    ],
-    { encoding: 'utf8', maxBuffer: 1 << 28 },
+const bare = (path: string, db: string) =>
+  bareRead(
+    db,
+    "SELECT * FROM file({p:String}, 'CSVWithNames', 'account String, kind String, value String, time UInt64') FORMAT Null",
+    path,
   );
-  const line = /COST (\{.*\})/.exec(r.stderr)?.[1];
-  if (r.status !== 0 || !line) throw new Error(r.stderr.slice(0, 2000));
-  return { wall: Number(process.hrtime.bigint() - started) / 1e9, ...(JSON.parse(line) as { cpu: number; rss: number }) };
-}
-
-const root = new URL('../../', import.meta.url).href;
-const bare = (path: string, db: string) => `
-  const { createClient } = await import('@clickhouse/client');
-  const { createChdbConnection } = await import('chdb/connection');
-  const c = createClient({ connection: createChdbConnection({ path: ${JSON.stringify(db)} }) });
-  const r = await c.exec({ query: \`SELECT * FROM file({p:String}, 'CSVWithNames', 'account String, kind String, value String, time UInt64') FORMAT Null\`, query_params: { p: ${JSON.stringify(path)} } });
-  for await (const x of r.stream) void x;
-  await c.close()`;
 const ours = (path: string, window: number | null) => `
-  const { link } = await import('${root}dist/cli/link.js');
+  const { link } = await import('${ROOT}dist/cli/link.js');
   await link([${JSON.stringify(path)}], { coShare: ${window}, participation: 2, edgeWeight: 0.5, fdr: 0.05, bits: null, seed: 1, fields: {}, valueColumns: [], format: 'table' })`;
 
 const dir = mkdtempSync(join(args.dir, 'stillwatch-bench-'));
@@ -92,7 +68,6 @@ try {
   const path = join(dir, 'sightings.csv');
   process.stderr.write(`making ${rows} sightings\n`);
   await make(path, rows);
-  const median = (xs: readonly number[]) => [...xs].sort((a, b) => a - b)[Math.floor(xs.length / 2)] as number;
   const out: string[] = [
     `${rows} sightings, ${(statSync(path).size / 1e6).toFixed(0)} MB, one value shared by 100,000 accounts; ${args.pairs} runs, medians`,
   ];

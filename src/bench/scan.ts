@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { createGzip, gunzipSync } from 'node:zlib';
 import { rng } from '../campaigns/stats.ts';
+import { bareRead, type Cost, cost, median, ROOT } from './cost.ts';
 
 /**
  * `npm run bench:scan [-- --rows 1000000 --pairs 3 --gzip --agentic]`: the whole process of a scan against ClickHouse merely reading the same columns of the
@@ -95,42 +96,12 @@ async function make(path: string, rows: number): Promise<void> {
   await once(file, 'finish');
 }
 
-interface Cost {
-  readonly wall: number;
-  readonly cpu: number;
-  readonly rss: number;
-}
-
-/** Runs a script in a process of its own and reads its costs from the operating system's account of it. */
-function cost(script: string): Cost {
-  const started = process.hrtime.bigint();
-  const r = spawnSync(
-    process.execPath,
-    [
-      '--input-type=module',
-      '-e',
-      `${script}; const u = process.resourceUsage(); process.stderr.write('COST ' + JSON.stringify({ cpu: (u.userCPUTime + u.systemCPUTime) / 1e6, rss: u.maxRSS / 1024 }) + '\\n');`,
-    ],
-    { encoding: 'utf8', maxBuffer: 1 << 28, env: { ...process.env, STILLWATCH_QUIET: '1' } },
-  );
-  const line = /COST (\{.*\})/.exec(r.stderr)?.[1];
-  if (r.status !== 0 || !line) throw new Error(r.stderr.slice(0, 2000));
-  const c = JSON.parse(line) as { cpu: number; rss: number };
-  return { wall: Number(process.hrtime.bigint() - started) / 1e9, cpu: c.cpu, rss: c.rss };
-}
-
-const root = new URL('../../', import.meta.url).href;
-const bare = (path: string, db: string) => `
-  const { createClient } = await import('@clickhouse/client');
-  const { createChdbConnection } = await import('chdb/connection');
-  const c = createClient({ connection: createChdbConnection({ path: ${JSON.stringify(db)} }) });
-  const r = await c.exec({ query: \`SELECT * FROM file({p:String}, 'JSONEachRow', '${COLUMNS}', '${args.gzip ? 'gzip' : 'none'}') FORMAT Null\`, query_params: { p: ${JSON.stringify(path)} }, clickhouse_settings: { storage_file_read_method: 'pread' } });
-  for await (const x of r.stream) void x;
-  await c.close()`;
+const bare = (path: string, db: string) =>
+  bareRead(db, `SELECT * FROM file({p:String}, 'JSONEachRow', '${COLUMNS}', '${args.gzip ? 'gzip' : 'none'}') FORMAT Null`, path);
 const ours = (path: string, store: string) => `
-  const { openStore } = await import('${root}dist/store/open.js');
-  const { scan } = await import('${root}dist/scan.js');
-  const { inspect } = await import('${root}dist/formats/input.js');
+  const { openStore } = await import('${ROOT}dist/store/open.js');
+  const { scan } = await import('${ROOT}dist/scan.js');
+  const { inspect } = await import('${ROOT}dist/formats/input.js');
   const s = await openStore({ at: ${JSON.stringify(store)} });
   const d = await scan(s, { inputs: [inspect('bench', ${JSON.stringify(path)})], spool: ${JSON.stringify(`${store}-spool`)}, retention: 'none', confidenceMin: 0.5, seed: 1, now: new Date(), version: 'bench' });
   if (d.coverage.exchanges !== ${Number(args.rows)}) throw new Error('read ' + d.coverage.exchanges);
@@ -147,7 +118,6 @@ try {
     await pipeline(createReadStream(path), createGzip({ level: 4 }), createWriteStream(`${path}.gz`));
     path = `${path}.gz`;
   }
-  const median = (xs: readonly number[]) => [...xs].sort((a, b) => a - b)[Math.floor(xs.length / 2)] as number;
   const pairs: { a: Cost; b: Cost; disk: number }[] = [];
   for (let i = 0; i < Number(args.pairs); i++) {
     process.stderr.write(`pair ${i + 1} of ${args.pairs}\n`);

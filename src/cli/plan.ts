@@ -7,11 +7,11 @@ import type { Terminal } from './terminal.ts';
 
 /** Measured on the machine of docs/performance.md; a plan is an estimate and says so. */
 const RATES = {
-  plainBytesPerSecond: 45e6,
+  plainBytesPerSecond: 55e6,
   gzipBytesPerSecond: 12e6,
-  storeBytesPerExchange: 130,
+  storeBytesPerExchange: 220,
   memoryBase: 0.9e9,
-  memoryPerAccount: 6e3,
+  memoryPerAccount: 2.4e4,
 } as const;
 
 /** `--plan`: what a scan would read, could not tell, and cost. Writes nothing. */

@@ -1,5 +1,5 @@
 import type { Facts } from '../campaigns/facts.ts';
-import { clamp, fitBeta, LOG2E, logBetaBinomial, logSumExp, median, quantile, spread } from '../campaigns/stats.ts';
+import { clamp, fitBeta, LOG2E, logBetaBinomial, logNormalPdf, logSumExp, median, quantile, spread } from '../campaigns/stats.ts';
 import type { Axis, Family, Outcome } from '../model/dossier.ts';
 
 export type Need = 'text' | 'accounts' | 'addresses' | 'clients';
@@ -70,6 +70,51 @@ export function learnLogs(values: readonly number[], typical: number, sdMin: num
     sd: Math.max(sdMin, logs.length > 4 ? spread(logs) : 0.5),
     m: values.length,
     values,
+  };
+}
+
+/**
+ * A signal on how evenly members do something: the evener, the likelier one program decides. Honest: a robust normal over the logarithm of the spread in null
+ * cohorts; campaign: a normal around `scripted`, mixed with the honest one by `absent`, so that unevenness costs little.
+ */
+export function spreadSignal(s: {
+  readonly id: string;
+  readonly title: string;
+  readonly unit: string;
+  readonly scripted: { readonly mean: number; readonly sd: number };
+  readonly absent: number;
+  readonly typical: number;
+  readonly sdMin: number;
+  readonly missing: string;
+  spread(facts: Facts): number;
+  say(spread: number, facts: Facts, typical: number): string;
+}): Signal<LogModel> {
+  return {
+    id: s.id,
+    title: s.title,
+    axis: 'coordination',
+    family: 'timing',
+    unit: s.unit,
+    needs: [],
+    learn: (nulls) =>
+      learnLogs(
+        nulls.map(s.spread).filter((x) => Number.isFinite(x) && x > 0),
+        s.typical,
+        s.sdMin,
+      ),
+    weigh: (facts, model) => {
+      const figure = s.spread(facts);
+      if (!Number.isFinite(figure)) return notApplicable(s.missing);
+      if (model.m < 5) return notApplicable('fewer than five null cohorts have what this needs');
+      // More even than a script is no less suspicious.
+      const x = Math.max(s.scripted.mean, Math.log(Math.max(0.02, figure)));
+      // A spread of many accounts is measured better than one of twelve; the honest side must not be taken as that sharp.
+      const honest = Math.max(logNormalPdf(x, model.mean, model.sd), logNormalPdf(x, model.mean, model.sd * 2) + Math.log(0.1));
+      const campaign = Math.log((1 - s.absent) * Math.exp(logNormalPdf(x, s.scripted.mean, s.scripted.sd)) + s.absent * Math.exp(honest));
+      const bits = cap((campaign - honest) * LOG2E, model.m);
+      const ref = reference(model.values);
+      return { outcome: outcomeOf(bits), bits, figure, reference: ref, reason: s.say(figure, facts, ref.median ?? s.typical) };
+    },
   };
 }
 
