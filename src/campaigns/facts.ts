@@ -248,7 +248,9 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
       others: Math.max(0, (t.domains.get(domain.name) ?? 0) - Math.round(domain.share * accounts.length)),
     },
     verified: records.filter((r) => r?.verification === 'business' || r?.verification === 'id').length / Math.max(1, accounts.length),
-    licensed: records.filter((r) => r?.labels.includes('approved:synthetic-data')).length / Math.max(1, accounts.length),
+    licensed:
+      records.filter((r) => r?.labels.includes('approved:synthetic-data') || r?.labels.includes('cleared')).length /
+      Math.max(1, accounts.length),
     resale: rows.filter((r) => r.resold > 0.5 || r.end_users >= 20).length / Math.max(1, rows.length),
     lifetimeDays: quantile(
       rows.map((r) => (r.last - r.first) / DAY),

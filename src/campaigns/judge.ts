@@ -287,6 +287,10 @@ function settle(
   o: JudgeOptions,
 ): Case {
   let accounts: readonly number[] = c.accounts.filter((a) => !taken.has(a));
+  // A grant of the provider's, or a person's word, clears an account: it may be part of what a case is about, never of who is named. Where most hold one, that explains the cohort.
+  const free = accounts.filter((a) => !granted(t, a));
+  if (free.length >= LIMITS.membersMin && free.length > 0.5 * accounts.length) accounts = free;
+  let few = false;
   let members: Judged[] = accounts.map((account) => ({ account, membership: 0.5, share: Number.NaN, low: 0, high: 1 }));
   let facts = accounts.length === c.accounts.length ? before : factsOf(t, accounts, k.mu, narrowed(scope, accounts));
   const carries = carried(t, c);
@@ -299,9 +303,9 @@ function settle(
   ) {
     for (let round = 0; round < (accounts.length > LIMITS.crowd ? 2 : 4); round++) {
       const judged = share(t, k, accounts, scope, carries, refs, taken, facts);
-      // A grant of the provider's clears an account: it may be part of what a case is about, never of who is named.
       const kept = judged.filter((j) => j.membership >= 0.5 && !granted(t, j.account));
-      if (kept.length < LIMITS.membersMin || accounts.every((a) => granted(t, a))) break;
+      few = kept.length < LIMITS.membersMin;
+      if (few) break;
       const same = kept.length === accounts.length;
       members = kept;
       accounts = kept.map((j) => j.account);
@@ -318,7 +322,11 @@ function settle(
   );
   const confidence = book.coordination * book.extraction;
   const fitting = tried.find((r) => r.fits);
-  const { verdict, kind } = decide(book, facts, fitting, confidence, o.confidenceMin);
+  const decided = decide(book, facts, fitting, confidence, o.confidenceMin);
+  // A cohort in which hardly anyone is a member names nobody.
+  const unmembered = decided.verdict === 'campaign' && (few || members.some((m) => granted(t, m.account)));
+  const verdict = unmembered ? 'undecided' : decided.verdict;
+  const kind = unmembered ? 'purpose unclear' : decided.kind;
   return {
     candidate: c,
     facts,
@@ -327,7 +335,17 @@ function settle(
     members,
     verdict,
     kind,
-    missing: verdict === 'undecided' ? lacking(facts, book, honest) : [],
+    missing:
+      verdict === 'undecided'
+        ? [
+            ...(unmembered
+              ? [
+                  `membership: fewer than ${LIMITS.membersMin} accounts stand the test of belonging to the pool, without those that hold a grant`,
+                ]
+              : []),
+            ...lacking(facts, book, honest),
+          ]
+        : [],
     confidence,
   };
 }

@@ -37,12 +37,12 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
     becomes: 'look-alike',
     test: (f) => ({
       kind: 'licensed synthetic-data customer',
-      fits: f.licensed >= 0.8 || (f.licensed > 0 && f.topOwner.share >= 0.8),
+      fits: f.licensed >= 0.5 || (f.licensed > 0 && f.topOwner.share >= 0.8),
       axis: 'extraction',
       bits: -12,
       reason:
         f.licensed > 0
-          ? `${pc(f.licensed)} of the accounts hold the label approved:synthetic-data`
+          ? `${pc(f.licensed)} of the accounts hold the label approved:synthetic-data, or were cleared by a person`
           : 'no account holds a grant for synthetic data',
     }),
   },

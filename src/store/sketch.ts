@@ -13,7 +13,6 @@ export const SKETCH = {
   systemBytes: 16_384,
   segments: 40,
   segmentBytesMin: 14,
-  words: 20,
   wordBytesMin: 4,
   wordBytesMax: 24,
 } as const;
@@ -134,10 +133,12 @@ FROM (
   SELECT *,
     multiMatchAnyIndex(norm, ${NEEDLES}) AS needle,
     arrayConcat(${segmentHashes('norm')}, if(system = '', [], arrayConcat([cityHash64(system)], if(fresh, ${segmentHashes(normalise(ascii('system')))}, [])))) AS found,
-    /* Of long texts the words whose hash is small, the same ones wherever they stand: a bottom-k sample without the sort. */
+    /* Of longer texts the words whose hash is small. The part kept is one of few, so that a word of an account's own sentence is kept in all of its texts or in
+       none: kept in some, it would look like a subject of its own in one account and be dropped as a habit in the next. */
     tokens(norm) AS tokens,
     if(script = 3, tokens(${bigrams('norm')}), []) AS pairs,
-    if(length(tokens) + length(pairs) <= ${SKETCH.words * 2}, 18446744073709551615, intDiv(18446744073709551615, length(tokens) + length(pairs)) * ${Math.round(SKETCH.words * 1.6)}) AS bound
+    length(tokens) + length(pairs) AS held,
+    multiIf(held <= 16, 18446744073709551615, held <= 128, intDiv(18446744073709551615, 2), held <= 512, intDiv(18446744073709551615, 8), intDiv(18446744073709551615, 32)) AS bound
   FROM (
     SELECT *, ${normalise('plain')} AS norm
     FROM (

@@ -65,7 +65,7 @@ SELECT reinterpretAsUInt64(acct) AS a, stratum, groupArrayArray(buckets) AS list
     SELECT acct, ${capped('groupArray((prompt, stratum, words))', PROFILE.itemsPerAccount)} AS items, length(items) AS n,
       toUInt32(intDiv(n, ${1 / PROFILE.ownShare})) AS half, arraySort(arrayFlatten(arrayMap(i -> i.3, items))) AS sorted,
       /* A word in more than half of the items meets itself half as many places on in the sorted list of all. */
-      if(n < 4, [], arrayDistinct(arrayFilter((x, y) -> x = y, arraySlice(sorted, 1, length(sorted) - half), arraySlice(sorted, 1 + half)))) AS own
+      if(n < 8, [], arrayDistinct(arrayFilter((x, y) -> x = y, arraySlice(sorted, 1, length(sorted) - half), arraySlice(sorted, 1 + half)))) AS own
     FROM (
       ${distinctItems(store, 'acct, prompt, words, toUInt16(script * 64 + toRelativeWeekNum(time) % 64) AS stratum', `${within(scope)} ${when(until)}`)}
     ) GROUP BY acct
