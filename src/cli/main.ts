@@ -10,7 +10,9 @@ import { check, readList } from './check.ts';
 import { demo } from './demo.ts';
 import { duration, link, sightingFields } from './link.ts';
 import { accountFile, explain, rejects } from './look.ts';
-import { EXIT, number, type ScanFlags, scanCommand } from './scan.ts';
+import { EXIT, number, type ScanFlags, scanCommand, scanServed } from './scan.ts';
+import { askAdmin, servedBy } from './served.ts';
+import { serviceCommands } from './service.ts';
 import { terminal } from './terminal.ts';
 import { VERSION } from './version.ts';
 
@@ -60,12 +62,17 @@ function program(): Command {
     .option('--fdr <rate>', 'false discovery rate over the cohorts tested and all looks at this store', '0.1')
     .option('--honest-per-month <n>', 'honest accounts named a month at most, by the bound the dossier states')
     .option('--seed <n>', 'seed of the sampling', '1')
-    .action(async (files: string[], flags: ScanFlags) => set(await scanCommand(files, { ...flags, program: PROGRAM }, t)));
+    .action(async (files: string[], flags: ScanFlags) => {
+      const served = flags.plan ? null : servedBy(flags.store);
+      set(await (served ? scanServed(served, files, flags, t, PROGRAM) : scanCommand(files, { ...flags, program: PROGRAM }, t)));
+    });
   p.command('explain')
     .description('what a signal measures and shows here, or the whole ledger of a campaign')
     .argument('<what>', 'a signal or a campaign id')
     .option('--store <path|url>', 'the store', './.stillwatch')
     .action(async (what: string, flags: { store: string }) => {
+      const served = servedBy(flags.store);
+      if (served) return t.out(await askAdmin(served, 'GET', `/v1/explain/${encodeURIComponent(what)}`));
       let opened: Store | null = null;
       try {
         t.out(await explain(what, async () => (opened = await openStore({ at: flags.store, create: false })), t));
@@ -77,14 +84,23 @@ function program(): Command {
     .description("one account's file")
     .argument('<id>')
     .option('--store <path|url>', 'the store', './.stillwatch')
-    .action(async (id: string, flags: { store: string }) => t.out(await withStore(flags.store, (s) => accountFile(id, s))));
+    .action(async (id: string, flags: { store: string }) => {
+      const served = servedBy(flags.store);
+      t.out(
+        served
+          ? await askAdmin(served, 'GET', `/v1/accounts/${encodeURIComponent(id)}`)
+          : await withStore(flags.store, (s) => accountFile(id, s)),
+      );
+    });
   p.command('rejects')
     .description('lines that became no exchange, with their places')
     .option('--store <path|url>', 'the store', './.stillwatch')
     .option('--limit <n>', 'at most this many', '200')
-    .action(async (flags: { store: string; limit: string }) =>
-      t.out(await withStore(flags.store, (s) => rejects(s, number(flags.limit, '--limit', 1, 1e6)))),
-    );
+    .action(async (flags: { store: string; limit: string }) => {
+      const most = number(flags.limit, '--limit', 1, 1e6);
+      const served = servedBy(flags.store);
+      t.out(served ? await askAdmin(served, 'GET', `/v1/rejects?most=${most}`) : await withStore(flags.store, (s) => rejects(s, most)));
+    });
   p.command('label')
     .description('give an account a label, with author and reason; or revoke one')
     .argument('<account>')
@@ -189,6 +205,7 @@ function program(): Command {
     .description('a simulated world, scanned, with its report')
     .option('--out <dir>', '', './.stillwatch-demo')
     .action(async (flags: { out: string }) => set(await demo(flags.out, t, PROGRAM)));
+  serviceCommands(p, t, set);
   return p;
 }
 

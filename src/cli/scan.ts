@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { COLUMNS } from '../formats/format.ts';
 import { resolveInputs } from '../formats/input.ts';
 import type { Dossier } from '../model/dossier.ts';
@@ -10,6 +10,7 @@ import { scan } from '../scan.ts';
 import { openStore } from '../store/open.ts';
 import { pullTable } from '../store/pull.ts';
 import { plan } from './plan.ts';
+import { askAdmin, type Where } from './served.ts';
 import type { Terminal } from './terminal.ts';
 import { VERSION } from './version.ts';
 
@@ -154,6 +155,27 @@ export async function scanCommand(args: readonly string[], flags: ScanFlags, t: 
   } finally {
     rmSync(spool, { recursive: true, force: true });
   }
+}
+
+/** A scan through the admin API, while `stillwatch serve` holds the store. */
+export async function scanServed(served: Where, args: readonly string[], flags: ScanFlags, t: Terminal, program: string): Promise<number> {
+  const started = Date.now();
+  t.note(`I_SERVED the store is held by stillwatch serve; it reads the files and answers (${served.url})`);
+  if (args.includes('-') || flags.from || flags.accounts || flags.until || flags.map)
+    throw new StillwatchError(
+      'E_SERVED',
+      'only files can be scanned through a running service',
+      'give files; accounts stand in its configuration (detection.accounts)',
+    );
+  const failOn = flags.failOn === undefined ? null : number(flags.failOn, '--fail-on', 0, 1);
+  const paths = args.map((a) => (/^https?:/.test(a) ? a : resolve(a)));
+  const d = JSON.parse(
+    await askAdmin(served, 'POST', '/v1/scan', { paths, ...(flags.inputFormat ? { format: flags.inputFormat } : {}) }),
+  ) as Dossier;
+  const text = render(flags.format, d, { width: t.width, color: t.color && !flags.out, program, store: ` --store ${flags.store}` });
+  if (flags.out) writeFileSync(flags.out, text);
+  else t.out(text);
+  return finish(d, failOn, flags, t, started);
 }
 
 function finish(d: Dossier, failOn: number | null, flags: ScanFlags, t: Terminal, started: number): number {

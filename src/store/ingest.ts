@@ -34,6 +34,8 @@ export interface IngestOptions extends ReadOptions {
   readonly keepTexts?: number;
   /** Addresses, keys and end users are stored as keyed hashes. */
   readonly keyed?: boolean;
+  /** ms since 1970: all exchanges of the input are in this span, so only there can one be held already. A live batch says so. */
+  readonly span?: readonly [number, number];
 }
 
 const BOM = `'\\xEF\\xBB\\xBF'`;
@@ -162,7 +164,9 @@ async function load(store: Store, input: Input, format: Format, id: number, part
 async function statement(store: Store, source: string, format: Format, part: Part, o: IngestOptions, mine: string): Promise<string> {
   const read = `SELECT *, {id:UInt32} AS path_id FROM (${readSelect(format, source, o)})`;
   const held = (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM ${part}`)).some((r) => r.n !== '0');
-  const where = (own: string) => [own, held ? `key NOT IN (SELECT key FROM ${part})` : '', mine].filter(Boolean).join(' AND ');
+  const moment = (ms: number) => `fromUnixTimestamp64Milli(toInt64(${Math.trunc(ms)}), 'UTC')`;
+  const near = o.span && part === 'exchanges' ? `WHERE time >= ${moment(o.span[0])} AND time <= ${moment(o.span[1])}` : '';
+  const where = (own: string) => [own, held ? `key NOT IN (SELECT key FROM ${part} ${near})` : '', mine].filter(Boolean).join(' AND ');
   const sketch = sketchSelect(`SELECT * EXCEPT line FROM (${read})`, { keyed: o.keyed === true, text: part === 'texts' });
   if (part === 'texts')
     return `INSERT INTO texts SETTINGS ${SKETCH_SETTINGS} SELECT key, acct, substring(text, 1, ${TEXT_MAX}) AS text, now('UTC') AS at, ${Math.trunc(o.keepTexts ?? 0)} AS days FROM (${sketch}) WHERE ${where(`reason = '' AND text != ''`)} LIMIT 1 BY key`;

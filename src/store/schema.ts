@@ -61,6 +61,14 @@ export const MIGRATIONS: readonly { readonly id: number; readonly why: string; r
       'ALTER TABLE exchanges MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = 100000000, parts_to_delay_insert = 20000, parts_to_throw_insert = 30000',
     ],
   },
+  {
+    id: 6,
+    why: 'live intake asks for keys of a short span of time and for rows of one batch: parts and granules elsewhere are skipped',
+    statements: [
+      'ALTER TABLE exchanges ADD INDEX IF NOT EXISTS by_time time TYPE minmax GRANULARITY 4',
+      'ALTER TABLE exchanges ADD INDEX IF NOT EXISTS by_path path_id TYPE minmax GRANULARITY 4',
+    ],
+  },
 ];
 
 export const SCHEMA_VERSION = Math.max(...MIGRATIONS.map((m) => m.id));

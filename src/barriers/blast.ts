@@ -1,0 +1,52 @@
+import type { Finding } from '../model/dossier.ts';
+import type { Subject } from './policy.ts';
+
+export interface Blast {
+  readonly accounts: number;
+  /** Exchanges of these accounts in the window, and how many of them the campaign's by its members' shares. */
+  readonly exchanges: number;
+  readonly campaign_exchanges: number;
+  /** Exchanges that are likely somebody else's, behind the same accounts. */
+  readonly innocent_exchanges: number;
+  /** Accounts less likely than not to take part. */
+  readonly doubtful_accounts: number;
+  readonly by_class: Readonly<
+    Record<string, { readonly accounts: number; readonly exchanges: number; readonly innocent_exchanges: number }>
+  >;
+  /** Verified customers, by name: who would be told first. */
+  readonly verified: readonly string[];
+}
+
+const VERIFIED: readonly string[] = ['id', 'business'];
+
+/** What a barrier on these accounts would touch, before it is set. Classes are tier and verification as the records have them. */
+export function blast(f: Finding | null, accounts: readonly string[], subject: (a: string) => Subject): Blast {
+  const members = new Map((f?.accounts ?? []).map((m) => [m.account, m]));
+  const by = new Map<string, { accounts: number; exchanges: number; innocent_exchanges: number }>();
+  let exchanges = 0;
+  let campaign = 0;
+  let doubtful = 0;
+  const verified: string[] = [];
+  for (const a of accounts) {
+    const m = members.get(a);
+    const n = m?.exchanges ?? 0;
+    const part = n * (m?.share ?? 0);
+    const s = subject(a);
+    const name = `${s.tier || 'no tier'}, verification ${s.verification || 'none'}`;
+    const c = by.get(name) ?? { accounts: 0, exchanges: 0, innocent_exchanges: 0 };
+    by.set(name, { accounts: c.accounts + 1, exchanges: c.exchanges + n, innocent_exchanges: c.innocent_exchanges + Math.round(n - part) });
+    exchanges += n;
+    campaign += part;
+    if ((m?.membership ?? 0) < 0.5) doubtful += 1;
+    if (VERIFIED.includes(s.verification ?? '')) verified.push(a);
+  }
+  return {
+    accounts: accounts.length,
+    exchanges,
+    campaign_exchanges: Math.round(campaign),
+    innocent_exchanges: Math.round(exchanges - campaign),
+    doubtful_accounts: doubtful,
+    by_class: Object.fromEntries(by),
+    verified,
+  };
+}

@@ -1,0 +1,180 @@
+import type { Dossier, Finding } from '../model/dossier.ts';
+import { automatic, propose } from './commands.ts';
+import { apply, type Event } from './events.ts';
+import { type Actor, type Case, HOLD_HOURS_MAX, type State } from './model.ts';
+import { type Planned, type Policy, planned, type Subject } from './policy.ts';
+
+const POLICY: Actor = { name: 'policy', role: 'policy' };
+
+/** What a scan found, turned into cases and proposals. */
+export interface Detected {
+  readonly dossier: Dossier;
+  readonly subjects: Readonly<Record<string, Subject>>;
+}
+
+export interface Ids {
+  readonly id: (prefix: string) => string;
+  readonly reference: () => string;
+}
+
+/** Part of the smaller set that is in both. */
+export function overlap(a: readonly string[], b: readonly string[]): number {
+  const set = new Set(a);
+  const both = b.filter((x) => set.has(x)).length;
+  return both / Math.max(1, Math.min(a.length, b.length));
+}
+
+const SAME = 0.5;
+const CHANGED = 0.05;
+const VERIFIED: readonly string[] = ['id', 'business'];
+
+function sameCase(s: State, accounts: readonly string[]): Case | null {
+  let best: Case | null = null;
+  let most = SAME;
+  for (const c of s.cases.values()) {
+    const o = overlap(c.accounts, accounts);
+    if (o >= most) {
+      most = o;
+      best = c;
+    }
+  }
+  return best;
+}
+
+/**
+ * Opens and updates cases from a dossier, and proposes what the policy says. A case that people closed stays closed: they have decided. What policy does by
+ * itself stays under its cap on the share of traffic and of verified customers; above it everything waits for a person.
+ */
+export function detect(before: State, d: Detected, policy: Policy, ids: Ids, now: number): Event[] {
+  const events: Event[] = [];
+  let s = before;
+  const happen = (list: readonly Event[]) => {
+    for (const e of list) {
+      events.push(e);
+      s = apply(s, e);
+    }
+  };
+  for (const f of d.dossier.campaigns) {
+    const accounts = f.accounts.map((a) => a.account);
+    const indicators = f.indicators.filter((i) => i.others === 0 || i.bits >= 8).map(({ kind, value }) => ({ kind, value }));
+    const held = sameCase(s, accounts);
+    let id = held?.id ?? '';
+    if (!held) {
+      id = ids.id('k');
+      const made: Case = {
+        id,
+        campaign: f.id,
+        kind: f.kind,
+        title: f.title,
+        confidence: f.confidence,
+        accounts,
+        indicators,
+        opened: now,
+        updated: now,
+        status: 'open',
+        read_by: [],
+        comments: [],
+      };
+      happen([{ at: now, by: 'detection', what: { type: 'case.opened', case: made } }]);
+    } else if (held.status === 'closed' && held.disposition?.is !== 'confirmed') continue;
+    else if (held.campaign !== f.id || Math.abs(held.confidence - f.confidence) > CHANGED)
+      happen([
+        {
+          at: now,
+          by: 'detection',
+          what: {
+            type: 'case.updated',
+            id,
+            change: { campaign: f.id, title: f.title, kind: f.kind, confidence: f.confidence, accounts, indicators },
+          },
+        },
+      ]);
+    const { plans } = planned(policy, f, (a) => d.subjects[a] ?? {});
+    for (const p of plans) happen(forPlan(s, id, f, p, d, policy, ids, now));
+  }
+  return events;
+}
+
+function covered(s: State, id: string, action: string, now: number): Set<string> {
+  const out = new Set<string>();
+  // A refused or lifted barrier is a person's word about these accounts too: it is not proposed again on the same case.
+  for (const b of s.barriers.values())
+    if (b.case === id && b.action === action && (b.expires > now || b.state !== 'active')) for (const a of b.accounts) out.add(a);
+  return out;
+}
+
+function forPlan(s: State, id: string, f: Finding, p: Planned, d: Detected, policy: Policy, ids: Ids, now: number): Event[] {
+  const reason = `${f.title}; confidence ${f.confidence.toFixed(2)}; rule ${p.rule.name}`;
+  const events: Event[] = [];
+  const had = covered(s, id, p.action, now);
+  const fresh = p.accounts.filter((a) => !had.has(a));
+  if (fresh.length > 0)
+    events.push(
+      ...propose(
+        s,
+        POLICY,
+        {
+          id: ids.id('b'),
+          appeal: ids.reference(),
+          case: id,
+          accounts: fresh,
+          action: p.action,
+          reason,
+          hours: p.rule.hours,
+          ...(p.rule.budget ? { budget: p.rule.budget } : {}),
+        },
+        now,
+      ),
+    );
+  const own = p.rule.automatic;
+  if (own === undefined || own === p.action)
+    return own === p.action && events[0] ? [...events, ...byItself(s, events, f, d, policy, now)] : events;
+  const alone = covered(s, id, own, now);
+  const rest = p.accounts.filter((a) => !alone.has(a));
+  if (rest.length === 0) return events;
+  const asked = propose(
+    s,
+    POLICY,
+    {
+      id: ids.id('b'),
+      appeal: ids.reference(),
+      case: id,
+      accounts: rest,
+      action: own,
+      reason,
+      hours: Math.min(HOLD_HOURS_MAX, p.rule.hours),
+    },
+    now,
+  );
+  return [...events, ...asked, ...byItself(s, asked, f, d, policy, now)];
+}
+
+/** Activates an automatic barrier where its cap allows; otherwise says why it waits. */
+function byItself(before: State, asked: readonly Event[], f: Finding, d: Detected, policy: Policy, now: number): Event[] {
+  let s = before;
+  for (const e of asked) s = apply(s, e);
+  const what = asked[0]?.what;
+  if (what?.type !== 'barrier.proposed') return [];
+  const standing = new Set(
+    [...before.barriers.values()]
+      .filter((b) => b.automatic && b.state === 'active' && b.expires > now && b.action !== 'watch')
+      .flatMap((b) => b.accounts),
+  );
+  const touched = new Set([...standing, ...what.barrier.accounts]);
+  const volume = new Map(d.dossier.campaigns.flatMap((c) => c.accounts.map((a) => [a.account, a.exchanges] as const)));
+  const share = [...touched].reduce((x, a) => x + (volume.get(a) ?? 0), 0) / Math.max(1, d.dossier.coverage.exchanges);
+  const verified = [...touched].filter((a) => VERIFIED.includes(d.subjects[a]?.verification ?? '')).length;
+  const { traffic_share_max, verified_accounts_max } = policy.automatic;
+  if (what.barrier.action !== 'watch' && (share > traffic_share_max || verified > verified_accounts_max))
+    return [
+      {
+        at: now,
+        by: 'policy',
+        what: {
+          type: 'service',
+          said: `${what.barrier.action} on ${what.barrier.accounts.length} accounts of ${f.id} waits for a person: it would touch ${(100 * share).toFixed(1)} % of the traffic (cap ${(100 * traffic_share_max).toFixed(1)} %) and ${verified} verified accounts (cap ${verified_accounts_max})`,
+        },
+      },
+    ];
+  return automatic(s, what.barrier.id, now);
+}

@@ -1,0 +1,175 @@
+import { StillwatchError } from '../model/errors.ts';
+import type { Event, Happening } from './events.ts';
+import {
+  type Action,
+  type Actor,
+  AUTOMATIC,
+  type Barrier,
+  type Budget,
+  type Case,
+  type Gate,
+  HOLD_HOURS_MAX,
+  type State,
+} from './model.ts';
+
+const HOUR = 3_600_000;
+
+const refuse = (code: string, said: string, hint: string): never => {
+  throw new StillwatchError(code, said, hint);
+};
+
+const barrierOf = (s: State, id: string): Barrier =>
+  s.barriers.get(id) ?? refuse('E_UNKNOWN', `there is no barrier ${JSON.stringify(id)}`, 'list them with GET /v1/barriers');
+
+export const caseOf = (s: State, id: string): Case =>
+  s.cases.get(id) ?? refuse('E_UNKNOWN', `there is no case ${JSON.stringify(id)}`, 'list them with GET /v1/cases');
+
+/** A person with the right to decide; a viewer only looks. */
+function person(a: Actor): void {
+  if (a.role === 'viewer' || a.role === 'policy')
+    refuse('E_ROLE', `${a.name} (${a.role}) may not decide this`, 'it takes an analyst or an admin');
+}
+
+function words(reason: string): string {
+  const text = reason.trim();
+  if (text === '') refuse('E_REASON', 'a decision needs a reason', 'say in a sentence why: it is what an appeal will be answered with');
+  return text.slice(0, 2000);
+}
+
+export interface Proposal {
+  readonly id: string;
+  readonly appeal: string;
+  readonly case?: string;
+  readonly accounts: readonly string[];
+  readonly action: Action;
+  readonly reason: string;
+  readonly hours: number;
+  readonly budget?: Budget;
+}
+
+/** A barrier as a proposal. The policy may propose anything; a person decides (`approve`). */
+export function propose(s: State, by: Actor, p: Proposal, now: number): Event[] {
+  if (by.role === 'viewer') person(by);
+  if (p.case !== undefined) caseOf(s, p.case);
+  if (p.accounts.length === 0)
+    refuse('E_SCOPE', 'a barrier needs at least one account', 'name accounts, or a case whose accounts it takes');
+  if (!(p.hours > 0 && p.hours <= 24 * 366))
+    refuse('E_EXPIRY', 'a barrier needs an expiry of at most a year', 'give hours, for example 72');
+  if (p.action === 'hold' && p.hours > HOLD_HOURS_MAX)
+    refuse('E_EXPIRY', `a hold lasts at most ${HOLD_HOURS_MAX} hours`, 'propose a suspension for longer, which two persons accept');
+  const barrier: Barrier = {
+    id: p.id,
+    ...(p.case === undefined ? {} : { case: p.case }),
+    accounts: p.accounts,
+    action: p.action,
+    state: 'proposed',
+    dry_run: true,
+    reason: words(p.reason),
+    author: by.name,
+    automatic: by.role === 'policy',
+    created: now,
+    expires: now + p.hours * HOUR,
+    appeal: p.appeal,
+    approvals: [],
+    ...(p.budget ? { budget: p.budget } : {}),
+  };
+  return [{ at: now, by: by.name, what: { type: 'barrier.proposed', barrier } }];
+}
+
+/** Persons a barrier needs before it stands. */
+export const approvalsNeeded = (a: Action): number => (a === 'suspend' ? 2 : 1);
+
+/**
+ * Accepts a proposal. The person must have opened the evidence of its case; a suspension takes two different persons.
+ * @throws StillwatchError E_EVIDENCE, E_TWICE, E_STATE, E_ROLE
+ */
+export function approve(s: State, by: Actor, id: string, now: number, options: { readonly dryRun?: boolean } = {}): Event[] {
+  person(by);
+  const b = barrierOf(s, id);
+  if (b.state !== 'proposed') refuse('E_STATE', `barrier ${id} is ${b.state}`, 'only a proposal can be accepted');
+  if (b.expires <= now) refuse('E_STATE', `barrier ${id} has run out`, 'propose it again');
+  if (b.case !== undefined && !caseOf(s, b.case).read_by.includes(by.name))
+    refuse(
+      'E_EVIDENCE',
+      `${by.name} has not opened the evidence of case ${b.case}`,
+      `open it first: GET /v1/cases/${b.case}, or stillwatch explain`,
+    );
+  if (b.approvals.some((a) => a.by === by.name))
+    refuse('E_TWICE', `${by.name} has accepted it already`, 'a suspension takes two different persons');
+  const activates = b.approvals.length + 1 >= approvalsNeeded(b.action);
+  return [{ at: now, by: by.name, what: { type: 'barrier.approved', id, activates, dry_run: options.dryRun ?? !s.enforcing } }];
+}
+
+/** What policy does by itself: watch, ask for verification, or a hold of at most a day. Never a suspension. */
+export function automatic(s: State, id: string, now: number): Event[] {
+  const b = barrierOf(s, id);
+  if (!AUTOMATIC.includes(b.action) || b.expires - now > HOLD_HOURS_MAX * HOUR + 1000)
+    refuse('E_AUTOMATIC', `${b.action} is never automatic`, 'a person accepts it');
+  return [{ at: now, by: 'policy', what: { type: 'barrier.approved', id, activates: true, dry_run: !s.enforcing } }];
+}
+
+export function lift(s: State, by: Actor, id: string, reason: string, now: number): Event[] {
+  person(by);
+  const b = barrierOf(s, id);
+  if (b.state === 'lifted' || b.state === 'refused') refuse('E_STATE', `barrier ${id} is ${b.state}`, 'nothing stands any more');
+  const what: Happening =
+    b.state === 'proposed' ? { type: 'barrier.refused', id, reason: words(reason) } : { type: 'barrier.lifted', id, reason: words(reason) };
+  return [{ at: now, by: by.name, what }];
+}
+
+export function extend(s: State, by: Actor, id: string, hours: number, reason: string, now: number): Event[] {
+  person(by);
+  const b = barrierOf(s, id);
+  if (b.state !== 'active') refuse('E_STATE', `barrier ${id} is ${b.state}`, 'only a standing barrier can be extended');
+  if (!(hours > 0 && hours <= 24 * 366)) refuse('E_EXPIRY', 'an extension is of at most a year', 'give hours');
+  if (b.action === 'hold') refuse('E_EXPIRY', `a hold lasts at most ${HOLD_HOURS_MAX} hours`, 'propose a suspension instead');
+  return [{ at: now, by: by.name, what: { type: 'barrier.extended', id, expires: b.expires + hours * HOUR, reason: words(reason) } }];
+}
+
+export function closeGate(by: Actor, g: Omit<Gate, 'author' | 'created' | 'state' | 'expires'>, hours: number, now: number): Event[] {
+  person(by);
+  if (!(hours > 0 && hours <= 24 * 366)) refuse('E_EXPIRY', 'a gate needs an expiry of at most a year', 'give hours, for example 4');
+  const gate: Gate = { ...g, reason: words(g.reason), author: by.name, created: now, expires: now + hours * HOUR, state: 'closed' };
+  return [{ at: now, by: by.name, what: { type: 'gate.closed', gate } }];
+}
+
+export function openGate(s: State, by: Actor, id: string, reason: string, now: number): Event[] {
+  person(by);
+  if (!s.gates.has(id)) refuse('E_UNKNOWN', `there is no gate ${JSON.stringify(id)}`, 'list them with GET /v1/gates');
+  return [{ at: now, by: by.name, what: { type: 'gate.opened', id, reason: words(reason) } }];
+}
+
+/** A caller objects. Anybody who knows the reference may. */
+export function fileAppeal(s: State, reference: string, account: string, text: string, now: number): Event[] {
+  const b = [...s.barriers.values()].find((x) => x.appeal === reference && (account === '' || x.accounts.includes(account)));
+  if (!b) return refuse('E_UNKNOWN', 'no barrier has this reference', 'quote the reference of the error message letter by letter');
+  if (s.appeals.has(reference)) refuse('E_TWICE', 'an appeal with this reference is open already', 'it will be answered');
+  const appeal = { reference, barrier: b.id, account, text: text.trim().slice(0, 4000), at: now };
+  return [{ at: now, by: account || 'caller', what: { type: 'appeal.filed', appeal } }];
+}
+
+/** Upheld, the barrier goes with it. */
+export function decideAppeal(s: State, by: Actor, reference: string, lifted: boolean, reason: string, now: number): Event[] {
+  person(by);
+  const a = s.appeals.get(reference) ?? refuse('E_UNKNOWN', 'there is no such appeal', 'list them with GET /v1/appeals');
+  if (a.decided) refuse('E_TWICE', 'this appeal has been decided', 'propose or lift the barrier itself');
+  const events: Event[] = [{ at: now, by: by.name, what: { type: 'appeal.decided', reference, lifted, reason: words(reason) } }];
+  const stands = s.barriers.get(a.barrier)?.state;
+  return lifted && (stands === 'active' || stands === 'proposed')
+    ? [...events, ...lift(s, by, a.barrier, `appeal upheld: ${reason}`, now)]
+    : events;
+}
+
+/** Accounts that two analysts called a false positive: honest examples from then on, so many at most (a capped weight). */
+export function clearedAccounts(s: State, most = 200): string[] {
+  const out = new Set<string>();
+  for (const c of s.cases.values())
+    if (c.disposition?.is === 'false positive' && c.disposition.seconded !== undefined)
+      for (const a of c.accounts.slice(0, most)) out.add(a);
+  return [...out].slice(0, most);
+}
+
+export const simple = (by: Actor, what: Happening, now: number): Event[] => {
+  person(by);
+  return [{ at: now, by: by.name, what }];
+};

@@ -1,0 +1,119 @@
+import type { Appeal, Barrier, Case, Disposition, Gate, State, Verification } from './model.ts';
+
+/** What can happen. The audit log holds these in order, and the state is nothing but their sum. */
+export type Happening =
+  | { readonly type: 'case.opened'; readonly case: Case }
+  | { readonly type: 'case.updated'; readonly id: string; readonly change: Partial<Case> }
+  | { readonly type: 'case.read'; readonly id: string }
+  | { readonly type: 'case.commented'; readonly id: string; readonly text: string }
+  | { readonly type: 'case.assigned'; readonly id: string; readonly to: string }
+  | { readonly type: 'case.disposed'; readonly id: string; readonly disposition: Disposition; readonly reason: string }
+  | { readonly type: 'case.reopened'; readonly id: string; readonly reason: string }
+  | { readonly type: 'barrier.proposed'; readonly barrier: Barrier }
+  | { readonly type: 'barrier.approved'; readonly id: string; readonly activates: boolean; readonly dry_run: boolean }
+  | { readonly type: 'barrier.refused'; readonly id: string; readonly reason: string }
+  | { readonly type: 'barrier.lifted'; readonly id: string; readonly reason: string }
+  | { readonly type: 'barrier.extended'; readonly id: string; readonly expires: number; readonly reason: string }
+  | { readonly type: 'gate.closed'; readonly gate: Gate }
+  | { readonly type: 'gate.opened'; readonly id: string; readonly reason: string }
+  | { readonly type: 'appeal.filed'; readonly appeal: Appeal }
+  | { readonly type: 'appeal.decided'; readonly reference: string; readonly lifted: boolean; readonly reason: string }
+  | { readonly type: 'verification.recorded'; readonly verification: Verification }
+  | { readonly type: 'mode.changed'; readonly enforcing: boolean; readonly reason: string }
+  | { readonly type: 'hold.set'; readonly account: string; readonly reason: string }
+  | { readonly type: 'hold.cleared'; readonly account: string; readonly reason: string }
+  | { readonly type: 'data.read'; readonly what: string; readonly reason: string }
+  | { readonly type: 'data.exported'; readonly account: string }
+  | { readonly type: 'data.erased'; readonly account: string; readonly rows: number }
+  | { readonly type: 'service'; readonly said: string };
+
+export interface Event {
+  /** ms since 1970. */
+  readonly at: number;
+  readonly by: string;
+  readonly what: Happening;
+}
+
+const put = <T>(map: ReadonlyMap<string, T>, id: string, value: T): ReadonlyMap<string, T> => new Map(map).set(id, value);
+const edit = <T>(map: ReadonlyMap<string, T>, id: string, f: (old: T) => T): ReadonlyMap<string, T> => {
+  const old = map.get(id);
+  return old === undefined ? map : put(map, id, f(old));
+};
+
+/** The state after one more event. */
+export function apply(s: State, { at, by, what }: Event): State {
+  switch (what.type) {
+    case 'case.opened':
+      return { ...s, cases: put(s.cases, what.case.id, what.case) };
+    case 'case.updated':
+      return { ...s, cases: edit(s.cases, what.id, (c) => ({ ...c, ...what.change, updated: at })) };
+    case 'case.read':
+      return { ...s, cases: edit(s.cases, what.id, (c) => (c.read_by.includes(by) ? c : { ...c, read_by: [...c.read_by, by] })) };
+    case 'case.commented':
+      return { ...s, cases: edit(s.cases, what.id, (c) => ({ ...c, comments: [...c.comments, { by, at, text: what.text }] })) };
+    case 'case.assigned':
+      return { ...s, cases: edit(s.cases, what.id, (c) => ({ ...c, assignee: what.to })) };
+    case 'case.disposed':
+      return {
+        ...s,
+        cases: edit(s.cases, what.id, (c) => {
+          // The same disposition by somebody else seconds it; only then may it teach.
+          const same = c.disposition?.is === what.disposition && c.disposition.by !== by;
+          return {
+            ...c,
+            status: 'closed',
+            disposition: same && c.disposition ? { ...c.disposition, seconded: by } : { is: what.disposition, by, at },
+          };
+        }),
+      };
+    case 'case.reopened':
+      return {
+        ...s,
+        cases: edit(s.cases, what.id, ({ disposition: _, ...c }) => ({ ...c, status: 'open' })),
+      };
+    case 'barrier.proposed':
+      return { ...s, barriers: put(s.barriers, what.barrier.id, what.barrier) };
+    case 'barrier.approved':
+      return {
+        ...s,
+        barriers: edit(s.barriers, what.id, (b) => ({
+          ...b,
+          approvals: [...b.approvals, { by, at }],
+          ...(what.activates ? { state: 'active', dry_run: what.dry_run } : {}),
+        })),
+      };
+    case 'barrier.refused':
+      return { ...s, barriers: edit(s.barriers, what.id, (b) => ({ ...b, state: 'refused' })) };
+    case 'barrier.lifted':
+      return { ...s, barriers: edit(s.barriers, what.id, (b) => ({ ...b, state: 'lifted', lifted: { by, at, reason: what.reason } })) };
+    case 'barrier.extended':
+      return { ...s, barriers: edit(s.barriers, what.id, (b) => ({ ...b, expires: what.expires })) };
+    case 'gate.closed':
+      return { ...s, gates: put(s.gates, what.gate.id, what.gate) };
+    case 'gate.opened':
+      return { ...s, gates: edit(s.gates, what.id, (g) => ({ ...g, state: 'opened' })) };
+    case 'appeal.filed':
+      return { ...s, appeals: put(s.appeals, what.appeal.reference, what.appeal) };
+    case 'appeal.decided':
+      return {
+        ...s,
+        appeals: edit(s.appeals, what.reference, (a) => ({ ...a, decided: { by, at, lifted: what.lifted, reason: what.reason } })),
+      };
+    case 'verification.recorded':
+      return { ...s, verifications: put(s.verifications, what.verification.account, what.verification) };
+    case 'mode.changed':
+      return { ...s, enforcing: what.enforcing };
+    case 'hold.set':
+      return { ...s, legalHolds: put(s.legalHolds, what.account, { by, reason: what.reason }) };
+    case 'hold.cleared': {
+      const legalHolds = new Map(s.legalHolds);
+      legalHolds.delete(what.account);
+      return { ...s, legalHolds };
+    }
+    case 'data.read':
+    case 'data.exported':
+    case 'data.erased':
+    case 'service':
+      return s;
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The generic cell rate algorithm (ATM Forum, Traffic Management 4.0, 1996, section 4.4.2): one number a key, the theoretical arrival time
+ * of the next unit. Tokens are reserved before and settled after, so that parallel requests cannot overspend.
+ */
+
+export interface Rate {
+  /** Units per ms. */
+  readonly perMs: number;
+  /** Units that may be spent at once. */
+  readonly burst: number;
+}
+
+export const perMinute = (units: number, burstMinutes = 1): Rate => ({ perMs: units / 60_000, burst: Math.max(1, units * burstMinutes) });
+
+export interface Taken {
+  readonly ok: boolean;
+  /** ms until the same request would pass; 0 when it does, Infinity when it is larger than the burst. */
+  readonly retryMs: number;
+  readonly remaining: number;
+  readonly limit: number;
+  /** ms until the budget is whole again. */
+  readonly resetMs: number;
+}
+
+export interface Ask {
+  readonly key: string;
+  readonly rate: Rate;
+  readonly units: number;
+}
+
+/** Where budgets are kept: this process, or Redis for several. All asks pass together or none is spent. */
+export interface Budgets {
+  take(asks: readonly Ask[], now: number): readonly Taken[] | Promise<readonly Taken[]>;
+  /** Gives back (or takes, when negative) units after the fact. */
+  settle(asks: readonly Ask[], now: number): void | Promise<void>;
+}
+
+const taken = (tat: number, now: number, r: Rate, units: number): Taken => {
+  const from = Math.max(tat, now);
+  const after = from + units / r.perMs;
+  const room = r.burst / r.perMs;
+  const ok = after - now <= room + 1e-6;
+  const held = ok ? after : from;
+  return {
+    ok,
+    retryMs: ok ? 0 : units > r.burst ? Number.POSITIVE_INFINITY : Math.ceil(after - now - room),
+    remaining: Math.max(0, Math.floor((room - (held - now)) * r.perMs + 1e-6)),
+    limit: Math.floor(r.burst),
+    resetMs: Math.max(0, Math.ceil(held - now)),
+  };
+};
+
+export class MemoryBudgets implements Budgets {
+  private readonly tats = new Map<string, number>();
+  private readonly keysMax: number;
+
+  constructor(keysMax = 1_000_000) {
+    this.keysMax = keysMax;
+  }
+
+  take(asks: readonly Ask[], now: number): readonly Taken[] {
+    const out = asks.map((a) => taken(this.tats.get(a.key) ?? 0, now, a.rate, a.units));
+    if (out.every((x) => x.ok)) for (const a of asks) this.spend(a, a.units, now);
+    return out;
+  }
+
+  settle(asks: readonly Ask[], now: number): void {
+    for (const a of asks) this.spend(a, -a.units, now);
+  }
+
+  private spend(a: Ask, units: number, now: number): void {
+    const tat = Math.max(this.tats.get(a.key) ?? 0, now) + units / a.rate.perMs;
+    // A key whose budget is whole says no more than one never seen.
+    if (tat <= now) this.tats.delete(a.key);
+    else this.tats.set(a.key, tat);
+    if (this.tats.size > this.keysMax) for (const [k, t] of this.tats) if (t <= now) this.tats.delete(k);
+  }
+}
+
+/** The same in Redis: one script, so that no other worker comes between looking and spending. */
+export const GCRA_LUA = `
+local now = tonumber(ARGV[1])
+local settle = ARGV[2] == '1'
+local out = {}
+local ok = true
+local tats = {}
+for i, key in ipairs(KEYS) do
+  local perMs, burst, units = tonumber(ARGV[i * 3]), tonumber(ARGV[i * 3 + 1]), tonumber(ARGV[i * 3 + 2])
+  local tat = math.max(tonumber(redis.call('GET', key) or '0'), now)
+  if settle then
+    tats[i] = tat - units / perMs
+  else
+    tats[i] = tat + units / perMs
+    if tats[i] - now > burst / perMs + 0.000001 then ok = false end
+  end
+  out[i] = tostring(tat)
+end
+if ok then
+  for i, key in ipairs(KEYS) do
+    local left = math.ceil(tats[i] - now)
+    if left > 0 then redis.call('SET', key, tostring(tats[i]), 'PX', left) else redis.call('DEL', key) end
+  end
+end
+return out`;
+
+interface Redis {
+  eval(script: string, keys: number, ...args: (string | number)[]): Promise<unknown>;
+}
+
+export class RedisBudgets implements Budgets {
+  private readonly redis: Redis;
+  private readonly prefix: string;
+
+  constructor(redis: Redis, prefix = 'stillwatch:') {
+    this.redis = redis;
+    this.prefix = prefix;
+  }
+
+  async take(asks: readonly Ask[], now: number): Promise<readonly Taken[]> {
+    if (asks.length === 0) return [];
+    const before = (await this.run(asks, now, false)) as string[];
+    return asks.map((a, i) => taken(Number(before[i]), now, a.rate, a.units));
+  }
+
+  async settle(asks: readonly Ask[], now: number): Promise<void> {
+    if (asks.length > 0) await this.run(asks, now, true);
+  }
+
+  private run(asks: readonly Ask[], now: number, settle: boolean): Promise<unknown> {
+    return this.redis.eval(
+      GCRA_LUA,
+      asks.length,
+      ...asks.map((a) => this.prefix + a.key),
+      now,
+      settle ? '1' : '0',
+      ...asks.flatMap((a) => [a.rate.perMs, a.rate.burst, a.units]),
+    );
+  }
+}

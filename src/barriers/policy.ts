@@ -1,0 +1,171 @@
+import * as v from 'valibot';
+import type { Finding } from '../model/dossier.ts';
+import { StillwatchError } from '../model/errors.ts';
+import { ACTIONS, type Action, AUTOMATIC, HOLD_HOURS_MAX } from './model.ts';
+
+const positive = v.pipe(v.number(), v.minValue(0, 'must not be negative'));
+const budget = v.strictObject({
+  requests_per_minute: v.optional(positive),
+  tokens_per_minute: v.optional(positive),
+  burst_minutes: v.optional(positive),
+});
+const share = v.pipe(v.number(), v.minValue(0, 'is a share from 0 to 1'), v.maxValue(1, 'is a share from 0 to 1'));
+
+const rule = v.strictObject({
+  name: v.string(),
+  when: v.strictObject({
+    kind: v.optional(v.string(), 'extraction campaign'),
+    confidence: share,
+    tiers: v.optional(v.array(v.string())),
+    verification: v.optional(v.array(v.string())),
+  }),
+  propose: v.picklist(ACTIONS),
+  automatic: v.optional(v.picklist(ACTIONS)),
+  hours: v.optional(positive, 72),
+  budget: v.optional(budget),
+});
+
+const limits = v.strictObject({
+  default: v.optional(budget),
+  tiers: v.optional(v.record(v.string(), budget)),
+  verification: v.optional(v.record(v.string(), budget)),
+  /** Published for all new accounts; `apply: matching` keeps it for those that match a campaign's values. */
+  new_accounts: v.optional(
+    v.strictObject({ younger_than_days: positive, limits: budget, apply: v.optional(v.picklist(['all', 'matching']), 'all') }),
+  ),
+  /** What a request may cost in tokens before its answer says what it did. */
+  output_tokens_assumed: v.optional(positive, 1024),
+});
+
+const schema = v.strictObject({
+  version: v.literal(1, 'is 1'),
+  training_on_outputs: v.optional(v.record(v.string(), v.picklist(['forbidden', 'allowed', 'unknown'])), {}),
+  rules: v.optional(v.array(rule), []),
+  automatic: v.optional(
+    v.strictObject({
+      traffic_share_max: v.optional(share, 0.02),
+      verified_accounts_max: v.optional(positive, 0),
+    }),
+    {},
+  ),
+  limits: v.optional(limits, {}),
+});
+
+export type Policy = v.InferOutput<typeof schema>;
+export type Limits = Policy['limits'];
+export type LimitSet = v.InferOutput<typeof budget>;
+export type Rule = v.InferOutput<typeof rule>;
+
+export const NO_POLICY: Policy = v.parse(schema, { version: 1 });
+
+/**
+ * Checks a policy document.
+ * @throws StillwatchError E_POLICY with every fault and its place
+ */
+export function checkPolicy(document: unknown, from: string): Policy {
+  const r = v.safeParse(schema, document);
+  const faults = r.success ? [] : r.issues.map((i) => `${v.getDotPath(i) ?? 'document'}: ${i.message}`);
+  if (r.success) {
+    for (const [i, x] of r.output.rules.entries()) {
+      if (x.automatic !== undefined && !AUTOMATIC.includes(x.automatic))
+        faults.push(`rules.${i}.automatic: ${x.automatic} is never automatic; ${AUTOMATIC.join(', ')} are`);
+      if ((x.automatic === 'hold' || x.propose === 'hold') && x.hours > HOLD_HOURS_MAX)
+        faults.push(`rules.${i}.hours: a hold lasts at most ${HOLD_HOURS_MAX} hours`);
+      if (x.propose === 'slow' && !x.budget) faults.push(`rules.${i}.budget: slow needs a budget for the campaign as a whole`);
+      if (r.output.rules.findIndex((y) => y.name === x.name) !== i) faults.push(`rules.${i}.name: ${JSON.stringify(x.name)} stands twice`);
+    }
+  }
+  if (faults.length > 0)
+    throw new StillwatchError(
+      'E_POLICY',
+      `${from}: ${faults.slice(0, 8).join('; ')}`,
+      'see docs/serve.md for the fields; check with stillwatch policy check FILE',
+    );
+  return (r as { output: Policy }).output;
+}
+
+/** Whether training on outputs is forbidden for a model: by its name, a prefix ending in `*`, or `*`. Unknown unless said. */
+export function training(p: Policy, model: string): 'forbidden' | 'allowed' | 'unknown' {
+  const exact = p.training_on_outputs[model];
+  if (exact) return exact;
+  const prefixes = Object.keys(p.training_on_outputs)
+    .filter((k) => k.endsWith('*') && model.startsWith(k.slice(0, -1)))
+    .sort((a, b) => b.length - a.length);
+  return p.training_on_outputs[prefixes[0] ?? ''] ?? 'unknown';
+}
+
+export interface Subject {
+  readonly tier?: string;
+  readonly verification?: string;
+}
+
+export interface Planned {
+  readonly rule: Rule;
+  readonly accounts: readonly string[];
+  readonly action: Action;
+}
+
+/**
+ * What the policy proposes for a campaign: the first rule that fits each account. Nothing for extraction where training on the model's outputs is not
+ * forbidden for most of what was taken.
+ */
+export function planned(p: Policy, f: Finding, subject: (account: string) => Subject): { plans: Planned[]; because: string } {
+  const models = Object.entries(f.models);
+  const all = models.reduce((x, [, n]) => x + n, 0);
+  const forbidden = models.filter(([m]) => training(p, m) === 'forbidden').reduce((x, [, n]) => x + n, 0);
+  if (f.kind === 'extraction campaign' && !(forbidden > 0.5 * all))
+    return { plans: [], because: 'training_on_outputs does not say that it is forbidden for the models concerned' };
+  const plans = new Map<Rule, string[]>();
+  for (const m of f.accounts) {
+    const s = subject(m.account);
+    const hit = p.rules.find(
+      (r) =>
+        r.when.kind === f.kind &&
+        f.confidence >= r.when.confidence &&
+        (!r.when.tiers || r.when.tiers.includes(s.tier ?? '')) &&
+        (!r.when.verification || r.when.verification.includes(s.verification ?? 'none')),
+    );
+    if (hit) plans.set(hit, [...(plans.get(hit) ?? []), m.account]);
+  }
+  return {
+    plans: [...plans].map(([rule, accounts]) => ({ rule, accounts, action: rule.propose })),
+    because: plans.size === 0 ? 'no rule fits' : '',
+  };
+}
+
+const tighter = (a: number | undefined, b: number | undefined): number | undefined =>
+  a === undefined ? b : b === undefined ? a : Math.min(a, b);
+
+/** The limits of an account: its verification's, else its tier's, else the default; a new account has the published ones, where they are tighter. */
+export function limitsFor(
+  l: Limits,
+  who: Subject & { readonly created?: number },
+  matches: boolean,
+  now: number,
+): { limits: LimitSet; newcomer: boolean } {
+  const base = l.verification?.[who.verification ?? 'none'] ?? l.tiers?.[who.tier ?? ''] ?? l.default ?? {};
+  const n = l.new_accounts;
+  const young = n !== undefined && who.created !== undefined && now - who.created < n.younger_than_days * 86_400_000;
+  if (!n || !young || (n.apply === 'matching' && !matches)) return { limits: base, newcomer: false };
+  const requests = tighter(base.requests_per_minute, n.limits.requests_per_minute);
+  const tokens = tighter(base.tokens_per_minute, n.limits.tokens_per_minute);
+  return {
+    limits: {
+      ...(requests === undefined ? {} : { requests_per_minute: requests }),
+      ...(tokens === undefined ? {} : { tokens_per_minute: tokens }),
+      ...(n.limits.burst_minutes === undefined ? {} : { burst_minutes: n.limits.burst_minutes }),
+    },
+    newcomer: true,
+  };
+}
+
+/** Differences of two policies, a line each, for review. */
+export function policyDiff(a: unknown, b: unknown, at = ''): string[] {
+  if (JSON.stringify(a) === JSON.stringify(b)) return [];
+  const object = (x: unknown): x is Record<string, unknown> => typeof x === 'object' && x !== null;
+  if (!object(a) || !object(b))
+    return [
+      `${at || 'document'}: ${a === undefined ? '(absent)' : JSON.stringify(a)} -> ${b === undefined ? '(absent)' : JSON.stringify(b)}`,
+    ];
+  return [...new Set([...Object.keys(a), ...Object.keys(b)])].flatMap((k) => policyDiff(a[k], b[k], at ? `${at}.${k}` : k));
+}

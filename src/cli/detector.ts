@@ -1,0 +1,50 @@
+import { resolveInputs } from '../formats/input.ts';
+import { readConfig } from '../gateway/config.ts';
+import { messageOf, StillwatchError } from '../model/errors.ts';
+import { scan } from '../scan.ts';
+import { Detector, type FromDetector, type Question } from '../serve/detector.ts';
+import { accountFile, explain, rejects } from './look.ts';
+import { terminal } from './terminal.ts';
+import { VERSION } from './version.ts';
+
+/** The process that owns the store, started by `stillwatch serve`. */
+const { config } = readConfig(process.argv[2] ?? 'stillwatch.yaml');
+const tell = (m: FromDetector): void => void (process.connected && process.send?.(m));
+const t = { ...terminal(true), width: 110 };
+const detector = new Detector(
+  config,
+  {
+    explain: (what, store) => explain(what, async () => store, t),
+    account: accountFile,
+    rejects,
+    scan: async (store, paths, format, base) => {
+      const { inputs, unreadable } = await resolveInputs(paths, base.spool, process.stdin);
+      return scan(store, { ...base, inputs, unreadable, ...(format ? { inputFormat: format } : {}) });
+    },
+  },
+  VERSION,
+  tell,
+);
+
+async function stop(): Promise<void> {
+  await detector.close();
+  process.exit(0);
+}
+
+process.on('message', (m: { id?: number; q?: Question; stop?: boolean }) => {
+  if (m.stop) void stop();
+  else if (m.q && m.id !== undefined) void detector.answer(m.id, m.q);
+});
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => void stop());
+process.on('disconnect', () => void stop());
+
+try {
+  await detector.open(process.env['STILLWATCH_SECRET']);
+} catch (error) {
+  const e = error instanceof StillwatchError ? `${error.code} ${error.message}; ${error.hint}` : messageOf(error);
+  tell({ type: 'said', level: 'error', said: e });
+  await new Promise((r) => setTimeout(r, 200));
+  process.exit(2);
+}
+await detector.run();

@@ -1,0 +1,37 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { request } from 'undici';
+import { StillwatchError } from '../model/errors.ts';
+
+/** Where the admin API of this host answers. */
+export interface Where {
+  readonly url: string;
+  readonly token: string;
+}
+
+/** The admin API that serves this store, if one does. */
+export function servedBy(store: string): Where | null {
+  const path = join(store, 'serve.json');
+  if (/^https?:/.test(store) || !existsSync(path)) return null;
+  try {
+    const { url, token_file, pid } = JSON.parse(readFileSync(path, 'utf8')) as { url: string; token_file: string; pid: number };
+    process.kill(pid, 0);
+    return { url, token: readFileSync(token_file, 'utf8').trim() };
+  } catch {
+    return null;
+  }
+}
+
+/** Asks the admin API of this host. @throws StillwatchError with the API's own code, sentence and hint */
+export async function askAdmin(w: Where, method: 'GET' | 'POST', path: string, body?: unknown): Promise<string> {
+  const r = await request(`${w.url}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${w.token}`, 'content-type': 'application/json' },
+    headersTimeout: 600_000,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await r.body.text();
+  if (r.statusCode === 200) return text;
+  const e = (JSON.parse(text) as { error: { code: string; message: string; hint: string } }).error;
+  throw new StillwatchError(e.code, e.message, e.hint);
+}

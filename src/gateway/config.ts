@@ -1,0 +1,205 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { dirname, resolve } from 'node:path';
+import * as v from 'valibot';
+import { parse } from 'yaml';
+import { ROLES } from '../barriers/model.ts';
+import { checkPolicy, NO_POLICY, type Policy } from '../barriers/policy.ts';
+import { messageOf, StillwatchError } from '../model/errors.ts';
+import { DIALECTS } from './dialects.ts';
+
+const address = v.pipe(v.string(), v.regex(/^(\[[0-9a-f:]+\]|[^:\s]+):\d{1,5}$/i, 'is HOST:PORT, for example 127.0.0.1:8080'));
+const positive = v.pipe(v.number(), v.minValue(0, 'must not be negative'));
+const whole = v.pipe(v.number(), v.integer('is a whole number'), v.minValue(1, 'is at least 1'));
+const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'is the SHA-256 of the token, 64 hexadecimal digits'));
+const url = v.pipe(v.string(), v.url('is a URL'));
+const away = v.picklist(['open', 'closed']);
+const scopeMatch = v.strictObject({
+  accounts: v.optional(v.array(v.string())),
+  organizations: v.optional(v.array(v.string())),
+  countries: v.optional(v.array(v.string())),
+  models: v.optional(v.array(v.string())),
+});
+
+const schema = v.strictObject({
+  store: v.optional(v.string(), './.stillwatch'),
+  state: v.optional(v.string(), './.stillwatch-serve'),
+  workers: v.optional(whole, 1),
+  policy: v.optional(v.string()),
+  proxy: v.optional(
+    v.strictObject({
+      listen: address,
+      upstream: url,
+      key_header: v.optional(v.string(), ''),
+      routes: v.optional(v.record(v.string(), v.picklist(DIALECTS)), {
+        '/v1/messages': 'anthropic',
+        '/v1/chat/completions': 'openai',
+        '/v1/responses': 'openai-responses',
+      }),
+      /** Paths forwarded without being read: GET only. */
+      forward: v.optional(v.array(v.string()), ['/v1/models']),
+      trusted_proxies: v.optional(v.array(v.string()), []),
+      client_address_header: v.optional(v.string(), 'x-forwarded-for'),
+      ja4_header: v.optional(v.string(), ''),
+      country_header: v.optional(v.string(), ''),
+      connections: v.optional(whole, 256),
+      upstream_connections: v.optional(whole, 128),
+      body_bytes_max: v.optional(whole, 32 * 1024 * 1024),
+      header_bytes_max: v.optional(whole, 16 * 1024),
+      upstream_timeout_ms: v.optional(whole, 600_000),
+    }),
+  ),
+  accounts: v.optional(
+    v.strictObject({
+      file: v.optional(v.string()),
+      url: v.optional(url),
+      clickhouse: v.optional(v.strictObject({ url, query: v.string() })),
+      cache_seconds: v.optional(positive, 60),
+      cache_entries: v.optional(whole, 100_000),
+      unknown_key: v.optional(v.picklist(['allow', 'refuse']), 'allow'),
+    }),
+    {},
+  ),
+  decisions: v.optional(
+    v.strictObject({ listen: address, token_sha256: v.optional(sha256), body_bytes_max: v.optional(whole, 64 * 1024 * 1024) }),
+  ),
+  tail: v.optional(v.array(v.string()), []),
+  admin: v.optional(
+    v.strictObject({
+      listen: v.optional(address, '127.0.0.1:8090'),
+      /** Off this host only when said so. */
+      off_host: v.optional(v.boolean(), false),
+      tokens: v.optional(v.array(v.strictObject({ name: v.string(), role: v.picklist(ROLES), token_sha256: sha256 })), []),
+      tls: v.optional(v.strictObject({ cert: v.string(), key: v.string() })),
+    }),
+    {},
+  ),
+  detection: v.optional(
+    v.strictObject({
+      every_seconds: v.optional(positive, 60),
+      accounts: v.optional(v.string()),
+      confidence: v.optional(positive, 0.5),
+      fdr: v.optional(positive, 0.1),
+      retention: v.optional(v.picklist(['none', 'evidence', 'all']), 'evidence'),
+      keep_days: v.optional(whole, 30),
+    }),
+    {},
+  ),
+  spool: v.optional(
+    v.strictObject({
+      bytes_max: v.optional(whole, 2_000_000_000),
+      when_full: v.optional(v.picklist(['shed', 'refuse']), 'shed'),
+      rotate_ms: v.optional(whole, 1000),
+    }),
+    {},
+  ),
+  scopes: v.optional(v.array(v.strictObject({ match: scopeMatch, mode: v.picklist(['exclude', 'metadata-only']) })), []),
+  redis: v.optional(
+    v.strictObject({
+      url: v.string(),
+      timeout_ms: v.optional(whole, 200),
+      when_away: v.optional(v.strictObject({ limits: v.optional(away, 'open'), slow: v.optional(away, 'closed') }), {}),
+    }),
+  ),
+  verify_url: v.optional(v.string(), ''),
+  appeal_url: v.optional(v.string(), ''),
+  name_the_policy: v.optional(v.boolean(), false),
+  webhooks: v.optional(
+    v.array(
+      v.strictObject({
+        url,
+        secret: v.optional(v.string()),
+        secret_file: v.optional(v.string()),
+        events: v.optional(v.array(v.string()), ['*']),
+      }),
+    ),
+    [],
+  ),
+  enforcement: v.optional(v.strictObject({ url, secret_file: v.optional(v.string()) })),
+  log_level: v.optional(v.picklist(['debug', 'info', 'warn', 'error', 'silent']), 'info'),
+});
+
+export type ServeConfig = v.InferOutput<typeof schema>;
+export type ProxyConfig = NonNullable<ServeConfig['proxy']>;
+
+const file = (path: string, what: string): string => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new StillwatchError('E_CONFIG', `${what} ${path} cannot be read: ${messageOf(cause)}`, 'check the path and its permissions', {
+      cause,
+    });
+  }
+};
+
+const yaml = (path: string, what: string): unknown => {
+  try {
+    return parse(file(path, what), { maxAliasCount: 20 });
+  } catch (cause) {
+    if (cause instanceof StillwatchError) throw cause;
+    throw new StillwatchError('E_CONFIG', `${path} is no YAML: ${messageOf(cause).split('\n')[0]}`, 'check the indentation at that place', {
+      cause,
+    });
+  }
+};
+
+export const readPolicy = (path: string): Policy => checkPolicy(yaml(path, 'the policy'), path);
+export const readDocument = (path: string): unknown => yaml(path, 'the policy');
+
+export const hostPort = (listen: string): { host: string; port: number } => {
+  const at = listen.lastIndexOf(':');
+  return { host: listen.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(listen.slice(at + 1)) };
+};
+
+const local = (host: string): boolean => host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+
+/**
+ * Reads the configuration and the policy it names; paths in it are relative to it.
+ * @throws StillwatchError E_CONFIG or E_POLICY with every fault and its place
+ */
+export function readConfig(path: string): { config: ServeConfig; policy: Policy } {
+  const r = v.safeParse(schema, yaml(path, 'the configuration') ?? {});
+  if (!r.success)
+    throw new StillwatchError(
+      'E_CONFIG',
+      `${path}: ${r.issues
+        .slice(0, 8)
+        .map((i) => `${v.getDotPath(i) ?? 'document'}: ${i.message}`)
+        .join('; ')}`,
+      'see docs/serve.md for the fields',
+    );
+  const at = (p: string) => resolve(dirname(path), p);
+  const c = r.output;
+  const config: ServeConfig = {
+    ...c,
+    store: /^https?:/.test(c.store) ? c.store : at(c.store),
+    state: at(c.state),
+    tail: c.tail.map(at),
+    accounts: { ...c.accounts, ...(c.accounts.file ? { file: at(c.accounts.file) } : {}) },
+    detection: { ...c.detection, ...(c.detection.accounts ? { accounts: at(c.detection.accounts) } : {}) },
+    admin: { ...c.admin, ...(c.admin.tls ? { tls: { cert: at(c.admin.tls.cert), key: at(c.admin.tls.key) } } : {}) },
+    webhooks: c.webhooks.map((w) => ({
+      ...w,
+      ...(w.secret_file ? { secret: file(at(w.secret_file), 'the secret of a webhook').trim() } : {}),
+    })),
+  };
+  const policy = c.policy ? readPolicy(at(c.policy)) : NO_POLICY;
+  const wrong = faults(config, policy);
+  if (wrong) throw new StillwatchError('E_CONFIG', `${path}: ${wrong[0]}`, wrong[1]);
+  return { config, policy };
+}
+
+function faults(c: ServeConfig, p: Policy): [string, string] | null {
+  if (!c.proxy && !c.decisions && c.tail.length === 0) return ['there is nothing to serve', 'give proxy, decisions or tail'];
+  const budgets = p.limits.default || p.limits.tiers || p.limits.verification || p.limits.new_accounts || p.rules.some((r) => r.budget);
+  if (c.workers > 1 && budgets && !c.redis) return [`${c.workers} workers cannot keep one budget in memory`, 'give redis, or workers: 1'];
+  if (!local(hostPort(c.admin.listen).host) && !c.admin.off_host)
+    return [`admin.listen ${c.admin.listen} is reachable from other hosts`, 'listen on 127.0.0.1, or say off_host: true and give tls'];
+  if (c.admin.off_host && !c.admin.tls)
+    return ['admin.off_host without tls would send tokens in the clear', 'give admin.tls with cert and key'];
+  if (c.decisions && !local(hostPort(c.decisions.listen).host) && !c.decisions.token_sha256)
+    return ['decisions.listen is reachable from other hosts without a token', 'give decisions.token_sha256'];
+  if (c.accounts.file && !existsSync(c.accounts.file)) return [`accounts.file ${c.accounts.file} is not there`, 'check the path'];
+  if (c.accounts.file && !statSync(c.accounts.file).isFile()) return [`accounts.file ${c.accounts.file} is no file`, 'check the path'];
+  return null;
+}

@@ -1,0 +1,288 @@
+import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createGunzip } from 'node:zlib';
+import { messageOf } from '../model/errors.ts';
+import { readBody, TooLarge } from './body.ts';
+import { type Dialect, errorBody, refuse } from './dialects.ts';
+import type { Pass, Stop } from './guard.ts';
+import { type Holder, keyHash } from './lookup.ts';
+import type { Parts } from './proxy.ts';
+import type { Spool } from './spool.ts';
+
+type Json = Record<string, unknown>;
+const text = (x: unknown): string => (typeof x === 'string' ? x : '');
+const number = (x: unknown): number => (typeof x === 'number' && Number.isFinite(x) && x > 0 ? x : 0);
+const object = (x: unknown): Json => (typeof x === 'object' && x !== null && !Array.isArray(x) ? (x as Json) : {});
+
+const FORMATS = ['canonical', 'otel', 'litellm', 'provider', 'langfuse', 'helicone', 'openinference'];
+
+class Bad extends Error {
+  readonly status: 400 | 413 | 415;
+  constructor(status: 400 | 413 | 415, said: string) {
+    super(said);
+    this.status = status;
+  }
+}
+
+function json(res: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
+  if (res.headersSent || res.destroyed) return;
+  const out = JSON.stringify(body);
+  res.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(out), ...headers });
+  res.end(out);
+}
+
+/** A bounded body, unpacked when it is gzip: the bound holds for what comes out. */
+async function bodyOf(req: IncomingMessage, max: number): Promise<Buffer> {
+  const raw = await readBody(req, max).catch((e: unknown) => {
+    throw e instanceof TooLarge ? new Bad(413, `the body is larger than ${max} bytes`) : e;
+  });
+  const encoding = req.headers['content-encoding'] ?? 'identity';
+  if (encoding === 'identity') return raw;
+  if (encoding !== 'gzip') throw new Bad(415, 'content-encoding is gzip or none');
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  const unzip = createGunzip();
+  unzip.end(raw);
+  try {
+    for await (const part of unzip) {
+      bytes += (part as Buffer).length;
+      if (bytes > max) throw new Bad(413, `the body unpacks to more than ${max} bytes`);
+      parts.push(part as Buffer);
+    }
+  } catch (error) {
+    throw error instanceof Bad ? error : new Bad(400, `the gzip stream is damaged: ${messageOf(error)}`);
+  }
+  return Buffer.concat(parts);
+}
+
+function parsed(body: Buffer): Json {
+  try {
+    const j = JSON.parse(body.toString('utf8')) as unknown;
+    if (typeof j === 'object' && j !== null && !Array.isArray(j)) return j as Json;
+  } catch {
+    // Said below.
+  }
+  throw new Bad(400, 'the body is no JSON object');
+}
+
+/** Decisions for those who have a gateway of their own, and the intake of logs. */
+export class Decisions {
+  private readonly parts: Parts;
+  private readonly token: Buffer | null;
+  private readonly max: number;
+  private readonly spools = new Map<string, Spool>();
+  private readonly spoolOf: (format: string) => Spool;
+
+  constructor(parts: Parts, spoolOf: (format: string) => Spool) {
+    this.parts = parts;
+    this.spoolOf = spoolOf;
+    const c = parts.config.decisions;
+    this.token = c?.token_sha256 ? Buffer.from(c.token_sha256, 'hex') : null;
+    this.max = c?.body_bytes_max ?? 1 << 20;
+  }
+
+  close(): void {
+    for (const s of this.spools.values()) s.close();
+  }
+
+  readonly handle = (req: IncomingMessage, res: ServerResponse): void => {
+    res.on('error', () => undefined);
+    this.route(req, res).catch((error: unknown) => {
+      if (error instanceof Bad)
+        return json(res, error.status, { error: { code: 'E_BODY', message: error.message } }, { connection: 'close' });
+      this.parts.meters.failed.inc();
+      json(res, 500, { error: { code: 'E_INTERNAL', message: 'the request could not be handled' } });
+    });
+  };
+
+  private authorised(req: IncomingMessage): boolean {
+    if (!this.token) return true;
+    const said = req.headers['x-stillwatch-token'] ?? req.headers.authorization ?? '';
+    const token = (Array.isArray(said) ? (said[0] ?? '') : said).replace(/^Bearer\s+/i, '');
+    return timingSafeEqual(createHash('sha256').update(token).digest(), this.token);
+  }
+
+  private async route(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const [path = '/', query = ''] = (req.url ?? '/').split('?', 2);
+    if (path === '/healthz') return json(res, 200, { ok: true });
+    // Envoy and nginx pass the caller's own Authorization through: their token has a header of its own.
+    if (!this.authorised(req)) return json(res, 401, { error: { code: 'E_TOKEN', message: 'the token is missing or wrong' } });
+    if (path === '/nginx/auth') return this.nginx(req, res);
+    if (path === '/envoy' || path.startsWith('/envoy/')) return this.envoy(req, res, path.slice(6) || '/');
+    if (req.method !== 'POST') return json(res, 405, { error: { code: 'E_METHOD', message: 'this takes POST' } }, { allow: 'POST' });
+    if (path === '/v1/decide') return this.decide(res, parsed(await bodyOf(req, this.max)));
+    if (path === '/beta/litellm_basic_guardrail_api') return this.litellm(res, parsed(await bodyOf(req, this.max)));
+    if (path === '/v1/exchanges') return this.exchanges(req, res, new URLSearchParams(query).get('format') ?? 'canonical');
+    if (path === '/v1/traces') return this.traces(req, res);
+    return json(res, 404, { error: { code: 'E_ROUTE', message: `there is no ${path.slice(0, 200)} here` } });
+  }
+
+  private async holder(hash: string): Promise<Holder | null> {
+    const now = this.parts.now();
+    return this.parts.lookup.known(hash, now) ?? (await this.parts.lookup.ask(hash, now));
+  }
+
+  private async check(d: Dialect, r: Json, holder: Holder | null): Promise<Pass | Stop> {
+    const account = text(r['account']) || holder?.account || '';
+    if (account === '') throw new Bad(400, 'account, or key_sha256 of a known key, is missing');
+    const started = this.parts.now();
+    const caps = Array.isArray(r['capabilities']) ? r['capabilities'].filter((x): x is string => typeof x === 'string') : [];
+    const country = text(r['country']) || holder?.country || '';
+    const tier = text(r['tier']) || holder?.tier || '';
+    const verification = text(r['verification']) || holder?.verification || '';
+    const created = Date.parse(text(r['created'])) || holder?.created;
+    const out = await this.parts.guard.check(
+      d,
+      {
+        account,
+        model: text(r['model']),
+        capabilities: caps,
+        ...(country ? { country } : {}),
+        ...(tier ? { tier } : {}),
+        ...(verification ? { verification } : {}),
+        ...(created ? { created } : {}),
+        indicators: [`address\0${text(r['ip'])}`, `client\0${text(r['user_agent'])} ${text(r['ja4'])}`],
+      },
+      number(r['tokens']),
+      started,
+      r['reserve'] !== false,
+    );
+    this.parts.meters.decided(out.outcome, out.verdict.rehearsed?.action, this.parts.now() - started);
+    return out;
+  }
+
+  private async decide(res: ServerResponse, r: Json): Promise<void> {
+    const hash = text(r['key_sha256']) || (text(r['key']) ? keyHash(text(r['key'])) : '');
+    const d: Dialect = r['dialect'] === 'anthropic' ? 'anthropic' : 'openai';
+    const out = await this.check(d, r, hash ? await this.holder(hash) : null);
+    const b = out.verdict.barrier;
+    json(res, 200, {
+      action: out.outcome,
+      allow: out.ok,
+      ...(b ? { barrier: b.id, reference: b.appeal, expires: new Date(b.expires).toISOString() } : {}),
+      ...(out.verdict.gate ? { gate: out.verdict.gate.id, reference: out.verdict.gate.appeal } : {}),
+      ...(out.verdict.rehearsed ? { dry_run: { action: out.verdict.rehearsed.action, barrier: out.verdict.rehearsed.id } } : {}),
+      newcomer: out.verdict.newcomer,
+      ...(out.ok
+        ? { headers: out.headers }
+        : {
+            status: out.refusal.status,
+            message: out.refusal.message,
+            retry_after_ms: Number.isFinite(out.refusal.retryMs ?? 0) ? (out.refusal.retryMs ?? 0) : null,
+            retry: out.refusal.retry,
+            body: JSON.parse(errorBody(d, out.refusal, randomUUID())) as unknown,
+          }),
+      snapshot: this.parts.guard.snapshot.version,
+    });
+  }
+
+  private keyOf(req: IncomingMessage): string {
+    const v = req.headers['x-api-key'] ?? req.headers.authorization ?? '';
+    return (Array.isArray(v) ? (v[0] ?? '') : v).replace(/^Bearer\s+/i, '').trim();
+  }
+
+  private header(req: IncomingMessage, name: string): string {
+    const v = req.headers[name];
+    return (Array.isArray(v) ? v[0] : v) ?? '';
+  }
+
+  /** Envoy's ext_authz over HTTP: 200 lets through, anything else goes to the client as it is. */
+  private async envoy(req: IncomingMessage, res: ServerResponse, path: string): Promise<void> {
+    const d: Dialect = path.startsWith('/v1/messages') ? 'anthropic' : 'openai';
+    const key = this.keyOf(req);
+    const account = this.header(req, 'x-stillwatch-account');
+    const holder = key ? await this.holder(keyHash(key)) : null;
+    if (!holder && !account)
+      return refuse(res, d, { status: 401, code: 'invalid_api_key', message: 'The API key is not known.', retry: false }, randomUUID());
+    const out = await this.check(
+      d,
+      {
+        account,
+        ip: this.header(req, 'x-forwarded-for').split(',')[0]?.trim() ?? '',
+        user_agent: this.header(req, 'user-agent'),
+        model: this.header(req, 'x-stillwatch-model'),
+      },
+      holder,
+    );
+    if (!out.ok) return refuse(res, d, out.refusal, randomUUID());
+    json(res, 200, {}, out.headers as Record<string, string>);
+  }
+
+  /** nginx auth_request knows 2xx, 401 and 403 only. */
+  private async nginx(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const key = this.keyOf(req);
+    const account = this.header(req, 'x-stillwatch-account');
+    const holder = key ? await this.holder(keyHash(key)) : null;
+    if (!holder && !account) return void res.writeHead(401).end();
+    const out = await this.check(
+      'openai',
+      {
+        account,
+        ip: this.header(req, 'x-real-ip'),
+        user_agent: this.header(req, 'user-agent'),
+        model: this.header(req, 'x-stillwatch-model'),
+      },
+      holder,
+    );
+    const reference = out.verdict.barrier?.appeal ?? out.verdict.gate?.appeal ?? '';
+    res
+      .writeHead(out.ok ? 204 : 403, { 'x-stillwatch-action': out.outcome, ...(reference ? { 'x-stillwatch-reference': reference } : {}) })
+      .end();
+  }
+
+  private async litellm(res: ServerResponse, r: Json): Promise<void> {
+    const data = object(r['request_data']);
+    const account = text(data['user_api_key_user_id']) || text(data['user_api_key_team_id']) || text(data['user_api_key_hash']);
+    // What comes back from the model is no new request.
+    if (r['input_type'] === 'response') return json(res, 200, { action: 'NONE' });
+    const out = await this.check('openai', { account, model: text(data['model']) }, null);
+    json(res, 200, out.ok ? { action: 'NONE' } : { action: 'BLOCKED', blocked_reason: out.refusal.message });
+  }
+
+  private spool(format: string): Spool {
+    const held = this.spools.get(format);
+    if (held) return held;
+    const made = this.spoolOf(format);
+    this.spools.set(format, made);
+    return made;
+  }
+
+  /** JSON Lines, kept before they are acknowledged; what is no record is rejected at the store, with its reason and place. */
+  private async exchanges(req: IncomingMessage, res: ServerResponse, format: string): Promise<void> {
+    if (!FORMATS.includes(format)) throw new Bad(400, `format is one of ${FORMATS.join(', ')}`);
+    const lines = (await bodyOf(req, this.max))
+      .toString('utf8')
+      .replace(/^\ufeff/, '')
+      .split(/\r?\n/)
+      .filter((l) => l.trim() !== '');
+    this.keep(res, format, lines, (taken) => ({ taken }));
+  }
+
+  private async traces(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    if (!/^application\/json/.test(req.headers['content-type'] ?? ''))
+      throw new Bad(415, 'OTLP/HTTP is taken as JSON: set the exporter to http/json');
+    this.keep(res, 'otel', [JSON.stringify(parsed(await bodyOf(req, this.max)))], () => ({ partialSuccess: {} }));
+  }
+
+  private keep(res: ServerResponse, format: string, lines: readonly string[], answer: (taken: number) => unknown): void {
+    const spool = this.spool(format);
+    for (const [i, l] of lines.entries()) {
+      if (spool.putLine(l) !== 'kept') {
+        this.parts.meters.spooled('refused');
+        return json(
+          res,
+          503,
+          {
+            error: {
+              code: 'E_SPOOL',
+              message: `the spool is full after ${i} lines; send all again later: what is there already is not added twice`,
+            },
+          },
+          { 'retry-after': '5' },
+        );
+      }
+      this.parts.meters.spooled('kept');
+    }
+    json(res, 200, answer(lines.length));
+  }
+}

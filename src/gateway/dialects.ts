@@ -1,0 +1,168 @@
+import type { ServerResponse } from 'node:http';
+
+/** How a provider's API asks, answers and refuses. */
+export const DIALECTS = ['anthropic', 'openai', 'openai-responses', 'json'] as const;
+export type Dialect = (typeof DIALECTS)[number];
+
+export interface Asked {
+  readonly model: string;
+  readonly stream: boolean;
+  readonly capabilities: readonly string[];
+  /** Output tokens the request allows itself; 0 when it does not say. */
+  readonly outputMax: number;
+  readonly system: string;
+  readonly messages: readonly { readonly role: string; readonly content: string }[];
+  readonly tools: readonly unknown[];
+  readonly params: Record<string, unknown>;
+  readonly conversation: string;
+}
+
+type Json = Record<string, unknown>;
+const text = (x: unknown): string => (typeof x === 'string' ? x : '');
+const list = (x: unknown): unknown[] => (Array.isArray(x) ? x : []);
+const object = (x: unknown): Json => (typeof x === 'object' && x !== null && !Array.isArray(x) ? (x as Json) : {});
+const count = (x: unknown): number => (typeof x === 'number' && Number.isFinite(x) && x > 0 ? Math.trunc(x) : 0);
+
+const PARAMS = [
+  'temperature',
+  'top_p',
+  'top_k',
+  'max_tokens',
+  'max_completion_tokens',
+  'max_output_tokens',
+  'seed',
+  'n',
+  'reasoning_effort',
+] as const;
+
+/** Content as the exchange record holds it: a string, or the provider's blocks as JSON text. */
+const content = (c: unknown): string => (typeof c === 'string' ? c : c === undefined || c === null ? '' : JSON.stringify(c));
+
+const isVision = (m: unknown): boolean =>
+  /"type":"(image|image_url|input_image|document|input_file)"/.test(JSON.stringify(object(m)['content'] ?? ''));
+
+/** What a request body asks for. Nothing of it is trusted for who somebody is. */
+export function asked(d: Dialect, body: Json): Asked {
+  const input = d === 'openai-responses' ? body['input'] : body['messages'];
+  const items = typeof input === 'string' ? [{ role: 'user', content: input }] : list(input);
+  const messages = items
+    .map((m) => object(m))
+    .map((m) => ({
+      role: text(m['role']) || (text(m['type']).includes('output') ? 'tool' : 'user'),
+      content: content(m['content'] ?? m['output']),
+    }));
+  const tools = list(body['tools']);
+  const thinking = object(body['thinking'])['type'];
+  const reasons =
+    (thinking !== undefined && thinking !== 'disabled') || body['reasoning'] !== undefined || body['reasoning_effort'] !== undefined;
+  const params: Json = {};
+  for (const p of PARAMS) if (body[p] !== undefined && typeof body[p] !== 'object') params[p] = body[p];
+  return {
+    model: text(body['model']).slice(0, 256),
+    stream: body['stream'] === true,
+    capabilities: [
+      ...(tools.length > 0 ? ['tools'] : []),
+      ...(items.slice(-4).some(isVision) ? ['vision'] : []),
+      ...(reasons ? ['reasoning'] : []),
+    ],
+    outputMax: count(body['max_tokens']) || count(body['max_completion_tokens']) || count(body['max_output_tokens']),
+    system: content(d === 'openai-responses' ? body['instructions'] : body['system']),
+    messages,
+    tools,
+    params,
+    conversation: text(body['conversation']) || text(object(body['conversation'])['id']) || text(object(body['metadata'])['session_id']),
+  };
+}
+
+/** The request without its reasoning: answers stay, thoughts are not sent. Disclosed to the caller by a header. */
+export function withoutReasoning(d: Dialect, body: Json): Json {
+  const out = { ...body };
+  if (d === 'anthropic') delete out['thinking'];
+  if (d === 'openai-responses') {
+    const { summary: _, generate_summary: _g, ...rest } = object(out['reasoning']);
+    if (out['reasoning'] !== undefined) out['reasoning'] = rest;
+    if (Array.isArray(out['include'])) out['include'] = out['include'].filter((x) => typeof x === 'string' && !x.startsWith('reasoning'));
+  }
+  return out;
+}
+
+export interface Refusal {
+  readonly status: 400 | 401 | 403 | 404 | 411 | 413 | 415 | 429 | 502 | 503 | 504;
+  readonly message: string;
+  readonly code: string;
+  readonly retryMs?: number;
+  readonly retry: boolean;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const ANTHROPIC = {
+  400: 'invalid_request_error',
+  401: 'authentication_error',
+  403: 'permission_error',
+  404: 'not_found_error',
+  411: 'invalid_request_error',
+  413: 'request_too_large',
+  415: 'invalid_request_error',
+  429: 'rate_limit_error',
+  502: 'api_error',
+  503: 'overloaded_error',
+  504: 'timeout_error',
+} as const;
+const OPENAI = {
+  400: 'invalid_request_error',
+  401: 'authentication_error',
+  403: 'permission_error',
+  404: 'invalid_request_error',
+  411: 'invalid_request_error',
+  413: 'invalid_request_error',
+  415: 'invalid_request_error',
+  429: 'rate_limit_error',
+  502: 'server_error',
+  503: 'server_error',
+  504: 'server_error',
+} as const;
+
+export function errorBody(d: Dialect, r: Refusal, id: string): string {
+  return d === 'anthropic'
+    ? JSON.stringify({ type: 'error', error: { type: ANTHROPIC[r.status], message: r.message }, request_id: id })
+    : JSON.stringify({ error: { message: r.message, type: OPENAI[r.status], param: null, code: r.code } });
+}
+
+/** Refuses as the provider's own API would. A block tells the client's library not to try again: two retries would triple the traffic. */
+export function refuse(res: ServerResponse, d: Dialect, r: Refusal, id: string): void {
+  if (res.headersSent || res.destroyed) return void res.destroy();
+  const body = errorBody(d, r, id);
+  res.writeHead(r.status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+    [d === 'anthropic' ? 'request-id' : 'x-request-id']: id,
+    ...(r.retryMs === undefined || !Number.isFinite(r.retryMs) ? {} : { 'retry-after': String(Math.max(1, Math.ceil(r.retryMs / 1000))) }),
+    ...(r.retry ? {} : { 'x-should-retry': 'false' }),
+    ...r.headers,
+  });
+  res.end(body);
+}
+
+/** Rate limit headers as each provider names them. */
+export function limitHeaders(
+  d: Dialect,
+  what: 'requests' | 'tokens',
+  t: { readonly limit: number; readonly remaining: number; readonly resetMs: number },
+  now: number,
+): Record<string, string> {
+  if (d === 'anthropic') {
+    const p = `anthropic-ratelimit-${what}`;
+    return {
+      [`${p}-limit`]: String(t.limit),
+      [`${p}-remaining`]: String(t.remaining),
+      [`${p}-reset`]: new Date(now + t.resetMs).toISOString(),
+    };
+  }
+  const s = t.resetMs / 1000;
+  const duration = s >= 60 ? `${Math.floor(s / 60)}m${Math.round(s % 60)}s` : s >= 1 ? `${s.toFixed(3)}s` : `${Math.round(t.resetMs)}ms`;
+  return {
+    [`x-ratelimit-limit-${what}`]: String(t.limit),
+    [`x-ratelimit-remaining-${what}`]: String(t.remaining),
+    [`x-ratelimit-reset-${what}`]: duration,
+  };
+}

@@ -1,0 +1,191 @@
+import { Decider, type Request, type Verdict } from '../barriers/decide.ts';
+import { type Ask, type Budgets, perMinute, type Taken } from '../barriers/gcra.ts';
+import type { Budget } from '../barriers/model.ts';
+import { NO_POLICY } from '../barriers/policy.ts';
+import { applied, type Delta, type Snapshot } from '../barriers/snapshot.ts';
+import type { ServeConfig } from './config.ts';
+import { type Dialect, limitHeaders, type Refusal } from './dialects.ts';
+
+export type Outcome = 'allow' | 'withhold' | 'slow' | 'limit' | 'verify' | 'refuse' | 'closed' | 'away';
+
+export interface Pass {
+  readonly ok: true;
+  readonly outcome: 'allow' | 'withhold';
+  readonly verdict: Verdict;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Units reserved, to be settled with what was really used. */
+  readonly asks: readonly Ask[];
+  readonly reserved: number;
+}
+
+export interface Stop {
+  readonly ok: false;
+  readonly outcome: Exclude<Outcome, 'allow' | 'withhold'>;
+  readonly verdict: Verdict;
+  readonly refusal: Refusal;
+}
+
+const NOTHING: Snapshot = {
+  version: 0,
+  detected: 0,
+  enforcing: false,
+  barriers: [],
+  gates: [],
+  verified: [],
+  indicators: [],
+  limits: NO_POLICY.limits,
+};
+
+type Options = Pick<ServeConfig, 'verify_url' | 'appeal_url' | 'name_the_policy' | 'redis'>;
+
+interface Place {
+  readonly what: 'requests' | 'tokens';
+  readonly own: boolean;
+}
+
+/** Decides about one request, with what stands in this process: the hot path waits for no store. */
+export class Guard {
+  private decider = new Decider(NOTHING);
+  private readonly budgets: Budgets;
+  private readonly o: Options;
+  /** Budgets that could not be asked since the start. */
+  away = 0;
+
+  constructor(budgets: Budgets, o: Options) {
+    this.budgets = budgets;
+    this.o = o;
+  }
+
+  get snapshot(): Snapshot {
+    return this.decider.snapshot;
+  }
+
+  set(s: Snapshot): void {
+    this.decider = new Decider(s);
+  }
+
+  /** Takes a change; false when it does not follow on what is held, and the whole is needed. */
+  change(d: Delta): boolean {
+    const next = applied(this.decider.snapshot, d);
+    if (next) this.decider = new Decider(next);
+    return next !== null;
+  }
+
+  /** `reserve`: false only asks what would be decided, and spends nothing. */
+  async check(d: Dialect, r: Request, tokens: number, now: number, reserve = true): Promise<Pass | Stop> {
+    const verdict = this.decider.decide(r, now);
+    const stop = (outcome: Stop['outcome'], refusal: Refusal): Stop => ({ ok: false, outcome, verdict, refusal });
+    const reference = verdict.barrier
+      ? ` Reference: ${verdict.barrier.appeal}.${this.o.appeal_url ? ` You can object: ${this.o.appeal_url}` : ''}`
+      : '';
+    if (verdict.action === 'closed')
+      return stop('closed', {
+        status: 403,
+        code: 'access_closed',
+        message: `This model or capability is closed to this account at present. Reference: ${verdict.gate?.appeal ?? ''}.`,
+        retry: false,
+      });
+    if (verdict.action === 'refuse')
+      return stop('refuse', {
+        status: 403,
+        code: verdict.barrier?.action === 'hold' ? 'account_on_hold' : 'account_suspended',
+        message: `This account is ${verdict.barrier?.action === 'hold' ? 'on hold while it is reviewed' : 'suspended'}.${reference}`,
+        retry: false,
+      });
+    if (verdict.action === 'verify')
+      return stop('verify', {
+        status: 403,
+        code: 'verification_required',
+        message: `This account must be verified before it can go on.${this.o.verify_url ? ` Verify it here: ${this.o.verify_url}` : ''}${reference}`,
+        retry: false,
+      });
+    const { asks, places } = this.asks(r.account, verdict, tokens);
+    let taken: readonly Taken[] = [];
+    if (asks.length > 0 && reserve) {
+      const got = await this.take(asks, now);
+      if (got === null) {
+        const slow = verdict.action === 'slow' && this.o.redis?.when_away.slow === 'closed';
+        if (slow || this.o.redis?.when_away.limits === 'closed')
+          return stop('away', {
+            status: 503,
+            code: 'limits_unavailable',
+            message: 'Limits cannot be checked at the moment.',
+            retry: true,
+            retryMs: 1000,
+          });
+      } else taken = got;
+    }
+    const headers: Record<string, string> = {};
+    for (const [i, p] of places.entries()) {
+      const t = taken[i];
+      if (t && p.own) Object.assign(headers, limitHeaders(d, p.what, t, now));
+    }
+    const short = taken.findIndex((t) => !t.ok);
+    if (short >= 0) {
+      const retryMs = Math.max(...taken.map((t) => t.retryMs));
+      const own = places[short]?.own === true;
+      return stop(own ? 'limit' : 'slow', {
+        status: 429,
+        code: 'rate_limit_exceeded',
+        message: `The rate limit for ${places[short]?.what ?? 'requests'} has been reached.${own ? '' : reference}`,
+        // What no waiting will let through must not be tried again.
+        retry: Number.isFinite(retryMs),
+        retryMs,
+        headers: this.o.name_the_policy ? { ...headers, ratelimit: `"acct";r=0;t=${Math.ceil(retryMs / 1000)}` } : headers,
+      });
+    }
+    return {
+      ok: true,
+      outcome: verdict.action === 'withhold' ? 'withhold' : 'allow',
+      verdict,
+      headers:
+        verdict.action === 'withhold'
+          ? { ...headers, 'stillwatch-notice': `reasoning withheld; reference ${verdict.barrier?.appeal ?? ''}` }
+          : headers,
+      asks: taken.length > 0 ? asks : [],
+      reserved: tokens,
+    };
+  }
+
+  /** Settles what was reserved with what was used; `used` null gives everything back. */
+  async settle(p: Pass, used: number | null, now: number): Promise<void> {
+    const back = p.asks
+      .map((a) => ({ ...a, units: a.key.endsWith(':t') ? a.units - (used ?? 0) : used === null ? a.units : 0 }))
+      .filter((a) => a.units !== 0);
+    if (back.length === 0) return;
+    try {
+      await this.budgets.settle(back, now);
+    } catch {
+      this.away += 1;
+    }
+  }
+
+  private async take(asks: readonly Ask[], now: number): Promise<readonly Taken[] | null> {
+    try {
+      return await this.budgets.take(asks, now);
+    } catch {
+      this.away += 1;
+      return null;
+    }
+  }
+
+  private asks(account: string, v: Verdict, tokens: number): { asks: Ask[]; places: Place[] } {
+    const asks: Ask[] = [];
+    const places: Place[] = [];
+    const put = (key: string, b: Budget | Verdict['limits'], own: boolean) => {
+      const burst = b.burst_minutes ?? 1;
+      if (b.requests_per_minute !== undefined) {
+        asks.push({ key: `${key}:r`, rate: perMinute(b.requests_per_minute, burst), units: 1 });
+        places.push({ what: 'requests', own });
+      }
+      if (b.tokens_per_minute !== undefined) {
+        asks.push({ key: `${key}:t`, rate: perMinute(b.tokens_per_minute, burst), units: tokens });
+        places.push({ what: 'tokens', own });
+      }
+    };
+    put(`a:${account}`, v.limits, true);
+    // One budget for all accounts of the campaign: more accounts buy nothing.
+    if (v.action === 'slow' && v.barrier?.budget) put(`c:${v.barrier.id}`, v.barrier.budget, false);
+    return { asks, places };
+  }
+}

@@ -1,0 +1,168 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createClient } from '@clickhouse/client';
+import { parse } from 'csv-parse/sync';
+import { request } from 'undici';
+import { messageOf, StillwatchError } from '../model/errors.ts';
+import type { ServeConfig } from './config.ts';
+
+/** Who a key belongs to. Keys are known here by their SHA-256 only. */
+export interface Holder {
+  readonly account: string;
+  readonly organization?: string;
+  readonly tier?: string;
+  readonly verification?: string;
+  readonly country?: string;
+  /** ms since 1970. */
+  readonly created?: number;
+}
+
+export const keyHash = (key: string): string => createHash('sha256').update(key).digest('hex');
+
+const FIELDS = ['account', 'organization', 'tier', 'verification', 'country'] as const;
+
+function holder(row: Record<string, unknown>): Holder | null {
+  const out: Record<string, string | number> = {};
+  for (const f of FIELDS) if (typeof row[f] === 'string' && row[f] !== '') out[f] = row[f];
+  const created = typeof row['created'] === 'string' ? Date.parse(row['created']) : Number.NaN;
+  if (Number.isFinite(created)) out['created'] = created;
+  return typeof out['account'] === 'string' ? (out as unknown as Holder) : null;
+}
+
+/** A file of key hashes: CSV or JSON Lines with `key_sha256` (or `key`), `account` and what else is known. */
+export function readHolders(path: string): Map<string, Holder> {
+  const content = readFileSync(path, 'utf8').replace(/^\ufeff/, '');
+  let rows: Record<string, unknown>[];
+  try {
+    rows = content.trimStart().startsWith('{')
+      ? content
+          .split(/\r?\n/)
+          .filter(Boolean)
+          .map((l) => JSON.parse(l) as Record<string, unknown>)
+      : (parse(content, { columns: true, skip_empty_lines: true, trim: true }) as Record<string, unknown>[]);
+  } catch (cause) {
+    throw new StillwatchError('E_ACCOUNTS', `accounts.file ${path}: ${messageOf(cause)}`, 'CSV with a header, or JSON Lines', { cause });
+  }
+  const out = new Map<string, Holder>();
+  for (const [i, row] of rows.entries()) {
+    const hash =
+      typeof row['key_sha256'] === 'string' && row['key_sha256']
+        ? row['key_sha256'].toLowerCase()
+        : typeof row['key'] === 'string'
+          ? keyHash(row['key'])
+          : '';
+    const h = holder(row);
+    if (hash === '' || !h)
+      throw new StillwatchError(
+        'E_ACCOUNTS',
+        `accounts.file ${path}: row ${i + 1} has no key_sha256 or no account`,
+        'columns: key_sha256, account, organization, tier, verification, country, created',
+      );
+    out.set(hash, h);
+  }
+  return out;
+}
+
+type Source = (hash: string) => Promise<Holder | null>;
+
+function sourceOf(o: ServeConfig['accounts']): Source {
+  if (o.file) {
+    let held = readHolders(o.file);
+    let at = Date.now();
+    return async (hash) => {
+      // The file is read again at most every cache_seconds: a new key is known soon, without a restart.
+      if (!held.has(hash) && Date.now() - at > o.cache_seconds * 1000) {
+        at = Date.now();
+        held = readHolders(o.file as string);
+      }
+      return held.get(hash) ?? null;
+    };
+  }
+  if (o.url) {
+    const url = o.url;
+    return async (hash) => {
+      const r = await request(url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ key_sha256: hash }),
+        headersTimeout: 2000,
+        bodyTimeout: 2000,
+      });
+      if (r.statusCode === 404) {
+        await r.body.dump();
+        return null;
+      }
+      if (r.statusCode !== 200) {
+        await r.body.dump();
+        throw new Error(`the account lookup answered ${r.statusCode}`);
+      }
+      return holder((await r.body.json()) as Record<string, unknown>);
+    };
+  }
+  if (o.clickhouse) {
+    const u = new URL(o.clickhouse.url);
+    const client = createClient({
+      url: `${u.protocol}//${u.host}`,
+      username: decodeURIComponent(u.username || 'default'),
+      password: decodeURIComponent(u.password),
+      database: u.pathname.slice(1) || 'default',
+      request_timeout: 2000,
+    });
+    const query = o.clickhouse.query;
+    return async (hash) => {
+      const r = await client.query({
+        query,
+        query_params: { key_sha256: hash },
+        format: 'JSONEachRow',
+        clickhouse_settings: { readonly: '2' },
+      });
+      const row = ((await r.json()) as Record<string, unknown>[])[0];
+      return row ? holder(row) : null;
+    };
+  }
+  return async () => null;
+}
+
+/** Looks keys up with a cache in front: least recently used go first, and one question is asked once however many wait for it. */
+export class Lookup {
+  private readonly cache = new Map<string, { readonly at: number; readonly holder: Holder | null }>();
+  private readonly asked = new Map<string, Promise<Holder | null>>();
+  private readonly source: Source;
+  private readonly o: ServeConfig['accounts'];
+  failures = 0;
+
+  constructor(o: ServeConfig['accounts'], source?: Source) {
+    this.o = o;
+    this.source = source ?? sourceOf(o);
+  }
+
+  /** The holder at once when the cache knows; `undefined` when it has to be asked. */
+  known(hash: string, now: number): Holder | null | undefined {
+    const hit = this.cache.get(hash);
+    if (!hit || now - hit.at > this.o.cache_seconds * 1000) return undefined;
+    this.cache.delete(hash);
+    this.cache.set(hash, hit);
+    return hit.holder;
+  }
+
+  async ask(hash: string, now: number): Promise<Holder | null> {
+    const waiting = this.asked.get(hash);
+    if (waiting) return waiting;
+    const p = this.source(hash)
+      .catch((error: unknown) => {
+        this.failures += 1;
+        // An old answer is better than none while the source is away.
+        const old = this.cache.get(hash);
+        if (old) return old.holder;
+        throw error;
+      })
+      .then((holder) => {
+        this.cache.set(hash, { at: now, holder });
+        while (this.cache.size > this.o.cache_entries) this.cache.delete(this.cache.keys().next().value as string);
+        return holder;
+      })
+      .finally(() => this.asked.delete(hash));
+    this.asked.set(hash, p);
+    return p;
+  }
+}

@@ -1,0 +1,62 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Outcome } from './guard.ts';
+
+/** What a worker counts. */
+export class Meters {
+  readonly registry = new Registry();
+  private readonly decisions = new Counter({
+    name: 'stillwatch_decisions_total',
+    help: 'Requests decided, by outcome',
+    labelNames: ['outcome'],
+    registers: [this.registry],
+  });
+  private readonly rehearsals = new Counter({
+    name: 'stillwatch_rehearsed_total',
+    help: 'Requests a dry run would have touched, by action',
+    labelNames: ['action'],
+    registers: [this.registry],
+  });
+  private readonly deciding = new Histogram({
+    name: 'stillwatch_decision_seconds',
+    help: 'From the start of a request to its decision, its body included',
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
+    registers: [this.registry],
+  });
+  readonly latency = new Histogram({
+    name: 'stillwatch_request_seconds',
+    help: 'From forwarding to the end of the answer',
+    buckets: [0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
+    registers: [this.registry],
+  });
+  private readonly records = new Counter({
+    name: 'stillwatch_records_total',
+    help: 'Exchange records, by what became of them',
+    labelNames: ['state'],
+    registers: [this.registry],
+  });
+  readonly upstreamErrors = new Counter({
+    name: 'stillwatch_upstream_errors_total',
+    help: 'Requests the upstream failed',
+    registers: [this.registry],
+  });
+  readonly failed = new Counter({
+    name: 'stillwatch_failed_total',
+    help: 'Requests that failed in the proxy itself',
+    registers: [this.registry],
+  });
+  readonly snapshotAge = new Gauge({
+    name: 'stillwatch_snapshot_version',
+    help: 'Version of the standing snapshot',
+    registers: [this.registry],
+  });
+
+  decided(outcome: Outcome, rehearsed: string | undefined, ms: number): void {
+    this.decisions.inc({ outcome });
+    if (rehearsed) this.rehearsals.inc({ action: rehearsed });
+    this.deciding.observe(ms / 1000);
+  }
+
+  spooled(state: 'kept' | 'shed' | 'refused' | 'failed'): void {
+    this.records.inc({ state });
+  }
+}

@@ -1,0 +1,320 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Dispatcher, Pool } from 'undici';
+import { clientAddress, trustedHeader, trustList } from './address.ts';
+import { readBody, TooLarge } from './body.ts';
+import type { ProxyConfig, ServeConfig } from './config.ts';
+import { type Asked, asked, type Dialect, type Refusal, refuse, withoutReasoning } from './dialects.ts';
+import type { Guard, Pass } from './guard.ts';
+import { type Holder, keyHash, type Lookup } from './lookup.ts';
+import type { Meters } from './meters.ts';
+import { recordOf, type Seen, scopeOf } from './record.ts';
+import type { Spool } from './spool.ts';
+import { UsageTap } from './usage.ts';
+
+export interface Parts {
+  readonly config: ServeConfig;
+  readonly guard: Guard;
+  readonly lookup: Lookup;
+  readonly spool: Spool;
+  readonly meters: Meters;
+  readonly now: () => number;
+}
+
+/** Headers that belong to one connection, and those the proxy sets anew. */
+const HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'host',
+  'content-length',
+  'expect',
+  'accept-encoding',
+]);
+
+const forwarded = (req: IncomingMessage, extra: Record<string, string>): string[] => {
+  // What the connection header names is for this hop only (RFC 9110, 7.6.1).
+  const named = new Set((req.headers.connection ?? '').split(',').map((x) => x.trim().toLowerCase()));
+  const out: string[] = [];
+  for (let i = 0; i < req.rawHeaders.length; i += 2) {
+    const name = req.rawHeaders[i] as string;
+    const lower = name.toLowerCase();
+    if (!HOP.has(lower) && !named.has(lower)) out.push(name, req.rawHeaders[i + 1] as string);
+  }
+  for (const [k, v] of Object.entries(extra)) out.push(k, v);
+  return out;
+};
+
+const BAD = (message: string, status: Refusal['status'] = 400): Refusal => ({ status, code: 'invalid_request', message, retry: false });
+
+/** The reverse proxy: reads what is asked, decides, forwards, and lets the answer through as it comes. */
+export class Forwarder {
+  private readonly parts: Parts;
+  private readonly c: ProxyConfig;
+  private readonly pool: Pool;
+  private readonly trusted;
+  private readonly base: string;
+
+  constructor(parts: Parts) {
+    this.parts = parts;
+    this.c = parts.config.proxy as ProxyConfig;
+    const u = new URL(this.c.upstream);
+    this.base = u.pathname.replace(/\/$/, '');
+    this.pool = new Pool(u.origin, {
+      connections: this.c.upstream_connections,
+      headersTimeout: this.c.upstream_timeout_ms,
+      bodyTimeout: this.c.upstream_timeout_ms,
+      pipelining: 1,
+    });
+    this.trusted = trustList(this.c.trusted_proxies);
+  }
+
+  close(): Promise<void> {
+    return this.pool.close();
+  }
+
+  readonly handle = (req: IncomingMessage, res: ServerResponse): void => {
+    res.on('error', () => undefined);
+    req.on('error', () => undefined);
+    this.answer(req, res).catch(() => {
+      this.parts.meters.failed.inc();
+      refuse(res, 'json', { status: 502, code: 'proxy_error', message: 'The request could not be handled.', retry: true }, randomUUID());
+    });
+  };
+
+  private async answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const id = randomUUID();
+    const started = this.parts.now();
+    const url = req.url ?? '/';
+    const path = url.split('?', 1)[0] as string;
+    const dialect = Object.hasOwn(this.c.routes, path) ? (this.c.routes[path] as Dialect) : undefined;
+    if (dialect === undefined) {
+      if (req.method === 'GET' && this.c.forward.some((p) => path === p || path.startsWith(`${p}/`)) && !path.includes('..'))
+        return this.forward(req, res, id, url, null, 'json', null);
+      // What is not understood is not let through.
+      return refuse(
+        res,
+        'json',
+        { status: 404, code: 'unknown_route', message: `There is no ${req.method} ${path.slice(0, 200)} here.`, retry: false },
+        id,
+      );
+    }
+    if (req.method !== 'POST') return refuse(res, dialect, BAD('This path takes POST.', 404), id);
+    if (req.headers['content-encoding'] && req.headers['content-encoding'] !== 'identity')
+      return refuse(res, dialect, BAD('Send the body without content-encoding.', 415), id);
+    const key = this.key(req);
+    if (key === '')
+      return refuse(res, dialect, { status: 401, code: 'invalid_api_key', message: 'No API key was given.', retry: false }, id);
+    const hash = keyHash(key);
+    const cached = this.parts.lookup.known(hash, started);
+    const [holder, raw] = await Promise.all([
+      cached === undefined ? this.parts.lookup.ask(hash, started).catch(() => undefined) : cached,
+      readBody(req, this.c.body_bytes_max).catch((e: unknown) => (e instanceof TooLarge ? e : null)),
+    ]);
+    if (raw === null) return void res.destroy();
+    if (raw instanceof TooLarge) {
+      res.setHeader('connection', 'close');
+      return refuse(res, dialect, BAD(`The body is larger than ${this.c.body_bytes_max} bytes.`, 413), id);
+    }
+    if (holder === undefined)
+      return refuse(
+        res,
+        dialect,
+        {
+          status: 503,
+          code: 'accounts_unavailable',
+          message: 'The account cannot be looked up at the moment.',
+          retry: true,
+          retryMs: 1000,
+        },
+        id,
+      );
+    if (holder === null && this.parts.config.accounts.unknown_key === 'refuse')
+      return refuse(res, dialect, { status: 401, code: 'invalid_api_key', message: 'The API key is not known.', retry: false }, id);
+    let body: Record<string, unknown>;
+    try {
+      body = JSON.parse(raw.toString('utf8')) as Record<string, unknown>;
+      if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new Error('no object');
+    } catch {
+      return refuse(res, dialect, BAD('The body is no JSON object.'), id);
+    }
+    const ask = asked(dialect, body);
+    const who: Holder = holder ?? { account: `key:${hash.slice(0, 24)}` };
+    const seen = this.seen(req, id, started, who, hash, ask, path);
+    const tokens = Math.ceil(raw.length / 4) + (ask.outputMax || this.parts.guard.snapshot.limits.output_tokens_assumed);
+    const verdict = await this.parts.guard.check(
+      dialect,
+      {
+        ...who,
+        model: ask.model,
+        capabilities: ask.capabilities,
+        ...(who.country || seen.country ? { country: who.country ?? seen.country } : {}),
+        indicators: [`address\0${seen.ip}`, `client\0${seen.userAgent} ${seen.ja4}`],
+      },
+      tokens,
+      started,
+    );
+    this.parts.meters.decided(verdict.outcome, verdict.verdict.rehearsed?.action, this.parts.now() - started);
+    if (!verdict.ok) return refuse(res, dialect, verdict.refusal, id);
+    const mode = scopeOf(this.parts.config.scopes, who, ask.model, seen.country);
+    if (mode !== 'exclude' && this.parts.config.spool.when_full === 'refuse' && !this.parts.spool.room) {
+      await this.parts.guard.settle(verdict, null, this.parts.now());
+      this.parts.meters.spooled('refused');
+      return refuse(
+        res,
+        dialect,
+        { status: 503, code: 'log_full', message: 'The service cannot record requests at the moment.', retry: true, retryMs: 5000 },
+        id,
+      );
+    }
+    const sent = verdict.outcome === 'withhold' ? Buffer.from(JSON.stringify(withoutReasoning(dialect, body))) : raw;
+    return this.forward(req, res, id, url, sent, dialect, { seen, pass: verdict, mode });
+  }
+
+  private key(req: IncomingMessage): string {
+    const named = this.c.key_header;
+    const v = named ? req.headers[named.toLowerCase()] : (req.headers['x-api-key'] ?? req.headers.authorization);
+    return (Array.isArray(v) ? (v[0] ?? '') : (v ?? '')).replace(/^Bearer\s+/i, '').trim();
+  }
+
+  private seen(req: IncomingMessage, id: string, at: number, holder: Holder, hash: string, ask: Asked, endpoint: string): Seen {
+    return {
+      id,
+      at,
+      holder,
+      keyHash: hash,
+      asked: ask,
+      endpoint,
+      ip: clientAddress(req, this.c.client_address_header, this.trusted),
+      userAgent: req.headers['user-agent'] ?? '',
+      ja4: trustedHeader(req, this.c.ja4_header, this.trusted),
+      country: trustedHeader(req, this.c.country_header, this.trusted),
+    };
+  }
+
+  private forward(
+    req: IncomingMessage,
+    res: ServerResponse,
+    id: string,
+    url: string,
+    body: Buffer | null,
+    dialect: Dialect,
+    log: { readonly seen: Seen; readonly pass: Pass; readonly mode: 'exclude' | 'metadata-only' | null } | null,
+  ): Promise<void> {
+    const { meters, spool, guard, now, config } = this.parts;
+    const began = now();
+    return new Promise((resolve) => {
+      let controller: Dispatcher.DispatchController | null = null;
+      let tap: UsageTap | null = null;
+      let status = 0;
+      let kept = false;
+      let left = -1;
+      let over = false;
+      const done = () => {
+        if (!over) {
+          over = true;
+          resolve();
+        }
+      };
+      /** Before the answer's end goes out it is on disk; when that fails and traffic must not go unseen, the answer does not end. */
+      const keep = (): boolean => {
+        if (kept || !log) return true;
+        kept = true;
+        const usage = tap ? tap.end() : { input: 0, output: 0, reasoning: 0, stop: '' };
+        void guard.settle(log.pass, status >= 500 ? null : usage.input + usage.output || log.pass.reserved, now());
+        if (log.mode === 'exclude') return true;
+        const put = spool.put(recordOf(log.seen, usage, status, now() - began, log.mode === 'metadata-only'));
+        meters.spooled(put === 'kept' ? 'kept' : config.spool.when_full === 'shed' ? 'shed' : 'failed');
+        return put === 'kept' || config.spool.when_full === 'shed';
+      };
+      res.on('close', () => {
+        if (!res.writableFinished) {
+          controller?.abort(new Error('the client went away'));
+          // What was sent of the answer has been taken: it is recorded all the same.
+          if (status > 0) keep();
+          else if (log) void guard.settle(log.pass, null, now());
+          done();
+        }
+      });
+      res.on('drain', () => controller?.resume());
+      this.pool.dispatch(
+        {
+          path: this.base + url,
+          method: req.method as Dispatcher.HttpMethod,
+          headers: forwarded(req, {
+            'accept-encoding': 'identity',
+            ...(body ? { 'content-length': String(body.length) } : {}),
+            'x-request-id': id,
+          }),
+          body,
+        },
+        {
+          onRequestStart: (c) => {
+            controller = c;
+            if (res.destroyed) c.abort(new Error('the client went away'));
+          },
+          onResponseStart: (_c, code, headers) => {
+            if (code < 200) return;
+            status = code;
+            const out: Record<string, string | string[]> = {};
+            for (const [k, v] of Object.entries(headers)) if (v !== undefined && !HOP_BACK.has(k)) out[k] = v;
+            if (log) {
+              tap = new UsageTap(String(headers['content-type'] ?? ''));
+              Object.assign(out, log.pass.headers);
+              // With its length known, an answer ends with its last byte; that byte waits for the record.
+              left = headers['content-length'] === undefined ? -1 : Number(headers['content-length']);
+            }
+            res.writeHead(code, out);
+            if (left === 0 && !keep()) res.destroy();
+          },
+          onResponseData: (c, chunk) => {
+            const last = tap?.take(chunk) === true;
+            if (left > 0) left -= chunk.length;
+            if ((last || left === 0) && !keep()) {
+              res.destroy();
+              return;
+            }
+            if (!res.write(chunk)) c.pause();
+          },
+          onResponseEnd: () => {
+            if (!keep()) res.destroy();
+            else res.end();
+            meters.latency.observe((now() - began) / 1000);
+            done();
+          },
+          onResponseError: (_c, error) => {
+            if (res.destroyed && over) return;
+            meters.upstreamErrors.inc();
+            if (status > 0) {
+              keep();
+              res.destroy();
+            } else {
+              if (log) void guard.settle(log.pass, null, now());
+              const slow = /Timeout/.test(error.name);
+              refuse(
+                res,
+                dialect,
+                {
+                  status: slow ? 504 : 502,
+                  code: slow ? 'upstream_timeout' : 'upstream_error',
+                  message: 'The model service did not answer.',
+                  retry: true,
+                },
+                id,
+              );
+            }
+            done();
+          },
+        },
+      );
+    });
+  }
+}
+
+const HOP_BACK = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'trailer', 'proxy-authenticate']);

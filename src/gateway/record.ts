@@ -1,0 +1,87 @@
+import type { ServeConfig } from './config.ts';
+import type { Asked } from './dialects.ts';
+import type { Holder } from './lookup.ts';
+import type { Usage } from './usage.ts';
+
+export interface Seen {
+  readonly id: string;
+  readonly at: number;
+  readonly holder: Holder;
+  readonly keyHash: string;
+  readonly asked: Asked;
+  readonly endpoint: string;
+  readonly ip: string;
+  readonly userAgent: string;
+  readonly ja4: string;
+  readonly country: string;
+}
+
+type Scope = ServeConfig['scopes'][number];
+
+const has = (list: readonly string[] | undefined, x: string | undefined): boolean =>
+  list === undefined || (x !== undefined && list.includes(x));
+
+/** The first scope that covers a request: all of its lists must hold it. Applied before any text is looked at. */
+export function scopeOf(scopes: readonly Scope[], h: Holder, model: string, country: string): Scope['mode'] | null {
+  const hit = scopes.find(
+    ({ match: m }) =>
+      has(m.accounts, h.account) && has(m.organizations, h.organization) && has(m.countries, h.country ?? country) && has(m.models, model),
+  );
+  return hit?.mode ?? null;
+}
+
+const SYSTEM_MAX = 16_384;
+const TEXT_MAX = 65_536;
+
+/** Head and tail of a long text: the sketch looks at no more. */
+const bounded = (s: string, max: number): string => (s.length <= max ? s : `${s.slice(0, max - 8192)}\n${s.slice(-8192)}`);
+
+/**
+ * The exchange record of one answered request. What was sent before is kept as turns without their text: only text new in a request is sketched, and an
+ * agent sends its whole history with every call.
+ */
+export function recordOf(s: Seen, usage: Usage, status: number, latencyMs: number, textless: boolean): Record<string, unknown> {
+  let answered = -1;
+  for (const [i, m] of s.asked.messages.entries()) if (m.role === 'assistant') answered = i;
+  const messages = textless
+    ? []
+    : s.asked.messages.map((m, i) => ({
+        role: m.role,
+        content: i > answered || m.role === 'system' || m.role === 'developer' ? bounded(m.content, TEXT_MAX) : '',
+      }));
+  return {
+    id: s.id,
+    time: new Date(s.at).toISOString(),
+    account: s.holder.account,
+    model: s.asked.model,
+    ...(messages.length > 0 ? { messages } : {}),
+    ...(textless ? { content_state: 'absent' } : {}),
+    ...(s.asked.system !== '' && !textless ? { system: bounded(s.asked.system, SYSTEM_MAX) } : {}),
+    ...(s.asked.tools.length > 0
+      ? {
+          tools: s.asked.tools.map(
+            (t) =>
+              (t as { name?: string; function?: { name?: string } }).name ??
+              (t as { function?: { name?: string } }).function?.name ??
+              'tool',
+          ),
+        }
+      : {}),
+    ...(s.holder.organization ? { organization: s.holder.organization } : {}),
+    ip: s.ip,
+    user_agent: s.userAgent.slice(0, 512),
+    ...(s.ja4 ? { ja4: s.ja4 } : {}),
+    api_key: s.keyHash.slice(0, 32),
+    endpoint: s.endpoint,
+    params: s.asked.params,
+    ...(s.asked.conversation ? { conversation: s.asked.conversation.slice(0, 256) } : {}),
+    turn: Math.max(1, s.asked.messages.filter((m) => m.role === 'user').length),
+    input_tokens: usage.input,
+    output_tokens: usage.output,
+    reasoning_tokens: usage.reasoning,
+    stop_reason: usage.stop,
+    status,
+    latency_ms: Math.round(latencyMs),
+    stream: s.asked.stream,
+  };
+}

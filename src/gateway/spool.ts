@@ -1,0 +1,197 @@
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+
+/**
+ * The way of an exchange from a worker to the store: checksummed lines in segment files. A line is written before the end of its answer goes out, and a
+ * segment is removed only when the store has it; the store leaves out what it has already. So a kill at any point loses nothing and doubles nothing.
+ */
+
+const line = (text: string): string => `${crc32(text).toString(16).padStart(8, '0')} ${text}\n`;
+
+/** Records of a segment, and the bytes up to the last whole line. */
+export function readSegment(content: Buffer): { records: string[]; good: number; bad: number } {
+  const records: string[] = [];
+  let good = 0;
+  let bad = 0;
+  let from = 0;
+  for (let at = content.indexOf(10); at >= 0; at = content.indexOf(10, from)) {
+    const text = content.toString('utf8', from, at);
+    from = at + 1;
+    if (text.length > 9 && crc32(text.slice(9)).toString(16).padStart(8, '0') === text.slice(0, 8)) {
+      records.push(text.slice(9));
+      good = from;
+    } else bad += 1;
+  }
+  return { records, good, bad };
+}
+
+export type Put = 'kept' | 'full' | 'failed';
+
+export interface SpoolOptions {
+  readonly dir: string;
+  readonly worker: string;
+  /** This worker's part of the bound on the whole spool. */
+  readonly bytesMax: number;
+  readonly rotateMs: number;
+  readonly rotateBytes?: number;
+}
+
+export class Spool {
+  private fd = -1;
+  private path = '';
+  private bytes = 0;
+  private opened = 0;
+  private n = 0;
+  private waiting = 0;
+  private measured = 0;
+  private readonly o: SpoolOptions;
+  private readonly timer: NodeJS.Timeout;
+
+  constructor(o: SpoolOptions) {
+    this.o = o;
+    mkdirSync(o.dir, { recursive: true, mode: 0o700 });
+    this.timer = setInterval(() => this.tick(Date.now()), Math.max(50, o.rotateMs / 2));
+    this.timer.unref();
+  }
+
+  /** Bytes not yet in the store, this worker's. */
+  get depth(): number {
+    return this.waiting + this.bytes;
+  }
+
+  /** Whether another record would be taken. */
+  get room(): boolean {
+    return this.depth < this.o.bytesMax;
+  }
+
+  put(record: object): Put {
+    return this.putLine(JSON.stringify(record));
+  }
+
+  /** A line as it came, without its line end. */
+  putLine(text: string): Put {
+    if (!this.room) {
+      this.measure(Date.now());
+      if (!this.room) return 'full';
+    }
+    try {
+      if (this.fd < 0) {
+        this.n += 1;
+        this.path = join(this.o.dir, `${this.o.worker}-${process.pid}-${Date.now().toString(36)}-${this.n}`);
+        this.fd = openSync(`${this.path}.open`, 'wx', 0o600);
+        this.opened = Date.now();
+        this.bytes = 0;
+      }
+      const data = Buffer.from(line(text));
+      const written = writeSync(this.fd, data);
+      if (written < data.length) throw new Error('short write');
+      this.bytes += data.length;
+      if (this.bytes >= (this.o.rotateBytes ?? 4 << 20)) this.rotate();
+      return 'kept';
+    } catch {
+      // A torn line would hide the ones after it.
+      if (this.fd >= 0)
+        try {
+          ftruncateSync(this.fd, this.bytes);
+        } catch {
+          this.rotate();
+        }
+      return 'failed';
+    }
+  }
+
+  private tick(now: number): void {
+    if (this.fd >= 0 && now - this.opened >= this.o.rotateMs) this.rotate();
+    if (now - this.measured > 1000) this.measure(now);
+  }
+
+  rotate(): void {
+    if (this.fd < 0) return;
+    try {
+      closeSync(this.fd);
+      renameSync(`${this.path}.open`, `${this.path}.seg`);
+    } catch {
+      // The reader adopts what a writer could not close.
+    }
+    this.waiting += this.bytes;
+    this.fd = -1;
+    this.bytes = 0;
+  }
+
+  private measure(now: number): void {
+    this.measured = now;
+    this.waiting = segments(this.o.dir)
+      .filter((s) => s.startsWith(`${this.o.worker}-`) && s.endsWith('.seg'))
+      .reduce((x, s) => x + sizeOf(join(this.o.dir, s)), 0);
+  }
+
+  close(): void {
+    clearInterval(this.timer);
+    this.rotate();
+  }
+}
+
+const sizeOf = (path: string): number => {
+  try {
+    return statSync(path).size;
+  } catch {
+    return 0;
+  }
+};
+
+function segments(dir: string): string[] {
+  try {
+    return readdirSync(dir).filter((f) => f.endsWith('.seg') || f.endsWith('.open'));
+  } catch {
+    return [];
+  }
+}
+
+const alive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+};
+
+/** Closed segments, oldest first, with those that a killed writer left open: cut back to their last whole line. */
+export function ready(dir: string): { path: string; bytes: number }[] {
+  const out: { path: string; bytes: number; at: number }[] = [];
+  for (const name of segments(dir)) {
+    let path = join(dir, name);
+    try {
+      if (name.endsWith('.open')) {
+        if (alive(Number(name.split('-').at(-3)))) continue;
+        const fd = openSync(path, 'r+');
+        if (fstatSync(fd).size > 0) ftruncateSync(fd, readSegment(readFileSync(path)).good);
+        closeSync(fd);
+        const closed = path.replace(/\.open$/, '.seg');
+        renameSync(path, closed);
+        path = closed;
+      }
+      const s = statSync(path);
+      out.push({ path, bytes: s.size, at: s.mtimeMs });
+    } catch {
+      // Gone or being renamed: the next round has it.
+    }
+  }
+  return out.sort((a, b) => a.at - b.at);
+}
+
+export const depth = (dir: string): number => segments(dir).reduce((x, s) => x + sizeOf(join(dir, s)), 0);
+export const remove = (path: string): void => unlinkSync(path);

@@ -1,0 +1,115 @@
+/** What an answer used, read off it as it passes. */
+export interface Usage {
+  input: number;
+  output: number;
+  reasoning: number;
+  stop: string;
+}
+
+type Json = Record<string, unknown>;
+const object = (x: unknown): Json => (typeof x === 'object' && x !== null ? (x as Json) : {});
+const count = (x: unknown): number => (typeof x === 'number' && Number.isFinite(x) ? Math.max(0, Math.trunc(x)) : 0);
+
+const MARKS = [
+  '"usage"',
+  '"stop_reason"',
+  '"finish_reason"',
+  '[DONE]',
+  'message_stop',
+  'response.completed',
+  'response.incomplete',
+  'response.failed',
+].map((m) => Buffer.from(m));
+
+function read(into: Usage, j: Json): void {
+  const r = object(j['response']);
+  const m = object(j['message']);
+  for (const holder of [j, r, m, object(j['delta'])]) {
+    const u = object(holder['usage']);
+    into.input = Math.max(
+      into.input,
+      count(u['input_tokens']) + count(u['cache_read_input_tokens']) + count(u['cache_creation_input_tokens']),
+      count(u['prompt_tokens']),
+    );
+    into.output = Math.max(into.output, count(u['output_tokens']), count(u['completion_tokens']));
+    into.reasoning = Math.max(
+      into.reasoning,
+      count(object(u['output_tokens_details'])['reasoning_tokens']),
+      count(object(u['completion_tokens_details'])['reasoning_tokens']),
+    );
+    if (typeof holder['stop_reason'] === 'string') into.stop = holder['stop_reason'];
+  }
+  const choices = Array.isArray(j['choices']) ? j['choices'] : [];
+  for (const c of choices) if (typeof object(c)['finish_reason'] === 'string') into.stop = object(c)['finish_reason'] as string;
+  // The Responses API says how it ended in the status of the response.
+  for (const x of [r, j['object'] === 'response' ? j : {}]) if (typeof x['status'] === 'string') into.stop = x['status'];
+}
+
+const LINE_MAX = 1 << 20;
+const BODY_MAX = 8 << 20;
+
+/**
+ * Reads usage from an answer without holding it up. Streams are read by line and only where a line can matter; other answers are
+ * parsed once at their end, when they are not larger than 8 MB.
+ */
+export class UsageTap {
+  readonly usage: Usage = { input: 0, output: 0, reasoning: 0, stop: '' };
+  private readonly sse: boolean;
+  private held: Buffer[] = [];
+  private bytes = 0;
+
+  constructor(contentType: string) {
+    this.sse = contentType.includes('text/event-stream');
+  }
+
+  /** Takes a chunk; true when it ends the answer as the client's library sees it. */
+  take(chunk: Buffer): boolean {
+    if (!this.sse) {
+      this.bytes += chunk.length;
+      if (this.bytes <= BODY_MAX) this.held.push(chunk);
+      else this.held = [];
+      return false;
+    }
+    const all = this.held.length > 0 ? Buffer.concat([...this.held, chunk]) : chunk;
+    const end = all.lastIndexOf(10);
+    const rest = all.subarray(end + 1);
+    this.held = rest.length > 0 && rest.length < LINE_MAX ? [rest] : [];
+    return end >= 0 && this.lines(all.subarray(0, end));
+  }
+
+  private lines(part: Buffer): boolean {
+    if (!MARKS.some((m) => part.includes(m))) return false;
+    let last = false;
+    for (const line of part.toString('utf8').split('\n')) {
+      if (!line.startsWith('data:')) continue;
+      const data = line.slice(5).trim();
+      if (data === '[DONE]') {
+        last = true;
+        continue;
+      }
+      if (!MARKS.some((m) => data.includes(m.toString()))) continue;
+      try {
+        const j = object(JSON.parse(data));
+        read(this.usage, j);
+        const type = j['type'];
+        if (type === 'message_stop' || type === 'response.completed' || type === 'response.incomplete' || type === 'response.failed')
+          last = true;
+      } catch {
+        // A line that is no JSON tells no usage; it passes as it is.
+      }
+    }
+    return last;
+  }
+
+  end(): Usage {
+    if (!this.sse && this.held.length > 0) {
+      try {
+        read(this.usage, object(JSON.parse(Buffer.concat(this.held).toString('utf8'))));
+      } catch {
+        // Not JSON: nothing to read.
+      }
+    }
+    this.held = [];
+    return this.usage;
+  }
+}

@@ -1,0 +1,142 @@
+import { createServer, type Server } from 'node:http';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { type Budgets, MemoryBudgets, RedisBudgets } from '../barriers/gcra.ts';
+import type { Delta, Snapshot } from '../barriers/snapshot.ts';
+import { hostPort, type ServeConfig } from './config.ts';
+import { Decisions } from './decisions.ts';
+import { Guard } from './guard.ts';
+import { Lookup } from './lookup.ts';
+import { Meters } from './meters.ts';
+import { Forwarder, type Parts } from './proxy.ts';
+import { Spool } from './spool.ts';
+
+/** What the parent tells a worker, and what a worker answers. */
+export type ToWorker =
+  | { readonly type: 'snapshot'; readonly snapshot: Snapshot }
+  | { readonly type: 'delta'; readonly delta: Delta }
+  | { readonly type: 'drain' };
+export type FromWorker = { readonly type: 'want' } | { readonly type: 'have'; readonly version: number } | { readonly type: 'ready' };
+
+export const spoolDir = (c: ServeConfig): string => join(c.state, 'spool');
+
+/** One worker: the proxy and the decision API on their ports, with the last snapshot it was given. */
+export class Worker {
+  readonly parts: Parts;
+  private readonly servers: { readonly server: Server; readonly listen: string }[] = [];
+  private readonly proxy: Forwarder | null = null;
+  private readonly decisions: Decisions | null = null;
+  private readonly redis: Redis | null = null;
+
+  constructor(config: ServeConfig, name: string, now: () => number = Date.now) {
+    let budgets: Budgets = new MemoryBudgets();
+    if (config.redis) {
+      const timeout = config.redis.timeout_ms;
+      // Commands fail at once while Redis is away: what happens then is configured, and waiting is never it.
+      this.redis = new Redis(config.redis.url, {
+        commandTimeout: timeout,
+        connectTimeout: 1000,
+        maxRetriesPerRequest: 0,
+        enableOfflineQueue: false,
+      });
+      this.redis.on('error', () => undefined);
+      budgets = new RedisBudgets(this.redis);
+    }
+    const spools = (config.proxy ? 1 : 0) + (config.decisions ? 1 : 0);
+    const spoolOf = (worker: string) =>
+      new Spool({
+        dir: spoolDir(config),
+        worker,
+        bytesMax: config.spool.bytes_max / Math.max(1, config.workers * spools),
+        rotateMs: config.spool.rotate_ms,
+      });
+    this.parts = {
+      config,
+      guard: new Guard(budgets, config),
+      lookup: new Lookup(config.accounts),
+      spool: spoolOf(`${name}~canonical`),
+      meters: new Meters(),
+      now,
+    };
+    if (config.proxy) {
+      this.proxy = new Forwarder(this.parts);
+      this.servers.push({
+        server: this.server(this.proxy.handle, config.proxy.connections, config.proxy.header_bytes_max),
+        listen: config.proxy.listen,
+      });
+    }
+    if (config.decisions) {
+      this.decisions = new Decisions(this.parts, (format) => spoolOf(`${name}i~${format}`));
+      this.servers.push({ server: this.server(this.decisions.handle, 512, 16_384), listen: config.decisions.listen });
+    }
+  }
+
+  private server(handle: (req: never, res: never) => void, connections: number, headers: number): Server {
+    const s = createServer(
+      {
+        maxHeaderSize: headers,
+        headersTimeout: 15_000,
+        requestTimeout: 120_000,
+        keepAliveTimeout: 65_000,
+        insecureHTTPParser: false,
+        requireHostHeader: true,
+      },
+      handle as never,
+    );
+    s.maxConnections = connections;
+    s.maxRequestsPerSocket = 100_000;
+    s.on('clientError', (_e, socket) => {
+      this.parts.meters.failed.inc();
+      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+    });
+    return s;
+  }
+
+  async listen(): Promise<void> {
+    for (const { server, listen } of this.servers)
+      await new Promise<void>((resolve, reject) => {
+        const { host, port } = hostPort(listen);
+        server.once('error', reject);
+        server.listen(port, host, () => resolve());
+      });
+  }
+
+  /** Ports in use, in the order proxy, decisions: for tests that listen on port 0. */
+  ports(): number[] {
+    return this.servers.map(({ server }) => (server.address() as { port: number }).port);
+  }
+
+  /** Takes a message; what to answer. */
+  take(m: ToWorker): FromWorker | null {
+    const g = this.parts.guard;
+    if (m.type === 'snapshot') g.set(m.snapshot);
+    else if (m.type === 'delta' && !g.change(m.delta)) return { type: 'want' };
+    if (m.type === 'drain') return null;
+    this.parts.meters.snapshotAge.set(g.snapshot.version);
+    return { type: 'have', version: g.snapshot.version };
+  }
+
+  /** Stops taking connections, lets answers finish for so long, and closes. */
+  async drain(ms: number): Promise<void> {
+    await Promise.all(
+      this.servers.map(
+        ({ server }) =>
+          new Promise<void>((resolve) => {
+            const late = setTimeout(() => {
+              server.closeAllConnections();
+              resolve();
+            }, ms);
+            server.close(() => {
+              clearTimeout(late);
+              resolve();
+            });
+            server.closeIdleConnections();
+          }),
+      ),
+    );
+    this.decisions?.close();
+    this.parts.spool.close();
+    await this.proxy?.close();
+    this.redis?.disconnect();
+  }
+}

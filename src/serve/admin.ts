@@ -1,0 +1,164 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecure } from 'node:https';
+import type { Actor, Role } from '../barriers/model.ts';
+import { readBody, TooLarge } from '../gateway/body.ts';
+import { hostPort, type ServeConfig } from '../gateway/config.ts';
+import { messageOf, StillwatchError } from '../model/errors.ts';
+
+export interface Call {
+  readonly who: Actor;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** `/v1/cases/:id`. */
+  readonly path: string;
+  readonly role: Role | 'anyone';
+  readonly run: (c: Call) => unknown;
+}
+
+export class Text {
+  readonly body: string;
+  readonly type: string;
+  constructor(body: string, type = 'text/plain; charset=utf-8') {
+    this.body = body;
+    this.type = type;
+  }
+}
+
+const RANK: Record<Role, number> = { viewer: 0, analyst: 1, admin: 2 };
+const STATUS: Record<string, number> = {
+  E_UNKNOWN: 404,
+  E_ROLE: 403,
+  E_EVIDENCE: 409,
+  E_TWICE: 409,
+  E_STATE: 409,
+  E_LEGAL_HOLD: 409,
+  E_DETECTOR: 503,
+  E_INTERNAL: 500,
+};
+const BODY_MAX = 1 << 20;
+
+interface Token {
+  readonly name: string;
+  readonly role: Role;
+  readonly hash: Buffer;
+}
+
+function match(path: string, pattern: string): Record<string, string> | null {
+  const a = path.split('/');
+  const b = pattern.split('/');
+  if (a.length !== b.length) return null;
+  const out: Record<string, string> = {};
+  for (const [i, part] of b.entries()) {
+    const given = a[i] as string;
+    if (part.startsWith(':')) {
+      try {
+        out[part.slice(1)] = decodeURIComponent(given);
+      } catch {
+        return null;
+      }
+    } else if (part !== given) return null;
+  }
+  return out;
+}
+
+/** The admin API: a table of routes, tokens with roles, JSON in and out. Tokens travel in a header, so that no page can act for somebody. */
+export class Admin {
+  readonly server: Server;
+  private readonly routes: readonly Route[];
+  private readonly tokens: readonly Token[];
+  private readonly listenAt: string;
+
+  constructor(c: ServeConfig['admin'], extra: readonly { name: string; role: Role; token: string }[], routes: readonly Route[]) {
+    this.routes = routes;
+    this.listenAt = c.listen;
+    this.tokens = [
+      ...c.tokens.map((t) => ({ name: t.name, role: t.role, hash: Buffer.from(t.token_sha256, 'hex') })),
+      ...extra.map((t) => ({ name: t.name, role: t.role, hash: createHash('sha256').update(t.token).digest() })),
+    ];
+    const handle = (req: IncomingMessage, res: ServerResponse) => {
+      res.on('error', () => undefined);
+      this.answer(req, res).catch(() => res.destroy());
+    };
+    const options = { maxHeaderSize: 16_384, headersTimeout: 10_000, requestTimeout: 30_000, requireHostHeader: true };
+    this.server = c.tls
+      ? createSecure({ ...options, cert: readFileSync(c.tls.cert), key: readFileSync(c.tls.key) }, handle)
+      : createServer(options, handle);
+    this.server.maxConnections = 200;
+  }
+
+  listen(): Promise<number> {
+    const { host, port } = hostPort(this.listenAt);
+    return new Promise((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen(port, host, () => resolve((this.server.address() as { port: number }).port));
+    });
+  }
+
+  close(): Promise<void> {
+    this.server.closeAllConnections();
+    return new Promise((resolve) => this.server.close(() => resolve()));
+  }
+
+  private who(req: IncomingMessage): Actor | null {
+    const said = (req.headers.authorization ?? '').replace(/^Bearer\s+/i, '');
+    if (said === '') return null;
+    const hash = createHash('sha256').update(said).digest();
+    let found: Actor | null = null;
+    for (const t of this.tokens) if (timingSafeEqual(hash, t.hash)) found = { name: t.name, role: t.role };
+    return found;
+  }
+
+  private async answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const send = (status: number, value: unknown) => {
+      const text = value instanceof Text;
+      const body = text ? value.body : `${JSON.stringify(value)}\n`;
+      res.writeHead(status, {
+        'content-type': text ? value.type : 'application/json',
+        'content-length': Buffer.byteLength(body),
+        'cache-control': 'no-store',
+        'x-content-type-options': 'nosniff',
+        'content-security-policy': "default-src 'none'",
+      });
+      res.end(body);
+    };
+    const fail = (status: number, code: string, message: string, hint: string) => send(status, { error: { code, message, hint } });
+    const url = new URL(req.url ?? '/', 'http://admin');
+    const hits = this.routes.map((r) => ({ r, params: match(url.pathname, r.path) })).filter((x) => x.params !== null);
+    if (hits.length === 0) return fail(404, 'E_ROUTE', `there is no ${url.pathname.slice(0, 200)} here`, 'see docs/serve.md');
+    const hit = hits.find((x) => x.r.method === req.method);
+    if (!hit) return fail(405, 'E_METHOD', `this takes ${hits.map((x) => x.r.method).join(', ')}`, 'see docs/serve.md');
+    const who = this.who(req);
+    if (hit.r.role !== 'anyone') {
+      if (!who) return fail(401, 'E_TOKEN', 'the token is missing or wrong', 'send Authorization: Bearer TOKEN');
+      if (RANK[who.role as Role] < RANK[hit.r.role])
+        return fail(403, 'E_ROLE', `${who.name} (${who.role}) may not do this`, `it takes the role ${hit.r.role}`);
+    }
+    try {
+      let body: Record<string, unknown> = {};
+      if (req.method === 'POST') {
+        const raw = await readBody(req, BODY_MAX);
+        const j: unknown = raw.length === 0 ? {} : JSON.parse(raw.toString('utf8'));
+        if (typeof j !== 'object' || j === null || Array.isArray(j)) throw new SyntaxError('no object');
+        body = j as Record<string, unknown>;
+      }
+      send(
+        200,
+        (await hit.r.run({ who: who ?? { name: 'anyone', role: 'viewer' }, params: hit.params ?? {}, query: url.searchParams, body })) ?? {
+          ok: true,
+        },
+      );
+    } catch (error) {
+      if (error instanceof TooLarge) fail(413, 'E_BODY', 'the body is larger than 1 MB', 'send less');
+      else if (error instanceof SyntaxError) fail(400, 'E_BODY', 'the body is no JSON object', 'send a JSON object');
+      else if (error instanceof StillwatchError) fail(STATUS[error.code] ?? 400, error.code, error.message, error.hint);
+      else fail(500, 'E_INTERNAL', messageOf(error), 'this is a fault of ours');
+    }
+  }
+}

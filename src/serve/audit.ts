@@ -1,0 +1,82 @@
+import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { type Entry, entry, GENESIS, verifyChain } from '../barriers/chain.ts';
+import type { Event } from '../barriers/events.ts';
+import { messageOf, StillwatchError } from '../model/errors.ts';
+
+const linesOf = (path: string): { lines: string[]; torn: number } => {
+  const content = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  const end = content.lastIndexOf('\n') + 1;
+  return { lines: content.slice(0, end).split('\n').filter(Boolean), torn: Buffer.byteLength(content.slice(end)) };
+};
+
+/** Checks a log file. @returns a sentence for a person, and whether it holds */
+export function verifyFile(path: string, head?: string): { ok: boolean; said: string } {
+  if (!existsSync(path))
+    throw new StillwatchError('E_AUDIT', `there is no audit log at ${path}`, 'give the state directory of serve, or the file');
+  const { lines, torn } = linesOf(path);
+  const { fault, entries, last } = verifyChain(lines, head);
+  if (fault) return { ok: false, said: `${path}:${fault.line}: ${fault.said}` };
+  return {
+    ok: true,
+    said: `${entries} entries, each follows on the one before; head ${last}${torn > 0 ? `; ${torn} bytes of an unfinished line at the end` : ''}`,
+  };
+}
+
+/** The append-only audit log: every decision is a line, on disk before it takes effect. */
+export class Audit {
+  private readonly fd: number;
+  private seq = 0;
+  private last = GENESIS;
+  readonly entries: Entry[] = [];
+
+  /** @throws StillwatchError E_AUDIT when an earlier line was changed: nothing is decided on a log that cannot be trusted. */
+  constructor(path: string) {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const { lines, torn } = linesOf(path);
+    const { fault } = verifyChain(lines);
+    if (fault)
+      throw new StillwatchError(
+        'E_AUDIT',
+        `${path}:${fault.line}: ${fault.said}`,
+        'the log was changed; keep it, find out by whom, and start with another state directory',
+      );
+    for (const l of lines) this.entries.push(JSON.parse(l) as Entry);
+    this.seq = lines.length;
+    this.last = this.entries.at(-1)?.hash ?? GENESIS;
+    this.fd = openSync(path, 'a', 0o600);
+    // A line that a crash cut off took no effect: it goes.
+    if (torn > 0) ftruncateSync(this.fd, Buffer.byteLength(lines.map((l) => `${l}\n`).join('')));
+  }
+
+  get head(): string {
+    return this.last;
+  }
+
+  append(events: readonly Event[]): Entry[] {
+    const made: Entry[] = [];
+    for (const e of events) {
+      const x = entry(e, this.seq + made.length, made.at(-1)?.hash ?? this.last);
+      made.push(x);
+    }
+    try {
+      writeSync(this.fd, made.map((x) => `${JSON.stringify(x)}\n`).join(''));
+      fsyncSync(this.fd);
+    } catch (cause) {
+      throw new StillwatchError(
+        'E_AUDIT',
+        `the audit log cannot be written: ${messageOf(cause)}`,
+        'free space; nothing is decided that is not written down',
+        { cause },
+      );
+    }
+    this.entries.push(...made);
+    this.seq += made.length;
+    this.last = made.at(-1)?.hash ?? this.last;
+    return made;
+  }
+
+  close(): void {
+    closeSync(this.fd);
+  }
+}

@@ -1,0 +1,238 @@
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Detected } from '../barriers/cases.ts';
+import type { Subject } from '../barriers/policy.ts';
+import type { ServeConfig } from '../gateway/config.ts';
+import { spoolDir } from '../gateway/worker.ts';
+import type { Dossier } from '../model/dossier.ts';
+import { messageOf, StillwatchError } from '../model/errors.ts';
+import { type ScanOptions, scan } from '../scan.ts';
+import { openStore } from '../store/open.ts';
+import { erase, exportOf } from '../store/personal.ts';
+import { accountRecords } from '../store/queries/accounts.ts';
+import type { Store } from '../store/store.ts';
+import { Intake } from './intake.ts';
+
+/** What the parent asks of the process that owns the store. */
+export type Question =
+  | { readonly ask: 'explain'; readonly what: string }
+  | { readonly ask: 'account'; readonly account: string }
+  | { readonly ask: 'rejects'; readonly most: number }
+  | { readonly ask: 'dossier' }
+  | { readonly ask: 'texts'; readonly campaign: string }
+  | { readonly ask: 'scan'; readonly paths: readonly string[]; readonly format: string }
+  | {
+      readonly ask: 'label';
+      readonly account: string;
+      readonly label: string;
+      readonly author: string;
+      readonly reason: string;
+      readonly revoke: boolean;
+    }
+  | { readonly ask: 'export'; readonly account: string }
+  | { readonly ask: 'erase'; readonly account: string }
+  | { readonly ask: 'detect' };
+
+export type FromDetector =
+  | { readonly type: 'up' }
+  | { readonly type: 'detected'; readonly detected: Detected; readonly tookMs: number; readonly newest: number }
+  | { readonly type: 'took'; readonly accepted: number; readonly rejected: number; readonly torn: number }
+  | { readonly type: 'said'; readonly level: 'info' | 'warn' | 'error'; readonly said: string }
+  | {
+      readonly type: 'answer';
+      readonly id: number;
+      readonly value?: unknown;
+      readonly error?: { readonly code: string; readonly message: string; readonly hint: string };
+    };
+
+/** Renderers of answers in text; given by the command line, which has them already. */
+export interface Answers {
+  explain(what: string, store: Store): Promise<string>;
+  account(id: string, store: Store): Promise<string>;
+  rejects(store: Store, most: number): Promise<string>;
+  scan(store: Store, paths: readonly string[], format: string, base: ScanOptions): Promise<Dossier>;
+}
+
+const INTAKE_MS = 1000;
+
+/** Owns the store: takes in what was spooled, tests again what was touched, answers questions. One thing at a time: the engine runs one statement at a time. */
+export class Detector {
+  private readonly c: ServeConfig;
+  private readonly answers: Answers;
+  private readonly version: string;
+  private readonly tell: (m: FromDetector) => void;
+  private store: Store | null = null;
+  private intake: Intake | null = null;
+  private fresh = true;
+  private looked = 0;
+  private newest = 0;
+  private accountsAt = 0;
+  private stopped = false;
+  private turn: Promise<unknown> = Promise.resolve();
+
+  constructor(c: ServeConfig, answers: Answers, version: string, tell: (m: FromDetector) => void) {
+    this.c = c;
+    this.answers = answers;
+    this.version = version;
+    this.tell = tell;
+  }
+
+  async open(secret?: string): Promise<void> {
+    this.store = await openStore({ at: this.c.store, ...(secret ? { secret } : {}) });
+    for (const l of this.store.lost)
+      this.tell({ type: 'said', level: 'error', said: `a part of the store was found broken and is lost: ${l}` });
+    const { retention, keep_days } = this.c.detection;
+    mkdirSync(spoolDir(this.c), { recursive: true, mode: 0o700 });
+    this.intake = new Intake(this.store, this.c.state, spoolDir(this.c), {
+      spool: join(this.c.state, 'batches'),
+      keepRejects: retention !== 'none',
+      keepTexts: retention === 'all' ? keep_days : 0,
+    });
+    this.tell({ type: 'up' });
+  }
+
+  /** Runs until stopped. */
+  async run(): Promise<void> {
+    while (!this.stopped) {
+      const began = Date.now();
+      await this.round(() => this.take());
+      const due = this.looked + this.c.detection.every_seconds * 1000 <= Date.now();
+      if (due && this.fresh && !this.stopped) await this.round(() => this.look());
+      await new Promise((r) => setTimeout(r, Math.max(10, INTAKE_MS - (Date.now() - began))));
+    }
+  }
+
+  private round(f: () => Promise<void>): Promise<void> {
+    const next = this.turn.then(f).catch((error: unknown) => {
+      this.tell({
+        type: 'said',
+        level: 'error',
+        said: error instanceof StillwatchError ? `${error.code} ${error.message}` : messageOf(error),
+      });
+    });
+    this.turn = next;
+    return next;
+  }
+
+  private async take(): Promise<void> {
+    const intake = this.intake as Intake;
+    for (const read of [() => intake.segments(), ...this.c.tail.map((p) => () => intake.tail(p))]) {
+      const t = await read();
+      if (t.accepted + t.rejected + t.torn > 0) this.tell({ type: 'took', accepted: t.accepted, rejected: t.rejected, torn: t.torn });
+      if (t.accepted > 0) this.fresh = true;
+      this.newest = Math.max(this.newest, t.newest);
+    }
+  }
+
+  private options(): ScanOptions {
+    const path = this.c.detection.accounts;
+    let accounts: string | undefined;
+    if (path && existsSync(path) && statSync(path).mtimeMs > this.accountsAt) {
+      this.accountsAt = statSync(path).mtimeMs;
+      accounts = path;
+    }
+    return {
+      inputs: [],
+      ...(accounts ? { accounts } : {}),
+      spool: join(this.c.state, 'batches'),
+      retention: this.c.detection.retention,
+      keepDays: this.c.detection.keep_days,
+      confidenceMin: this.c.detection.confidence,
+      alpha: this.c.detection.fdr,
+      seed: 1,
+      now: new Date(),
+      version: this.version,
+    };
+  }
+
+  private async look(): Promise<void> {
+    const store = this.store as Store;
+    const began = Date.now();
+    this.looked = began;
+    this.fresh = false;
+    const newest = this.newest;
+    const dossier = await scan(store, this.options());
+    // Each look leaves a dossier; a week of them is kept.
+    await store
+      .command(`DELETE FROM dossiers WHERE at < now() - INTERVAL 7 DAY AND at < (SELECT max(at) FROM dossiers)`)
+      .catch(() => undefined);
+    await this.report(dossier, Date.now() - began, newest);
+  }
+
+  private async report(dossier: Dossier, tookMs: number, newest: number): Promise<void> {
+    const records = dossier.campaigns.length > 0 ? await accountRecords(this.store as Store) : new Map();
+    const subjects: Record<string, Subject> = {};
+    for (const f of dossier.campaigns)
+      for (const { account } of f.accounts) {
+        const r = records.get(account);
+        if (r) subjects[account] = { tier: r.tier, verification: r.verification };
+      }
+    this.tell({ type: 'detected', detected: { dossier, subjects }, tookMs, newest });
+  }
+
+  /** Answers in its turn. */
+  async answer(id: number, q: Question): Promise<void> {
+    const reply = this.turn.then(() => this.value(q));
+    this.turn = reply.catch(() => undefined);
+    try {
+      this.tell({ type: 'answer', id, value: await reply });
+    } catch (error) {
+      const e = error instanceof StillwatchError ? error : new StillwatchError('E_INTERNAL', messageOf(error), 'this is a fault of ours');
+      this.tell({ type: 'answer', id, error: { code: e.code, message: e.message, hint: e.hint } });
+    }
+  }
+
+  private async value(q: Question): Promise<unknown> {
+    const store = this.store as Store;
+    switch (q.ask) {
+      case 'explain':
+        return this.answers.explain(q.what, store);
+      case 'account':
+        return this.answers.account(q.account, store);
+      case 'rejects':
+        return this.answers.rejects(store, q.most);
+      case 'dossier':
+        return (await store.first<{ body: string }>('SELECT body FROM dossiers ORDER BY at DESC LIMIT 1'))?.body ?? null;
+      case 'texts':
+        return exemplarTexts(store, q.campaign);
+      case 'scan': {
+        const began = Date.now();
+        const d = await this.answers.scan(store, q.paths, q.format, this.options());
+        await this.report(d, Date.now() - began, 0);
+        return d;
+      }
+      case 'label':
+        await store.insert('labels', [
+          { account: q.account, label: q.label, author: q.author, reason: q.reason, revoked: q.revoke, at: new Date().toISOString() },
+        ]);
+        this.fresh = true;
+        return true;
+      case 'export':
+        return exportOf(store, q.account);
+      case 'erase':
+        return erase(store, q.account);
+      case 'detect':
+        await this.look();
+        return true;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.stopped = true;
+    await this.turn.catch(() => undefined);
+    await this.store?.close();
+  }
+}
+
+/** Texts that evidence cites, of one finding of the last dossier. */
+async function exemplarTexts(store: Store, campaign: string): Promise<Record<string, string>> {
+  const body = (await store.first<{ body: string }>('SELECT body FROM dossiers ORDER BY at DESC LIMIT 1'))?.body;
+  const d = body ? (JSON.parse(body) as Dossier) : null;
+  const f = d && [...d.campaigns, ...d.undecided].find((x) => x.id === campaign);
+  const ids = [...new Set((f?.evidence ?? []).flatMap((e) => e.exemplars.map((x) => x.exchange)))];
+  if (ids.length === 0) return {};
+  const rows = await store.rows<{ id: string; text: string }>('SELECT id, text FROM exemplars FINAL WHERE id IN {ids:Array(String)}', {
+    ids,
+  });
+  return Object.fromEntries(rows.map((r) => [r.id, r.text]));
+}

@@ -1,0 +1,143 @@
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { formatById, recognise } from '../formats/index.ts';
+import { inspect, sampleLines } from '../formats/input.ts';
+import { readSegment, ready, remove } from '../gateway/spool.ts';
+import { StillwatchError } from '../model/errors.ts';
+import { type IngestOptions, ingest } from '../store/ingest.ts';
+import type { Store } from '../store/store.ts';
+
+export interface Took {
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly torn: number;
+  /** Newest exchange time seen in the batch, ms since 1970; 0 when none said one. */
+  readonly newest: number;
+}
+
+const BATCH_BYTES = 32 << 20;
+const TAIL_BYTES = 16 << 20;
+
+/** Times of canonical lines, for the span in which duplicates can be; null when one of them cannot be told. */
+function span(lines: readonly string[]): readonly [number, number] | null {
+  let low = Number.POSITIVE_INFINITY;
+  let high = 0;
+  for (const l of lines) {
+    const t = Date.parse(/"time":\s*"([^"]{10,40})"/.exec(l)?.[1] ?? '');
+    if (!Number.isFinite(t)) return null;
+    low = Math.min(low, t);
+    high = Math.max(high, t);
+  }
+  return lines.length > 0 ? [low - 1000, high + 1000] : null;
+}
+
+/**
+ * Brings what workers spooled, and what tailed files gained, into the store. A segment is removed only after the store has it: a kill in between repeats it,
+ * and the store leaves out what it has.
+ */
+export class Intake {
+  private readonly store: Store;
+  private readonly dir: string;
+  private readonly spool: string;
+  private readonly options: IngestOptions;
+  private n = 0;
+
+  constructor(store: Store, state: string, spool: string, options: IngestOptions) {
+    this.store = store;
+    this.dir = join(state, 'batches');
+    this.spool = spool;
+    this.options = options;
+    mkdirSync(this.dir, { recursive: true, mode: 0o700 });
+  }
+
+  private async load(
+    lines: readonly string[],
+    format: string,
+    name: string,
+  ): Promise<{ accepted: number; rejected: number; newest: number }> {
+    this.n += 1;
+    const path = join(this.dir, `${process.pid}-${Date.now().toString(36)}-${this.n}.jsonl`);
+    writeFileSync(path, `${lines.join('\n')}\n`, { mode: 0o600 });
+    try {
+      const input = inspect(name, path);
+      const f = format === '' ? recognise(sampleLines(input)) : formatById(format);
+      if (!f) throw new StillwatchError('E_FORMAT', `${name} is in no known log format`, 'its lines were left where they are');
+      const s = f.id.startsWith('canonical') ? span(lines) : null;
+      const c = await ingest(this.store, input, f, { ...this.options, ...(s ? { span: s } : {}) });
+      return { accepted: c.accepted, rejected: c.rejected, newest: s?.[1] ?? 0 };
+    } finally {
+      rmSync(path, { force: true });
+    }
+  }
+
+  /** One round over the spool. */
+  async segments(): Promise<Took> {
+    let took: Took = { accepted: 0, rejected: 0, torn: 0, newest: 0 };
+    const byFormat = new Map<string, { path: string; bytes: number }[]>();
+    for (const s of ready(this.spool)) {
+      const format = /~([a-z-]+)-/.exec(s.path.slice(this.spool.length))?.[1] ?? 'canonical';
+      byFormat.set(format, [...(byFormat.get(format) ?? []), s]);
+    }
+    for (const [format, all] of byFormat) {
+      for (let from = 0; from < all.length; ) {
+        const lines: string[] = [];
+        let bytes = 0;
+        let torn = 0;
+        let to = from;
+        for (; to < all.length && (to === from || bytes < BATCH_BYTES); to++) {
+          const s = all[to] as { path: string; bytes: number };
+          const r = readSegment(readFileSync(s.path));
+          for (const x of r.records) lines.push(x);
+          torn += r.bad;
+          bytes += s.bytes;
+        }
+        const done = lines.length > 0 ? await this.load(lines, format, `live ${format}`) : { accepted: 0, rejected: 0, newest: 0 };
+        for (const s of all.slice(from, to)) remove(s.path);
+        from = to;
+        took = {
+          accepted: took.accepted + done.accepted,
+          rejected: took.rejected + done.rejected,
+          torn: took.torn + torn,
+          newest: Math.max(took.newest, done.newest),
+        };
+      }
+    }
+    return took;
+  }
+
+  /** Whole lines that a file gained since the last round. A file that was replaced or cut short is read from its start. */
+  async tail(path: string): Promise<Took> {
+    const nothing: Took = { accepted: 0, rejected: 0, torn: 0, newest: 0 };
+    if (!existsSync(path)) return nothing;
+    const mark = join(this.dir, `tail-${Buffer.from(path).toString('base64url').slice(-80)}.json`);
+    const held = existsSync(mark)
+      ? (JSON.parse(readFileSync(mark, 'utf8')) as { ino: number; offset: number; format: string })
+      : { ino: 0, offset: 0, format: '' };
+    const s = statSync(path);
+    const from = s.ino === held.ino && s.size >= held.offset ? held.offset : 0;
+    if (s.size === from) return nothing;
+    const fd = openSync(path, 'r');
+    const buffer = Buffer.alloc(Math.min(TAIL_BYTES, fstatSync(fd).size - from));
+    const read = readSync(fd, buffer, 0, buffer.length, from);
+    closeSync(fd);
+    const end = buffer.subarray(0, read).lastIndexOf(10) + 1;
+    if (end === 0) return nothing;
+    const lines = buffer.toString('utf8', 0, end).split(/\r?\n/).filter(Boolean);
+    const done = lines.length > 0 ? await this.load(lines, '', path) : { accepted: 0, rejected: 0, newest: 0 };
+    writeFileSync(`${mark}.new`, JSON.stringify({ ino: s.ino, offset: from + end, format: held.format }), { mode: 0o600 });
+    renameSync(`${mark}.new`, mark);
+    return { ...nothing, ...done };
+  }
+}

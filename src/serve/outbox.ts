@@ -1,0 +1,123 @@
+import { createHmac } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { request } from 'undici';
+import type { Entry } from '../barriers/chain.ts';
+import type { State } from '../barriers/model.ts';
+import { messageOf } from '../model/errors.ts';
+
+export interface Hook {
+  readonly url: string;
+  readonly secret?: string | undefined;
+  /** Kinds of happenings it is told; `*` for cases, proposals, barriers, gates and appeals. */
+  readonly events: readonly string[];
+}
+
+const TOLD = [
+  'case.opened',
+  'case.updated',
+  'case.disposed',
+  'barrier.proposed',
+  'barrier.approved',
+  'barrier.refused',
+  'barrier.lifted',
+  'barrier.extended',
+  'gate.closed',
+  'gate.opened',
+  'appeal.filed',
+  'appeal.decided',
+];
+const FIRST_WAIT = 1000;
+const LAST_WAIT = 3_600_000;
+
+const wanted = (h: Hook, type: string): boolean => (h.events.includes('*') ? TOLD.includes(type) : h.events.includes(type));
+
+/** The body of one call: what happened, with the barrier or case it is about. No text of exchanges is in it. */
+export function payload(e: Entry, s: State): Record<string, unknown> {
+  const w = e.what as unknown as Record<string, unknown>;
+  const id = typeof w['id'] === 'string' ? w['id'] : '';
+  return {
+    id: e.hash,
+    seq: e.seq,
+    at: new Date(e.at).toISOString(),
+    by: e.by,
+    ...w,
+    ...(s.barriers.has(id) ? { barrier: s.barriers.get(id) } : {}),
+    ...(s.cases.has(id) ? { case: s.cases.get(id) } : {}),
+  };
+}
+
+export const signature = (secret: string, at: number, body: string): string =>
+  `t=${at},v1=${createHmac('sha256', secret).update(`${at}.${body}`).digest('hex')}`;
+
+/**
+ * Calls webhooks in the order of the audit log, each from where it got to, which is kept on disk: a restart repeats at most one call, whose
+ * `idempotency-key` is the entry's hash. A failing hook is tried again after 1, 2, 4 ... seconds, up to an hour, and holds up no other.
+ */
+export class Outbox {
+  private readonly at = new Map<string, number>();
+  private readonly busy = new Set<string>();
+  private readonly waits = new Map<string, { readonly until: number; readonly ms: number }>();
+  private readonly hooks: readonly Hook[];
+  private readonly path: string;
+  private readonly entries: () => readonly Entry[];
+  private readonly state: () => State;
+  private readonly said: (s: string) => void;
+
+  constructor(hooks: readonly Hook[], path: string, entries: () => readonly Entry[], state: () => State, said: (s: string) => void) {
+    this.hooks = hooks;
+    this.path = path;
+    this.entries = entries;
+    this.state = state;
+    this.said = said;
+    const kept = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Record<string, number>) : {};
+    // A hook that is new hears of what happens from now on.
+    for (const h of hooks) this.at.set(h.url, kept[h.url] ?? entries().length);
+  }
+
+  /** Delivers what is due. */
+  async tick(now: number): Promise<void> {
+    await Promise.all(this.hooks.map((h) => this.drain(h, now)));
+  }
+
+  private async drain(h: Hook, now: number): Promise<void> {
+    if (this.busy.has(h.url) || (this.waits.get(h.url)?.until ?? 0) > now) return;
+    this.busy.add(h.url);
+    try {
+      for (let i = this.at.get(h.url) ?? 0; i < this.entries().length; i++) {
+        const e = this.entries()[i] as Entry;
+        if (wanted(h, e.what.type)) await this.call(h, e, now);
+        this.at.set(h.url, i + 1);
+        this.waits.delete(h.url);
+        this.save();
+      }
+    } catch (error) {
+      const ms = Math.min(LAST_WAIT, (this.waits.get(h.url)?.ms ?? FIRST_WAIT / 2) * 2);
+      this.waits.set(h.url, { until: now + ms, ms });
+      this.said(`webhook ${new URL(h.url).host}: ${messageOf(error)}; tried again in ${ms / 1000} s`);
+    } finally {
+      this.busy.delete(h.url);
+    }
+  }
+
+  private async call(h: Hook, e: Entry, now: number): Promise<void> {
+    const body = JSON.stringify(payload(e, this.state()));
+    const r = await request(h.url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'idempotency-key': e.hash,
+        ...(h.secret ? { 'stillwatch-signature': signature(h.secret, now, body) } : {}),
+      },
+      body,
+      headersTimeout: 10_000,
+      bodyTimeout: 10_000,
+    });
+    await r.body.dump();
+    if (r.statusCode >= 300) throw new Error(`it answered ${r.statusCode}`);
+  }
+
+  private save(): void {
+    writeFileSync(`${this.path}.new`, JSON.stringify(Object.fromEntries(this.at)), { mode: 0o600 });
+    renameSync(`${this.path}.new`, this.path);
+  }
+}

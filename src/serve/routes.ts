@@ -1,0 +1,431 @@
+import { blast } from '../barriers/blast.ts';
+import {
+  approve,
+  caseOf,
+  clearedAccounts,
+  closeGate,
+  decideAppeal,
+  extend,
+  fileAppeal,
+  lift,
+  openGate,
+  propose,
+  simple,
+} from '../barriers/commands.ts';
+import { ACTIONS, type Action, type Actor, type Barrier, DISPOSITIONS, type Disposition } from '../barriers/model.ts';
+import type { Subject } from '../barriers/policy.ts';
+import type { Dossier, Finding } from '../model/dossier.ts';
+import { StillwatchError } from '../model/errors.ts';
+import { type Call, type Route, Text } from './admin.ts';
+import { type Control, IDS } from './control.ts';
+import type { Question } from './detector.ts';
+
+/** What routes stand on. */
+export interface House {
+  readonly control: Control;
+  readonly now: () => number;
+  readonly ask: (q: Question) => Promise<unknown>;
+  readonly last: () => { readonly dossier: Dossier | null; readonly subjects: Readonly<Record<string, Subject>> };
+  readonly health: () => Record<string, unknown> & { readonly ready: boolean };
+  readonly metrics: () => Promise<string>;
+}
+
+const wrong = (said: string): never => {
+  throw new StillwatchError('E_BODY', said, 'see docs/serve.md');
+};
+const text = (b: Call['body'], name: string, most = 4000): string => {
+  const v = b[name];
+  if (typeof v !== 'string' || v.trim() === '') return wrong(`${name} is missing`);
+  return v.slice(0, most);
+};
+const number = (b: Call['body'], name: string, fallback?: number): number => {
+  const v = b[name] ?? fallback;
+  return typeof v === 'number' && Number.isFinite(v) ? v : wrong(`${name} is no number`);
+};
+const texts = (b: Call['body'], name: string): string[] => {
+  const v = b[name] ?? [];
+  return Array.isArray(v) && v.every((x) => typeof x === 'string') ? (v as string[]) : wrong(`${name} is no list of strings`);
+};
+
+export function routes(h: House): Route[] {
+  const { control, now } = h;
+  const s = () => control.state;
+  const run = (events: Parameters<Control['run']>[0]) => control.run(events);
+  const finding = (id: string): Finding | null => h.last().dossier?.campaigns.find((f) => f.id === id) ?? null;
+  const subject = (a: string): Subject => h.last().subjects[a] ?? {};
+  const findingOf = (b: { readonly case?: string | undefined }): Finding | null =>
+    b.case === undefined ? null : finding(s().cases.get(b.case)?.campaign ?? '');
+  const barrier = (id: string): Barrier =>
+    s().barriers.get(id) ??
+    (() => {
+      throw new StillwatchError('E_UNKNOWN', `there is no barrier ${JSON.stringify(id)}`, 'list them with GET /v1/barriers');
+    })();
+  const log = (who: Actor, what: string, reason: string) => run([{ at: now(), by: who.name, what: { type: 'data.read', what, reason } }]);
+  const teach = async () => {
+    for (const account of clearedAccounts(s()))
+      await h.ask({
+        ask: 'label',
+        account,
+        label: 'cleared',
+        author: 'two analysts',
+        reason: 'a case disposed as a false positive by two',
+        revoke: false,
+      });
+  };
+
+  return [
+    { method: 'GET', path: '/healthz', role: 'anyone', run: () => ({ ok: true }) },
+    {
+      method: 'GET',
+      path: '/readyz',
+      role: 'anyone',
+      run: () => {
+        const { ready, ...rest } = h.health();
+        if (!ready) throw new StillwatchError('E_DETECTOR', JSON.stringify(rest), 'it is starting, or a part is down');
+        return { ready, ...rest };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/metrics',
+      role: 'anyone',
+      run: async () => new Text(await h.metrics(), 'text/plain; version=0.0.4; charset=utf-8'),
+    },
+    { method: 'GET', path: '/v1/cases', role: 'viewer', run: () => ({ cases: [...s().cases.values()] }) },
+    {
+      method: 'GET',
+      path: '/v1/cases/:id',
+      role: 'viewer',
+      run: ({ params, who }) => {
+        const c = caseOf(s(), params['id'] ?? '');
+        // Opening the evidence is what lets somebody accept a barrier on it.
+        if (who.role !== 'viewer' && !c.read_by.includes(who.name)) run(simple(who, { type: 'case.read', id: c.id }, now()));
+        return {
+          case: s().cases.get(c.id),
+          finding: finding(c.campaign),
+          barriers: [...s().barriers.values()].filter((b) => b.case === c.id),
+        };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v1/cases/:id/texts',
+      role: 'analyst',
+      run: async ({ params, query, who }) => {
+        const c = caseOf(s(), params['id'] ?? '');
+        const reason = query.get('reason') ?? '';
+        if (reason.trim() === '') wrong('reading texts takes a reason, which is logged: ?reason=...');
+        log(who, `texts of case ${c.id}`, reason.slice(0, 500));
+        return { texts: await h.ask({ ask: 'texts', campaign: c.campaign }) };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v1/cases/:id/comment',
+      role: 'analyst',
+      run: ({ params, body, who }) =>
+        run(simple(who, { type: 'case.commented', id: caseOf(s(), params['id'] ?? '').id, text: text(body, 'text') }, now())),
+    },
+    {
+      method: 'POST',
+      path: '/v1/cases/:id/assign',
+      role: 'analyst',
+      run: ({ params, body, who }) =>
+        run(simple(who, { type: 'case.assigned', id: caseOf(s(), params['id'] ?? '').id, to: text(body, 'to', 200) }, now())),
+    },
+    {
+      method: 'POST',
+      path: '/v1/cases/:id/dispose',
+      role: 'analyst',
+      run: async ({ params, body, who }) => {
+        const disposition = text(body, 'disposition') as Disposition;
+        if (!DISPOSITIONS.includes(disposition)) wrong(`disposition is one of ${DISPOSITIONS.join(', ')}`);
+        const c = caseOf(s(), params['id'] ?? '');
+        run(simple(who, { type: 'case.disposed', id: c.id, disposition, reason: text(body, 'reason') }, now()));
+        await teach();
+        return { case: s().cases.get(c.id) };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v1/cases/:id/reopen',
+      role: 'analyst',
+      run: ({ params, body, who }) =>
+        run(simple(who, { type: 'case.reopened', id: caseOf(s(), params['id'] ?? '').id, reason: text(body, 'reason') }, now())),
+    },
+    {
+      method: 'GET',
+      path: '/v1/barriers',
+      role: 'viewer',
+      run: () => ({ enforcing: s().enforcing, barriers: [...s().barriers.values()] }),
+    },
+    {
+      method: 'POST',
+      path: '/v1/barriers',
+      role: 'analyst',
+      run: ({ body, who }) => {
+        const action = text(body, 'action') as Action;
+        if (!ACTIONS.includes(action)) wrong(`action is one of ${ACTIONS.join(', ')}`);
+        const of = typeof body['case'] === 'string' ? caseOf(s(), body['case']) : null;
+        const given = texts(body, 'accounts');
+        const budget = typeof body['budget'] === 'object' && body['budget'] !== null ? (body['budget'] as Record<string, unknown>) : null;
+        if (action === 'slow' && !budget)
+          wrong('slow needs a budget: requests_per_minute or tokens_per_minute for all its accounts together');
+        const id = IDS.id('b');
+        run(
+          propose(
+            s(),
+            who,
+            {
+              id,
+              appeal: IDS.reference(),
+              ...(of ? { case: of.id } : {}),
+              accounts: given.length > 0 ? given : (of?.accounts ?? []),
+              action,
+              reason: text(body, 'reason'),
+              hours: number(body, 'hours', 72),
+              ...(budget
+                ? {
+                    budget: {
+                      requests_per_minute: optional(budget, 'requests_per_minute'),
+                      tokens_per_minute: optional(budget, 'tokens_per_minute'),
+                    },
+                  }
+                : {}),
+            },
+            now(),
+          ),
+        );
+        const made = barrier(id);
+        return { barrier: made, blast: blast(findingOf(made), made.accounts, subject) };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v1/barriers/:id',
+      role: 'viewer',
+      run: ({ params }) => {
+        const b = barrier(params['id'] ?? '');
+        return { barrier: b, blast: blast(findingOf(b), b.accounts, subject) };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v1/barriers/:id/approve',
+      role: 'analyst',
+      run: ({ params, body, who }) => {
+        run(approve(s(), who, params['id'] ?? '', now(), typeof body['dry_run'] === 'boolean' ? { dryRun: body['dry_run'] } : {}));
+        return { barrier: barrier(params['id'] ?? '') };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v1/barriers/:id/lift',
+      role: 'analyst',
+      run: ({ params, body, who }) => {
+        run(lift(s(), who, params['id'] ?? '', text(body, 'reason'), now()));
+        return { barrier: barrier(params['id'] ?? '') };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v1/barriers/:id/extend',
+      role: 'analyst',
+      run: ({ params, body, who }) => {
+        run(extend(s(), who, params['id'] ?? '', number(body, 'hours'), text(body, 'reason'), now()));
+        return { barrier: barrier(params['id'] ?? '') };
+      },
+    },
+    { method: 'GET', path: '/v1/gates', role: 'viewer', run: () => ({ gates: [...s().gates.values()] }) },
+    {
+      method: 'POST',
+      path: '/v1/gates',
+      role: 'analyst',
+      run: ({ body, who }) => {
+        const id = IDS.id('g');
+        const lists = {
+          models: texts(body, 'models'),
+          capabilities: texts(body, 'capabilities'),
+          countries: texts(body, 'countries'),
+          tiers: texts(body, 'tiers'),
+        };
+        // Closing everything for everyone is the emergency stop, and is asked for by name.
+        if (Object.values(lists).every((l) => l.length === 0) && body['everything'] !== true)
+          wrong('this gate would close everything for everyone; say "everything": true if that is meant');
+        run(closeGate(who, { id, ...lists, reason: text(body, 'reason'), appeal: IDS.reference() }, number(body, 'hours', 4), now()));
+        return { gate: s().gates.get(id) };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v1/gates/:id/open',
+      role: 'analyst',
+      run: ({ params, body, who }) => {
+        run(openGate(s(), who, params['id'] ?? '', text(body, 'reason'), now()));
+        return { gate: s().gates.get(params['id'] ?? '') };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v1/references/:reference',
+      role: 'viewer',
+      run: ({ params }) => {
+        const b = [...s().barriers.values()].find((x) => x.appeal === params['reference']);
+        const g = [...s().gates.values()].find((x) => x.appeal === params['reference']);
+        if (!b && !g) throw new StillwatchError('E_UNKNOWN', 'nothing has this reference', 'quote it letter by letter');
+        return {
+          ...(b ? { barrier: b, decided_by: b.approvals, evidence: findingOf(b)?.evidence ?? [], case: b.case ?? null } : {}),
+          ...(g ? { gate: g } : {}),
+          appeal: s().appeals.get(params['reference'] ?? '') ?? null,
+        };
+      },
+    },
+    { method: 'GET', path: '/v1/appeals', role: 'viewer', run: () => ({ appeals: [...s().appeals.values()] }) },
+    {
+      method: 'POST',
+      path: '/v1/appeals',
+      role: 'viewer',
+      run: ({ body }) => {
+        const reference = text(body, 'reference', 64);
+        run(fileAppeal(s(), reference, typeof body['account'] === 'string' ? body['account'] : '', text(body, 'text'), now()));
+        return { appeal: s().appeals.get(reference) };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v1/appeals/:reference/decide',
+      role: 'analyst',
+      run: ({ params, body, who }) => {
+        if (typeof body['lift'] !== 'boolean') wrong('lift is true or false');
+        run(decideAppeal(s(), who, params['reference'] ?? '', body['lift'] === true, text(body, 'reason'), now()));
+        return { appeal: s().appeals.get(params['reference'] ?? '') };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v1/verifications',
+      role: 'analyst',
+      run: ({ body, who }) => {
+        const verification = { account: text(body, 'account', 512), level: text(body, 'level', 64), by: who.name, at: now() };
+        run(simple(who, { type: 'verification.recorded', verification }, now()));
+        return { verification };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v1/mode',
+      role: 'admin',
+      run: ({ body, who }) => {
+        if (typeof body['enforcing'] !== 'boolean') wrong('enforcing is true or false');
+        run(simple(who, { type: 'mode.changed', enforcing: body['enforcing'] === true, reason: text(body, 'reason') }, now()));
+        return { enforcing: s().enforcing };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v1/audit',
+      role: 'viewer',
+      run: ({ query }) => {
+        const from = Math.max(0, Number(query.get('from') ?? 0) || 0);
+        return { head: control.audit.head, entries: control.audit.entries.slice(from, from + 1000) };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v1/dossier',
+      role: 'viewer',
+      run: () => h.last().dossier ?? { schema: 'stillwatch.dossier/1', campaigns: [] },
+    },
+    {
+      method: 'GET',
+      path: '/v1/explain/:what',
+      role: 'viewer',
+      run: async ({ params }) => new Text(String(await h.ask({ ask: 'explain', what: params['what'] ?? '' }))),
+    },
+    {
+      method: 'GET',
+      path: '/v1/accounts/:account',
+      role: 'viewer',
+      run: async ({ params }) => new Text(String(await h.ask({ ask: 'account', account: params['account'] ?? '' }))),
+    },
+    {
+      method: 'GET',
+      path: '/v1/rejects',
+      role: 'viewer',
+      run: async ({ query }) =>
+        new Text(String(await h.ask({ ask: 'rejects', most: Math.min(10_000, Number(query.get('most') ?? 100) || 100) }))),
+    },
+    {
+      method: 'POST',
+      path: '/v1/scan',
+      role: 'admin',
+      run: ({ body }) =>
+        h.ask({ ask: 'scan', paths: texts(body, 'paths'), format: typeof body['format'] === 'string' ? body['format'] : '' }),
+    },
+    { method: 'POST', path: '/v1/detect', role: 'analyst', run: () => h.ask({ ask: 'detect' }) },
+    {
+      method: 'POST',
+      path: '/v1/labels',
+      role: 'analyst',
+      run: ({ body, who }) =>
+        h.ask({
+          ask: 'label',
+          account: text(body, 'account', 512),
+          label: text(body, 'label', 200),
+          author: who.name,
+          reason: text(body, 'reason'),
+          revoke: body['revoke'] === true,
+        }),
+    },
+    {
+      method: 'GET',
+      path: '/v1/accounts/:account/export',
+      role: 'admin',
+      run: ({ params, who }) => {
+        const account = params['account'] ?? '';
+        run([{ at: now(), by: who.name, what: { type: 'data.exported', account } }]);
+        return h.ask({ ask: 'export', account });
+      },
+    },
+    {
+      method: 'DELETE',
+      path: '/v1/accounts/:account',
+      role: 'admin',
+      run: async ({ params, who }) => {
+        const account = params['account'] ?? '';
+        const held = s().legalHolds.get(account);
+        if (held)
+          throw new StillwatchError(
+            'E_LEGAL_HOLD',
+            `${account} is under a legal hold by ${held.by}: ${held.reason}`,
+            'clear the hold first: POST /v1/holds',
+          );
+        const rows = Number(await h.ask({ ask: 'erase', account }));
+        run([{ at: now(), by: who.name, what: { type: 'data.erased', account, rows } }]);
+        return { account, exchanges: rows };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v1/holds',
+      role: 'admin',
+      run: ({ body, who }) =>
+        run(
+          simple(
+            who,
+            {
+              type: body['clear'] === true ? 'hold.cleared' : 'hold.set',
+              account: text(body, 'account', 512),
+              reason: text(body, 'reason'),
+            },
+            now(),
+          ),
+        ),
+    },
+  ];
+}
+
+function optional(b: Record<string, unknown>, name: string): number | undefined {
+  const v = b[name];
+  return typeof v === 'number' && v >= 0 ? v : undefined;
+}

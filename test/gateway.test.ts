@@ -1,0 +1,380 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import Anthropic from '@anthropic-ai/sdk';
+import OpenAI from 'openai';
+import { afterEach, expect, test } from 'vitest';
+import type { Action, Barrier } from '../src/barriers/model.ts';
+import { EMPTY_STATE, type State } from '../src/barriers/model.ts';
+import { checkPolicy, NO_POLICY, type Policy } from '../src/barriers/policy.ts';
+import { snapshotOf } from '../src/barriers/snapshot.ts';
+import { readConfig } from '../src/gateway/config.ts';
+import { keyHash } from '../src/gateway/lookup.ts';
+import { readSegment } from '../src/gateway/spool.ts';
+import { spoolDir, Worker } from '../src/gateway/worker.ts';
+import { temp } from './support/tools.ts';
+import { type Upstream, upstream } from './support/upstream.ts';
+
+const open: { close(): Promise<unknown> }[] = [];
+afterEach(async () => {
+  for (const o of open.splice(0).reverse()) await o.close();
+});
+
+interface Setup {
+  readonly port: number;
+  readonly decide: number;
+  readonly worker: Worker;
+  readonly up: Upstream;
+  readonly records: () => Record<string, unknown>[];
+}
+
+const barrier = (action: Action, over: Partial<Barrier> = {}): Barrier => ({
+  id: `b-${action}`,
+  accounts: ['alice'],
+  action,
+  state: 'active',
+  dry_run: false,
+  reason: 'test',
+  author: 'ann',
+  automatic: false,
+  created: 0,
+  expires: Date.now() + 3_600_000,
+  appeal: 'SW-AAAAA-BBBBB',
+  approvals: [],
+  ...over,
+});
+
+const stateWith = (...barriers: Barrier[]): State => ({
+  ...EMPTY_STATE,
+  enforcing: true,
+  barriers: new Map(barriers.map((b) => [b.id, b])),
+});
+
+async function setup(o: { state?: State; policy?: Policy; extra?: string; delayMs?: number } = {}): Promise<Setup> {
+  const up = await upstream(o.delayMs);
+  open.push(up);
+  const dir = temp();
+  writeFileSync(
+    join(dir, 'keys.csv'),
+    `key_sha256,account,tier,verification,created\n${keyHash('sk-alice')},alice,free,email,2020-01-01\n${keyHash('sk-bob')},bob,paid,business,2020-01-01\n`,
+  );
+  writeFileSync(
+    join(dir, 'stillwatch.yaml'),
+    `state: ./state\nproxy:\n  listen: 127.0.0.1:0\n  upstream: ${up.url}\n  trusted_proxies: [127.0.0.1]\n  body_bytes_max: 200000\ndecisions:\n  listen: 127.0.0.1:0\naccounts:\n  file: keys.csv\n  unknown_key: refuse\nverify_url: https://example.test/verify\n${o.extra ?? ''}`,
+  );
+  const { config } = readConfig(join(dir, 'stillwatch.yaml'));
+  const worker = new Worker(config, 'w0');
+  worker.take({ type: 'snapshot', snapshot: snapshotOf(o.state ?? stateWith(), (o.policy ?? NO_POLICY).limits, 1, 0, Date.now()) });
+  await worker.listen();
+  open.push({ close: () => worker.drain(500) });
+  const [port = 0, decide = 0] = worker.ports();
+  return {
+    port,
+    decide,
+    worker,
+    up,
+    records: () => {
+      worker.parts.spool.rotate();
+      return readdirSync(spoolDir(config))
+        .sort()
+        .flatMap((f) => readSegment(readFileSync(join(spoolDir(config), f))).records)
+        .map((r) => JSON.parse(r) as Record<string, unknown>);
+    },
+  };
+}
+
+const openai = (s: Setup, key = 'sk-alice') => new OpenAI({ apiKey: key, baseURL: `http://127.0.0.1:${s.port}/v1` });
+const anthropic = (s: Setup, key = 'sk-alice') => new Anthropic({ apiKey: key, baseURL: `http://127.0.0.1:${s.port}` });
+const hello = [{ role: 'user' as const, content: 'Hello' }];
+const failure = async (p: Promise<unknown>): Promise<{ status: number; message: string; headers: Headers; name: string }> => {
+  try {
+    await p;
+  } catch (e) {
+    return e as never;
+  }
+  throw new Error('it was let through');
+};
+
+test('the providers own client libraries run through the proxy unchanged, streaming and not, and every exchange is recorded', async () => {
+  const s = await setup();
+  const a = anthropic(s);
+  const o = openai(s);
+  expect((await a.messages.create({ model: 'm-1', max_tokens: 100, messages: hello })).usage.output_tokens).toBe(34);
+  const text: string[] = [];
+  const stream = a.messages.stream({ model: 'm-1', max_tokens: 100, messages: hello });
+  stream.on('text', (t) => text.push(t));
+  expect((await stream.finalMessage()).stop_reason).toBe('end_turn');
+  expect(text.join('')).toBe('Hello there');
+  expect((await o.chat.completions.create({ model: 'm-1', messages: hello })).choices[0]?.message.content).toBe('Hello there');
+  const parts: string[] = [];
+  for await (const c of await o.chat.completions.create({ model: 'm-1', messages: hello, stream: true }))
+    parts.push(c.choices[0]?.delta.content ?? '');
+  expect(parts.join('')).toBe('Hello there');
+  expect((await o.responses.create({ model: 'm-1', input: 'Hello' })).output_text).toBe('Hello there');
+  let done = false;
+  for await (const e of await o.responses.create({ model: 'm-1', input: 'Hello', stream: true })) done ||= e.type === 'response.completed';
+  expect(done).toBe(true);
+  expect((await o.models.list()).data[0]?.id).toBe('m-1');
+  const records = s.records();
+  expect(records).toHaveLength(6);
+  for (const r of records)
+    expect(r).toMatchObject({
+      account: 'alice',
+      model: 'm-1',
+      input_tokens: 12,
+      output_tokens: 34,
+      status: 200,
+      messages: [{ role: 'user', content: 'Hello' }],
+    });
+  expect(records.map((r) => r['stop_reason'])).toEqual(['end_turn', 'end_turn', 'stop', 'stop', 'completed', 'completed']);
+  expect(JSON.stringify(records)).not.toContain('sk-alice');
+});
+
+test('verify and suspend look like a refusal of the provider, are not tried again, and carry the reference', async () => {
+  for (const [action, status, said] of [
+    ['verify', 403, /must be verified.*https:\/\/example\.test\/verify.*SW-AAAAA-BBBBB/],
+    ['suspend', 403, /suspended.*SW-AAAAA-BBBBB/],
+    ['hold', 403, /on hold.*SW-AAAAA-BBBBB/],
+  ] as const) {
+    const s = await setup({ state: stateWith(barrier(action)) });
+    for (const p of [
+      () => anthropic(s).messages.create({ model: 'm', max_tokens: 9, messages: hello }),
+      () => openai(s).chat.completions.create({ model: 'm', messages: hello }),
+    ]) {
+      const e = await failure(p());
+      expect(e.status, action).toBe(status);
+      expect(e.message).toMatch(said);
+      expect(e.headers.get('x-should-retry')).toBe('false');
+    }
+    // Two calls, no retries, none forwarded; another account is not touched.
+    expect(s.up.seen).toHaveLength(0);
+    await openai(s, 'sk-bob').chat.completions.create({ model: 'm', messages: hello });
+    expect(s.up.seen).toHaveLength(1);
+  }
+});
+
+test('a dry run changes no answer', async () => {
+  const s = await setup({ state: stateWith(barrier('suspend', { dry_run: true })) });
+  await openai(s).chat.completions.create({ model: 'm', messages: hello });
+  expect(s.up.seen).toHaveLength(1);
+  expect(await s.worker.parts.meters.registry.metrics()).toContain('stillwatch_rehearsed_total{action="suspend"} 1');
+});
+
+test('slow gives one budget to the whole campaign, and says when to come back', async () => {
+  const s = await setup({ state: stateWith(barrier('slow', { accounts: ['alice', 'bob'], budget: { requests_per_minute: 2 } })) });
+  const calm = { maxRetries: 0 };
+  await openai(s).chat.completions.create({ model: 'm', messages: hello });
+  await openai(s, 'sk-bob').chat.completions.create({ model: 'm', messages: hello });
+  const e = await failure(anthropic(s).messages.create({ model: 'm', max_tokens: 5, messages: hello }, calm));
+  expect(e.status).toBe(429);
+  expect(Number(e.headers.get('retry-after'))).toBeGreaterThan(10);
+  expect(e).toBeInstanceOf(Anthropic.RateLimitError);
+  expect(s.up.seen).toHaveLength(2);
+});
+
+test('withheld reasoning is asked for no more, and the caller is told', async () => {
+  const s = await setup({ state: stateWith(barrier('withhold')) });
+  const { response } = await anthropic(s)
+    .messages.create({ model: 'm', max_tokens: 2000, messages: hello, thinking: { type: 'enabled', budget_tokens: 1024 } })
+    .withResponse();
+  expect(response.headers.get('stillwatch-notice')).toContain('reasoning withheld');
+  expect(s.up.seen[0]?.body).not.toHaveProperty('thinking');
+  expect(s.up.seen[0]?.body['messages']).toEqual(hello);
+});
+
+test('200 parallel requests spend no more than the budget, tokens included', async () => {
+  const policy = checkPolicy({ version: 1, limits: { default: { requests_per_minute: 1000, tokens_per_minute: 5000 } } }, 'test');
+  const s = await setup({ policy, delayMs: 20 });
+  const body = JSON.stringify({ model: 'm', max_tokens: 100, messages: hello });
+  const started = Date.now();
+  const answers = await Promise.all(
+    Array.from({ length: 200 }, () =>
+      fetch(`http://127.0.0.1:${s.port}/v1/messages`, {
+        method: 'POST',
+        headers: { 'x-api-key': 'sk-alice', 'content-type': 'application/json' },
+        body,
+      }).then((r) => r.status),
+    ),
+  );
+  // Each reserves its input and the 100 tokens it allows itself; used are 46, and what was given back may be spent by a later one.
+  const ok = answers.filter((x) => x === 200).length;
+  expect(answers.filter((x) => x === 429)).toHaveLength(200 - ok);
+  expect(ok).toBeGreaterThanOrEqual(Math.floor(5000 / (Math.ceil(Buffer.byteLength(body) / 4) + 100)));
+  const refilled = ((Date.now() - started) * 5000) / 60_000;
+  expect(ok * 46).toBeLessThanOrEqual(5000 + refilled);
+  // Settled with what was used (46 tokens each), there is room again.
+  const r = await fetch(`http://127.0.0.1:${s.port}/v1/messages`, { method: 'POST', headers: { 'x-api-key': 'sk-alice' }, body });
+  expect(r.status).toBe(ok * 46 + 140 < 5000 ? 200 : 429);
+  expect(Number(r.headers.get('anthropic-ratelimit-tokens-limit'))).toBe(5000);
+});
+
+test('gates close a model for a tier, and run out', async () => {
+  const gate = {
+    id: 'g',
+    models: ['m-*'],
+    capabilities: [],
+    countries: [],
+    tiers: ['free'],
+    reason: 'r',
+    author: 'a',
+    created: 0,
+    expires: Date.now() + 60_000,
+    state: 'closed' as const,
+    appeal: 'SW-G',
+  };
+  const s = await setup({ state: { ...stateWith(), gates: new Map([['g', gate]]) } });
+  expect((await failure(openai(s).chat.completions.create({ model: 'm-1', messages: hello }))).status).toBe(403);
+  await openai(s).chat.completions.create({ model: 'other', messages: hello });
+  await openai(s, 'sk-bob').chat.completions.create({ model: 'm-1', messages: hello });
+});
+
+const raw = (port: number, text: string): Promise<string> =>
+  new Promise((resolve) => {
+    const c = connect(port, '127.0.0.1', () => c.write(text));
+    let got = '';
+    c.on('data', (d) => {
+      got += d.toString();
+    });
+    c.on('close', () => resolve(got));
+    c.on('error', () => resolve(got));
+    setTimeout(() => c.destroy(), 1500);
+  });
+
+test('what is not understood is refused, and never forwarded', async () => {
+  const s = await setup();
+  const post = (path: string, headers: Record<string, string>, body: string | Buffer) =>
+    fetch(`http://127.0.0.1:${s.port}${path}`, {
+      method: 'POST',
+      headers: { 'x-api-key': 'sk-alice', ...headers },
+      body: body as never,
+    }).then((r) => r.status);
+  expect(await post('/v1/messages', {}, '{"model":')).toBe(400);
+  expect(await post('/v1/messages', {}, '[1]')).toBe(400);
+  expect(await post('/v1/messages', {}, 'null')).toBe(400);
+  expect(await post('/v1/messages', {}, '')).toBe(400);
+  expect(await post('/v1/unknown', {}, '{}')).toBe(404);
+  expect(await post('/v1/messages/../chat/completions', { 'x-api-key': 'nobody' }, '{}')).toBe(401);
+  expect(await post('/v1/messages', { 'content-encoding': 'gzip' }, gzipSync('{}'))).toBe(415);
+  expect(await post('/v1/messages', {}, `{"x":"${'a'.repeat(300_000)}"}`)).toBe(413);
+  expect(await post('/__proto__', {}, '{}')).toBe(404);
+  expect(await fetch(`http://127.0.0.1:${s.port}/v1/messages`, { method: 'POST', body: '{}' }).then((r) => r.status)).toBe(401);
+  const body = '{"model":"m","messages":[]}';
+  // Both lengths, a folded header, a bare line feed in the chunk size: each can hide a second request.
+  for (const text of [
+    `POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: sk-alice\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n`,
+    `POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: sk-alice\r\ncontent-length: ${body.length}\r\ncontent-length: 1\r\n\r\n${body}`,
+    `POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: sk-alice\r\ntransfer-encoding: xchunked\r\n\r\n${body}`,
+    `POST /v1/messages HTTP/1.1\r\nx-api-key: sk-alice\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    `GET /v1/models HTTP/1.1\r\nhost: x\r\nx: ${'h'.repeat(40_000)}\r\n\r\n`,
+    `\x00\x01\x02`,
+  ])
+    expect(await raw(s.port, text)).toMatch(/^HTTP\/1\.1 4\d\d|^$/);
+  expect(s.up.seen).toHaveLength(0);
+  // After all that it still serves.
+  await openai(s).chat.completions.create({ model: 'm', messages: hello });
+});
+
+test('the address of a client is believed only through a trusted proxy, and hop headers stay here', async () => {
+  const s = await setup();
+  await fetch(`http://127.0.0.1:${s.port}/v1/messages`, {
+    method: 'POST',
+    headers: { 'x-api-key': 'sk-alice', 'x-forwarded-for': '6.6.6.6, 198.51.100.7', 'accept-encoding': 'br' },
+    body: '{"model":"m","messages":[]}',
+  });
+  expect(s.records()[0]).toMatchObject({ ip: '198.51.100.7' });
+  expect(s.up.seen[0]?.headers['accept-encoding']).toBe('identity');
+});
+
+test('history is kept as turns without text, and scopes come before any text', async () => {
+  const s = await setup({
+    extra: 'scopes:\n  - match: {models: [quiet]}\n    mode: metadata-only\n  - match: {accounts: [bob]}\n    mode: exclude\n',
+  });
+  const turns = [
+    { role: 'user' as const, content: 'an old secret' },
+    { role: 'assistant' as const, content: 'an old answer' },
+    { role: 'user' as const, content: 'new words' },
+  ];
+  await openai(s).chat.completions.create({ model: 'm', messages: turns });
+  await openai(s).chat.completions.create({ model: 'quiet', messages: hello });
+  await openai(s, 'sk-bob').chat.completions.create({ model: 'm', messages: hello });
+  const [first, second, third] = s.records();
+  expect(first?.['messages']).toEqual([
+    { role: 'user', content: '' },
+    { role: 'assistant', content: '' },
+    { role: 'user', content: 'new words' },
+  ]);
+  expect(first?.['turn']).toBe(2);
+  expect(second).toMatchObject({ content_state: 'absent', model: 'quiet' });
+  expect(second).not.toHaveProperty('messages');
+  expect(third).toBeUndefined();
+});
+
+test('decisions for gateways: JSON, Envoy, nginx, LiteLLM', async () => {
+  const s = await setup({ state: stateWith(barrier('suspend')) });
+  const at = `http://127.0.0.1:${s.decide}`;
+  const post = (path: string, body: unknown) =>
+    fetch(at + path, { method: 'POST', body: JSON.stringify(body) }).then(
+      async (r) => [r.status, (await r.json()) as Record<string, unknown>] as const,
+    );
+  expect((await post('/v1/decide', { account: 'alice', dialect: 'anthropic' }))[1]).toMatchObject({
+    action: 'refuse',
+    allow: false,
+    status: 403,
+    reference: 'SW-AAAAA-BBBBB',
+    retry: false,
+    body: { type: 'error', error: { type: 'permission_error' } },
+  });
+  expect((await post('/v1/decide', { key: 'sk-bob' }))[1]).toMatchObject({ action: 'allow', allow: true });
+  expect((await post('/v1/decide', {}))[0]).toBe(400);
+  const envoy = (key: string) => fetch(`${at}/envoy/v1/chat/completions`, { method: 'POST', headers: { authorization: `Bearer ${key}` } });
+  expect((await envoy('sk-bob')).status).toBe(200);
+  const stopped = await envoy('sk-alice');
+  expect(stopped.status).toBe(403);
+  expect(stopped.headers.get('x-should-retry')).toBe('false');
+  expect((await envoy('nobody')).status).toBe(401);
+  const nginx = (key: string) => fetch(`${at}/nginx/auth`, { headers: { authorization: `Bearer ${key}` } }).then((r) => r.status);
+  expect([await nginx('sk-bob'), await nginx('sk-alice'), await nginx('nobody')]).toEqual([204, 403, 401]);
+  const lite = (account: string, input_type = 'request') =>
+    post('/beta/litellm_basic_guardrail_api', { texts: ['x'], input_type, request_data: { user_api_key_user_id: account } });
+  expect((await lite('alice'))[1]).toMatchObject({ action: 'BLOCKED' });
+  expect((await lite('bob'))[1]).toEqual({ action: 'NONE' });
+  expect((await lite('alice', 'response'))[1]).toEqual({ action: 'NONE' });
+});
+
+test('intake takes JSON Lines, plain and gzip, and OTLP; a bomb is refused', async () => {
+  const s = await setup();
+  const at = `http://127.0.0.1:${s.decide}`;
+  const lines = '{"id":"1"}\n{"id":"2"}\n';
+  expect(await fetch(`${at}/v1/exchanges`, { method: 'POST', body: lines }).then((r) => r.json())).toEqual({ taken: 2 });
+  expect(
+    await fetch(`${at}/v1/exchanges`, { method: 'POST', headers: { 'content-encoding': 'gzip' }, body: gzipSync(lines) }).then((r) =>
+      r.json(),
+    ),
+  ).toEqual({ taken: 2 });
+  expect(
+    await fetch(`${at}/v1/traces`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"resourceSpans":\n[]}',
+    }).then((r) => r.status),
+  ).toBe(200);
+  const bomb = gzipSync(Buffer.alloc(100 * 1024 * 1024));
+  expect(
+    await fetch(`${at}/v1/exchanges`, { method: 'POST', headers: { 'content-encoding': 'gzip' }, body: bomb }).then((r) => r.status),
+  ).toBe(413);
+  expect(await fetch(`${at}/v1/exchanges?format=nonsense`, { method: 'POST', body: lines }).then((r) => r.status)).toBe(400);
+  expect(
+    await fetch(`${at}/v1/exchanges`, { method: 'POST', headers: { 'content-encoding': 'gzip' }, body: 'no gzip' }).then((r) => r.status),
+  ).toBe(400);
+});
+
+test('when the spool is full, traffic is refused or logs are shed, as configured, and counted', async () => {
+  const refusing = await setup({ extra: 'spool:\n  bytes_max: 1\n  when_full: refuse\n' });
+  // The first fits no more than the bound allows; the second finds it full.
+  await openai(refusing).chat.completions.create({ model: 'm', messages: hello });
+  expect((await failure(openai(refusing).chat.completions.create({ model: 'm', messages: hello }, { maxRetries: 0 }))).status).toBe(503);
+  const shedding = await setup({ extra: 'spool:\n  bytes_max: 1\n  when_full: shed\n' });
+  for (let i = 0; i < 3; i++) await openai(shedding).chat.completions.create({ model: 'm', messages: hello });
+  expect(await shedding.worker.parts.meters.registry.metrics()).toContain('stillwatch_records_total{state="shed"} 2');
+});

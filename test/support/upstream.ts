@@ -1,0 +1,156 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+
+/** A model provider's API as its own client libraries expect it, answering from nowhere. */
+export interface Upstream {
+  readonly url: string;
+  readonly seen: { readonly path: string; readonly headers: IncomingMessage['headers']; readonly body: Record<string, unknown> }[];
+  close(): Promise<void>;
+}
+
+const sse = (res: ServerResponse, events: readonly (readonly [string, unknown])[], named: boolean) => {
+  res.writeHead(200, { 'content-type': 'text/event-stream' });
+  for (const [type, data] of events)
+    res.write(`${named ? `event: ${type}\n` : ''}data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`);
+  res.end();
+};
+
+function anthropic(res: ServerResponse, body: Record<string, unknown>): void {
+  const message = {
+    id: 'msg_1',
+    type: 'message',
+    role: 'assistant',
+    model: body['model'],
+    content: [{ type: 'text', text: 'Hello there' }],
+    stop_reason: 'end_turn',
+    stop_sequence: null,
+    usage: { input_tokens: 12, output_tokens: 34 },
+  };
+  if (body['stream'] !== true) {
+    res.writeHead(200, { 'content-type': 'application/json' });
+    res.end(JSON.stringify(message));
+    return;
+  }
+  sse(
+    res,
+    [
+      [
+        'message_start',
+        { type: 'message_start', message: { ...message, content: [], stop_reason: null, usage: { input_tokens: 12, output_tokens: 1 } } },
+      ],
+      ['content_block_start', { type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } }],
+      ['content_block_delta', { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'Hello' } }],
+      ['content_block_delta', { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: ' there' } }],
+      ['content_block_stop', { type: 'content_block_stop', index: 0 }],
+      ['message_delta', { type: 'message_delta', delta: { stop_reason: 'end_turn', stop_sequence: null }, usage: { output_tokens: 34 } }],
+      ['message_stop', { type: 'message_stop' }],
+    ],
+    true,
+  );
+}
+
+function chat(res: ServerResponse, body: Record<string, unknown>): void {
+  const base = { id: 'chatcmpl-1', created: 1, model: body['model'] };
+  const usage = { prompt_tokens: 12, completion_tokens: 34, total_tokens: 46, completion_tokens_details: { reasoning_tokens: 20 } };
+  if (body['stream'] !== true) {
+    res.writeHead(200, { 'content-type': 'application/json' });
+    res.end(
+      JSON.stringify({
+        ...base,
+        object: 'chat.completion',
+        choices: [{ index: 0, message: { role: 'assistant', content: 'Hello there' }, finish_reason: 'stop' }],
+        usage,
+      }),
+    );
+    return;
+  }
+  const part = (delta: unknown, finish: string | null) => ({
+    ...base,
+    object: 'chat.completion.chunk',
+    choices: [{ index: 0, delta, finish_reason: finish }],
+  });
+  sse(
+    res,
+    [
+      ['', part({ role: 'assistant', content: 'Hello' }, null)],
+      ['', part({ content: ' there' }, null)],
+      ['', part({}, 'stop')],
+      ['', { ...base, object: 'chat.completion.chunk', choices: [], usage }],
+      ['', '[DONE]'],
+    ],
+    false,
+  );
+}
+
+function responses(res: ServerResponse, body: Record<string, unknown>): void {
+  const response = {
+    id: 'resp_1',
+    object: 'response',
+    created_at: 1,
+    status: 'completed',
+    model: body['model'],
+    output: [
+      {
+        type: 'message',
+        id: 'm1',
+        role: 'assistant',
+        status: 'completed',
+        content: [{ type: 'output_text', text: 'Hello there', annotations: [] }],
+      },
+    ],
+    usage: { input_tokens: 12, output_tokens: 34, total_tokens: 46, output_tokens_details: { reasoning_tokens: 20 } },
+  };
+  if (body['stream'] !== true) {
+    res.writeHead(200, { 'content-type': 'application/json' });
+    res.end(JSON.stringify(response));
+    return;
+  }
+  sse(
+    res,
+    [
+      [
+        'response.created',
+        { type: 'response.created', sequence_number: 0, response: { ...response, status: 'in_progress', output: [], usage: null } },
+      ],
+      [
+        'response.output_text.delta',
+        { type: 'response.output_text.delta', sequence_number: 1, item_id: 'm1', output_index: 0, content_index: 0, delta: 'Hello there' },
+      ],
+      ['response.completed', { type: 'response.completed', sequence_number: 2, response }],
+    ],
+    true,
+  );
+}
+
+export async function upstream(delayMs = 0): Promise<Upstream> {
+  const seen: Upstream['seen'] = [];
+  const server: Server = createServer((req, res) => {
+    const parts: Buffer[] = [];
+    req.on('data', (p: Buffer) => parts.push(p));
+    req.on('end', () => {
+      const text = Buffer.concat(parts).toString('utf8');
+      const body = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
+      seen.push({ path: req.url ?? '', headers: req.headers, body });
+      const answer = () => {
+        if (req.url?.startsWith('/v1/messages')) anthropic(res, body);
+        else if (req.url?.startsWith('/v1/chat/completions')) chat(res, body);
+        else if (req.url?.startsWith('/v1/responses')) responses(res, body);
+        else {
+          res.writeHead(200, { 'content-type': 'application/json' });
+          res.end(JSON.stringify({ object: 'list', data: [{ id: 'm-1', object: 'model' }] }));
+        }
+      };
+      if (delayMs > 0) setTimeout(answer, delayMs);
+      else answer();
+    });
+  });
+  await new Promise<void>((r) => server.listen(0, '127.0.0.1', r));
+  const { port } = server.address() as { port: number };
+  return {
+    url: `http://127.0.0.1:${port}`,
+    seen,
+    close: () => {
+      server.closeAllConnections();
+      return new Promise((r) => server.close(() => r()));
+    },
+  };
+}
