@@ -1,9 +1,13 @@
+import { AggregatorRegistry } from 'prom-client';
 import { readConfig } from '../gateway/config.ts';
 import { type ToWorker, Worker } from '../gateway/worker.ts';
 
 /** The process of one gateway worker, started by `stillwatch serve`. */
 const { config } = readConfig(process.argv[2] ?? 'stillwatch.yaml');
 const worker = new Worker(config, process.env['STILLWATCH_WORKER'] ?? 'w0');
+// The parent gathers the counts of all workers.
+AggregatorRegistry.setRegistries([worker.parts.meters.registry]);
+new AggregatorRegistry();
 let draining = false;
 
 async function drain(): Promise<void> {

@@ -269,7 +269,7 @@ export class Decisions {
     for (const [i, l] of lines.entries()) {
       if (spool.putLine(l) !== 'kept') {
         this.parts.meters.spooled('refused');
-        return json(
+        json(
           res,
           503,
           {
@@ -280,6 +280,7 @@ export class Decisions {
           },
           { 'retry-after': '5' },
         );
+        return;
       }
       this.parts.meters.spooled('kept');
     }

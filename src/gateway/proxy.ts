@@ -266,7 +266,7 @@ export class Forwarder {
             for (const [k, v] of Object.entries(headers)) if (v !== undefined && !HOP_BACK.has(k)) out[k] = v;
             if (log) {
               tap = new UsageTap(String(headers['content-type'] ?? ''));
-              Object.assign(out, log.pass.headers);
+              Object.assign(out, log.pass.headers, { 'stillwatch-exchange': id });
               // With its length known, an answer ends with its last byte; that byte waits for the record.
               left = headers['content-length'] === undefined ? -1 : Number(headers['content-length']);
             }

@@ -169,9 +169,16 @@ const alive = (pid: number): boolean => {
   }
 };
 
+export interface Segment {
+  readonly path: string;
+  readonly bytes: number;
+  /** When it was last written, ms since 1970. */
+  readonly at: number;
+}
+
 /** Closed segments, oldest first, with those that a killed writer left open: cut back to their last whole line. */
-export function ready(dir: string): { path: string; bytes: number }[] {
-  const out: { path: string; bytes: number; at: number }[] = [];
+export function ready(dir: string): Segment[] {
+  const out: Segment[] = [];
   for (const name of segments(dir)) {
     let path = join(dir, name);
     try {

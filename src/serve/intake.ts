@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path';
 import { formatById, recognise } from '../formats/index.ts';
 import { inspect, sampleLines } from '../formats/input.ts';
-import { readSegment, ready, remove } from '../gateway/spool.ts';
+import { readSegment, ready, remove, type Segment } from '../gateway/spool.ts';
 import { StillwatchError } from '../model/errors.ts';
 import { type IngestOptions, ingest } from '../store/ingest.ts';
 import type { Store } from '../store/store.ts';
@@ -23,10 +23,11 @@ export interface Took {
   readonly accepted: number;
   readonly rejected: number;
   readonly torn: number;
-  /** Newest exchange time seen in the batch, ms since 1970; 0 when none said one. */
+  /** When the newest of it arrived here, ms since 1970; 0 when nothing did. */
   readonly newest: number;
 }
 
+const NONE = { accepted: 0, rejected: 0 };
 const BATCH_BYTES = 32 << 20;
 const TAIL_BYTES = 16 << 20;
 
@@ -53,6 +54,8 @@ export class Intake {
   private readonly spool: string;
   private readonly options: IngestOptions;
   private n = 0;
+  private careful = 0;
+  private readonly tries = new Map<string, number>();
 
   constructor(store: Store, state: string, spool: string, options: IngestOptions) {
     this.store = store;
@@ -62,11 +65,7 @@ export class Intake {
     mkdirSync(this.dir, { recursive: true, mode: 0o700 });
   }
 
-  private async load(
-    lines: readonly string[],
-    format: string,
-    name: string,
-  ): Promise<{ accepted: number; rejected: number; newest: number }> {
+  private async load(lines: readonly string[], format: string, name: string): Promise<{ accepted: number; rejected: number }> {
     this.n += 1;
     const path = join(this.dir, `${process.pid}-${Date.now().toString(36)}-${this.n}.jsonl`);
     writeFileSync(path, `${lines.join('\n')}\n`, { mode: 0o600 });
@@ -76,7 +75,7 @@ export class Intake {
       if (!f) throw new StillwatchError('E_FORMAT', `${name} is in no known log format`, 'its lines were left where they are');
       const s = f.id.startsWith('canonical') ? span(lines) : null;
       const c = await ingest(this.store, input, f, { ...this.options, ...(s ? { span: s } : {}) });
-      return { accepted: c.accepted, rejected: c.rejected, newest: s?.[1] ?? 0 };
+      return { accepted: c.accepted, rejected: c.rejected };
     } finally {
       rmSync(path, { force: true });
     }
@@ -85,36 +84,66 @@ export class Intake {
   /** One round over the spool. */
   async segments(): Promise<Took> {
     let took: Took = { accepted: 0, rejected: 0, torn: 0, newest: 0 };
-    const byFormat = new Map<string, { path: string; bytes: number }[]>();
+    const byFormat = new Map<string, Segment[]>();
     for (const s of ready(this.spool)) {
       const format = /~([a-z-]+)-/.exec(s.path.slice(this.spool.length))?.[1] ?? 'canonical';
       byFormat.set(format, [...(byFormat.get(format) ?? []), s]);
     }
     for (const [format, all] of byFormat) {
       for (let from = 0; from < all.length; ) {
+        const most = this.careful > 0 ? 1 : Number.POSITIVE_INFINITY;
         const lines: string[] = [];
+        const damaged = new Set<string>();
         let bytes = 0;
         let torn = 0;
         let to = from;
-        for (; to < all.length && (to === from || bytes < BATCH_BYTES); to++) {
-          const s = all[to] as { path: string; bytes: number };
+        for (; to < all.length && (to === from || (bytes < BATCH_BYTES && to - from < most)); to++) {
+          const s = all[to] as Segment;
           const r = readSegment(readFileSync(s.path));
           for (const x of r.records) lines.push(x);
           torn += r.bad;
+          if (r.bad > 0) damaged.add(s.path);
           bytes += s.bytes;
         }
-        const done = lines.length > 0 ? await this.load(lines, format, `live ${format}`) : { accepted: 0, rejected: 0, newest: 0 };
-        for (const s of all.slice(from, to)) remove(s.path);
+        const part = all.slice(from, to);
+        const done = lines.length > 0 ? await this.load(lines, format, `live ${format}`).catch((e: unknown) => this.failed(e, part)) : NONE;
+
+        // Lines whose checksum fails are no exchange any more, but stay for a person to look at.
+        for (const s of part) damaged.has(s.path) ? renameSync(s.path, `${s.path}.bad`) : remove(s.path);
+        this.careful = Math.max(0, this.careful - 1);
         from = to;
         took = {
           accepted: took.accepted + done.accepted,
           rejected: took.rejected + done.rejected,
           torn: took.torn + torn,
-          newest: Math.max(took.newest, done.newest),
+          newest: Math.max(took.newest, ...part.map((x) => x.at)),
         };
       }
     }
     return took;
+  }
+
+  /**
+   * What the engine refuses although it is there and has room: segments are tried one by one, and the one at fault is set aside as `.bad`, where it
+   * stays. Any other failure leaves everything for the next round.
+   */
+  private async failed(error: unknown, part: readonly Segment[]): Promise<never> {
+    if (!(error instanceof StillwatchError) || error.code !== 'E_ENGINE') throw error;
+    // A store that has lost its tables refuses everything: that is no fault of a segment.
+    await this.store.rows('SELECT key, time FROM exchanges LIMIT 1');
+    await this.store.rows('SELECT key FROM rejects LIMIT 1');
+    this.careful = Math.max(this.careful, 20);
+    const only = part.length === 1 ? part[0] : undefined;
+    if (!only) throw error;
+    const tries = (this.tries.get(only.path) ?? 0) + 1;
+    this.tries.set(only.path, tries);
+    if (tries < 3) throw error;
+    renameSync(only.path, `${only.path}.bad`);
+    throw new StillwatchError(
+      'E_SPOOL',
+      `${only.path}.bad: the engine refused this segment three times; it is set aside: ${error.message}`,
+      'send it to us; scan it by hand',
+    );
   }
 
   /** Whole lines that a file gained since the last round. A file that was replaced or cut short is read from its start. */
@@ -122,22 +151,28 @@ export class Intake {
     const nothing: Took = { accepted: 0, rejected: 0, torn: 0, newest: 0 };
     if (!existsSync(path)) return nothing;
     const mark = join(this.dir, `tail-${Buffer.from(path).toString('base64url').slice(-80)}.json`);
-    const held = existsSync(mark)
-      ? (JSON.parse(readFileSync(mark, 'utf8')) as { ino: number; offset: number; format: string })
-      : { ino: 0, offset: 0, format: '' };
+    const held = existsSync(mark) ? (JSON.parse(readFileSync(mark, 'utf8')) as { ino: number; offset: number }) : { ino: 0, offset: 0 };
     const s = statSync(path);
     const from = s.ino === held.ino && s.size >= held.offset ? held.offset : 0;
     if (s.size === from) return nothing;
+    const keep = (offset: number) => {
+      writeFileSync(`${mark}.new`, JSON.stringify({ ino: s.ino, offset }), { mode: 0o600 });
+      renameSync(`${mark}.new`, mark);
+    };
     const fd = openSync(path, 'r');
     const buffer = Buffer.alloc(Math.min(TAIL_BYTES, fstatSync(fd).size - from));
     const read = readSync(fd, buffer, 0, buffer.length, from);
     closeSync(fd);
     const end = buffer.subarray(0, read).lastIndexOf(10) + 1;
-    if (end === 0) return nothing;
+    if (end === 0 && buffer.length < TAIL_BYTES) return nothing;
+    // A line longer than the bound is no exchange: it is left out and counted.
+    if (end === 0) {
+      keep(from + buffer.length);
+      return { ...nothing, torn: 1 };
+    }
     const lines = buffer.toString('utf8', 0, end).split(/\r?\n/).filter(Boolean);
-    const done = lines.length > 0 ? await this.load(lines, '', path) : { accepted: 0, rejected: 0, newest: 0 };
-    writeFileSync(`${mark}.new`, JSON.stringify({ ino: s.ino, offset: from + end, format: held.format }), { mode: 0o600 });
-    renameSync(`${mark}.new`, mark);
-    return { ...nothing, ...done };
+    const done = lines.length > 0 ? await this.load(lines, '', path) : { accepted: 0, rejected: 0 };
+    keep(from + end);
+    return { ...nothing, ...done, newest: s.mtimeMs };
   }
 }

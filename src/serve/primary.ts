@@ -219,8 +219,10 @@ export class Primary {
       if (m.newest > 0) this.gauges.lag.set(Math.max(0, Date.now() - m.newest) / 1000);
       try {
         const entries = this.control.take(m.detected);
-        for (const e of entries)
-          if (e.what.type === 'case.opened') this.log.warn({ case: e.what.case.id, accounts: e.what.case.accounts.length }, 'case opened');
+        for (const { what } of entries) {
+          if (what.type === 'case.opened') this.log.warn({ case: what.case.id, accounts: what.case.accounts.length }, 'case opened');
+          if (what.type === 'service') this.log.warn(what.said);
+        }
       } catch (error) {
         this.log.error(messageOf(error));
       }

@@ -10,7 +10,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 export interface Server {
   readonly http: number;
   readonly tcp: number;
-  stop(): Promise<void>;
+  readonly dir: string;
+  /** `keep` leaves its data for one that starts on them again. */
+  stop(keep?: boolean): Promise<void>;
 }
 
 const BOOT =
@@ -31,7 +33,7 @@ function library(): string {
   return require.resolve(`@chdb/lib-${process.platform}-${process.arch}${process.platform === 'linux' ? '-gnu' : ''}/libchdb.so`);
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   return new Promise((done, fail) => {
     const s = createServer();
     s.once('error', fail);
@@ -42,9 +44,10 @@ async function freePort(): Promise<number> {
   });
 }
 
-export async function startServer(): Promise<Server> {
-  const dir = mkdtempSync(join(tmpdir(), 'stillwatch-server-'));
-  const [http, tcp] = [await freePort(), await freePort()];
+/** `at`: ports of a server that was there before. */
+export async function startServer(at?: { readonly http: number; readonly tcp: number; readonly dir: string }): Promise<Server> {
+  const dir = at?.dir ?? mkdtempSync(join(tmpdir(), 'stillwatch-server-'));
+  const [http, tcp] = at ? [at.http, at.tcp] : [await freePort(), await freePort()];
   const config = join(dir, 'config.xml');
   writeFileSync(config, '<clickhouse></clickhouse>');
   const query =
@@ -78,13 +81,14 @@ export async function startServer(): Promise<Server> {
   return {
     http,
     tcp,
-    stop: async () => {
+    dir,
+    stop: async (keep = false) => {
       const gone = new Promise((done) => child.once('exit', done));
       child.kill('SIGTERM');
       const killed = setTimeout(() => child.kill('SIGKILL'), 1500);
       await gone;
       clearTimeout(killed);
-      rmSync(dir, { recursive: true, force: true });
+      if (!keep) rmSync(dir, { recursive: true, force: true });
     },
   };
 }

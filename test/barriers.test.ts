@@ -1,0 +1,332 @@
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { blast } from '../src/barriers/blast.ts';
+import { type Detected, detect } from '../src/barriers/cases.ts';
+import { entry, GENESIS, verifyChain } from '../src/barriers/chain.ts';
+import {
+  approve,
+  automatic,
+  clearedAccounts,
+  decideAppeal,
+  extend,
+  fileAppeal,
+  lift,
+  type Proposal,
+  propose,
+} from '../src/barriers/commands.ts';
+import { Decider } from '../src/barriers/decide.ts';
+import { apply, type Event } from '../src/barriers/events.ts';
+import { MemoryBudgets, perMinute } from '../src/barriers/gcra.ts';
+import { type Actor, EMPTY_STATE, type State } from '../src/barriers/model.ts';
+import { checkPolicy, limitsFor, NO_POLICY, planned, policyDiff, training } from '../src/barriers/policy.ts';
+import { applied, deltaOf, snapshotOf } from '../src/barriers/snapshot.ts';
+import type { Dossier, Finding } from '../src/model/dossier.ts';
+import { Audit, verifyFile } from '../src/serve/audit.ts';
+import { temp } from './support/tools.ts';
+
+const ann: Actor = { name: 'ann', role: 'analyst' };
+const bert: Actor = { name: 'bert', role: 'admin' };
+const vera: Actor = { name: 'vera', role: 'viewer' };
+const NOW = 1_780_000_000_000;
+const HOUR = 3_600_000;
+const run = (s: State, events: readonly Event[]): State => events.reduce(apply, s);
+let n = 0;
+const ids = { id: (p: string) => `${p}-${++n}`, reference: () => `SW-${++n}` };
+
+const finding = (over: Partial<Finding> = {}): Finding =>
+  ({
+    id: 'c-1',
+    title: '4 accounts',
+    kind: 'extraction campaign',
+    confidence: 0.9,
+    accounts: ['a', 'b', 'c', 'd'].map((account) => ({
+      account,
+      membership: 0.99,
+      exchanges: 100,
+      share: 1,
+      share_low: 0.9,
+      share_high: 1,
+      first_seen: '',
+      last_seen: '',
+    })),
+    models: { 'm-1': 400 },
+    indicators: [{ kind: 'address', value: '192.0.2.1', accounts: 4, others: 0, bits: 9 }],
+    evidence: [],
+    ...over,
+  }) as unknown as Finding;
+
+const detected = (f: Finding[], subjects: Detected['subjects'] = {}): Detected => ({
+  dossier: { campaigns: f, undecided: [], look_alikes: [], coverage: { exchanges: 100_000 } } as unknown as Dossier,
+  subjects,
+});
+
+const POLICY = checkPolicy(
+  {
+    version: 1,
+    training_on_outputs: { 'm-*': 'forbidden' },
+    rules: [{ name: 'r', when: { confidence: 0.8 }, propose: 'suspend', automatic: 'hold', hours: 24 }],
+    automatic: { traffic_share_max: 0.01 },
+  },
+  'test',
+);
+
+const proposal = (over: Partial<Proposal> = {}): Proposal => ({
+  id: 'b',
+  appeal: 'SW-1',
+  accounts: ['a'],
+  action: 'suspend',
+  reason: 'why',
+  hours: 24,
+  ...over,
+});
+
+test('a suspension stands only after two different persons have opened its evidence and accepted it', () => {
+  let s = run(EMPTY_STATE, detect(EMPTY_STATE, detected([finding()]), POLICY, ids, NOW));
+  s = run(s, [{ at: NOW, by: 'ann', what: { type: 'mode.changed', enforcing: true, reason: 'x' } }]);
+  const b = [...s.barriers.values()].find((x) => x.action === 'suspend');
+  const id = b?.id ?? '';
+  expect(b?.state).toBe('proposed');
+  expect(() => approve(s, vera, id, NOW)).toThrow(/may not decide/);
+  expect(() => approve(s, ann, id, NOW)).toThrow(/has not opened the evidence/);
+  expect(() => approve(s, { name: 'policy', role: 'policy' }, id, NOW)).toThrow(/may not decide/);
+  for (const by of ['ann', 'bert']) s = run(s, [{ at: NOW, by, what: { type: 'case.read', id: b?.case ?? '' } }]);
+  s = run(s, approve(s, ann, id, NOW));
+  expect(s.barriers.get(id)?.state).toBe('proposed');
+  expect(() => approve(s, ann, id, NOW)).toThrow(/accepted it already/);
+  s = run(s, approve(s, bert, id, NOW));
+  expect(s.barriers.get(id)).toMatchObject({ state: 'active', dry_run: false });
+});
+
+test('until somebody switches enforcement on, what stands is a rehearsal', () => {
+  let s = run(EMPTY_STATE, propose(EMPTY_STATE, ann, proposal({ action: 'verify' }), NOW));
+  s = run(s, approve(s, ann, 'b', NOW));
+  const v = new Decider(snapshotOf(s, {} as never, 1, 0, NOW)).decide({ account: 'a', model: 'm', capabilities: [] }, NOW);
+  expect(v.action).toBe('allow');
+  expect(v.rehearsed?.action).toBe('verify');
+});
+
+test('policy alone never suspends, never holds longer than a day, and waits above its cap', () => {
+  const s = run(EMPTY_STATE, propose(EMPTY_STATE, ann, proposal(), NOW));
+  expect(() => automatic(s, 'b', NOW)).toThrow(/never automatic/);
+  expect(() => propose(EMPTY_STATE, ann, proposal({ action: 'hold', hours: 25 }), NOW)).toThrow(/at most 24/);
+  expect(() =>
+    checkPolicy({ version: 1, rules: [{ name: 'x', when: { confidence: 0.5 }, propose: 'suspend', automatic: 'suspend' }] }, 'p'),
+  ).toThrow(/never automatic/);
+  expect(() =>
+    checkPolicy({ version: 1, rules: [{ name: 'x', when: { confidence: 0.5 }, propose: 'watch', automatic: 'hold', hours: 48 }] }, 'p'),
+  ).toThrow(/24 hours/);
+  const within = run(EMPTY_STATE, detect(EMPTY_STATE, detected([finding()]), POLICY, ids, NOW));
+  expect([...within.barriers.values()].find((b) => b.action === 'hold')).toMatchObject({ state: 'active', automatic: true });
+  const many = finding({ accounts: finding().accounts.map((a) => ({ ...a, exchanges: 10_000 })) });
+  const events = detect(EMPTY_STATE, detected([many]), POLICY, ids, NOW);
+  expect([...run(EMPTY_STATE, events).barriers.values()].every((b) => b.state === 'proposed')).toBe(true);
+  expect(events.some((e) => e.what.type === 'service' && e.what.said.includes('waits for a person'))).toBe(true);
+  const verified = detect(EMPTY_STATE, detected([finding()], { a: { verification: 'business' } }), POLICY, ids, NOW);
+  expect([...run(EMPTY_STATE, verified).barriers.values()].every((b) => b.state === 'proposed')).toBe(true);
+});
+
+test('the same finding again changes nothing; what people closed stays closed; newcomers are proposed', () => {
+  let s = run(EMPTY_STATE, detect(EMPTY_STATE, detected([finding()]), POLICY, ids, NOW));
+  expect(detect(s, detected([finding()]), POLICY, ids, NOW + 1)).toEqual([]);
+  const grown = finding({ id: 'c-2', accounts: [...finding().accounts, { ...finding().accounts[0], account: 'e' } as never] });
+  const next = detect(s, detected([grown]), POLICY, ids, NOW + 2);
+  expect(next.map((e) => e.what.type)).toEqual(['case.updated', 'barrier.proposed', 'barrier.proposed', 'barrier.approved']);
+  expect(next[1]?.what).toMatchObject({ barrier: { accounts: ['e'] } });
+  const id = [...s.cases.keys()][0] ?? '';
+  s = run(s, [{ at: NOW, by: 'ann', what: { type: 'case.disposed', id, disposition: 'false positive', reason: 'r' } }]);
+  expect(detect(s, detected([grown]), POLICY, ids, NOW + 3)).toEqual([]);
+  // One person's word teaches nothing, the same person's twice neither.
+  expect(clearedAccounts(s)).toEqual([]);
+  s = run(s, [{ at: NOW, by: 'ann', what: { type: 'case.disposed', id, disposition: 'false positive', reason: 'r' } }]);
+  expect(clearedAccounts(s)).toEqual([]);
+  s = run(s, [{ at: NOW, by: 'bert', what: { type: 'case.disposed', id, disposition: 'false positive', reason: 'r' } }]);
+  expect(clearedAccounts(s)).toEqual(['a', 'b', 'c', 'd']);
+});
+
+test('unless training on outputs is forbidden for the models concerned, nothing is proposed for extraction', () => {
+  for (const said of [{}, { 'm-1': 'allowed' as const }, { 'm-*': 'forbidden' as const, 'm-1': 'unknown' as const }]) {
+    const p = checkPolicy({ ...JSON.parse(JSON.stringify(POLICY)), training_on_outputs: said }, 'p');
+    expect(planned(p, finding(), () => ({})).plans).toEqual([]);
+  }
+  expect(training(POLICY, 'm-9')).toBe('forbidden');
+  expect(training(POLICY, 'other')).toBe('unknown');
+});
+
+test('an appeal finds its barrier by reference, and upheld it lifts it', () => {
+  let s = run(EMPTY_STATE, propose(EMPTY_STATE, ann, proposal({ action: 'verify' }), NOW));
+  s = run(s, approve(s, ann, 'b', NOW, { dryRun: false }));
+  expect(() => fileAppeal(s, 'SW-none', '', 'please', NOW)).toThrow(/no barrier/);
+  expect(() => fileAppeal(s, 'SW-1', 'stranger', 'please', NOW)).toThrow(/no barrier/);
+  s = run(s, fileAppeal(s, 'SW-1', 'a', 'please', NOW));
+  expect(() => fileAppeal(s, 'SW-1', 'a', 'again', NOW)).toThrow(/open already/);
+  s = run(s, decideAppeal(s, ann, 'SW-1', true, 'they are right', NOW));
+  expect(s.barriers.get('b')).toMatchObject({ state: 'lifted', lifted: { by: 'ann' } });
+  expect(() => decideAppeal(s, ann, 'SW-1', true, 'x', NOW)).toThrow(/has been decided/);
+  expect(() => lift(s, ann, 'b', 'x', NOW)).toThrow(/is lifted/);
+  expect(() => extend(s, ann, 'b', 5, 'x', NOW)).toThrow(/is lifted/);
+  expect(() => propose(s, ann, proposal({ id: 'b2', reason: ' ' }), NOW)).toThrow(/needs a reason/);
+});
+
+test('the strongest standing barrier decides, what has run out is gone, and a verified account is asked no more', () => {
+  let s: State = { ...EMPTY_STATE, enforcing: true };
+  for (const [id, action, hours] of [
+    ['w', 'watch', 24],
+    ['v', 'verify', 24],
+    ['h', 'hold', 1],
+  ] as const) {
+    s = run(s, propose(s, ann, proposal({ id, action, hours }), NOW));
+    s = run(s, approve(s, ann, id, NOW));
+  }
+  const ask = (at: number) =>
+    new Decider(snapshotOf(s, {} as never, 1, 0, NOW)).decide({ account: 'a', model: 'm', capabilities: [] }, at).action;
+  expect(ask(NOW)).toBe('refuse');
+  expect(ask(NOW + HOUR)).toBe('verify');
+  expect(ask(NOW + 25 * HOUR)).toBe('allow');
+  s = run(s, [
+    { at: NOW, by: 'ann', what: { type: 'verification.recorded', verification: { account: 'a', level: 'id', by: 'ann', at: NOW } } },
+  ]);
+  expect(ask(NOW + HOUR)).toBe('allow');
+  expect(ask(NOW)).toBe('refuse');
+});
+
+test('a worker follows changes one by one, and notices when it missed one', () => {
+  let s: State = { ...EMPTY_STATE, enforcing: true };
+  const one = snapshotOf(s, NO_POLICY.limits, 1, 0, NOW);
+  s = run(s, propose(s, ann, proposal({ action: 'verify' }), NOW));
+  s = run(s, approve(s, ann, 'b', NOW));
+  const two = snapshotOf(s, NO_POLICY.limits, 2, 0, NOW);
+  s = run(s, lift(s, ann, 'b', 'x', NOW));
+  const three = snapshotOf(s, NO_POLICY.limits, 3, 0, NOW);
+  expect(applied(one, deltaOf(one, two))).toEqual(two);
+  expect(applied(two, deltaOf(two, three))).toEqual(three);
+  expect(applied(one, deltaOf(two, three))).toBeNull();
+});
+
+test('limits go by verification, tier and age; newcomers get what is published, never more', () => {
+  const { limits } = checkPolicy(
+    {
+      version: 1,
+      limits: {
+        default: { requests_per_minute: 100 },
+        tiers: { free: { requests_per_minute: 20 } },
+        verification: { business: { requests_per_minute: 500 } },
+        new_accounts: { younger_than_days: 7, limits: { requests_per_minute: 50 }, apply: 'matching' },
+      },
+    },
+    'p',
+  );
+  const rate = (who: Parameters<typeof limitsFor>[1], matches = false) => limitsFor(limits, who, matches, NOW).limits.requests_per_minute;
+  expect(rate({})).toBe(100);
+  expect(rate({ tier: 'free' })).toBe(20);
+  expect(rate({ tier: 'free', verification: 'business' })).toBe(500);
+  expect(rate({ created: NOW - HOUR })).toBe(100);
+  expect(rate({ created: NOW - HOUR }, true)).toBe(50);
+  expect(rate({ created: NOW - HOUR, tier: 'free' }, true)).toBe(20);
+  expect(rate({ created: NOW - 30 * 24 * HOUR }, true)).toBe(100);
+});
+
+test('budgets: a burst, then the rate; all asks or none; what is settled comes back', () => {
+  const b = new MemoryBudgets();
+  const ask = (key: string, units: number) => ({ key, rate: perMinute(60), units });
+  for (let i = 0; i < 60; i++) expect(b.take([ask('r', 1)], NOW)[0]?.ok).toBe(true);
+  expect(b.take([ask('r', 1)], NOW)[0]).toMatchObject({ ok: false, retryMs: 1000, remaining: 0 });
+  expect(b.take([ask('r', 1)], NOW + 1000)[0]?.ok).toBe(true);
+  // The second cannot pass, so the first is not spent.
+  expect(b.take([ask('fresh', 10), ask('r', 1)], NOW + 1000).map((x) => x.ok)).toEqual([true, false]);
+  expect(b.take([ask('fresh', 60)], NOW + 1000)[0]?.ok).toBe(true);
+  expect(b.take([ask('huge', 61)], NOW)[0]).toMatchObject({ ok: false, retryMs: Number.POSITIVE_INFINITY });
+  b.settle([ask('fresh', 30)], NOW + 1000);
+  expect(b.take([ask('fresh', 30)], NOW + 1000)[0]?.ok).toBe(true);
+  expect(b.take([ask('fresh', 1)], NOW + 1000)[0]?.ok).toBe(false);
+});
+
+test('any change of the audit log is found: a letter, a line left out, put in, swapped, or cut off', () => {
+  const lines: string[] = [];
+  let prev = GENESIS;
+  for (let i = 0; i < 12; i++) {
+    const e = entry({ at: NOW + i, by: 'ann', what: { type: 'service', said: `x${i}` } }, i, prev);
+    prev = e.hash;
+    lines.push(JSON.stringify(e));
+  }
+  expect(verifyChain(lines, prev).fault).toBeNull();
+  for (let i = 0; i < lines.length; i++) {
+    const at = (f: (l: string[]) => void): string[] => {
+      const copy = [...lines];
+      f(copy);
+      return copy;
+    };
+    expect(
+      verifyChain(
+        at((l) => l.splice(i, 1, (l[i] ?? '').replace('ann', 'bob'))),
+        prev,
+      ).fault,
+      `changed ${i}`,
+    ).not.toBeNull();
+    expect(
+      verifyChain(
+        at((l) => l.splice(i, 1)),
+        prev,
+      ).fault,
+      `left out ${i}`,
+    ).not.toBeNull();
+    expect(
+      verifyChain(
+        at((l) => l.splice(i, 0, l[i] ?? '')),
+        prev,
+      ).fault,
+      `put in ${i}`,
+    ).not.toBeNull();
+    if (i > 0)
+      expect(
+        verifyChain(
+          at((l) => l.splice(i - 1, 2, l[i] ?? '', l[i - 1] ?? '')),
+          prev,
+        ).fault,
+        `swapped ${i}`,
+      ).not.toBeNull();
+    expect(verifyChain(lines.slice(0, i), prev).fault, `cut at ${i}`).not.toBeNull();
+  }
+});
+
+test('a log with an unfinished last line starts again; a changed one does not', () => {
+  const path = join(temp(), 'audit.jsonl');
+  let a = new Audit(path);
+  a.append([{ at: NOW, by: 'x', what: { type: 'service', said: '1' } }]);
+  a.close();
+  appendFileSync(path, '{"seq":1,"at":');
+  expect(verifyFile(path).said).toContain('unfinished line');
+  a = new Audit(path);
+  a.append([{ at: NOW, by: 'x', what: { type: 'service', said: '2' } }]);
+  a.close();
+  expect(verifyFile(path)).toMatchObject({ ok: true });
+  expect(readFileSync(path, 'utf8').split('\n')).toHaveLength(3);
+  writeFileSync(path, readFileSync(path, 'utf8').replace('"said":"1"', '"said":"one"'));
+  expect(() => new Audit(path)).toThrow(/does not match its hash/);
+});
+
+test('the blast radius tells whose exchanges a barrier would touch', () => {
+  const f = finding({ accounts: finding().accounts.map((a, i) => ({ ...a, share: i === 0 ? 0.25 : 1, membership: i === 3 ? 0.2 : 1 })) });
+  const b = blast(f, ['a', 'b', 'c', 'd', 'stranger'], (a) => (a === 'a' ? { tier: 'scale', verification: 'business' } : { tier: 'free' }));
+  expect(b).toMatchObject({
+    accounts: 5,
+    exchanges: 400,
+    campaign_exchanges: 325,
+    innocent_exchanges: 75,
+    doubtful_accounts: 2,
+    verified: ['a'],
+  });
+  expect(b.by_class['scale, verification business']).toEqual({ accounts: 1, exchanges: 100, innocent_exchanges: 75 });
+});
+
+test('a policy says what is wrong and where, and two are compared line by line', () => {
+  expect(() => checkPolicy({ version: 2 }, 'p.yaml')).toThrow(/p\.yaml: version/);
+  expect(() => checkPolicy({ version: 1, ruels: [] }, 'p.yaml')).toThrow(/ruels/);
+  expect(() => checkPolicy({ version: 1, rules: [{ name: 'x', when: { confidence: 2 }, propose: 'watch' }] }, 'p')).toThrow(
+    /rules\.0\.when\.confidence/,
+  );
+  expect(() => checkPolicy({ version: 1, rules: [{ name: 'x', when: { confidence: 0.5 }, propose: 'slow' }] }, 'p')).toThrow(
+    /needs a budget/,
+  );
+  expect(policyDiff({ a: { b: 1 } }, { a: { b: 2 }, c: 3 })).toEqual(['a.b: 1 -> 2', 'c: (absent) -> 3']);
+});
