@@ -38,8 +38,8 @@ const PARAMS = [
 /** Content as the exchange record holds it: a string, or the provider's blocks as JSON text. */
 const content = (c: unknown): string => (typeof c === 'string' ? c : c === undefined || c === null ? '' : JSON.stringify(c));
 
-const isVision = (m: unknown): boolean =>
-  /"type":"(image|image_url|input_image|document|input_file)"/.test(JSON.stringify(object(m)['content'] ?? ''));
+const SEEN = new Set(['image', 'image_url', 'input_image', 'document', 'input_file']);
+const isVision = (m: unknown): boolean => list(object(m)['content']).some((b) => SEEN.has(text(object(b)['type'])));
 
 /** What a request body asks for. Nothing of it is trusted for who somebody is. */
 export function asked(d: Dialect, body: Json): Asked {
