@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash as digest } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createClient } from '@clickhouse/client';
 import { parse } from 'csv-parse/sync';
@@ -17,7 +17,7 @@ export interface Holder {
   readonly created?: number;
 }
 
-export const keyHash = (key: string): string => createHash('sha256').update(key).digest('hex');
+export const keyHash = (key: string): string => digest('sha256', key, 'hex');
 
 const FIELDS = ['account', 'organization', 'tier', 'verification', 'country'] as const;
 

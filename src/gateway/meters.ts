@@ -50,13 +50,27 @@ export class Meters {
     registers: [this.registry],
   });
 
+  // Looking a label up costs more than counting it.
+  private readonly outcomes = new Map<string, Counter.Internal>();
+  private readonly states = new Map<string, Counter.Internal>();
+
   decided(outcome: Outcome, rehearsed: string | undefined, ms: number): void {
-    this.decisions.inc({ outcome });
+    let child = this.outcomes.get(outcome);
+    if (!child) {
+      child = this.decisions.labels({ outcome });
+      this.outcomes.set(outcome, child);
+    }
+    child.inc();
     if (rehearsed) this.rehearsals.inc({ action: rehearsed });
     this.deciding.observe(ms / 1000);
   }
 
   spooled(state: 'kept' | 'shed' | 'refused' | 'failed'): void {
-    this.records.inc({ state });
+    let child = this.states.get(state);
+    if (!child) {
+      child = this.records.labels({ state });
+      this.states.set(state, child);
+    }
+    child.inc();
   }
 }

@@ -213,7 +213,8 @@ export class Forwarder {
       let controller: Dispatcher.DispatchController | null = null;
       let tap: UsageTap | null = null;
       let status = 0;
-      let kept = false;
+      let kept: 'no' | 'soon' | 'yes' | 'failed' = 'no';
+      const waiting: (() => void)[] = [];
       let left = -1;
       let over = false;
       const done = () => {
@@ -223,22 +224,46 @@ export class Forwarder {
         }
       };
       /** Before the answer's end goes out it is on disk; when that fails and traffic must not go unseen, the answer does not end. */
-      const keep = (): boolean => {
-        if (kept || !log) return true;
-        kept = true;
+      const keep = (then: () => void): void => {
+        if (kept === 'failed') return;
+        if (!log || kept === 'yes') {
+          then();
+          return;
+        }
+        waiting.push(then);
+        if (kept === 'soon') return;
+        kept = 'soon';
         const usage = tap ? tap.end() : { input: 0, output: 0, reasoning: 0, stop: '' };
         void guard.settle(log.pass, status >= 500 ? null : usage.input + usage.output || log.pass.reserved, now());
-        if (log.mode === 'exclude') return true;
-        const put = spool.put(recordOf(log.seen, usage, status, now() - began, log.mode === 'metadata-only'));
-        meters.spooled(put === 'kept' ? 'kept' : config.spool.when_full === 'shed' ? 'shed' : 'failed');
-        return put === 'kept' || config.spool.when_full === 'shed';
+        const told = (state: 'kept' | 'shed' | 'failed' | 'left out') => {
+          if (state !== 'left out') meters.spooled(state);
+          kept = state === 'failed' ? 'failed' : 'yes';
+          if (state !== 'failed') for (const f of waiting) f();
+          else {
+            res.destroy();
+            done();
+          }
+        };
+        if (log.mode === 'exclude') told('left out');
+        else
+          spool.soon(recordOf(log.seen, usage, status, now() - began, log.mode === 'metadata-only'), (put) =>
+            told(put === 'kept' ? 'kept' : config.spool.when_full === 'shed' ? 'shed' : 'failed'),
+          );
+      };
+      let refunded = false;
+      const refund = () => {
+        if (log && !refunded) void guard.settle(log.pass, null, now());
+        refunded = true;
+      };
+      const pass = (chunk: Buffer) => {
+        if (!res.write(chunk)) controller?.pause();
       };
       res.on('close', () => {
         if (!res.writableFinished) {
           controller?.abort(new Error('the client went away'));
           // What was sent of the answer has been taken: it is recorded all the same.
-          if (status > 0) keep();
-          else if (log) void guard.settle(log.pass, null, now());
+          if (status > 0) keep(() => undefined);
+          else refund();
           done();
         }
       });
@@ -271,31 +296,28 @@ export class Forwarder {
               left = headers['content-length'] === undefined ? -1 : Number(headers['content-length']);
             }
             res.writeHead(code, out);
-            if (left === 0 && !keep()) res.destroy();
           },
-          onResponseData: (c, chunk) => {
+          onResponseData: (_c, chunk) => {
             const last = tap?.take(chunk) === true;
             if (left > 0) left -= chunk.length;
-            if ((last || left === 0) && !keep()) {
-              res.destroy();
-              return;
-            }
-            if (!res.write(chunk)) c.pause();
+            if (last || left === 0 || kept !== 'no') keep(() => pass(chunk));
+            else pass(chunk);
           },
           onResponseEnd: () => {
-            if (!keep()) res.destroy();
-            else res.end();
-            meters.latency.observe((now() - began) / 1000);
-            done();
+            keep(() => {
+              res.end();
+              meters.latency.observe((now() - began) / 1000);
+              done();
+            });
           },
           onResponseError: (_c, error) => {
             if (res.destroyed && over) return;
             meters.upstreamErrors.inc();
             if (status > 0) {
-              keep();
+              keep(() => undefined);
               res.destroy();
             } else {
-              if (log) void guard.settle(log.pass, null, now());
+              refund();
               const slow = /Timeout/.test(error.name);
               refuse(
                 res,

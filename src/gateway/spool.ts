@@ -55,6 +55,7 @@ export class Spool {
   private bytes = 0;
   private opened = 0;
   private n = 0;
+  private queue: { readonly text: string; readonly told: (p: Put) => void }[] = [];
   private waiting = 0;
   private measured = 0;
   private readonly o: SpoolOptions;
@@ -77,12 +78,26 @@ export class Spool {
     return this.depth < this.o.bytesMax;
   }
 
-  put(record: object): Put {
-    return this.putLine(JSON.stringify(record));
+  /** Kept with all others of this turn of the event loop, in one write; then told. */
+  soon(record: object, told: (p: Put) => void): void {
+    this.queue.push({ text: JSON.stringify(record), told });
+    if (this.queue.length === 1) setImmediate(() => this.flush());
+  }
+
+  private flush(): void {
+    const list = this.queue;
+    this.queue = [];
+    if (list.length === 0) return;
+    const got = this.write(list.map((x) => line(x.text)).join(''));
+    for (const x of list) x.told(got);
   }
 
   /** A line as it came, without its line end. */
   putLine(text: string): Put {
+    return this.write(line(text));
+  }
+
+  private write(lines: string): Put {
     if (!this.room) {
       this.measure(Date.now());
       if (!this.room) return 'full';
@@ -95,7 +110,7 @@ export class Spool {
         this.opened = Date.now();
         this.bytes = 0;
       }
-      const data = Buffer.from(line(text));
+      const data = Buffer.from(lines);
       const written = writeSync(this.fd, data);
       if (written < data.length) throw new Error('short write');
       this.bytes += data.length;
@@ -140,6 +155,7 @@ export class Spool {
 
   close(): void {
     clearInterval(this.timer);
+    this.flush();
     this.rotate();
   }
 }

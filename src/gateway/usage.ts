@@ -10,15 +10,10 @@ type Json = Record<string, unknown>;
 const object = (x: unknown): Json => (typeof x === 'object' && x !== null ? (x as Json) : {});
 const count = (x: unknown): number => (typeof x === 'number' && Number.isFinite(x) ? Math.max(0, Math.trunc(x)) : 0);
 
+/** What a line must hold to matter; most lines of a stream say `"finish_reason":null` and are let by unread. */
 const MARKS = [
-  '"usage"',
-  '"stop_reason"',
-  '"finish_reason"',
-  '[DONE]',
-  'message_stop',
-  'response.completed',
-  'response.incomplete',
-  'response.failed',
+  ...['"usage":{', '"usage": {', '"stop_reason":"', '"stop_reason": "', '"finish_reason":"', '"finish_reason": "'],
+  ...['[DONE]', 'message_stop', 'response.completed', 'response.incomplete', 'response.failed'],
 ].map((m) => Buffer.from(m));
 
 function read(into: Usage, j: Json): void {
@@ -87,7 +82,6 @@ export class UsageTap {
         last = true;
         continue;
       }
-      if (!MARKS.some((m) => data.includes(m.toString()))) continue;
       try {
         const j = object(JSON.parse(data));
         read(this.usage, j);
