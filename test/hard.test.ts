@@ -92,6 +92,34 @@ describe('framing', () => {
   });
 });
 
+describe('framing of mixed accounts', () => {
+  it("resellers that carry a campaign are named with its share; honest accounts with its sentence in a part of their own work are not", async () => {
+    let framed: string[] = [];
+    const r = await judged({ seed: 76, accounts: 420, kind: 'reseller15', size: 30 }, (w) => {
+      const line = sentenceOf(w);
+      expect(line.length).toBeGreaterThan(20);
+      framed = [...w.truth.values()]
+        .filter((t) => ['builder', 'developer', 'casual', 'company'].includes(t.class))
+        .slice(0, 20)
+        .map((t) => t.account);
+      const set = new Set(framed);
+      let i = 0;
+      for (const e of w.exchanges) {
+        const m = e.messages.at(-1);
+        if (set.has(e.account) && m && i++ % 7 === 0) m.content = `${line}\n${m.content}`;
+      }
+    });
+    expect(framed.length).toBe(20);
+    expect(r.found / r.planted).toBeGreaterThanOrEqual(0.7);
+    expect(framed.filter((a) => r.named.has(a))).toEqual([]);
+    expect(r.honest).toEqual([]);
+    for (const m of r.d.campaigns.flatMap((c) => c.accounts)) {
+      expect(m.share).toBeGreaterThan(0.05);
+      expect(m.share).toBeLessThan(0.2);
+    }
+  });
+});
+
 describe('where it hurts', () => {
   it('a campaign that is 45 % of all accounts is found, and nobody else', async () => {
     const r = await judged({ seed: 72, accounts: 150, kind: 'sharded', size: 120 });

@@ -77,14 +77,19 @@ function ties(t: Table, accounts: readonly number[]): Facts['ties'] {
     const family = FAMILY[kind];
     return family === 'identity' || count >= SHARE_MIN[family] * (t.rows[a]?.n ?? 1);
   };
+  const any = new Map<number, number>();
   for (const a of accounts)
-    for (const { v, count } of t.valuesOf[a] ?? []) if (strong(a, v, count)) inside.set(v, (inside.get(v) ?? 0) + 1);
+    for (const { v, count } of t.valuesOf[a] ?? []) {
+      any.set(v, (any.get(v) ?? 0) + 1);
+      if (strong(a, v, count)) inside.set(v, (inside.get(v) ?? 0) + 1);
+    }
   const out = { identity: new Set<number>(), network: new Set<number>(), client: new Set<number>(), scaffold: new Set<number>() };
   const members = { identity: new Set<number>(), network: new Set<number>(), client: new Set<number>(), scaffold: new Set<number>() };
   for (const [v, k] of inside) {
     const value = t.values[v];
     // Mostly theirs: a carrier's gateway or a famous prompt has more users outside than inside and ties nobody.
-    if (value && k >= 3 && value.accounts.length - k <= 0.5 * k) out[FAMILY[value.kind]].add(v);
+    // Members that carry it less are no outsiders.
+    if (value && k >= 3 && value.accounts.length - (any.get(v) ?? 0) <= 0.5 * k) out[FAMILY[value.kind]].add(v);
   }
   for (const a of accounts)
     for (const { v, count } of t.valuesOf[a] ?? [])

@@ -5,7 +5,7 @@ import { type Candidate, COHORT, candidates, type Kin, kin } from './candidates.
 import { type Discoveries, discoveries } from './discoveries.ts';
 import { DAY, type Facts, factsOf, sampled, succession, type View } from './facts.ts';
 import { type Learned, type Ledger, learn, ledger, PRIOR } from './ledger.ts';
-import { type Judged, judgeMembers, Pool, shares } from './membership.ts';
+import { carrierShares, honestCarriers, type Judged, judgeCarriers, judgeMembers, Pool, shares } from './membership.ts';
 import { type NullCohort, nullCohorts, references } from './nulls.ts';
 import { explained, type Honest, mechanism, type Rival, rivals } from './rivals.ts';
 import { median, quantile } from './stats.ts';
@@ -376,7 +376,7 @@ function share(
   const tied = new Set<number>();
   const values = new Set([...facts.ties.identity.values, ...facts.ties.network.values]);
   for (const a of near) if ((t.valuesOf[a] ?? []).some((x) => values.has(x.v))) tied.add(a);
-  return judgeMembers(
+  const judged = judgeMembers(
     shares(
       t,
       pool,
@@ -387,6 +387,14 @@ function share(
     (a) => inside.has(a) && tied.has(a),
     carries,
   );
+  if (!scope) return judged;
+  // Accounts that carry the sentence in part of their traffic are judged on that part.
+  const part = (a: number): number => (scope.rows.get(a)?.n ?? 0) / (t.rows[a]?.n ?? 1);
+  const every = Math.max(2, Math.round(1 / Math.max(0.02, median(accounts.map(part).filter((x) => x > 0)))));
+  const carriers = new Map(
+    judgeCarriers(carrierShares(t, pool, k.mu, part), honestCarriers(t, pool, k.mu, sample, every), part).map((j) => [j.account, j]),
+  );
+  return judged.map((j) => carriers.get(j.account) ?? j);
 }
 
 function decide(

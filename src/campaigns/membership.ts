@@ -115,6 +115,11 @@ export class Pool {
     for (let d = 0; d < DIMENSIONS; d++) this.sums[d] = (this.sums[d] as number) + w * (o.counts[d] as number);
   }
 
+  /** Items and buckets of each account in it. */
+  tallies(): (readonly [number, Tally])[] {
+    return [...this.own];
+  }
+
   without(account: number): Float64Array {
     const o = this.own.get(account);
     if (o) this.add(o, -1);
@@ -131,6 +136,69 @@ export function shares(t: Table, pool: Pool, mu: Float64Array, accounts: readonl
     const items = t.profiles.items[account] as number;
     const s = shareOf(t.profiles.counts, account * DIMENSIONS, pool.without(account), mu);
     return { account, items, share: s.share, low: s.low, high: s.high, gain: s.gain / Math.max(1, items) };
+  });
+}
+
+/** Items of its own at which an account's own content and the population's weigh alike in what it would have sent anyway. */
+const OWN_HALF = 30;
+
+function blend(counts: ArrayLike<number>, at: number, less: ArrayLike<number> | null, mu: Float64Array): Float64Array {
+  const out = new Float64Array(DIMENSIONS);
+  let n = 0;
+  for (let d = 0; d < DIMENSIONS; d++) {
+    out[d] = Math.max(0, (counts[at + d] as number) - ((less?.[d] as number | undefined) ?? 0));
+    n += out[d] as number;
+  }
+  n /= BUCKETINGS;
+  for (let d = 0; d < DIMENSIONS; d++) out[d] = ((out[d] as number) + OWN_HALF * (mu[d] as number)) / (n + OWN_HALF);
+  return out;
+}
+
+/**
+ * Shares of accounts that carry a cohort's sentence in part of their traffic: of the exchanges that carry it, how many hold content of the pool rather than what
+ * the account sends anyway (its other exchanges, smoothed by the population)? A reseller's other customers are no evidence against the campaign, and a
+ * sentence pasted into an honest account's own work is none for it. `share` is of the whole account.
+ * @param part of each account's exchanges that carries the sentence
+ */
+export function carrierShares(t: Table, pool: Pool, mu: Float64Array, part: (account: number) => number): Share[] {
+  return pool.tallies().map(([account, own]) => {
+    const s = shareOf(own.counts, 0, pool.without(account), blend(t.profiles.counts, account * DIMENSIONS, own.counts, mu));
+    const p = part(account);
+    return { account, items: own.n, share: s.share * p, low: s.low * p, high: s.high * p, gain: s.gain / Math.max(1, own.n) };
+  });
+}
+
+/** What honest accounts gain from the pool in the same way, had a part of their own items carried the sentence. */
+export function honestCarriers(t: Table, pool: Pool, mu: Float64Array, accounts: readonly number[], every: number): number[] {
+  const q = pool.without(-1);
+  const out: number[] = [];
+  for (const account of accounts) {
+    const counts = new Float64Array(DIMENSIONS);
+    let n = 0;
+    let i = 0;
+    for (const c of t.profiles.cellsOf(account))
+      for (let from = 0; from < c.buckets.length; from += BUCKETINGS, i++) {
+        if (i % every !== 0) continue;
+        n += 1;
+        for (let b = 0; b < BUCKETINGS; b++) {
+          const d = b * BUCKETS + (c.buckets[from + b] as number);
+          counts[d] = (counts[d] as number) + 1;
+        }
+      }
+    if (n >= 4) out.push(shareOf(counts, 0, q, blend(t.profiles.counts, account * DIMENSIONS, counts, mu)).gain / n);
+  }
+  return out;
+}
+
+/** Membership of carriers: as `judgeMembers`, on the exchanges that carry the sentence. */
+export function judgeCarriers(all: readonly Share[], honest: readonly number[], part: (account: number) => number): Judged[] {
+  const limit = honest.length >= 20 ? Math.max(0.02, quantile(honest, 0.999)) : 0.25;
+  return all.map((s) => {
+    const p = Math.max(1e-9, part(s.account));
+    let bits = clamp((s.gain - limit) * s.items * LOG2E, -8, 6);
+    // The sentence is a private tie only where the content, in which it takes no part, comes from the pool.
+    if (s.items >= 4 && s.gain * s.items * LOG2E >= 1 && s.share >= 0.3 * p) bits = Math.max(bits, 0) + 5;
+    return { account: s.account, membership: probability(bits), share: s.share, low: s.low, high: s.high };
   });
 }
 
