@@ -93,7 +93,7 @@ describe('framing', () => {
 });
 
 describe('framing of mixed accounts', () => {
-  it("resellers that carry a campaign are named with its share; honest accounts with its sentence in a part of their own work are not", async () => {
+  it('resellers that carry a campaign are named with its share; honest accounts with its sentence in a part of their own work are not', async () => {
     let framed: string[] = [];
     const r = await judged({ seed: 76, accounts: 420, kind: 'reseller15', size: 30 }, (w) => {
       const line = sentenceOf(w);

@@ -1,12 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Event } from './events.ts';
+import type { Entry, Event } from './events.ts';
 
-/** One line of the audit log. Each holds the hash of the one before, so that no line can be changed, left out or put in unseen. */
-export interface Entry extends Event {
-  readonly seq: number;
-  readonly prev: string;
-  readonly hash: string;
-}
+export type { Entry };
 
 export const GENESIS = '0'.repeat(64);
 

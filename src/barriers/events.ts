@@ -34,6 +34,13 @@ export interface Event {
   readonly what: Happening;
 }
 
+/** One line of the audit log. Each holds the hash of the one before, so that no line can be changed, left out or put in unseen. */
+export interface Entry extends Event {
+  readonly seq: number;
+  readonly prev: string;
+  readonly hash: string;
+}
+
 const put = <T>(map: ReadonlyMap<string, T>, id: string, value: T): ReadonlyMap<string, T> => new Map(map).set(id, value);
 const edit = <T>(map: ReadonlyMap<string, T>, id: string, f: (old: T) => T): ReadonlyMap<string, T> => {
   const old = map.get(id);

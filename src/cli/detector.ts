@@ -1,30 +1,13 @@
-import { resolveInputs } from '../formats/input.ts';
 import { readConfig } from '../gateway/config.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
-import { scan } from '../scan.ts';
 import { Detector, type FromDetector, type Question } from '../serve/detector.ts';
-import { accountFile, explain, rejects } from './look.ts';
-import { terminal } from './terminal.ts';
+import { answers } from './answers.ts';
 import { VERSION } from './version.ts';
 
 /** The process that owns the store, started by `stillwatch serve`. */
 const { config } = readConfig(process.argv[2] ?? 'stillwatch.yaml');
 const tell = (m: FromDetector): void => void (process.connected && process.send?.(m));
-const t = { ...terminal(true), width: 110 };
-const detector = new Detector(
-  config,
-  {
-    explain: (what, store) => explain(what, async () => store, t),
-    account: accountFile,
-    rejects,
-    scan: async (store, paths, format, base) => {
-      const { inputs, unreadable } = await resolveInputs(paths, base.spool, process.stdin);
-      return scan(store, { ...base, inputs, unreadable, ...(format ? { inputFormat: format } : {}) });
-    },
-  },
-  VERSION,
-  tell,
-);
+const detector = new Detector(config, answers(), VERSION, tell);
 
 async function stop(): Promise<void> {
   await detector.close();

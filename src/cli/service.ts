@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { readPolicy } from '../gateway/config.ts';
 import { StillwatchError } from '../model/errors.ts';
 import { openStore } from '../store/open.ts';
+import { type ConsoleFlags, consoleCommand } from './console.ts';
 import { EXIT, number } from './scan.ts';
 import { auditVerify, policyCommand, serve } from './serve.ts';
 import { simulate } from './simulate.ts';
@@ -22,6 +23,12 @@ export function serviceCommands(p: Command, t: Terminal, set: (code: number) => 
       }
       set(await serve(flags.config));
     });
+  p.command('console')
+    .description('the pages for analysts over any store')
+    .option('--store <path|url>', 'the store', './.stillwatch')
+    .option('--listen <host:port>', 'where', '127.0.0.1:8090')
+    .option('--policy <file>', 'proposals by this policy')
+    .action(async (flags: ConsoleFlags) => set(await consoleCommand(flags, t)));
   const policy = p.command('policy').description('check, compare or simulate a policy file');
   policy
     .command('check')

@@ -158,7 +158,13 @@ const local = (host: string): boolean => host === 'localhost' || host === '::1' 
  * @throws StillwatchError E_CONFIG or E_POLICY with every fault and its place
  */
 export function readConfig(path: string): { config: ServeConfig; policy: Policy } {
-  const r = v.safeParse(schema, yaml(path, 'the configuration') ?? {});
+  const c = parseConfig(yaml(path, 'the configuration') ?? {}, path);
+  return placed(c, path);
+}
+
+/** Checks a configuration as a document. @throws StillwatchError E_CONFIG */
+export function parseConfig(document: unknown, path: string): ServeConfig {
+  const r = v.safeParse(schema, document);
   if (!r.success)
     throw new StillwatchError(
       'E_CONFIG',
@@ -168,8 +174,11 @@ export function readConfig(path: string): { config: ServeConfig; policy: Policy 
         .join('; ')}`,
       'see docs/serve.md for the fields',
     );
+  return r.output;
+}
+
+function placed(c: ServeConfig, path: string): { config: ServeConfig; policy: Policy } {
   const at = (p: string) => resolve(dirname(path), p);
-  const c = r.output;
   const config: ServeConfig = {
     ...c,
     store: /^https?:/.test(c.store) ? c.store : at(c.store),

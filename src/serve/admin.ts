@@ -6,6 +6,7 @@ import type { Actor, Role } from '../barriers/model.ts';
 import { readBody, TooLarge } from '../gateway/body.ts';
 import { hostPort, type ServeConfig } from '../gateway/config.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
+import { Pages } from './pages.ts';
 
 export interface Call {
   readonly who: Actor;
@@ -74,6 +75,7 @@ export class Admin {
   private readonly routes: readonly Route[];
   private readonly tokens: readonly Token[];
   private readonly listenAt: string;
+  private readonly pages = new Pages();
 
   constructor(c: ServeConfig['admin'], extra: readonly { name: string; role: Role; token: string }[], routes: readonly Route[]) {
     this.routes = routes;
@@ -130,6 +132,7 @@ export class Admin {
     };
     const fail = (status: number, code: string, message: string, hint: string) => send(status, { error: { code, message, hint } });
     const url = new URL(req.url ?? '/', 'http://admin');
+    if (this.pages.serve(req, res, url.pathname)) return;
     const hits = this.routes.map((r) => ({ r, params: match(url.pathname, r.path) })).filter((x) => x.params !== null);
     if (hits.length === 0) return fail(404, 'E_ROUTE', `there is no ${url.pathname.slice(0, 200)} here`, 'see docs/serve.md');
     const hit = hits.find((x) => x.r.method === req.method);

@@ -1,0 +1,66 @@
+/** The admin API, as the console uses it. The token lives in this tab only and travels in a header: no page elsewhere can act for anybody. */
+export interface Problem {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
+export class ApiError extends Error {
+  readonly problem: Problem;
+  readonly status: number;
+  constructor(status: number, problem: Problem) {
+    super(problem.message);
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+const KEY = 'stillwatch.token';
+
+/** A token in the address comes from the command that started the console; it is taken out of the address at once. */
+export function takeToken(): void {
+  const m = /^#token=([\w-]+)$/.exec(location.hash);
+  if (!m) return;
+  sessionStorage.setItem(KEY, m[1] as string);
+  history.replaceState(null, '', location.pathname + location.search);
+}
+export const hasToken = (): boolean => sessionStorage.getItem(KEY) !== null;
+export const setToken = (t: string): void => sessionStorage.setItem(KEY, t);
+export const dropToken = (): void => sessionStorage.removeItem(KEY);
+
+async function call(method: string, path: string, body?: unknown): Promise<Response> {
+  const r = await fetch(path, {
+    method,
+    headers: {
+      authorization: `Bearer ${sessionStorage.getItem(KEY) ?? ''}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  if (r.ok) return r;
+  const p = (await r.json().catch(() => null)) as { error?: Problem } | null;
+  throw new ApiError(r.status, p?.error ?? { code: 'E_NETWORK', message: `the server answered ${r.status}`, hint: 'try again' });
+}
+
+export const get = async <T>(path: string): Promise<T> => (await call('GET', path)).json() as Promise<T>;
+export const text = async (path: string): Promise<string> => (await call('GET', path)).text();
+export const post = async <T>(path: string, body: unknown): Promise<T> => (await call('POST', path, body)).json() as Promise<T>;
+
+/** Hands a file to the person. Values of CSV are quoted, and none can start a formula. */
+export function download(name: string, type: string, content: string): void {
+  const a = document.createElement('a');
+  a.href = URL.createObjectURL(new Blob([content], { type }));
+  a.download = name;
+  a.click();
+  URL.revokeObjectURL(a.href);
+}
+
+export function toCsv(rows: readonly Readonly<Record<string, unknown>>[]): string {
+  const names = [...new Set(rows.flatMap((r) => Object.keys(r)))];
+  const field = (v: unknown): string => {
+    const s = v === undefined || v === null ? '' : typeof v === 'object' ? JSON.stringify(v) : String(v);
+    const safe = typeof v !== 'number' && /^[\s]*[=+\-@|%]/.test(s) ? `'${s}` : s;
+    return `"${safe.replaceAll('"', '""')}"`;
+  };
+  return `${names.map(field).join(',')}\r\n${rows.map((r) => names.map((n) => field(r[n])).join(',')).join('\r\n')}\r\n`;
+}

@@ -1,0 +1,107 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { ApiError, download, toCsv } from './api.ts';
+
+export const count = (n: number): string => n.toLocaleString('en-GB');
+export const percent = (x: number): string => `${(100 * x).toFixed(x < 0.1 ? 1 : 0)} %`;
+export const day = (ms: number | string): string => new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
+
+/** Text of logs, made harmless: what is invisible or turns the direction of writing is shown as its code. */
+export const plain = (s: string): string =>
+  s.replace(
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+
+/** Where the console is, all of it in the address. */
+export const params = (): URLSearchParams => new URLSearchParams(location.search);
+export function go(change: Readonly<Record<string, string | null>>, fresh = false): void {
+  const p = fresh ? new URLSearchParams() : params();
+  for (const [k, v] of Object.entries(change)) v === null || v === '' ? p.delete(k) : p.set(k, v);
+  history.pushState(null, '', `?${p}`);
+  dispatchEvent(new PopStateEvent('popstate'));
+}
+export function useAddress(): URLSearchParams {
+  const [p, set] = useState(params());
+  useEffect(() => {
+    const on = () => set(params());
+    addEventListener('popstate', on);
+    return () => removeEventListener('popstate', on);
+  }, []);
+  return p;
+}
+
+export function Link({ to, children, label }: { to: Record<string, string>; children: ComponentChildren; label?: string }) {
+  return (
+    <a
+      href={`?${new URLSearchParams(to)}`}
+      aria-label={label}
+      onClick={(e) => {
+        if (e.metaKey || e.ctrlKey) return;
+        e.preventDefault();
+        go(to, true);
+      }}
+    >
+      {children}
+    </a>
+  );
+}
+
+/** Something asked of the server: what came, or what went wrong. */
+export function useAsked<T>(ask: () => Promise<T>, on: readonly unknown[]): { value: T | null; error: string; again: () => void } {
+  const [value, set] = useState<T | null>(null);
+  const [error, fail] = useState('');
+  const [n, next] = useState(0);
+  useEffect(() => {
+    let live = true;
+    ask().then(
+      (v) => {
+        if (!live) return;
+        set(() => v);
+        fail('');
+      },
+      (e: unknown) => live && fail(said(e)),
+    );
+    return () => {
+      live = false;
+    };
+  }, [...on, n]);
+  return { value, error, again: () => next(n + 1) };
+}
+
+export const said = (e: unknown): string =>
+  e instanceof ApiError ? `${e.problem.message}. ${e.problem.hint}` : e instanceof Error ? e.message : String(e);
+
+export function Note({ error }: { error: string }) {
+  return error ? (
+    <p class="error" role="alert">
+      {error}
+    </p>
+  ) : null;
+}
+
+export function Export({ name, rows }: { name: string; rows: () => readonly Readonly<Record<string, unknown>>[] }) {
+  return (
+    <span class="export">
+      <button type="button" onClick={() => download(`${name}.csv`, 'text/csv', toCsv(rows()))}>
+        CSV
+      </button>
+      <button type="button" onClick={() => download(`${name}.json`, 'application/json', JSON.stringify(rows(), null, 2))}>
+        JSON
+      </button>
+    </span>
+  );
+}
+
+/** A value with a bar as long as its part of the whole. */
+export function Meter({ value, label }: { value: number; label: string }) {
+  return (
+    <span class="meter" role="img" aria-label={`${label} ${percent(value)}`}>
+      <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
+        <rect class="track" width="100" height="8" />
+        <rect class="fill" width={100 * Math.max(0, Math.min(1, value))} height="8" />
+      </svg>
+      {percent(value)}
+    </span>
+  );
+}

@@ -1,0 +1,195 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { makeWorld } from '../src/world/make.ts';
+import { temp } from './support/tools.ts';
+
+const CHROMIUM = '/usr/bin/chromium';
+const HOSTILE = '<img src=x onerror="window.owned=1">\u202egnp';
+
+// One store with a campaign in it, one member of which has a name that tries to be a page; one console over it.
+describe.skipIf(!existsSync(CHROMIUM))('console', () => {
+  let browser: Browser;
+  let url = '';
+  let stop: () => void = () => undefined;
+  beforeAll(async () => {
+    const dir = temp();
+    const store = join(dir, 'store');
+    const w = await makeWorld({ out: dir, seed: 9, accounts: 160, days: 8, campaigns: [{ kind: 'sharded', accounts: 30 }] });
+    const member = readFileSync(w.files.truth, 'utf8')
+      .trim()
+      .split('\n')
+      .map((l) => JSON.parse(l) as { account: string; campaign: string | null })
+      .find((t) => t.campaign !== null)?.account as string;
+    for (const path of [w.files.exchanges, w.files.accounts])
+      writeFileSync(path, readFileSync(path, 'utf8').replaceAll(JSON.stringify(member), JSON.stringify(HOSTILE)));
+    execFileSync(process.execPath, ['dist/cli/main.js', 'scan', w.files.exchanges, '--accounts', w.files.accounts, '--store', store], {
+      stdio: 'pipe',
+      env: { ...process.env, STILLWATCH_QUIET: '1' },
+    });
+    const child = spawn(process.execPath, ['dist/cli/main.js', 'console', '--store', store, '--listen', '127.0.0.1:0'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    stop = () => child.kill('SIGTERM');
+    url = await new Promise<string>((done) => {
+      let said = '';
+      child.stdout.on('data', (d: Buffer) => {
+        said += d.toString();
+        const m = /http\S+/.exec(said);
+        if (m) done(m[0]);
+      });
+    });
+    browser = await chromium.launch({
+      executablePath: CHROMIUM,
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    });
+  }, 120_000);
+  afterAll(async () => {
+    await browser?.close();
+    stop();
+  });
+
+  const open = async (o: { width?: number; dark?: boolean } = {}): Promise<{ page: Page; faults: string[] }> => {
+    const page = await browser.newPage({
+      viewport: { width: o.width ?? 1280, height: 900 },
+      colorScheme: o.dark ? 'dark' : 'light',
+      acceptDownloads: true,
+    });
+    const faults: string[] = [];
+    page.on('pageerror', (e) => faults.push(e.message));
+    page.on('console', (m) => m.type() === 'error' && faults.push(m.text()));
+    await page.goto(url);
+    await page.waitForSelector('h1');
+    return { page, faults };
+  };
+  /** Answers the next questions the page asks, in order. */
+  const answer = (page: Page, ...texts: string[]) =>
+    page.on('dialog', (d) => {
+      void d.accept(texts.shift() ?? '');
+    });
+
+  test('triage and investigation by keyboard alone: the inbox, a case, its evidence, back', async () => {
+    const { page, faults } = await open();
+    expect(page.url()).not.toContain('token');
+    await page.waitForSelector('tbody tr');
+    await page.keyboard.press('?');
+    expect(await page.textContent('.keys')).toContain('next');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.waterfall');
+    expect(page.url()).toMatch(/\?case=k-/);
+    expect(await page.textContent('.summary')).toMatch(/30 accounts sent/);
+    const deck = page.locator('.waterfall button.row', { hasText: 'deck' });
+    await deck.focus();
+    await page.keyboard.press('Enter');
+    expect(await page.getAttribute('.detail svg.strip', 'aria-label')).toMatch(/cohort .* honest cohorts/);
+    await page.goBack();
+    await page.waitForSelector('tbody tr');
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
+  test('text from logs stays text, under a policy that would not run it either', async () => {
+    const { page, faults } = await open();
+    await page.waitForSelector('tbody tr');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('#accounts');
+    const names = await page.locator('table td:first-child a').allTextContents();
+    expect(names.some((n) => n.includes('<img src=x') && n.includes('\\u202e'))).toBe(true);
+    await page.locator('a', { hasText: '<img src=x' }).first().click();
+    await page.waitForSelector('pre.file');
+    expect(await page.evaluate('window.owned')).toBeUndefined();
+    expect(await page.locator('img').count()).toBe(0);
+    const policy = (await page.request.get(new URL('/', url).href)).headers()['content-security-policy'] ?? '';
+    expect(policy).toContain("script-src 'self'");
+    expect(policy).not.toContain('unsafe');
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
+  test('act: propose, see the blast radius, accept as a rehearsal, lift; dispose and second; all of it in the audit', async () => {
+    const { page, faults } = await open();
+    answer(page, 'they showed a contract', 'a class');
+    await page.waitForSelector('tbody tr');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.act');
+    await page.fill('.act form >> nth=0 >> label.wide input', 'one source, one hand');
+    await page.click('.act button:has-text("Propose")');
+    await page.click('.act button:has-text("Blast radius")');
+    expect(await page.textContent('.blast')).toMatch(/30 accounts.*exchanges of the campaign/);
+    await page.click('.act button:has-text("Accept as a rehearsal")');
+    await page.waitForSelector('.barriers li:has-text("active as a rehearsal")');
+    await page.click('.act button:has-text("Lift")');
+    await page.waitForSelector('.barriers li:has-text("lifted by")');
+    await page.click('button:has-text("Close as false positive")');
+    await page.waitForSelector('button:has-text("Second false positive")');
+    await page.goto(new URL('/?page=audit', url).href);
+    await page.waitForSelector('tbody tr');
+    const audit = await page.textContent('tbody');
+    for (const said of ['case.read', 'barrier.proposed', 'barrier.approved', 'barrier.lifted', 'they showed a contract', 'case.disposed'])
+      expect(audit).toContain(said);
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
+  test('every list is handed out as CSV that starts no formula', async () => {
+    const { page } = await open();
+    await page.waitForSelector('tbody tr');
+    const [file] = await Promise.all([page.waitForEvent('download'), page.click('.export button:has-text("CSV")')]);
+    const csv = readFileSync(await file.path(), 'utf8');
+    expect(csv).toMatch(/^"id","what"/);
+    expect(csv.split('\r\n')[1]).toContain('30 accounts');
+    await page.close();
+  });
+
+  test('without a token nothing is shown, and a wrong one is told', async () => {
+    const page = await browser.newPage();
+    await page.goto(new URL('/', url).href);
+    await page.waitForSelector('input[type=password]');
+    await page.fill('input[type=password]', 'nonsense');
+    await page.keyboard.press('Enter');
+    expect(await page.textContent('[role=alert]')).toContain('token is missing or wrong');
+    expect((await page.request.get(new URL('/v1/cases', url).href)).status()).toBe(401);
+    await page.close();
+  });
+
+  test('no fault that axe finds, light and dark, wide and on a tablet', async () => {
+    const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+    for (const o of [{}, { dark: true, width: 820 }]) {
+      const { page } = await open(o);
+      await page.waitForSelector('tbody tr');
+      const check = async (where: string) => {
+        await page.evaluate(axe);
+        const { violations, passes } = (await page.evaluate('axe.run()')) as {
+          violations: { id: string; nodes: { html: string }[] }[];
+          passes: unknown[];
+        };
+        expect(passes.length).toBeGreaterThan(10);
+        expect(violations.map((v) => `${where}: ${v.id} ${v.nodes[0]?.html}`)).toEqual([]);
+      };
+      await check('inbox');
+      await page.keyboard.press('Enter');
+      await page.waitForSelector('.waterfall');
+      await page.locator('.waterfall button.row').nth(1).click();
+      await check('case');
+      // Nothing is wider than the window but tables, which scroll by themselves.
+      expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+      for (const name of ['health', 'audit', 'appeals']) {
+        await page.goto(new URL(`/?page=${name}`, url).href);
+        await page.waitForSelector('h1');
+        await page.waitForTimeout(200);
+        await check(name);
+      }
+      await page.close();
+    }
+  });
+});
