@@ -58,6 +58,7 @@ const LIMITS = {
   crispBits: -6,
   worthBits: -7,
   farShare: 0.8,
+  openExtraction: 0.25,
 } as const;
 
 /** Link -> cohort -> test -> membership -> verdict. Seeded; no I/O of its own but the scoped cells it is given. */
@@ -394,7 +395,8 @@ function share(
   const carriers = new Map(
     judgeCarriers(carrierShares(t, pool, k.mu, part), honestCarriers(t, pool, k.mu, sample, every), part).map((j) => [j.account, j]),
   );
-  return judged.map((j) => carriers.get(j.account) ?? j);
+  // In a cohort of mixed accounts the sentence is what sets the campaign's part apart: content alone makes nobody a member who carries none of it.
+  return judged.flatMap((j) => carriers.get(j.account) ?? (inside.has(j.account) && tied.has(j.account) ? j : []));
 }
 
 function decide(
@@ -411,11 +413,12 @@ function decide(
     return { verdict: 'other kind', kind: fitting.becomes };
   }
   if (confidence >= confidenceMin) return { verdict: 'campaign', kind: 'extraction campaign' };
-  if (oneHand && book.extraction < 0.5)
-    return {
-      verdict: 'other kind',
-      kind: f.singleUse.k < 0.5 * f.singleUse.n && f.born.k >= 0.5 * f.born.n && f.born.n > 0 ? 'trial farming' : 'purpose unclear',
-    };
+  if (oneHand && book.extraction < 0.5) {
+    const farming = f.singleUse.k < 0.5 * f.singleUse.n && f.born.k >= 0.5 * f.born.n && f.born.n > 0;
+    // One hand, and what it takes may or may not train a model: a question for a person, not an answer.
+    if (!farming && book.extraction >= LIMITS.openExtraction) return { verdict: 'undecided', kind: 'purpose unclear' };
+    return { verdict: 'other kind', kind: farming ? 'trial farming' : 'purpose unclear' };
+  }
   const deck = book.evidence.find((e) => e.signal === 'deck');
   // Dealt from one deck and nothing else known: a source, and a question, that an analyst should see.
   const oneSource = deck !== undefined && deck.bits > 3 && book.extraction >= 0.1;
@@ -434,11 +437,16 @@ function lacking(f: Facts, book: Ledger, honest: Honest): string[] {
     );
   }
   if (!f.deck) out.push('deck: text of at least two opening requests from three members or more');
-  for (const e of book.evidence) if (e.outcome === 'not applicable' && e.signal !== 'deck') out.push(`${e.signal}: ${e.reason}`);
   const short = 3.3 - book.coordinationBits;
   if (short > 0)
     out.push(
       `coordination lacks ${short.toFixed(1)} bits for nine in ten: a second tie of another kind (identity, network, timing) or more reference accounts to judge against`,
     );
+  const purpose = -Math.log2(1 / Math.max(1e-9, book.extraction) - 1);
+  if (purpose < 0)
+    out.push(
+      `extraction lacks ${(-purpose).toFixed(1)} bits for one in two: text of more of their requests, or a person's look at what they ask for`,
+    );
+  for (const e of book.evidence) if (e.outcome === 'not applicable' && e.signal !== 'deck') out.push(`${e.signal}: ${e.reason}`);
   return out;
 }
