@@ -259,6 +259,13 @@ test('what is not understood is refused, and never forwarded', async () => {
   expect(await post('/v1/messages', {}, `{"x":"${'a'.repeat(300_000)}"}`)).toBe(413);
   expect(await post('/__proto__', {}, '{}')).toBe(404);
   expect(await fetch(`http://127.0.0.1:${s.port}/v1/messages`, { method: 'POST', body: '{}' }).then((r) => r.status)).toBe(401);
+  // The account decided about must be the one the upstream takes: two keys are none.
+  expect(await post('/v1/messages', { authorization: 'Bearer sk-bob' }, '{"model":"m"}')).toBe(400);
+  expect(await post('/v1/messages', { 'api-key': 'sk-bob' }, '{"model":"m"}')).toBe(400);
+  expect(
+    await raw(s.port, 'POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: sk-alice\r\nx-api-key: sk-bob\r\ncontent-length: 2\r\n\r\n{}'),
+  ).toMatch(/^HTTP\/1\.1 400/);
+  expect(await fetch(`http://127.0.0.1:${s.port}/v1/models/%2e%2e/messages`).then((r) => r.status)).toBe(404);
   const body = '{"model":"m","messages":[]}';
   // Both lengths, a folded header, a bare line feed in the chunk size: each can hide a second request.
   for (const text of [
@@ -273,6 +280,48 @@ test('what is not understood is refused, and never forwarded', async () => {
   expect(s.up.seen).toHaveLength(0);
   // After all that it still serves.
   await openai(s).chat.completions.create({ model: 'm', messages: hello });
+});
+
+test('odd values in a body harm nothing', async () => {
+  const s = await setup();
+  for (const body of [
+    '{"tools":[null,1,{"function":null}],"messages":[null,7,{"content":{"a":1}}],"model":{}}',
+    '{"messages":"x","tools":{},"stream":1,"max_tokens":1e999}',
+    `{"messages":${'['.repeat(5000)}${']'.repeat(5000)}}`,
+  ])
+    expect(
+      await fetch(`http://127.0.0.1:${s.port}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { authorization: 'Bearer sk-alice' },
+        body,
+      }).then((r) => r.status),
+    ).toBe(200);
+  expect(s.records()).toHaveLength(3);
+});
+
+test('a name that stands twice in a body does not get round a gate', async () => {
+  const gate = {
+    id: 'g',
+    models: ['closed'],
+    capabilities: [],
+    countries: [],
+    tiers: [],
+    reason: 'r',
+    author: 'a',
+    created: 0,
+    expires: Date.now() + 60_000,
+    state: 'closed' as const,
+    appeal: 'SW-G',
+  };
+  const s = await setup({ state: { ...stateWith(), gates: new Map([['g', gate]]) } });
+  const seen: string[] = [];
+  await fetch(`http://127.0.0.1:${s.port}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: 'Bearer sk-alice' },
+    body: '{"model":"closed","messages":[],"model":"open"}',
+  }).then((r) => seen.push(String(r.status)));
+  expect(seen).toEqual(['200']);
+  expect(s.up.seen[0]?.raw).not.toContain('closed');
 });
 
 test('the address of a client is believed only through a trusted proxy, and hop headers stay here', async () => {

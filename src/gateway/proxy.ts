@@ -51,6 +51,9 @@ const forwarded = (req: IncomingMessage, extra: Record<string, string>): string[
   return out;
 };
 
+/** Where providers look for a key. */
+const KEYS = new Set(['x-api-key', 'authorization', 'api-key', 'x-goog-api-key']);
+
 const BAD = (message: string, status: Refusal['status'] = 400): Refusal => ({ status, code: 'invalid_request', message, retry: false });
 
 /** The reverse proxy: reads what is asked, decides, forwards, and lets the answer through as it comes. */
@@ -95,7 +98,7 @@ export class Forwarder {
     const path = url.split('?', 1)[0] as string;
     const dialect = Object.hasOwn(this.c.routes, path) ? (this.c.routes[path] as Dialect) : undefined;
     if (dialect === undefined) {
-      if (req.method === 'GET' && this.c.forward.some((p) => path === p || path.startsWith(`${p}/`)) && !path.includes('..'))
+      if (req.method === 'GET' && this.c.forward.some((p) => path === p || path.startsWith(`${p}/`)) && !/\.\.|%2e|%2f|%5c|\\/i.test(url))
         return this.forward(req, res, id, url, null, 'json', null);
       // What is not understood is not let through.
       return refuse(
@@ -109,6 +112,7 @@ export class Forwarder {
     if (req.headers['content-encoding'] && req.headers['content-encoding'] !== 'identity')
       return refuse(res, dialect, BAD('Send the body without content-encoding.', 415), id);
     const key = this.key(req);
+    if (key === null) return refuse(res, dialect, BAD('Send one API key, in one header.'), id);
     if (key === '')
       return refuse(res, dialect, { status: 401, code: 'invalid_api_key', message: 'No API key was given.', retry: false }, id);
     const hash = keyHash(key);
@@ -173,14 +177,31 @@ export class Forwarder {
         id,
       );
     }
-    const sent = verdict.outcome === 'withhold' ? Buffer.from(JSON.stringify(withoutReasoning(dialect, body))) : raw;
+    // Names that stand twice in an object are read differently by different readers: where it matters what is asked for, what was understood is sent.
+    const sent =
+      verdict.outcome === 'withhold'
+        ? Buffer.from(JSON.stringify(withoutReasoning(dialect, body)))
+        : this.parts.guard.snapshot.gates.length > 0
+          ? Buffer.from(JSON.stringify(body))
+          : raw;
     return this.forward(req, res, id, url, sent, dialect, { seen, pass: verdict, mode });
   }
 
-  private key(req: IncomingMessage): string {
-    const named = this.c.key_header;
-    const v = named ? req.headers[named.toLowerCase()] : (req.headers['x-api-key'] ?? req.headers.authorization);
-    return (Array.isArray(v) ? (v[0] ?? '') : (v ?? '')).replace(/^Bearer\s+/i, '').trim();
+  /** The one key a request carries; null when it carries several, for then the account decided about need not be the one the upstream takes. */
+  private key(req: IncomingMessage): string | null {
+    const names = this.c.key_header ? [this.c.key_header.toLowerCase()] : ['x-api-key', 'authorization'];
+    const found = new Set<string>();
+    let times = 0;
+    for (let i = 0; i < req.rawHeaders.length; i += 2) {
+      const name = (req.rawHeaders[i] as string).toLowerCase();
+      if (!KEYS.has(name) && !names.includes(name)) continue;
+      times += 1;
+      // A key under a name that is not looked at might be the one the upstream looks at.
+      if (!names.includes(name)) return null;
+      found.add((req.rawHeaders[i + 1] as string).replace(/^Bearer\s+/i, '').trim());
+    }
+    if (found.size > 1 || times > 2) return null;
+    return [...found][0] ?? '';
   }
 
   private seen(req: IncomingMessage, id: string, at: number, holder: Holder, hash: string, ask: Asked, endpoint: string): Seen {

@@ -30,6 +30,12 @@ export function scopeOf(scopes: readonly Scope[], h: Holder, model: string, coun
   return hit?.mode ?? null;
 }
 
+function toolName(t: unknown): string {
+  const { name, function: f } = (t ?? {}) as { name?: unknown; function?: { name?: unknown } | null };
+  const given = name ?? f?.name;
+  return typeof given === 'string' ? given.slice(0, 200) : 'tool';
+}
+
 const SYSTEM_MAX = 16_384;
 const TEXT_MAX = 65_536;
 
@@ -57,16 +63,7 @@ export function recordOf(s: Seen, usage: Usage, status: number, latencyMs: numbe
     ...(messages.length > 0 ? { messages } : {}),
     ...(textless ? { content_state: 'absent' } : {}),
     ...(s.asked.system !== '' && !textless ? { system: bounded(s.asked.system, SYSTEM_MAX) } : {}),
-    ...(s.asked.tools.length > 0
-      ? {
-          tools: s.asked.tools.map(
-            (t) =>
-              (t as { name?: string; function?: { name?: string } }).name ??
-              (t as { function?: { name?: string } }).function?.name ??
-              'tool',
-          ),
-        }
-      : {}),
+    ...(s.asked.tools.length > 0 ? { tools: s.asked.tools.map(toolName) } : {}),
     ...(s.holder.organization ? { organization: s.holder.organization } : {}),
     ip: s.ip,
     user_agent: s.userAgent.slice(0, 512),

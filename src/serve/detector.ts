@@ -166,7 +166,7 @@ export class Detector {
 
   private async report(dossier: Dossier, tookMs: number, newest: number): Promise<void> {
     const records = dossier.campaigns.length > 0 ? await accountRecords(this.store as Store) : new Map();
-    const subjects: Record<string, Subject> = {};
+    const subjects = Object.create(null) as Record<string, Subject>;
     for (const f of dossier.campaigns)
       for (const { account } of f.accounts) {
         const r = records.get(account);

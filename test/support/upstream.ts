@@ -3,7 +3,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 /** A model provider's API as its own client libraries expect it, answering from nowhere. */
 export interface Upstream {
   readonly url: string;
-  readonly seen: { readonly path: string; readonly headers: IncomingMessage['headers']; readonly body: Record<string, unknown> }[];
+  readonly seen: {
+    readonly path: string;
+    readonly headers: IncomingMessage['headers'];
+    readonly body: Record<string, unknown>;
+    readonly raw: string;
+  }[];
   close(): Promise<void>;
 }
 
@@ -129,7 +134,7 @@ export async function upstream(delayMs = 0): Promise<Upstream> {
     req.on('end', () => {
       const text = Buffer.concat(parts).toString('utf8');
       const body = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
-      seen.push({ path: req.url ?? '', headers: req.headers, body });
+      seen.push({ path: req.url ?? '', headers: req.headers, body, raw: text });
       const answer = () => {
         if (req.url?.startsWith('/v1/messages')) anthropic(res, body);
         else if (req.url?.startsWith('/v1/chat/completions')) chat(res, body);
