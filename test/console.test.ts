@@ -141,6 +141,29 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
     await page.close();
   });
 
+  test('why two accounts are linked is answered, and the answer stands in the address', async () => {
+    const { page, faults } = await open();
+    await page.waitForSelector('tbody tr');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('svg.ties path');
+    await page.click('.groups button >> nth=0');
+    const names = (await page.locator('.groups p a').allTextContents()).slice(0, 2);
+    expect(names).toHaveLength(2);
+    await page.fill('label:has-text("One") input', names[0] ?? '');
+    await page.fill('label:has-text("Other") input', names[1] ?? '');
+    await page.waitForSelector('[role=status]:has-text("They share")');
+    expect(await page.textContent('[role=status]:has-text("They share")')).toMatch(
+      /(scaffold|network|address|email_domain|payment) .* bits/,
+    );
+    const copied = page.url();
+    const other = await open();
+    await other.page.goto(copied);
+    await other.page.waitForSelector('[role=status]:has-text("They share")');
+    expect([...faults, ...other.faults]).toEqual([]);
+    await page.close();
+    await other.page.close();
+  });
+
   test('every list is handed out as CSV that starts no formula', async () => {
     const { page } = await open();
     await page.waitForSelector('tbody tr');

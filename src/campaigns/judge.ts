@@ -7,7 +7,7 @@ import { DAY, type Facts, factsOf, sampled, succession, type View } from './fact
 import { type Learned, type Ledger, learn, ledger, PRIOR } from './ledger.ts';
 import { carrierShares, honestCarriers, type Judged, judgeCarriers, judgeMembers, Pool, shares } from './membership.ts';
 import { type NullCohort, nullCohorts, references } from './nulls.ts';
-import { explained, type Honest, mechanism, type Rival, rivals } from './rivals.ts';
+import { explained, type Honest, mechanism, ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
 import { median, quantile } from './stats.ts';
 import type { Table } from './table.ts';
 
@@ -83,7 +83,9 @@ export async function judge(t: Table, o: JudgeOptions): Promise<Judgement> {
   // are raises the chance that such cohorts are honest for a reason not on our list.
   const suspects = distinct(
     first.filter(
-      (x) => x.bits + learned.overlap.coordination > LIMITS.suspectBits && !rivals(x.f, x.c, t, honest, o.without).some((r) => r.fits),
+      (x) =>
+        x.bits + learned.overlap.coordination > LIMITS.suspectBits &&
+        !rivals(x.f, x.c, t, honest, o.without).some((r) => r.fits && r.id !== ONE_TASK),
     ),
   );
   let clean = nulls;
@@ -322,12 +324,15 @@ function settle(
     tried.filter((r) => r.bits !== 0).map((r) => ({ axis: r.axis, bits: r.bits, reason: r.reason, id: `rival:${r.id}` })),
   );
   const confidence = book.coordination * book.extraction;
-  const fitting = tried.find((r) => r.fits);
+  const fitting = tried.find((r) => r.fits && r.id !== ONE_TASK);
+  const task = tried.find((r) => r.fits && r.id === ONE_TASK);
   const decided = decide(book, facts, fitting, confidence, o.confidenceMin);
   // A cohort in which hardly anyone is a member names nobody.
   const unmembered = decided.verdict === 'campaign' && (few || members.some((m) => granted(t, m.account)));
-  const verdict = unmembered ? 'undecided' : decided.verdict;
-  const kind = unmembered ? 'purpose unclear' : decided.kind;
+  // One task done by many hands looks like a small campaign: until more is taken nobody is named.
+  const small = decided.verdict === 'campaign' && task !== undefined;
+  const verdict = unmembered || small ? 'undecided' : decided.verdict;
+  const kind = unmembered || small ? 'purpose unclear' : decided.kind;
   return {
     candidate: c,
     facts,
@@ -343,6 +348,9 @@ function settle(
               ? [
                   `membership: fewer than ${LIMITS.membersMin} accounts stand the test of belonging to the pool, without those that hold a grant`,
                 ]
+              : []),
+            ...(small
+              ? [`volume: ${task.reason}; more than ${TASK.requestsEach} requests an account, or a million output tokens, would decide`]
               : []),
             ...lacking(facts, book, honest),
           ]

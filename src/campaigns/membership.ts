@@ -249,7 +249,8 @@ export function judgeMembers(
     let bits = clamp((s.gain - limit) * s.items * LOG2E, -8, 6);
     // At least two to one that content comes from the pool: a small account of a cohort dealt from one deck has no more to show.
     const drawn = s.gain * s.items * LOG2E >= 1 && s.share >= Math.min(0.3, 0.5 * carried);
-    if (carried > 0 && drawn) bits = Math.max(bits, 0) + (s.low > lowLimit || carried >= 0.02 ? 5 : 0);
+    // Somebody who put the sentence into a part of their own work draws nothing for certain.
+    if (carried > 0 && drawn && (s.low > 0 || s.share >= 0.5)) bits = Math.max(bits, 0) + (s.low > lowLimit || carried >= 0.02 ? 5 : 0);
     // Same deck is not same hand: without the sentence it takes another private tie.
     if (carried === 0 && missing < 0 && !tied(s.account)) bits = Math.min(bits + missing * 1.5, -0.5);
     if (tied(s.account) && s.low > 0) bits += 4;

@@ -1,6 +1,7 @@
 import type { Explanation } from '../model/dossier.ts';
 import type { Candidate } from './candidates.ts';
 import type { Facts } from './facts.ts';
+import { median } from './stats.ts';
 import type { Table } from './table.ts';
 
 export interface Rival extends Explanation {
@@ -20,12 +21,25 @@ export interface Honest {
   readonly distanceLow: number;
 }
 
+/** An explanation that cannot be told from a small campaign: where it fits nobody is named, and nothing is cleared either. */
+export const ONE_TASK = 'one-task';
+
 type Test = (f: Facts, c: Candidate, t: Table, h: Honest) => Omit<Rival, 'id' | 'becomes'>;
 
 const human = (f: Facts): boolean => f.sleepless.n === 0 || f.sleepless.k <= 0.4 * f.sleepless.n;
 /** As different as honest accounts are, and measured well enough to say so. */
 const heterogeneous = (f: Facts, h: Honest): boolean =>
   f.deck !== null && 3 * f.deck.se <= Math.max(h.rhoLow, f.deck.rho) && f.deck.rho >= h.rhoLow;
+
+const subjects = (f: Facts, h: Honest): string =>
+  heterogeneous(f, h)
+    ? "as different as honest accounts'"
+    : f.deck && f.deck.rho < h.rhoLow
+      ? "more alike than honest accounts'"
+      : 'measured too loosely to tell';
+
+/** A task that people were given, done by hand: by day, under so many requests each, and under so many output tokens in all. */
+export const TASK = { requestsEach: 100, outputTokens: 1e6 } as const;
 
 /**
  * Innocent explanations, each with a mechanism of its own to look for. What an account says of itself never clears it alone: a declared owner
@@ -109,9 +123,11 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
       fits: c.sources.includes('scaffold') && heterogeneous(f, h),
       axis: 'coordination',
       bits: 0,
-      reason: f.deck
-        ? `a shared sentence, and subjects as different as honest accounts' (rho ${f.deck.rho.toFixed(3)}, honest cohorts from ${h.rhoLow.toFixed(3)})`
-        : 'content too thin to compare',
+      reason: !f.deck
+        ? 'content too thin to compare'
+        : !c.sources.includes('scaffold')
+          ? 'no shared sentence brought them together'
+          : `a shared sentence; subjects ${subjects(f, h)} (rho ${f.deck.rho.toFixed(3)}, honest cohorts from ${h.rhoLow.toFixed(3)})`,
     }),
   },
   {
@@ -119,10 +135,10 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
     becomes: 'look-alike',
     test: (f, c, _t, h) => ({
       kind: 'people behind one network or VPN',
-      fits: c.sources.length === 1 && c.sources[0] === 'links' && heterogeneous(f, h),
+      fits: c.sources.length === 1 && c.sources[0] === 'links' && f.ties.network.tied >= 0.3 * f.accounts.length && heterogeneous(f, h),
       axis: 'coordination',
       bits: 0,
-      reason: `${f.ties.network.tied} of ${f.accounts.length} members share addresses; nothing they send is alike`,
+      reason: `${f.ties.network.tied} of ${f.accounts.length} members share addresses; subjects ${subjects(f, h)}`,
     }),
   },
   {
@@ -137,6 +153,22 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
     }),
   },
   {
+    id: ONE_TASK,
+    becomes: 'look-alike',
+    test: (f, _c, t) => {
+      const each = median(f.accounts.map((a) => t.rows[a]?.n ?? 0));
+      const fits = human(f) && each <= TASK.requestsEach && f.haulTokens < TASK.outputTokens;
+      return {
+        kind: 'people who were given one task (a class, annotators, a workshop)',
+        fits,
+        axis: 'coordination',
+        // It tells nothing for or against; it says that as much is too little to name anybody on.
+        bits: 0,
+        reason: `${Math.round(each)} requests each, ${(f.haulTokens / 1e6).toFixed(2)} million output tokens in all, ${human(f) ? 'by day' : 'round the clock'}: ${fits ? 'so little, at human hours, is what one task done by many hands looks like' : 'more than a task done by hand'}`,
+      };
+    },
+  },
+  {
     id: 'own-subjects',
     becomes: 'look-alike',
     test: (f, _c, _t, h) => ({
@@ -145,7 +177,7 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
       axis: 'coordination',
       bits: 0,
       reason: f.deck
-        ? `each keeps to subjects of its own (rho ${f.deck.rho.toFixed(3)} ± ${f.deck.se.toFixed(3)})`
+        ? `subjects ${subjects(f, h)} (rho ${f.deck.rho.toFixed(3)} ± ${f.deck.se.toFixed(3)})`
         : 'content too thin to compare',
     }),
   },

@@ -185,6 +185,8 @@ function finish(d: Dossier, failOn: number | null, flags: ScanFlags, t: Terminal
   t.note(
     `${d.campaigns.length} campaigns, ${d.undecided.length} undecided, ${d.look_alikes.length} cleared or of another kind; ${d.coverage.exchanges} exchanges, ${d.coverage.rejected} lines rejected; ${((Date.now() - started) / 1000).toFixed(1)} s${flags.out ? `; written to ${flags.out}` : ''}`,
   );
+  if (d.coverage.exchanges > 0 && d.coverage.with_text === 0)
+    t.note('W_NO_TEXT no exchange holds text: content tests are not applicable (is it in another field? --field messages=path)');
   if (!d.coverage.complete) return EXIT.wrong;
   if (d.coverage.exchanges === 0) {
     t.note('E_NOTHING no exchange was recognised; check the format with --input-format, or map fields with --field name=path');

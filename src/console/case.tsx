@@ -1,9 +1,11 @@
+import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { Member } from '../model/dossier.ts';
 import { Act } from './act.tsx';
 import { get } from './api.ts';
 import { count, day, Export, go, Link, Meter, Note, percent, plain, said, useAddress, useAsked } from './bits.tsx';
 import { Waterfall } from './evidence.tsx';
+import { Ties } from './ties.tsx';
 import type { Case, Dossier, Finding, Opened, Undecided } from './types.ts';
 
 const PAGE = 100;
@@ -136,7 +138,17 @@ function Accounts({ list, name }: { list: readonly Member[]; name: string }) {
   );
 }
 
-function Body({ f, texts, reveal }: { f: Finding | Undecided; texts: Record<string, string> | null; reveal: (() => void) | null }) {
+function Body({
+  f,
+  texts,
+  reveal,
+  ties,
+}: {
+  f: Finding | Undecided;
+  texts: Record<string, string> | null;
+  reveal: (() => void) | null;
+  ties?: ComponentChildren;
+}) {
   return (
     <>
       <p class="summary">{plain(f.summary)}</p>
@@ -229,6 +241,7 @@ function Body({ f, texts, reveal }: { f: Finding | Undecided; texts: Record<stri
           </table>
         </div>
       </section>
+      {ties}
       <Accounts list={f.accounts} name={f.id} />
     </>
   );
@@ -296,7 +309,7 @@ export function CasePage({ id }: { id: string }) {
             <Link to={{ compare: o.case.id }}>Compare with a look-alike</Link>
           </header>
           {o.finding ? (
-            <Body f={o.finding} texts={texts} reveal={() => void reveal()} />
+            <Body f={o.finding} texts={texts} reveal={() => void reveal()} ties={<Ties id={o.case.id} f={o.finding} />} />
           ) : (
             <p class="quiet">The last look no longer names this campaign; what was decided about it stands.</p>
           )}

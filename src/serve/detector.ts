@@ -4,12 +4,13 @@ import type { Detected } from '../barriers/cases.ts';
 import type { Subject } from '../barriers/policy.ts';
 import type { ServeConfig } from '../gateway/config.ts';
 import { spoolDir } from '../gateway/worker.ts';
-import type { Dossier } from '../model/dossier.ts';
+import type { Dossier, Finding } from '../model/dossier.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { type ScanOptions, scan } from '../scan.ts';
 import { openStore } from '../store/open.ts';
 import { erase, exportOf } from '../store/personal.ts';
 import { accountRecords } from '../store/queries/accounts.ts';
+import { tiesOf } from '../store/queries/ties.ts';
 import type { Store } from '../store/store.ts';
 import { Intake } from './intake.ts';
 
@@ -20,6 +21,7 @@ export type Question =
   | { readonly ask: 'rejects'; readonly most: number }
   | { readonly ask: 'dossier' }
   | { readonly ask: 'texts'; readonly campaign: string }
+  | { readonly ask: 'ties'; readonly campaign: string }
   | { readonly ask: 'scan'; readonly paths: readonly string[]; readonly format: string }
   | {
       readonly ask: 'label';
@@ -200,6 +202,16 @@ export class Detector {
         return (await store.first<{ body: string }>('SELECT body FROM dossiers ORDER BY at DESC LIMIT 1'))?.body ?? null;
       case 'texts':
         return exemplarTexts(store, q.campaign);
+      case 'ties': {
+        const f = await findingOf(store, q.campaign);
+        return f
+          ? tiesOf(
+              store,
+              f.accounts.map((a) => a.account),
+              f.indicators,
+            )
+          : [];
+      }
       case 'scan': {
         const began = Date.now();
         const d = await this.answers.scan(store, q.paths, q.format, this.options());
@@ -229,11 +241,15 @@ export class Detector {
   }
 }
 
-/** Texts that evidence cites, of one finding of the last dossier. */
-async function exemplarTexts(store: Store, campaign: string): Promise<Record<string, string>> {
+async function findingOf(store: Store, id: string): Promise<Pick<Finding, 'accounts' | 'evidence' | 'indicators'> | undefined> {
   const body = (await store.first<{ body: string }>('SELECT body FROM dossiers ORDER BY at DESC LIMIT 1'))?.body;
   const d = body ? (JSON.parse(body) as Dossier) : null;
-  const f = d && [...d.campaigns, ...d.undecided].find((x) => x.id === campaign);
+  return d ? [...d.campaigns, ...d.undecided].find((x) => x.id === id) : undefined;
+}
+
+/** Texts that evidence cites, of one finding of the last dossier. */
+async function exemplarTexts(store: Store, campaign: string): Promise<Record<string, string>> {
+  const f = await findingOf(store, campaign);
   const ids = [...new Set((f?.evidence ?? []).flatMap((e) => e.exemplars.map((x) => x.exchange)))];
   if (ids.length === 0) return {};
   const rows = await store.rows<{ id: string; text: string }>('SELECT id, text FROM exemplars FINAL WHERE id IN {ids:Array(String)}', {

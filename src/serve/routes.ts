@@ -120,6 +120,12 @@ export function routes(h: House): Route[] {
       },
     },
     {
+      method: 'GET',
+      path: '/v1/cases/:id/ties',
+      role: 'viewer',
+      run: async ({ params }) => ({ ties: await h.ask({ ask: 'ties', campaign: caseOf(s(), params['id'] ?? '').campaign }) }),
+    },
+    {
       method: 'POST',
       path: '/v1/cases/:id/comment',
       role: 'analyst',

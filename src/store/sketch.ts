@@ -156,7 +156,9 @@ FROM (
           arrayStringConcat(arrayMap(c -> ${blockText('c')}, arrayFilter((c, r, i) -> i > answered AND r IN ('user', 'human', ''), contents, roles, arrayEnumerate(roles))), '\n') AS newText
         FROM (
           SELECT *, messages.1 AS roles, messages.2 AS contents,
-            if(length(roles) < 2, 0, arrayLastIndex(r -> r IN ('assistant', 'model', 'ai'), roles)) AS answered,
+            /* The last answer that something follows. Many logs keep the answer itself as the last message: it is what was taken, not what was sent before. */
+            if(length(roles) < 2, 0, arrayLastIndex(r -> r IN ('assistant', 'model', 'ai'),
+              arraySlice(roles, 1, arrayLastIndex(r -> r NOT IN ('assistant', 'model', 'ai'), roles)))) AS answered,
             if(length(roles) < 2, length(roles), arrayCount(r -> r IN ('user', 'human'), roles)) AS user_messages
           FROM (${source})
         )

@@ -50,6 +50,9 @@ const COLUMNS: readonly { kind: ValueKind; sql: string; where: string }[] = [
   { kind: 'client', sql: `concat(user_agent, ' ', ja4)`, where: `user_agent != '' OR ja4 != ''` },
 ];
 
+/** The expression of each kind of value that an exchange shows. */
+export const VALUE_SQL: Readonly<Partial<Record<ValueKind, string>>> = Object.fromEntries(COLUMNS.map((c) => [c.kind, c.sql]));
+
 /** Values of exchanges that at least three accounts share, distinct values an account first. */
 export async function sharedColumns(store: Store, index: ReadonlyMap<string, number>, until: number | null): Promise<SharedValue[]> {
   const out: SharedValue[] = [];
