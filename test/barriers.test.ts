@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { blast } from '../src/barriers/blast.ts';
@@ -75,7 +75,7 @@ const proposal = (over: Partial<Proposal> = {}): Proposal => ({
   id: 'b',
   appeal: 'SW-1',
   accounts: ['a'],
-  action: 'suspend',
+  action: 'verify',
   reason: 'why',
   hours: 24,
   ...over,
@@ -107,8 +107,13 @@ test('until somebody switches enforcement on, what stands is a rehearsal', () =>
 });
 
 test('policy alone never suspends, never holds longer than a day, and waits above its cap', () => {
-  const s = run(EMPTY_STATE, propose(EMPTY_STATE, ann, proposal(), NOW));
+  const opened = run(EMPTY_STATE, detect(EMPTY_STATE, detected([finding()]), NO_POLICY, ids, NOW));
+  const of = [...opened.cases.keys()][0] ?? '';
+  const s = run(opened, propose(opened, ann, proposal({ action: 'suspend', case: of }), NOW));
   expect(() => automatic(s, 'b', NOW)).toThrow(/never automatic/);
+  // A suspension rests on a case, and a case lends its evidence to its own accounts only.
+  expect(() => propose(opened, ann, proposal({ action: 'suspend' }), NOW)).toThrow(/rests on a case/);
+  expect(() => propose(opened, ann, proposal({ case: of, accounts: ['victim'] }), NOW)).toThrow(/not all of these accounts/);
   expect(() => propose(EMPTY_STATE, ann, proposal({ action: 'hold', hours: 25 }), NOW)).toThrow(/at most 24/);
   expect(() =>
     checkPolicy({ version: 1, rules: [{ name: 'x', when: { confidence: 0.5 }, propose: 'suspend', automatic: 'suspend' }] }, 'p'),
@@ -124,6 +129,45 @@ test('policy alone never suspends, never holds longer than a day, and waits abov
   expect(events.some((e) => e.what.type === 'service' && e.what.said.includes('waits for a person'))).toBe(true);
   const verified = detect(EMPTY_STATE, detected([finding()], { a: { verification: 'business' } }), POLICY, ids, NOW);
   expect([...run(EMPTY_STATE, verified).barriers.values()].every((b) => b.state === 'proposed')).toBe(true);
+});
+
+test('what policy does by itself it does once: a hold that ran out is not set again', () => {
+  let s = EMPTY_STATE;
+  let held = 0;
+  for (let hour = 0; hour < 120; hour++) {
+    const now = NOW + hour * HOUR;
+    s = run(s, detect(s, detected([finding()]), POLICY, ids, now));
+    if ([...s.barriers.values()].some((b) => b.action === 'hold' && b.state === 'active' && b.expires > now)) held += 1;
+  }
+  expect(held).toBe(24);
+});
+
+test('a rule that watches by itself for longer than a day is cut to a day, and a rule at fault costs no other case', () => {
+  const p = checkPolicy(
+    {
+      version: 1,
+      training_on_outputs: { '*': 'forbidden' },
+      rules: [{ name: 'w', when: { confidence: 0.5 }, propose: 'watch', automatic: 'watch' }],
+    },
+    'p',
+  );
+  const s = run(EMPTY_STATE, detect(EMPTY_STATE, detected([finding()]), p, ids, NOW));
+  expect(s.cases.size).toBe(1);
+  expect([...s.barriers.values()]).toMatchObject([{ action: 'watch', state: 'active' }]);
+});
+
+test('a changed case must be read again, the host itself is no person, and what has run out is proposed anew', () => {
+  let s = run(EMPTY_STATE, detect(EMPTY_STATE, detected([finding()]), POLICY, ids, NOW));
+  const b = [...s.barriers.values()].find((x) => x.action === 'suspend');
+  s = run(s, [{ at: NOW, by: 'ann', what: { type: 'case.read', id: b?.case ?? '' } }]);
+  const grown = finding({ id: 'c-2', accounts: [...finding().accounts, { ...finding().accounts[0], account: 'e' } as never] });
+  s = run(s, detect(s, detected([grown]), POLICY, ids, NOW + 2));
+  expect(() => approve(s, ann, b?.id ?? '', NOW)).toThrow(/has not opened the evidence/);
+  expect(() => approve(s, { name: 'local', role: 'admin' }, b?.id ?? '', NOW)).toThrow(/no person/);
+  let v = run(EMPTY_STATE, propose(EMPTY_STATE, ann, proposal(), NOW));
+  v = run(v, approve(v, ann, 'b', NOW));
+  expect(() => extend(v, ann, 'b', 5, 'x', NOW + 25 * HOUR)).toThrow(/has run out/);
+  expect(run(v, extend(v, ann, 'b', 5, 'x', NOW)).barriers.get('b')?.expires).toBe(NOW + 29 * HOUR);
 });
 
 test('the same finding again changes nothing; what people closed stays closed; newcomers are proposed', () => {
@@ -236,6 +280,8 @@ test('budgets: a burst, then the rate; all asks or none; what is settled comes b
   expect(b.take([ask('fresh', 10), ask('r', 1)], NOW + 1000).map((x) => x.ok)).toEqual([true, false]);
   expect(b.take([ask('fresh', 60)], NOW + 1000)[0]?.ok).toBe(true);
   expect(b.take([ask('huge', 61)], NOW)[0]).toMatchObject({ ok: false, retryMs: Number.POSITIVE_INFINITY });
+  const none = { key: 'none', rate: perMinute(0), units: 1 };
+  expect(b.take([none], NOW)[0]).toMatchObject({ ok: false, limit: 0, resetMs: 0 });
   b.settle([ask('fresh', 30)], NOW + 1000);
   expect(b.take([ask('fresh', 30)], NOW + 1000)[0]?.ok).toBe(true);
   expect(b.take([ask('fresh', 1)], NOW + 1000)[0]?.ok).toBe(false);
@@ -287,6 +333,20 @@ test('any change of the audit log is found: a letter, a line left out, put in, s
       ).not.toBeNull();
     expect(verifyChain(lines.slice(0, i), prev).fault, `cut at ${i}`).not.toBeNull();
   }
+});
+
+test('a decision that cannot be written down wholly is not taken, and leaves the log as it was', () => {
+  const path = join(temp(), 'audit.jsonl');
+  const a = new Audit(path);
+  a.append([{ at: NOW, by: 'x', what: { type: 'service', said: '1' } }]);
+  const held = readFileSync(path, 'utf8');
+  // A file descriptor that is closed stands for a disk that fails.
+  const fd = (a as unknown as { fd: number }).fd;
+  Object.assign(a, { fd: openSync('/dev/full', 'w') });
+  expect(() => a.append([{ at: NOW, by: 'x', what: { type: 'service', said: '2' } }])).toThrow(/cannot be written/);
+  Object.assign(a, { fd });
+  expect(readFileSync(path, 'utf8')).toBe(held);
+  expect(a.entries).toHaveLength(1);
 });
 
 test('a log with an unfinished last line starts again; a changed one does not', () => {

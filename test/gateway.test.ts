@@ -209,6 +209,103 @@ test('200 parallel requests spend no more than the budget, tokens included', asy
   expect(Number(r.headers.get('anthropic-ratelimit-tokens-limit'))).toBe(5000);
 });
 
+const stream = async (s: Setup, chunks: number): Promise<void> => {
+  const c = new AbortController();
+  const r = await fetch(`http://127.0.0.1:${s.port}/v1/messages`, {
+    method: 'POST',
+    headers: { 'x-api-key': 'sk-alice' },
+    signal: c.signal,
+    body: JSON.stringify({ model: 'slow', stream: true, max_tokens: 2000, messages: hello, tools: [null] }),
+  });
+  if (r.status !== 200) throw new Error(String(r.status));
+  const reader = r.body?.getReader();
+  for (let i = 0; i < chunks; i++) await reader?.read();
+  c.abort();
+};
+
+test('who hangs up before the last event has had what was reserved, is recorded, and brings nobody down', async () => {
+  const policy = checkPolicy({ version: 1, limits: { default: { tokens_per_minute: 5000 } } }, 'test');
+  const s = await setup({ policy });
+  let ok = 0;
+  for (let i = 0; i < 6; i++)
+    await stream(s, 2).then(
+      () => (ok += 1),
+      () => undefined,
+    );
+  await new Promise((r) => setTimeout(r, 300));
+  expect(ok).toBe(2);
+  const records = s.records();
+  expect(records).toHaveLength(2);
+  for (const r of records) expect(r['output_tokens']).toBeGreaterThan(1);
+});
+
+test('an error of the upstream costs the caller nothing, and a budget of nothing lets nothing through', async () => {
+  const policy = checkPolicy({ version: 1, limits: { default: { tokens_per_minute: 5000 } } }, 'test');
+  const s = await setup({ policy });
+  const ask = (model: string) =>
+    fetch(`http://127.0.0.1:${s.port}/v1/messages`, {
+      method: 'POST',
+      headers: { 'x-api-key': 'sk-alice' },
+      body: JSON.stringify({ model, max_tokens: 2000, messages: hello }),
+    }).then((r) => r.status);
+  for (let i = 0; i < 5; i++) expect(await ask('busy')).toBe(429);
+  expect(s.up.seen).toHaveLength(5);
+  expect(await ask('m')).toBe(200);
+  const none = await setup({ policy: checkPolicy({ version: 1, limits: { default: { requests_per_minute: 0 } } }, 'test') });
+  for (const [path, key] of [
+    ['messages', 'x-api-key'],
+    ['chat/completions', 'authorization'],
+  ] as const)
+    expect(
+      await fetch(`http://127.0.0.1:${none.port}/v1/${path}`, {
+        method: 'POST',
+        headers: { [key]: 'sk-alice' },
+        body: '{"model":"m"}',
+      }).then((r) => [r.status, r.headers.get('x-should-retry')]),
+    ).toEqual([429, 'false']);
+});
+
+test('a graver barrier does not lift a milder one, and reasoning is withheld on every API', async () => {
+  const s = await setup({ state: stateWith(barrier('slow', { budget: { requests_per_minute: 1 } }), barrier('withhold')) });
+  const ask = () =>
+    fetch(`http://127.0.0.1:${s.port}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer sk-alice' },
+      body: JSON.stringify({ model: 'm', reasoning_effort: 'high', include_reasoning: true, messages: hello }),
+    }).then((r) => r.status);
+  expect([await ask(), await ask()]).toEqual([200, 429]);
+  expect(Object.keys(s.up.seen[0]?.body ?? {})).toEqual(['model', 'messages']);
+});
+
+test('gates on capabilities see them wherever they stand', async () => {
+  const gate = {
+    id: 'g',
+    models: [],
+    capabilities: ['tools', 'vision'],
+    countries: [],
+    tiers: [],
+    reason: 'r',
+    author: 'a',
+    created: 0,
+    expires: Date.now() + 60_000,
+    state: 'closed' as const,
+    appeal: 'SW-G',
+  };
+  const s = await setup({ state: { ...stateWith(), gates: new Map([['g', gate]]) } });
+  const ask = (body: object) =>
+    fetch(`http://127.0.0.1:${s.port}/v1/messages`, {
+      method: 'POST',
+      headers: { 'x-api-key': 'sk-alice' },
+      body: JSON.stringify({ model: 'm', messages: hello, ...body }),
+    }).then((r) => r.status);
+  const image = { role: 'user', content: [{ type: 'image', source: {} }] };
+  expect(await ask({})).toBe(200);
+  expect(await ask({ messages: [image, ...Array.from({ length: 6 }, () => hello[0])] })).toBe(403);
+  expect(await ask({ messages: [{ role: 'user', content: [{ type: 'tool_result', content: [{ type: 'image' }] }] }] })).toBe(403);
+  expect(await ask({ functions: [{ name: 'f' }] })).toBe(403);
+  expect(await ask({ mcp_servers: [{ url: 'x' }] })).toBe(403);
+});
+
 test('gates close a model for a tier, and run out', async () => {
   const gate = {
     id: 'g',
@@ -333,6 +430,12 @@ test('the address of a client is believed only through a trusted proxy, and hop 
   });
   expect(s.records()[0]).toMatchObject({ ip: '198.51.100.7' });
   expect(s.up.seen[0]?.headers['accept-encoding']).toBe('identity');
+  await raw(
+    s.port,
+    'POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: sk-alice\r\nconnection: x-secret-hop, close\r\nx-secret-hop: 1\r\nproxy-authorization: Basic x\r\nte: trailers\r\ncontent-length: 13\r\n\r\n{"model":"m"}',
+  );
+  expect(s.up.seen[1]?.headers).toMatchObject({ 'x-api-key': 'sk-alice' });
+  for (const h of ['x-secret-hop', 'proxy-authorization', 'te']) expect(s.up.seen[1]?.headers).not.toHaveProperty(h);
 });
 
 test('history is kept as turns without text, and scopes come before any text', async () => {
@@ -384,6 +487,11 @@ test('decisions for gateways: JSON, Envoy, nginx, LiteLLM', async () => {
   expect((await envoy('nobody')).status).toBe(401);
   const nginx = (key: string) => fetch(`${at}/nginx/auth`, { headers: { authorization: `Bearer ${key}` } }).then((r) => r.status);
   expect([await nginx('sk-bob'), await nginx('sk-alice'), await nginx('nobody')]).toEqual([204, 403, 401]);
+  // A caller's own word about the account counts for nothing beside a key.
+  expect(
+    await fetch(`${at}/nginx/auth`, { headers: { authorization: 'Bearer sk-alice', 'x-stillwatch-account': 'x' } }).then((r) => r.status),
+  ).toBe(403);
+  expect(await fetch(`${at}/nginx/auth`, { headers: { 'x-stillwatch-account': 'bob' } }).then((r) => r.status)).toBe(204);
   const lite = (account: string, input_type = 'request') =>
     post('/beta/litellm_basic_guardrail_api', { texts: ['x'], input_type, request_data: { user_api_key_user_id: account } });
   expect((await lite('alice'))[1]).toMatchObject({ action: 'BLOCKED' });

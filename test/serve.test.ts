@@ -192,7 +192,17 @@ webhooks: [{url: "http://127.0.0.1:${port}/", secret: hush}]
 }, 120_000);
 
 const pids = (dir: string, name: string): number[] =>
-  execSync(`pgrep -f "${name}.js ${dir}" || true`).toString().split('\n').filter(Boolean).map(Number);
+  execSync(`pgrep -f "${name}.js ${dir}/" || true`).toString().split('\n').filter(Boolean).map(Number);
+
+const killAll = (dir: string, name: string): void => {
+  for (const pid of pids(dir, name)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It had ended by itself.
+    }
+  }
+};
 
 test('killed at random, every exchange that got an answer is in the store exactly once', async () => {
   const dir = temp();
@@ -266,6 +276,28 @@ spool: {rotate_ms: 200}
     },
     join(dir, 'store'),
   );
+}, 120_000);
+
+test('detection killed while it is asked brings nobody down; a token that was taken away is refused after a reload; a child starts with what was accepted', async () => {
+  const dir = temp();
+  const s = await started(service((p) => `store: ./store\ndecisions: {listen: "127.0.0.1:${p.decide}"}\n`, undefined, dir, TOKENS));
+  for (let i = 0; i < 3; i++) {
+    await s.until('detection', async () => (await s.admin('GET', '/readyz')).body['detection'] === 'up');
+    const asked = Array.from({ length: 8 }, () => s.admin('GET', '/v1/explain/deck'));
+    killAll(dir, 'detector');
+    for (const r of await Promise.all([...asked, s.admin('GET', '/v1/explain/deck')])) expect([200, 503]).toContain(r.status);
+  }
+  expect((await s.admin('GET', '/v1/cases', undefined, 'ann-token')).status).toBe(200);
+  const path = join(dir, 'stillwatch.yaml');
+  const good = readFileSync(path, 'utf8');
+  writeFileSync(path, good.replace(/ {4}- \{name: ann.*\n/, ''));
+  s.process.kill('SIGHUP');
+  await s.until('the refusal', async () => (await s.admin('GET', '/v1/cases', undefined, 'ann-token')).status === 401);
+  writeFileSync(path, 'workers: 0\n');
+  s.process.kill('SIGHUP');
+  await s.until('the word on it', async () => s.log().includes('the old configuration stays'));
+  killAll(dir, 'worker');
+  await s.until('the port', async () => (await fetch(`${s.decide}/healthz`)).status === 200);
 }, 120_000);
 
 test.skipIf(!canServe())(

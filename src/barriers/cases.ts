@@ -1,7 +1,8 @@
 import type { Dossier, Finding } from '../model/dossier.ts';
+import { messageOf } from '../model/errors.ts';
 import { automatic, propose } from './commands.ts';
 import { apply, type Event } from './events.ts';
-import { type Actor, type Case, HOLD_HOURS_MAX, type State } from './model.ts';
+import { type Actor, AUTOMATIC, type Case, HOLD_HOURS_MAX, type State } from './model.ts';
 import { type Planned, type Policy, planned, type Subject } from './policy.ts';
 
 const POLICY: Actor = { name: 'policy', role: 'policy' };
@@ -90,7 +91,14 @@ export function detect(before: State, d: Detected, policy: Policy, ids: Ids, now
         },
       ]);
     const { plans } = planned(policy, f, (a) => d.subjects[a] ?? {});
-    for (const p of plans) happen(forPlan(s, id, f, p, d, policy, ids, now));
+    for (const p of plans) {
+      try {
+        happen(forPlan(s, id, f, p, d, policy, ids, now));
+      } catch (error) {
+        // One rule at fault must not cost the other cases.
+        happen([{ at: now, by: 'policy', what: { type: 'service', said: `rule ${p.rule.name} on ${f.id}: ${messageOf(error)}` } }]);
+      }
+    }
   }
   return events;
 }
@@ -98,8 +106,10 @@ export function detect(before: State, d: Detected, policy: Policy, ids: Ids, now
 function covered(s: State, id: string, action: string, now: number): Set<string> {
   const out = new Set<string>();
   // A refused or lifted barrier is a person's word about these accounts too: it is not proposed again on the same case.
+  // What policy does by itself it does once.
   for (const b of s.barriers.values())
-    if (b.case === id && b.action === action && (b.expires > now || b.state !== 'active')) for (const a of b.accounts) out.add(a);
+    if (b.case === id && b.action === action && (b.expires > now || b.state !== 'active' || AUTOMATIC.includes(b.action)))
+      for (const a of b.accounts) out.add(a);
   return out;
 }
 
@@ -120,7 +130,7 @@ function forPlan(s: State, id: string, f: Finding, p: Planned, d: Detected, poli
           accounts: fresh,
           action: p.action,
           reason,
-          hours: p.rule.hours,
+          hours: p.rule.automatic === p.action ? Math.min(HOLD_HOURS_MAX, p.rule.hours) : p.rule.hours,
           ...(p.rule.budget ? { budget: p.rule.budget } : {}),
         },
         now,

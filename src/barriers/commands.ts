@@ -13,6 +13,8 @@ import {
 } from './model.ts';
 
 const HOUR = 3_600_000;
+/** The token of the host's own commands. */
+export const LOCAL = 'local';
 
 const refuse = (code: string, said: string, hint: string): never => {
   throw new StillwatchError(code, said, hint);
@@ -50,7 +52,11 @@ export interface Proposal {
 /** A barrier as a proposal. The policy may propose anything; a person decides (`approve`). */
 export function propose(s: State, by: Actor, p: Proposal, now: number): Event[] {
   if (by.role === 'viewer') person(by);
-  if (p.case !== undefined) caseOf(s, p.case);
+  const of = p.case === undefined ? null : new Set(caseOf(s, p.case).accounts);
+  if (p.action === 'suspend' && !of)
+    refuse('E_SCOPE', 'a suspension rests on a case', 'name the case: its evidence is what two people read');
+  if (of && !p.accounts.every((a) => of.has(a)))
+    refuse('E_SCOPE', 'not all of these accounts belong to the case', 'name accounts of the case only');
   if (p.accounts.length === 0)
     refuse('E_SCOPE', 'a barrier needs at least one account', 'name accounts, or a case whose accounts it takes');
   if (!(p.hours > 0 && p.hours <= 24 * 366))
@@ -85,6 +91,7 @@ export const approvalsNeeded = (a: Action): number => (a === 'suspend' ? 2 : 1);
  */
 export function approve(s: State, by: Actor, id: string, now: number, options: { readonly dryRun?: boolean } = {}): Event[] {
   person(by);
+  if (by.name === LOCAL) refuse('E_ROLE', `${LOCAL} is no person`, 'accept with a token of your own: admin.tokens in the configuration');
   const b = barrierOf(s, id);
   if (b.state !== 'proposed') refuse('E_STATE', `barrier ${id} is ${b.state}`, 'only a proposal can be accepted');
   if (b.expires <= now) refuse('E_STATE', `barrier ${id} has run out`, 'propose it again');
@@ -120,7 +127,13 @@ export function lift(s: State, by: Actor, id: string, reason: string, now: numbe
 export function extend(s: State, by: Actor, id: string, hours: number, reason: string, now: number): Event[] {
   person(by);
   const b = barrierOf(s, id);
-  if (b.state !== 'active') refuse('E_STATE', `barrier ${id} is ${b.state}`, 'only a standing barrier can be extended');
+  if (b.state !== 'active' || b.expires <= now)
+    refuse(
+      'E_STATE',
+      `barrier ${id} ${b.state === 'active' ? 'has run out' : `is ${b.state}`}`,
+      'only a standing barrier can be extended; propose it again',
+    );
+  if (approvalsNeeded(b.action) > 1) refuse('E_STATE', 'a suspension is not extended by one person', 'propose it again: two accept it');
   if (!(hours > 0 && hours <= 24 * 366)) refuse('E_EXPIRY', 'an extension is of at most a year', 'give hours');
   if (b.action === 'hold') refuse('E_EXPIRY', `a hold lasts at most ${HOLD_HOURS_MAX} hours`, 'propose a suspension instead');
   return [{ at: now, by: by.name, what: { type: 'barrier.extended', id, expires: b.expires + hours * HOUR, reason: words(reason) } }];

@@ -20,6 +20,8 @@ export interface Verdict {
   readonly action: 'allow' | 'slow' | 'withhold' | 'verify' | 'refuse' | 'closed';
   readonly barrier?: Standing;
   readonly gate?: Gate;
+  /** All budgets of slowed campaigns the account is in: a milder barrier is not lifted by a graver one. */
+  readonly slowed: readonly Standing[];
   /** What would have been done, were the barrier not a rehearsal. */
   readonly rehearsed?: Standing;
   /** The budgets the request must fit. */
@@ -55,21 +57,26 @@ export class Decider {
     const matches = (r.indicators ?? []).some((i) => this.indicators.has(i));
     const { limits, newcomer } = limitsFor(this.snapshot.limits, who, matches, now);
     const gate = this.snapshot.gates.find((g) => g.expires > now && closes(g, r));
-    if (gate) return { action: 'closed', gate, limits, newcomer };
+    if (gate) return { action: 'closed', gate, limits, newcomer, slowed: [] };
     let worst: Standing | undefined;
     let rehearsed: Standing | undefined;
+    const slowed: Standing[] = [];
     for (const b of this.byAccount.get(r.account) ?? []) {
       if (b.expires <= now) continue;
       // Once verified, the question has been answered.
       if (b.action === 'verify' && this.verified.has(r.account)) continue;
       if (b.dry_run || !this.snapshot.enforcing) {
         if (!rehearsed || rank(b.action) > rank(rehearsed.action)) rehearsed = b;
-      } else if (!worst || rank(b.action) > rank(worst.action)) worst = b;
+      } else {
+        if (b.action === 'slow') slowed.push(b);
+        if (!worst || rank(b.action) > rank(worst.action)) worst = b;
+      }
     }
     return {
       action: worst ? ACTION[worst.action] : 'allow',
       ...(worst ? { barrier: worst } : {}),
       ...(rehearsed ? { rehearsed } : {}),
+      slowed,
       limits,
       newcomer,
     };

@@ -53,7 +53,16 @@ export function apply(s: State, { at, by, what }: Event): State {
     case 'case.opened':
       return { ...s, cases: put(s.cases, what.case.id, what.case) };
     case 'case.updated':
-      return { ...s, cases: edit(s.cases, what.id, (c) => ({ ...c, ...what.change, updated: at })) };
+      return {
+        ...s,
+        cases: edit(s.cases, what.id, (c) => ({
+          ...c,
+          ...what.change,
+          updated: at,
+          // Who read what it was has not read what it is.
+          ...(what.change.accounts ? { read_by: [] } : {}),
+        })),
+      };
     case 'case.read':
       return { ...s, cases: edit(s.cases, what.id, (c) => (c.read_by.includes(by) ? c : { ...c, read_by: [...c.read_by, by] })) };
     case 'case.commented':

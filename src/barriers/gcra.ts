@@ -36,6 +36,8 @@ export interface Budgets {
 }
 
 const taken = (tat: number, now: number, r: Rate, units: number): Taken => {
+  // A budget of nothing lets nothing through.
+  if (!(r.perMs > 0)) return { ok: false, retryMs: Number.POSITIVE_INFINITY, remaining: 0, limit: 0, resetMs: 0 };
   const from = Math.max(tat, now);
   const after = from + units / r.perMs;
   const room = r.burst / r.perMs;
@@ -69,6 +71,7 @@ export class MemoryBudgets implements Budgets {
   }
 
   private spend(a: Ask, units: number, now: number): void {
+    if (!(a.rate.perMs > 0)) return;
     const tat = Math.max(this.tats.get(a.key) ?? 0, now) + units / a.rate.perMs;
     // A key whose budget is whole says no more than one never seen.
     if (tat <= now) this.tats.delete(a.key);
@@ -87,7 +90,10 @@ local tats = {}
 for i, key in ipairs(KEYS) do
   local perMs, burst, units = tonumber(ARGV[i * 3]), tonumber(ARGV[i * 3 + 1]), tonumber(ARGV[i * 3 + 2])
   local tat = math.max(tonumber(redis.call('GET', key) or '0'), now)
-  if settle then
+  if perMs <= 0 then
+    ok = settle and ok
+    tats[i] = 0
+  elseif settle then
     tats[i] = tat - units / perMs
   else
     tats[i] = tat + units / perMs

@@ -1,15 +1,19 @@
-import { readConfig } from '../gateway/config.ts';
+import { readAccepted } from '../gateway/config.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { Detector, type FromDetector, type Question } from '../serve/detector.ts';
 import { answers } from './answers.ts';
 import { VERSION } from './version.ts';
 
 /** The process that owns the store, started by `stillwatch serve`. */
-const { config } = readConfig(process.argv[2] ?? 'stillwatch.yaml');
+const config = readAccepted(process.argv[2] ?? 'config.json');
 const tell = (m: FromDetector): void => void (process.connected && process.send?.(m));
 const detector = new Detector(config, answers(), VERSION, tell);
 
+let opening: Promise<void> | null = null;
+
 async function stop(): Promise<void> {
+  // The engine does not bear being left while it opens.
+  await opening?.catch(() => undefined);
   await detector.close();
   process.exit(0);
 }
@@ -23,7 +27,8 @@ process.on('SIGTERM', () => void stop());
 process.on('disconnect', () => void stop());
 
 try {
-  await detector.open(process.env['STILLWATCH_SECRET']);
+  opening = detector.open(process.env['STILLWATCH_SECRET']);
+  await opening;
 } catch (error) {
   const e = error instanceof StillwatchError ? `${error.code} ${error.message}; ${error.hint}` : messageOf(error);
   tell({ type: 'said', level: 'error', said: e });

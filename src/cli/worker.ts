@@ -1,9 +1,9 @@
 import { AggregatorRegistry } from 'prom-client';
-import { readConfig } from '../gateway/config.ts';
+import { readAccepted } from '../gateway/config.ts';
 import { type ToWorker, Worker } from '../gateway/worker.ts';
 
 /** The process of one gateway worker, started by `stillwatch serve`. */
-const { config } = readConfig(process.argv[2] ?? 'stillwatch.yaml');
+const config = readAccepted(process.argv[2] ?? 'config.json');
 const worker = new Worker(config, process.env['STILLWATCH_WORKER'] ?? 'w0');
 // The parent gathers the counts of all workers.
 AggregatorRegistry.setRegistries([worker.parts.meters.registry]);
@@ -38,3 +38,4 @@ await new Promise<void>((resolve) => {
   }, 5);
 });
 await worker.listen();
+process.send?.({ type: 'listening' });

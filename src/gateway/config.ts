@@ -115,7 +115,7 @@ const schema = v.strictObject({
     ),
     [],
   ),
-  enforcement: v.optional(v.strictObject({ url, secret_file: v.optional(v.string()) })),
+  enforcement: v.optional(v.strictObject({ url, secret: v.optional(v.string()), secret_file: v.optional(v.string()) })),
   log_level: v.optional(v.picklist(['debug', 'info', 'warn', 'error', 'silent']), 'info'),
 });
 
@@ -177,6 +177,9 @@ export function parseConfig(document: unknown, path: string): ServeConfig {
   return r.output;
 }
 
+/** A configuration that was accepted before, as the parent wrote it down for its children. */
+export const readAccepted = (path: string): ServeConfig => JSON.parse(file(path, 'the accepted configuration')) as ServeConfig;
+
 function placed(c: ServeConfig, path: string): { config: ServeConfig; policy: Policy } {
   const at = (p: string) => resolve(dirname(path), p);
   const config: ServeConfig = {
@@ -187,6 +190,20 @@ function placed(c: ServeConfig, path: string): { config: ServeConfig; policy: Po
     accounts: { ...c.accounts, ...(c.accounts.file ? { file: at(c.accounts.file) } : {}) },
     detection: { ...c.detection, ...(c.detection.accounts ? { accounts: at(c.detection.accounts) } : {}) },
     admin: { ...c.admin, ...(c.admin.tls ? { tls: { cert: at(c.admin.tls.cert), key: at(c.admin.tls.key) } } : {}) },
+    ...(c.enforcement?.secret_file
+      ? { enforcement: { ...c.enforcement, secret: file(at(c.enforcement.secret_file), 'the secret of enforcement').trim() } }
+      : {}),
+    ...(c.proxy
+      ? {
+          proxy: {
+            ...c.proxy,
+            // Node gives header names in lower case.
+            client_address_header: c.proxy.client_address_header.toLowerCase(),
+            ja4_header: c.proxy.ja4_header.toLowerCase(),
+            country_header: c.proxy.country_header.toLowerCase(),
+          },
+        }
+      : {}),
     webhooks: c.webhooks.map((w) => ({
       ...w,
       ...(w.secret_file ? { secret: file(at(w.secret_file), 'the secret of a webhook').trim() } : {}),

@@ -119,11 +119,13 @@ export class Decisions {
 
   private async holder(hash: string): Promise<Holder | null> {
     const now = this.parts.now();
-    return this.parts.lookup.known(hash, now) ?? (await this.parts.lookup.ask(hash, now));
+    const known = this.parts.lookup.known(hash, now);
+    return known === undefined ? this.parts.lookup.ask(hash, now) : known;
   }
 
   private async check(d: Dialect, r: Json, holder: Holder | null): Promise<Pass | Stop> {
-    const account = text(r['account']) || holder?.account || '';
+    // Whose key it is outweighs what is said about it.
+    const account = holder?.account || text(r['account']);
     if (account === '') throw new Bad(400, 'account, or key_sha256 of a known key, is missing');
     const started = this.parts.now();
     const caps = Array.isArray(r['capabilities']) ? r['capabilities'].filter((x): x is string => typeof x === 'string') : [];
@@ -190,7 +192,8 @@ export class Decisions {
   private async envoy(req: IncomingMessage, res: ServerResponse, path: string): Promise<void> {
     const d: Dialect = path.startsWith('/v1/messages') ? 'anthropic' : 'openai';
     const key = this.keyOf(req);
-    const account = this.header(req, 'x-stillwatch-account');
+    // A gateway that knows the account itself says so; a caller's own word, beside a key, counts for nothing.
+    const account = key === '' ? this.header(req, 'x-stillwatch-account') : '';
     const holder = key ? await this.holder(keyHash(key)) : null;
     if (!holder && !account)
       return refuse(res, d, { status: 401, code: 'invalid_api_key', message: 'The API key is not known.', retry: false }, randomUUID());
@@ -211,7 +214,8 @@ export class Decisions {
   /** nginx auth_request knows 2xx, 401 and 403 only. */
   private async nginx(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const key = this.keyOf(req);
-    const account = this.header(req, 'x-stillwatch-account');
+    // A gateway that knows the account itself says so; a caller's own word, beside a key, counts for nothing.
+    const account = key === '' ? this.header(req, 'x-stillwatch-account') : '';
     const holder = key ? await this.holder(keyHash(key)) : null;
     if (!holder && !account) return void res.writeHead(401).end();
     const out = await this.check(

@@ -39,7 +39,8 @@ const PARAMS = [
 const content = (c: unknown): string => (typeof c === 'string' ? c : c === undefined || c === null ? '' : JSON.stringify(c));
 
 const SEEN = new Set(['image', 'image_url', 'input_image', 'document', 'input_file']);
-const isVision = (m: unknown): boolean => list(object(m)['content']).some((b) => SEEN.has(text(object(b)['type'])));
+const isVision = (m: unknown, deep = 0): boolean =>
+  deep < 8 && list(object(m)['content']).some((b) => SEEN.has(text(object(b)['type'])) || isVision(b, deep + 1));
 
 /** What a request body asks for. Nothing of it is trusted for who somebody is. */
 export function asked(d: Dialect, body: Json): Asked {
@@ -51,7 +52,7 @@ export function asked(d: Dialect, body: Json): Asked {
       role: text(m['role']) || (text(m['type']).includes('output') ? 'tool' : 'user'),
       content: content(m['content'] ?? m['output']),
     }));
-  const tools = list(body['tools']);
+  const tools = [...list(body['tools']), ...list(body['functions']), ...list(body['mcp_servers'])];
   const thinking = object(body['thinking'])['type'];
   const reasons =
     (thinking !== undefined && thinking !== 'disabled') || body['reasoning'] !== undefined || body['reasoning_effort'] !== undefined;
@@ -62,10 +63,12 @@ export function asked(d: Dialect, body: Json): Asked {
     stream: body['stream'] === true,
     capabilities: [
       ...(tools.length > 0 ? ['tools'] : []),
-      ...(items.slice(-4).some(isVision) ? ['vision'] : []),
+      ...(items.some((m) => isVision(m)) ? ['vision'] : []),
       ...(reasons ? ['reasoning'] : []),
     ],
-    outputMax: count(body['max_tokens']) || count(body['max_completion_tokens']) || count(body['max_output_tokens']),
+    outputMax:
+      Math.max(1, count(body['n'])) *
+      Math.max(count(body['max_tokens']), count(body['max_completion_tokens']), count(body['max_output_tokens'])),
     system: content(d === 'openai-responses' ? body['instructions'] : body['system']),
     messages,
     tools,
@@ -78,6 +81,7 @@ export function asked(d: Dialect, body: Json): Asked {
 export function withoutReasoning(d: Dialect, body: Json): Json {
   const out = { ...body };
   if (d === 'anthropic') delete out['thinking'];
+  if (d === 'openai' || d === 'json') for (const f of ['reasoning', 'reasoning_effort', 'include_reasoning', 'thinking']) delete out[f];
   if (d === 'openai-responses') {
     const { summary: _, generate_summary: _g, ...rest } = object(out['reasoning']);
     if (out['reasoning'] !== undefined) out['reasoning'] = rest;

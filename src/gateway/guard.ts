@@ -104,7 +104,7 @@ export class Guard {
     if (asks.length > 0 && reserve) {
       const got = await this.take(asks, now);
       if (got === null) {
-        const slow = verdict.action === 'slow' && this.o.redis?.when_away.slow === 'closed';
+        const slow = verdict.slowed.length > 0 && this.o.redis?.when_away.slow === 'closed';
         if (slow || this.o.redis?.when_away.limits === 'closed')
           return stop('away', {
             status: 503,
@@ -185,7 +185,7 @@ export class Guard {
     };
     put(`a:${account}`, v.limits, true);
     // One budget for all accounts of the campaign: more accounts buy nothing.
-    if (v.action === 'slow' && v.barrier?.budget) put(`c:${v.barrier.id}`, v.barrier.budget, false);
+    for (const b of v.slowed) if (b.budget) put(`c:${b.id}`, b.budget, false);
     return { asks, places };
   }
 }

@@ -1,5 +1,5 @@
 import { hash as digest } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { createClient } from '@clickhouse/client';
 import { parse } from 'csv-parse/sync';
 import { request } from 'undici';
@@ -69,11 +69,16 @@ function sourceOf(o: ServeConfig['accounts']): Source {
   if (o.file) {
     let held = readHolders(o.file);
     let at = Date.now();
+    let mtime = statSync(o.file).mtimeMs;
     return async (hash) => {
-      // The file is read again at most every cache_seconds: a new key is known soon, without a restart.
-      if (!held.has(hash) && Date.now() - at > o.cache_seconds * 1000) {
+      // A changed file is read again, looked for at most every cache_seconds: keys come, go and change without a restart.
+      if (Date.now() - at > o.cache_seconds * 1000) {
         at = Date.now();
-        held = readHolders(o.file as string);
+        const now = statSync(o.file as string).mtimeMs;
+        if (now !== mtime) {
+          held = readHolders(o.file as string);
+          mtime = now;
+        }
       }
       return held.get(hash) ?? null;
     };

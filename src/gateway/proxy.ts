@@ -8,7 +8,7 @@ import { type Asked, asked, type Dialect, type Refusal, refuse, withoutReasoning
 import type { Guard, Pass } from './guard.ts';
 import { type Holder, keyHash, type Lookup } from './lookup.ts';
 import type { Meters } from './meters.ts';
-import { recordOf, type Seen, scopeOf } from './record.ts';
+import { recordHead, recordLine, type Seen, scopeOf } from './record.ts';
 import type { Spool } from './spool.ts';
 import { UsageTap } from './usage.ts';
 
@@ -151,6 +151,8 @@ export class Forwarder {
     const ask = asked(dialect, body);
     const who: Holder = holder ?? { account: `key:${hash.slice(0, 24)}` };
     const seen = this.seen(req, id, started, who, hash, ask, path);
+    const mode = scopeOf(this.parts.config.scopes, who, ask.model, seen.country);
+    const head = mode === 'exclude' ? null : recordHead(seen, mode === 'metadata-only');
     const tokens = Math.ceil(raw.length / 4) + (ask.outputMax || this.parts.guard.snapshot.limits.output_tokens_assumed);
     const verdict = await this.parts.guard.check(
       dialect,
@@ -166,7 +168,6 @@ export class Forwarder {
     );
     this.parts.meters.decided(verdict.outcome, verdict.verdict.rehearsed?.action, this.parts.now() - started);
     if (!verdict.ok) return refuse(res, dialect, verdict.refusal, id);
-    const mode = scopeOf(this.parts.config.scopes, who, ask.model, seen.country);
     if (mode !== 'exclude' && this.parts.config.spool.when_full === 'refuse' && !this.parts.spool.room) {
       await this.parts.guard.settle(verdict, null, this.parts.now());
       this.parts.meters.spooled('refused');
@@ -184,7 +185,7 @@ export class Forwarder {
         : this.parts.guard.snapshot.gates.length > 0
           ? Buffer.from(JSON.stringify(body))
           : raw;
-    return this.forward(req, res, id, url, sent, dialect, { seen, pass: verdict, mode });
+    return this.forward(req, res, id, url, sent, dialect, { pass: verdict, head });
   }
 
   /** The one key a request carries; null when it carries several, for then the account decided about need not be the one the upstream takes. */
@@ -226,7 +227,7 @@ export class Forwarder {
     url: string,
     body: Buffer | null,
     dialect: Dialect,
-    log: { readonly seen: Seen; readonly pass: Pass; readonly mode: 'exclude' | 'metadata-only' | null } | null,
+    log: { readonly pass: Pass; readonly head: string | null } | null,
   ): Promise<void> {
     const { meters, spool, guard, now, config } = this.parts;
     const began = now();
@@ -255,7 +256,9 @@ export class Forwarder {
         if (kept === 'soon') return;
         kept = 'soon';
         const usage = tap ? tap.end() : { input: 0, output: 0, reasoning: 0, stop: '' };
-        void guard.settle(log.pass, status >= 500 ? null : usage.input + usage.output || log.pass.reserved, now());
+        // Who hangs up before the last event has had what was reserved, or more; who got an error has had nothing.
+        const used = Math.max(usage.input + usage.output, tap?.ended ? 0 : log.pass.reserved);
+        void guard.settle(log.pass, status >= 400 ? null : used, now());
         const told = (state: 'kept' | 'shed' | 'failed' | 'left out') => {
           if (state !== 'left out') meters.spooled(state);
           kept = state === 'failed' ? 'failed' : 'yes';
@@ -265,9 +268,9 @@ export class Forwarder {
             done();
           }
         };
-        if (log.mode === 'exclude') told('left out');
+        if (log.head === null) told('left out');
         else
-          spool.soon(recordOf(log.seen, usage, status, now() - began, log.mode === 'metadata-only'), (put) =>
+          spool.soon(recordLine(log.head, usage, status, now() - began), (put) =>
             told(put === 'kept' ? 'kept' : config.spool.when_full === 'shed' ? 'shed' : 'failed'),
           );
       };

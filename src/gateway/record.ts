@@ -43,10 +43,10 @@ const TEXT_MAX = 65_536;
 const bounded = (s: string, max: number): string => (s.length <= max ? s : `${s.slice(0, max - 8192)}\n${s.slice(-8192)}`);
 
 /**
- * The exchange record of one answered request. What was sent before is kept as turns without their text: only text new in a request is sketched, and an
- * agent sends its whole history with every call.
+ * What is known of an exchange before it is answered, as JSON. What was sent before is kept as turns without their text: only text new in a request is
+ * sketched, and an agent sends its whole history with every call. Made before anything is forwarded: what cannot be written down is not let through.
  */
-export function recordOf(s: Seen, usage: Usage, status: number, latencyMs: number, textless: boolean): Record<string, unknown> {
+export function recordHead(s: Seen, textless: boolean): string {
   let answered = -1;
   for (const [i, m] of s.asked.messages.entries()) if (m.role === 'assistant') answered = i;
   const messages = textless
@@ -55,7 +55,7 @@ export function recordOf(s: Seen, usage: Usage, status: number, latencyMs: numbe
         role: m.role,
         content: i > answered || m.role === 'system' || m.role === 'developer' ? bounded(m.content, TEXT_MAX) : '',
       }));
-  return {
+  return JSON.stringify({
     id: s.id,
     time: new Date(s.at).toISOString(),
     account: s.holder.account,
@@ -73,12 +73,10 @@ export function recordOf(s: Seen, usage: Usage, status: number, latencyMs: numbe
     params: s.asked.params,
     ...(s.asked.conversation ? { conversation: s.asked.conversation.slice(0, 256) } : {}),
     turn: Math.max(1, s.asked.messages.filter((m) => m.role === 'user').length),
-    input_tokens: usage.input,
-    output_tokens: usage.output,
-    reasoning_tokens: usage.reasoning,
-    stop_reason: usage.stop,
-    status,
-    latency_ms: Math.round(latencyMs),
     stream: s.asked.stream,
-  };
+  });
 }
+
+/** The whole record, once it is answered. */
+export const recordLine = (head: string, u: Usage, status: number, latencyMs: number): string =>
+  `${head.slice(0, -1)},"input_tokens":${u.input},"output_tokens":${u.output},"reasoning_tokens":${u.reasoning},"stop_reason":${JSON.stringify(u.stop)},"status":${status},"latency_ms":${Math.round(latencyMs)}}`;

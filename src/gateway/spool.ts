@@ -19,6 +19,9 @@ import { crc32 } from 'node:zlib';
  * segment is removed only when the store has it; the store leaves out what it has already. So a kill at any point loses nothing and doubles nothing.
  */
 
+/** Names this run of the service: the parent gives it to all its children. */
+const RUN = process.env['STILLWATCH_RUN'] ?? 'alone';
+
 const line = (text: string): string => `${crc32(text).toString(16).padStart(8, '0')} ${text}\n`;
 
 /** Records of a segment, and the bytes up to the last whole line. */
@@ -79,8 +82,8 @@ export class Spool {
   }
 
   /** Kept with all others of this turn of the event loop, in one write; then told. */
-  soon(record: object, told: (p: Put) => void): void {
-    this.queue.push({ text: JSON.stringify(record), told });
+  soon(text: string, told: (p: Put) => void): void {
+    this.queue.push({ text, told });
     if (this.queue.length === 1) setImmediate(() => this.flush());
   }
 
@@ -89,7 +92,13 @@ export class Spool {
     this.queue = [];
     if (list.length === 0) return;
     const got = this.write(list.map((x) => line(x.text)).join(''));
-    for (const x of list) x.told(got);
+    for (const x of list) {
+      try {
+        x.told(got);
+      } catch {
+        // One caller's trouble is not the others'.
+      }
+    }
   }
 
   /** A line as it came, without its line end. */
@@ -105,7 +114,7 @@ export class Spool {
     try {
       if (this.fd < 0) {
         this.n += 1;
-        this.path = join(this.o.dir, `${this.o.worker}-${process.pid}-${Date.now().toString(36)}-${this.n}`);
+        this.path = join(this.o.dir, `${this.o.worker}-${RUN}-${process.pid}-${Date.now().toString(36)}-${this.n}`);
         this.fd = openSync(`${this.path}.open`, 'wx', 0o600);
         this.opened = Date.now();
         this.bytes = 0;
@@ -199,7 +208,8 @@ export function ready(dir: string): Segment[] {
     let path = join(dir, name);
     try {
       if (name.endsWith('.open')) {
-        if (alive(Number(name.split('-').at(-3)))) continue;
+        // Process numbers come again after a restart: only one of this run can still be writing.
+        if (name.includes(`-${RUN}-`) && alive(Number(name.split('-').at(-3)))) continue;
         const fd = openSync(path, 'r+');
         if (fstatSync(fd).size > 0) ftruncateSync(fd, readSegment(readFileSync(path)).good);
         closeSync(fd);

@@ -52,6 +52,8 @@ export class UsageTap {
   private readonly sse: boolean;
   private held: Buffer[] = [];
   private bytes = 0;
+  /** Whether the answer said itself that it was over. */
+  ended = false;
 
   constructor(contentType: string) {
     this.sse = contentType.includes('text/event-stream');
@@ -59,8 +61,8 @@ export class UsageTap {
 
   /** Takes a chunk; true when it ends the answer as the client's library sees it. */
   take(chunk: Buffer): boolean {
+    this.bytes += chunk.length;
     if (!this.sse) {
-      this.bytes += chunk.length;
       if (this.bytes <= BODY_MAX) this.held.push(chunk);
       else this.held = [];
       return false;
@@ -69,7 +71,9 @@ export class UsageTap {
     const end = all.lastIndexOf(10);
     const rest = all.subarray(end + 1);
     this.held = rest.length > 0 && rest.length < LINE_MAX ? [rest] : [];
-    return end >= 0 && this.lines(all.subarray(0, end));
+    const last = end >= 0 && this.lines(all.subarray(0, end));
+    if (last) this.ended = true;
+    return last;
   }
 
   private lines(part: Buffer): boolean {
@@ -99,11 +103,15 @@ export class UsageTap {
     if (!this.sse && this.held.length > 0) {
       try {
         read(this.usage, object(JSON.parse(Buffer.concat(this.held).toString('utf8'))));
+        this.ended = true;
       } catch {
         // Not JSON: nothing to read.
       }
     }
     this.held = [];
+    // An answer that was broken off, or does not say what it used, took what passed: an event of a stream is some 120 bytes a token.
+    if (!this.ended || this.usage.output === 0)
+      this.usage.output = Math.max(this.usage.output, Math.ceil(this.bytes / (this.sse ? 120 : 4)));
     return this.usage;
   }
 }

@@ -16,7 +16,11 @@ export type ToWorker =
   | { readonly type: 'snapshot'; readonly snapshot: Snapshot }
   | { readonly type: 'delta'; readonly delta: Delta }
   | { readonly type: 'drain' };
-export type FromWorker = { readonly type: 'want' } | { readonly type: 'have'; readonly version: number } | { readonly type: 'ready' };
+export type FromWorker =
+  | { readonly type: 'want' }
+  | { readonly type: 'have'; readonly version: number }
+  | { readonly type: 'ready' }
+  | { readonly type: 'listening' };
 
 export const spoolDir = (c: ServeConfig): string => join(c.state, 'spool');
 

@@ -23,7 +23,8 @@ export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case): string 
   if (deck && deck.bits > 1) parts.push(`their ${count(f.loot.distinct_items)} distinct items look dealt from one pool`);
   if (facts.ties.scaffold.tied > 0.5 * facts.accounts.length)
     parts.push(`${facts.ties.scaffold.tied} of them carry a sentence hardly anyone else sends`);
-  if (facts.ties.network.tied > 0.5 * facts.accounts.length) parts.push(`${facts.ties.network.tied} come from addresses that hardly anyone else uses`);
+  if (facts.ties.network.tied > 0.5 * facts.accounts.length)
+    parts.push(`${facts.ties.network.tied} come from addresses that hardly anyone else uses`);
   if (facts.born.n >= 5 && facts.born.k > 0.6 * facts.born.n) parts.push(`${facts.born.k} were created within one week`);
   const fitting = f.explanations.filter((e) => e.fits);
   const end = fitting.length === 0 ? 'none of the innocent explanations tested fits' : `an explanation fits: ${fitting[0]?.kind ?? ''}`;

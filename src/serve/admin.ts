@@ -73,17 +73,14 @@ function match(path: string, pattern: string): Record<string, string> | null {
 export class Admin {
   readonly server: Server;
   private readonly routes: readonly Route[];
-  private readonly tokens: readonly Token[];
+  private tokens: readonly Token[] = [];
   private readonly listenAt: string;
   private readonly pages = new Pages();
 
   constructor(c: ServeConfig['admin'], extra: readonly { name: string; role: Role; token: string }[], routes: readonly Route[]) {
     this.routes = routes;
     this.listenAt = c.listen;
-    this.tokens = [
-      ...c.tokens.map((t) => ({ name: t.name, role: t.role, hash: Buffer.from(t.token_sha256, 'hex') })),
-      ...extra.map((t) => ({ name: t.name, role: t.role, hash: createHash('sha256').update(t.token).digest() })),
-    ];
+    this.setTokens(c.tokens, extra);
     const handle = (req: IncomingMessage, res: ServerResponse) => {
       res.on('error', () => undefined);
       this.answer(req, res).catch(() => res.destroy());
@@ -93,6 +90,17 @@ export class Admin {
       ? createSecure({ ...options, cert: readFileSync(c.tls.cert), key: readFileSync(c.tls.key) }, handle)
       : createServer(options, handle);
     this.server.maxConnections = 200;
+  }
+
+  /** Who may ask from now on: a token that was taken away is refused at once. */
+  setTokens(
+    given: readonly { readonly name: string; readonly role: Role; readonly token_sha256: string }[],
+    extra: readonly { readonly name: string; readonly role: Role; readonly token: string }[],
+  ): void {
+    this.tokens = [
+      ...given.map((t) => ({ name: t.name, role: t.role, hash: Buffer.from(t.token_sha256, 'hex') })),
+      ...extra.map((t) => ({ name: t.name, role: t.role, hash: createHash('sha256').update(t.token).digest() })),
+    ];
   }
 
   listen(): Promise<number> {

@@ -28,6 +28,8 @@ export class Audit {
   private readonly fd: number;
   private seq = 0;
   private last = GENESIS;
+  private size = 0;
+  private broken = false;
   readonly entries: Entry[] = [];
 
   /** @throws StillwatchError E_AUDIT when an earlier line was changed: nothing is decided on a log that cannot be trusted. */
@@ -45,8 +47,9 @@ export class Audit {
     this.seq = lines.length;
     this.last = this.entries.at(-1)?.hash ?? GENESIS;
     this.fd = openSync(path, 'a', 0o600);
+    this.size = Buffer.byteLength(lines.map((l) => `${l}\n`).join(''));
     // A line that a crash cut off took no effect: it goes.
-    if (torn > 0) ftruncateSync(this.fd, Buffer.byteLength(lines.map((l) => `${l}\n`).join('')));
+    if (torn > 0) ftruncateSync(this.fd, this.size);
   }
 
   get head(): string {
@@ -59,10 +62,18 @@ export class Audit {
       const x = entry(e, this.seq + made.length, made.at(-1)?.hash ?? this.last);
       made.push(x);
     }
+    const data = Buffer.from(made.map((x) => `${JSON.stringify(x)}\n`).join(''));
     try {
-      writeSync(this.fd, made.map((x) => `${JSON.stringify(x)}\n`).join(''));
+      if (this.broken) throw new Error('an earlier line could not be taken back');
+      for (let done = 0; done < data.length; ) done += writeSync(this.fd, data, done);
       fsyncSync(this.fd);
     } catch (cause) {
+      // What was not wholly written did not happen: it is cut off again, or nothing is written any more.
+      try {
+        ftruncateSync(this.fd, this.size);
+      } catch {
+        this.broken = true;
+      }
       throw new StillwatchError(
         'E_AUDIT',
         `the audit log cannot be written: ${messageOf(cause)}`,
@@ -70,6 +81,7 @@ export class Audit {
         { cause },
       );
     }
+    this.size += data.length;
     this.entries.push(...made);
     this.seq += made.length;
     this.last = made.at(-1)?.hash ?? this.last;

@@ -36,11 +36,12 @@ export function payload(e: Entry, s: State): Record<string, unknown> {
   const w = e.what as unknown as Record<string, unknown>;
   const id = typeof w['id'] === 'string' ? w['id'] : '';
   return {
+    ...w,
+    ...(id === '' ? {} : { about: id }),
     id: e.hash,
     seq: e.seq,
     at: new Date(e.at).toISOString(),
     by: e.by,
-    ...w,
     ...(s.barriers.has(id) ? { barrier: s.barriers.get(id) } : {}),
     ...(s.cases.has(id) ? { case: s.cases.get(id) } : {}),
   };
@@ -57,21 +58,25 @@ export class Outbox {
   private readonly at = new Map<string, number>();
   private readonly busy = new Set<string>();
   private readonly waits = new Map<string, { readonly until: number; readonly ms: number }>();
-  private readonly hooks: readonly Hook[];
+  private hooks: readonly Hook[] = [];
   private readonly path: string;
   private readonly entries: () => readonly Entry[];
   private readonly state: () => State;
   private readonly said: (s: string) => void;
 
   constructor(hooks: readonly Hook[], path: string, entries: () => readonly Entry[], state: () => State, said: (s: string) => void) {
-    this.hooks = hooks;
     this.path = path;
     this.entries = entries;
     this.state = state;
     this.said = said;
-    const kept = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Record<string, number>) : {};
+    this.setHooks(hooks);
+  }
+
+  setHooks(hooks: readonly Hook[]): void {
+    this.hooks = hooks;
+    const kept = existsSync(this.path) ? (JSON.parse(readFileSync(this.path, 'utf8')) as Record<string, number>) : {};
     // A hook that is new hears of what happens from now on.
-    for (const h of hooks) this.at.set(h.url, kept[h.url] ?? entries().length);
+    for (const h of hooks) if (!this.at.has(h.url)) this.at.set(h.url, kept[h.url] ?? this.entries().length);
   }
 
   /** Delivers what is due. */

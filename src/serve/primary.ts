@@ -1,10 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import cluster, { type Worker as ClusterWorker } from 'node:cluster';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { AggregatorRegistry, Gauge, Registry } from 'prom-client';
+import { LOCAL } from '../barriers/commands.ts';
 import type { Subject } from '../barriers/policy.ts';
 import type { Delta, Snapshot } from '../barriers/snapshot.ts';
 import { readConfig, type ServeConfig } from '../gateway/config.ts';
@@ -15,7 +16,7 @@ import { messageOf, StillwatchError } from '../model/errors.ts';
 import { Admin } from './admin.ts';
 import { Control } from './control.ts';
 import type { FromDetector, Question } from './detector.ts';
-import { Outbox } from './outbox.ts';
+import { type Hook, Outbox } from './outbox.ts';
 import { routes } from './routes.ts';
 
 export interface Programs {
@@ -24,8 +25,12 @@ export interface Programs {
   readonly configPath: string;
 }
 
+/** Names this run, so that what it writes is told from what an earlier one left. */
+const RUN = randomBytes(4).toString('hex');
 const ASK_MS = 600_000;
 const DRAIN_MS = 20_000;
+/** A look under way is let finish. */
+const STOP_MS = 120_000;
 const RESTART_MS = [500, 1000, 2000, 5000, 10_000];
 
 /** The parent: owns what stands and the audit log, keeps workers and detector alive, answers the admin API. It holds no exchange and no store. */
@@ -38,6 +43,7 @@ export class Primary {
   private readonly outbox: Outbox;
   private readonly clocks: NodeJS.Timeout[] = [];
   private readonly versions = new Map<number, number>();
+  private readonly listening = new Set<number>();
   private readonly waiting = new Map<number, { readonly yes: (v: unknown) => void; readonly no: (e: Error) => void }>();
   private readonly registry = new Registry();
   private readonly gauges;
@@ -70,17 +76,8 @@ export class Primary {
       cases: gauge('open_cases', 'Cases that are open'),
       barriers: gauge('standing_barriers', 'Barriers that stand'),
     };
-    const hooks = [...config.webhooks];
-    if (config.enforcement) {
-      const secret = config.enforcement.secret_file ? readFileSync(config.enforcement.secret_file, 'utf8').trim() : undefined;
-      hooks.push({
-        url: config.enforcement.url,
-        events: ['barrier.approved', 'barrier.lifted', 'barrier.extended'],
-        ...(secret ? { secret } : {}),
-      });
-    }
     this.outbox = new Outbox(
-      hooks,
+      this.hooks(),
       join(config.state, 'webhooks.json'),
       () => this.control.audit.entries,
       () => this.control.state,
@@ -89,7 +86,7 @@ export class Primary {
     this.control.push = (delta, snapshot) => this.push(delta, snapshot);
     this.admin = new Admin(
       config.admin,
-      [{ name: 'local', role: 'admin', token: this.localToken() }],
+      [{ name: LOCAL, role: 'admin', token: this.localToken() }],
       routes({
         control: this.control,
         now: Date.now,
@@ -127,11 +124,41 @@ export class Primary {
     return readFileSync(path, 'utf8').trim();
   }
 
+  private get accepted(): string {
+    return join(this.config.state, 'config.json');
+  }
+
+  /** Children read the configuration that was accepted, not the file as it happens to be when one of them starts again. */
+  private accept(): void {
+    writeFileSync(`${this.accepted}.new`, JSON.stringify(this.config), { mode: 0o600 });
+    renameSync(`${this.accepted}.new`, this.accepted);
+  }
+
+  private hooks(): Hook[] {
+    const c = this.config;
+    return [
+      ...c.webhooks,
+      ...(c.enforcement
+        ? [
+            {
+              url: c.enforcement.url,
+              events: ['barrier.approved', 'barrier.lifted', 'barrier.extended'],
+              ...(c.enforcement.secret ? { secret: c.enforcement.secret } : {}),
+            },
+          ]
+        : []),
+    ];
+  }
+
   async start(): Promise<{ admin: number }> {
-    cluster.setupPrimary({ exec: this.programs.worker, args: [this.programs.configPath] });
-    cluster.schedulingPolicy = cluster.SCHED_RR;
+    this.accept();
+    // Workers take connections from one shared socket: handed over by the parent, a connection is lost with the worker it was on its way to.
+    cluster.schedulingPolicy = cluster.SCHED_NONE;
+    cluster.setupPrimary({ exec: this.programs.worker, args: [this.accepted] });
     cluster.on('message', (w, m: FromWorker) => this.fromWorker(w, m));
     cluster.on('exit', (w, code, signal) => this.workerGone(w, code, signal));
+    // What goes wrong with a child's channel ends the child, not the parent.
+    cluster.on('fork', (w) => w.on('error', (e) => this.log.warn(`a worker's channel: ${messageOf(e)}`)));
     const admin = await this.admin.listen();
     const { host } = new URL(`http://${this.config.admin.listen}`);
     const url = `${this.config.admin.tls ? 'https' : 'http'}://${host.replace(/:\d+$/, '')}:${admin}`;
@@ -143,7 +170,7 @@ export class Primary {
       writeFileSync(join(this.config.store, 'serve.json'), where, { mode: 0o600 });
     }
     if (this.config.proxy || this.config.decisions)
-      for (let i = 0; i < this.config.workers; i++) cluster.fork({ STILLWATCH_WORKER: `w${i}` });
+      for (let i = 0; i < this.config.workers; i++) cluster.fork({ STILLWATCH_RUN: RUN, STILLWATCH_WORKER: `w${i}` });
     this.startDetector();
     this.clocks.push(
       setInterval(() => {
@@ -157,11 +184,17 @@ export class Primary {
   }
 
   private push(delta: Delta, _s: Snapshot): void {
-    for (const w of Object.values(cluster.workers ?? {})) w?.send({ type: 'delta', delta } satisfies ToWorker);
+    for (const w of Object.values(cluster.workers ?? {})) this.send(w, { type: 'delta', delta });
+  }
+
+  /** A worker may end between being looked up and being written to. */
+  private send(w: ClusterWorker | undefined, m: ToWorker): void {
+    if (w?.isConnected()) w.send(m, () => undefined);
   }
 
   private fromWorker(w: ClusterWorker, m: FromWorker): void {
-    if (m?.type === 'ready' || m?.type === 'want') w.send({ type: 'snapshot', snapshot: this.control.snapshot } satisfies ToWorker);
+    if (m?.type === 'ready' || m?.type === 'want') this.send(w, { type: 'snapshot', snapshot: this.control.snapshot });
+    if (m?.type === 'listening') this.listening.add(w.id);
     if (m?.type === 'have') {
       this.versions.set(w.id, m.version);
       this.workerFails = 0;
@@ -170,19 +203,25 @@ export class Primary {
 
   private workerGone(w: ClusterWorker, code: number, signal: string): void {
     this.versions.delete(w.id);
+    this.listening.delete(w.id);
     if (this.stopping || this.replaced.delete(w.id)) return;
     const wait = RESTART_MS[Math.min(this.workerFails, RESTART_MS.length - 1)] as number;
     this.workerFails += 1;
     this.log.error({ code, signal }, `a worker ended; another starts in ${wait} ms`);
-    setTimeout(() => !this.stopping && cluster.fork({ STILLWATCH_WORKER: `w${w.id}` }), wait);
+    setTimeout(() => {
+      const alive = Object.values(cluster.workers ?? {}).filter((x) => x && !x.isDead() && !this.replaced.has(x.id)).length;
+      if (!this.stopping && alive < this.config.workers) cluster.fork({ STILLWATCH_RUN: RUN, STILLWATCH_WORKER: `w${w.id}` });
+    }, wait);
   }
 
   private startDetector(): void {
-    const child = fork(this.programs.detector, [this.programs.configPath], {
+    const child = fork(this.programs.detector, [this.accepted], {
+      env: { ...process.env, STILLWATCH_RUN: RUN },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       serialization: 'advanced',
     });
     this.detector = child;
+    child.on('error', (e) => this.log.warn(`the channel to detection: ${messageOf(e)}`));
     child.on('message', (m: FromDetector) => this.fromDetector(m));
     child.on('exit', (code, signal) => {
       this.detectorUp = false;
@@ -193,9 +232,20 @@ export class Primary {
       if (this.stopping) return;
       const wait = RESTART_MS[Math.min(this.detectorFails, RESTART_MS.length - 1)] as number;
       this.detectorFails += 1;
-      this.log.error({ code, signal }, `detection stopped; workers go on with the last snapshot; it starts again in ${wait} ms`);
+      if (code === 0) this.log.info('detection starts again');
+      else this.log.error({ code, signal }, `detection stopped; workers go on with the last snapshot; it starts again in ${wait} ms`);
       setTimeout(() => !this.stopping && this.startDetector(), wait);
     });
+  }
+
+  /** Asks it to end; one that does not within a while is ended. */
+  private stopDetector(): void {
+    const child = this.detector;
+    if (!child) return;
+    const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+    child.once('exit', () => clearTimeout(late));
+    if (child.connected) child.send({ stop: true }, () => undefined);
+    else child.kill('SIGTERM');
   }
 
   private fromDetector(m: FromDetector): void {
@@ -247,15 +297,20 @@ export class Primary {
           f(x);
         };
       this.waiting.set(id, { yes: end(yes), no: end(no) });
-      child.send({ id, q });
+      child.send({ id, q }, (e) => {
+        if (!e) return;
+        const w = this.waiting.get(id);
+        this.waiting.delete(id);
+        w?.no(new StillwatchError('E_DETECTOR', 'the detection process just ended', 'ask again in a moment'));
+      });
     });
   }
 
   private health(): Record<string, unknown> & { ready: boolean } {
     const wanted = this.config.proxy || this.config.decisions ? this.config.workers : 0;
     return {
-      ready: this.versions.size >= Math.min(1, wanted),
-      workers: this.versions.size,
+      ready: this.listening.size >= Math.min(1, wanted),
+      workers: this.listening.size,
       snapshot: this.control.snapshot.version,
       detection: this.detectorUp ? 'up' : 'down: workers go on with the last snapshot',
       detected: this.control.detected === 0 ? null : new Date(this.control.detected).toISOString(),
@@ -283,15 +338,20 @@ export class Primary {
       if (config.state !== this.config.state || config.store !== this.config.store)
         throw new StillwatchError('E_CONFIG', 'store and state cannot change while serving', 'stop, change, start');
       this.config = config;
+      this.accept();
       this.control.setPolicy(policy);
+      this.admin.setTokens(config.admin.tokens, [{ name: LOCAL, role: 'admin', token: this.localToken() }]);
+      this.outbox.setHooks(this.hooks());
+      // It starts again with what was accepted.
+      this.stopDetector();
       const old = Object.values(cluster.workers ?? {});
-      const fresh = old.map(() => cluster.fork({ STILLWATCH_WORKER: `w${Date.now().toString(36)}` }));
+      const fresh = old.map(() => cluster.fork({ STILLWATCH_RUN: RUN, STILLWATCH_WORKER: `w${Date.now().toString(36)}` }));
       for (const [i, w] of fresh.entries())
         w.once('listening', () => {
           const before = old[i];
           if (!before) return;
           this.replaced.add(before.id);
-          before.send({ type: 'drain' } satisfies ToWorker);
+          this.send(before, { type: 'drain' });
         });
       this.log.info('configuration read again');
     } catch (error) {
@@ -315,14 +375,14 @@ export class Primary {
               clearTimeout(late);
               resolve();
             });
-            w.send({ type: 'drain' } satisfies ToWorker);
+            this.send(w, { type: 'drain' });
           }),
       ),
     );
     await new Promise<void>((resolve) => {
       if (!this.detector) return resolve();
       this.detector.once('exit', () => resolve());
-      this.detector.send({ stop: true });
+      this.stopDetector();
     });
     await this.admin.close();
     this.control.close();

@@ -99,10 +99,11 @@ export function routes(h: House): Route[] {
       run: ({ params, who }) => {
         const c = caseOf(s(), params['id'] ?? '');
         // Opening the evidence is what lets somebody accept a barrier on it.
-        if (who.role !== 'viewer' && !c.read_by.includes(who.name)) run(simple(who, { type: 'case.read', id: c.id }, now()));
+        const f = finding(c.campaign);
+        if (f && who.role !== 'viewer' && !c.read_by.includes(who.name)) run(simple(who, { type: 'case.read', id: c.id }, now()));
         return {
           case: s().cases.get(c.id),
-          finding: finding(c.campaign),
+          finding: f,
           barriers: [...s().barriers.values()].filter((b) => b.case === c.id),
         };
       },
@@ -175,8 +176,9 @@ export function routes(h: House): Route[] {
         const of = typeof body['case'] === 'string' ? caseOf(s(), body['case']) : null;
         const given = texts(body, 'accounts');
         const budget = typeof body['budget'] === 'object' && body['budget'] !== null ? (body['budget'] as Record<string, unknown>) : null;
-        if (action === 'slow' && !budget)
-          wrong('slow needs a budget: requests_per_minute or tokens_per_minute for all its accounts together');
+        const rates = budget ? [budget['requests_per_minute'], budget['tokens_per_minute']].filter((x) => x !== undefined) : [];
+        if ((action === 'slow' && rates.length === 0) || !rates.every((x) => typeof x === 'number' && Number.isFinite(x) && x >= 0))
+          wrong('slow needs a budget of numbers: requests_per_minute or tokens_per_minute for all its accounts together');
         const id = IDS.id('b');
         run(
           propose(

@@ -136,6 +136,23 @@ export async function upstream(delayMs = 0): Promise<Upstream> {
       const body = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
       seen.push({ path: req.url ?? '', headers: req.headers, body, raw: text });
       const answer = () => {
+        if (body['model'] === 'busy') {
+          res.writeHead(429, { 'content-type': 'application/json' }).end('{"type":"error"}');
+          return;
+        }
+        if (body['model'] === 'slow') {
+          // Never comes to its end by itself.
+          res.writeHead(200, { 'content-type': 'text/event-stream' });
+          const clock = setInterval(
+            () =>
+              res.write(
+                `event: content_block_delta\ndata: {"type":"content_block_delta","delta":{"type":"text_delta","text":"words"}}\n\n`,
+              ),
+            20,
+          );
+          res.on('close', () => clearInterval(clock));
+          return;
+        }
         if (req.url?.startsWith('/v1/messages')) anthropic(res, body);
         else if (req.url?.startsWith('/v1/chat/completions')) chat(res, body);
         else if (req.url?.startsWith('/v1/responses')) responses(res, body);
