@@ -197,7 +197,9 @@ export function judgeCarriers(all: readonly Share[], honest: readonly number[], 
     const p = Math.max(1e-9, part(s.account));
     let bits = clamp((s.gain - limit) * s.items * LOG2E, -8, 6);
     // The sentence is a private tie only where the content, in which it takes no part, comes from the pool.
-    if (s.items >= 4 && s.gain * s.items * LOG2E >= 1 && s.share >= 0.3 * p) bits = Math.max(bits, 0) + 5;
+    // Half of what carries it at the least, and for certain a part: somebody who put it into their own work draws a little by chance.
+    if (s.items >= 4 && s.gain * s.items * LOG2E >= 1 && s.share >= 0.5 * p && s.low >= 0.1 * p) bits = Math.max(bits, 0) + 5;
+    else if (s.low < 0.1 * p) bits = Math.min(bits, -1);
     return { account: s.account, membership: probability(bits), share: s.share, low: s.low, high: s.high };
   });
 }
