@@ -149,8 +149,9 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
     await page.click('.groups button >> nth=0');
     const names = (await page.locator('.groups p a').allTextContents()).slice(0, 2);
     expect(names).toHaveLength(2);
-    await page.fill('label:has-text("One") input', names[0] ?? '');
-    await page.fill('label:has-text("Other") input', names[1] ?? '');
+    await page.fill('input[name=one]', names[0] ?? '');
+    await page.fill('input[name=other]', names[1] ?? '');
+    await page.click('button:has-text("Why?")');
     await page.waitForSelector('[role=status]:has-text("They share")');
     expect(await page.textContent('[role=status]:has-text("They share")')).toMatch(
       /(scaffold|network|address|email_domain|payment) .* bits/,

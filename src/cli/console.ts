@@ -75,7 +75,8 @@ export async function consoleCommand(flags: ConsoleFlags, t: Terminal): Promise<
   const body = (await ask({ ask: 'dossier' })) as string | null;
   if (body) await detector.hand(JSON.parse(body) as Dossier);
   const token = randomBytes(24).toString('base64url');
-  const name = process.env['USER'] ?? 'local';
+  // Who sits here is the person who decides.
+  const name = process.env['USER'] || 'analyst';
   const admin = new Admin(
     config.admin,
     [{ name, role: 'admin', token }],

@@ -136,14 +136,23 @@ export function Ties({ id, f }: { id: string; f: Pick<Finding, 'indicators' | 'a
         ))}
       </ul>
       <h3>Why are these two linked?</h3>
-      <p class="bar">
+      <form
+        class="bar"
+        key={`${one} ${two}`}
+        onSubmit={(e) => {
+          e.preventDefault();
+          const value = (name: string) => (e.currentTarget.elements.namedItem(name) as HTMLInputElement).value.trim();
+          go({ a: value('one'), b: value('other') });
+        }}
+      >
         <label>
-          One <input value={one} onChange={(e) => go({ a: e.currentTarget.value.trim() })} />
+          One <input name="one" defaultValue={one} required />
         </label>
         <label>
-          Other <input value={two} onChange={(e) => go({ b: e.currentTarget.value.trim() })} />
+          Other <input name="other" defaultValue={two} required />
         </label>
-      </p>
+        <button type="submit">Why?</button>
+      </form>
       {one && two && (
         <p role="status">
           {shared.length > 0
