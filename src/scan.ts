@@ -13,6 +13,7 @@ import { StillwatchError } from './model/errors.ts';
 import { assemble } from './report/assemble.ts';
 import { alreadyRead, type FileCoverage, ingest } from './store/ingest.ts';
 import { accountRecords, accountRows, type Scope } from './store/queries/accounts.ts';
+import { beatsOf } from './store/queries/beats.ts';
 import { profileCells, stopWords } from './store/queries/profiles.ts';
 import { movedShares } from './store/queries/releases.ts';
 import { repeatedShares } from './store/queries/repeats.ts';
@@ -201,6 +202,14 @@ async function test(store: Store, t: Table, o: ScanOptions): Promise<Judgement> 
         rows: new Map(rows.map((r) => [index.get(r.acct) ?? -1, r])),
       };
     },
+    beats: (accounts) =>
+      beatsOf(
+        store,
+        accounts.map((a) => t.rows[a]?.acct ?? ''),
+        t.from,
+        t.to,
+        until,
+      ),
     ...(o.without ? { without: o.without } : {}),
     ...(o.progress ? { progress: o.progress } : {}),
   });

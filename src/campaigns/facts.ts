@@ -1,5 +1,6 @@
 import type { AccountRow } from '../store/queries/accounts.ts';
 import type { ValueKind } from '../store/queries/values.ts';
+import { type Lockstep, lockstep } from './beats.ts';
 import { type Cell, type Deck, deck } from './deck.ts';
 import { distance } from './profile.ts';
 import { median, quantile } from './stats.ts';
@@ -27,6 +28,10 @@ export interface Facts {
   readonly rated: number;
   /** Standard deviation of ln(exchanges per conversation), at least 0.02; NaN unless four members and half of them hold several turns. */
   readonly sessionSpread: number;
+  /** How far members work and rest together; null where too few are active for long enough, or nothing was asked about their hours. */
+  readonly lockstep: Lockstep | null;
+  /** Members whose requests mostly have the cohort's most common form (parameters, endpoint, client), of those with one. */
+  readonly form: { readonly k: number; readonly n: number };
   /** Members with no quiet part of the day, of those with enough exchanges to tell. */
   readonly sleepless: { readonly k: number; readonly n: number };
   /** Members first seen in the densest day after the window's first, of those that joined after it. */
@@ -190,6 +195,31 @@ function sessionSpread(rows: readonly AccountRow[]): number {
   return Math.max(0.02, Math.sqrt(held.reduce((x, y) => x + (y - mean) ** 2, 0) / (held.length - 1)));
 }
 
+/** Accounts whose hours are looked at, of a large cohort evenly spaced ones. */
+export const STEP_ACCOUNTS = 250;
+
+export const inStepSample = (accounts: readonly number[]): readonly number[] => sampled(accounts, STEP_ACCOUNTS);
+
+function inStep(t: Table, accounts: readonly number[]): Lockstep | null {
+  const b = t.beats;
+  if (!b) return null;
+  const rows = inStepSample(accounts)
+    .map((a) => b.rowOf[a] as number)
+    .filter((r) => r >= 0);
+  return lockstep(b, rows, b.common);
+}
+
+function form(rows: readonly AccountRow[]): Facts['form'] {
+  const by = new Map<string, number>();
+  let n = 0;
+  for (const r of rows) {
+    if (r.form === '') continue;
+    n += 1;
+    by.set(r.form, (by.get(r.form) ?? 0) + 1);
+  }
+  return { k: Math.max(0, ...by.values()), n };
+}
+
 const ELICITED = 0.3;
 
 /** The part of some accounts' exchanges that a cohort is tested on, where it is not all of them. */
@@ -199,12 +229,12 @@ export interface View {
 }
 
 /** Content of a cohort is measured on at most so many of its accounts, evenly spaced: beyond, its error is far below what honest cohorts differ by. */
-const CONTENT_MAX = 1_500;
+const CONTENT_MAX = 500;
 
-export function sampled(accounts: readonly number[]): readonly number[] {
-  if (accounts.length <= CONTENT_MAX) return accounts;
-  const step = accounts.length / CONTENT_MAX;
-  return Array.from({ length: CONTENT_MAX }, (_, i) => accounts[Math.floor(i * step)] as number);
+export function sampled(accounts: readonly number[], most: number = CONTENT_MAX): readonly number[] {
+  if (accounts.length <= most) return accounts;
+  const step = accounts.length / most;
+  return Array.from({ length: most }, (_, i) => accounts[Math.floor(i * step)] as number);
 }
 
 function cellsOf(view: View, read: readonly number[], accounts: readonly number[]): readonly Cell[] {
@@ -235,6 +265,8 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
     rateSpread: rated.length >= 4 ? Math.sqrt(rated.reduce((x, y) => x + (y - m) ** 2, 0) / (rated.length - 1)) : Number.NaN,
     rated: rated.length,
     sessionSpread: sessionSpread(rows),
+    lockstep: inStep(t, accounts),
+    form: form(rows),
     sleepless: { k: telling.filter((r) => quietest(r.hours) > 0.12).length, n: telling.length },
     together: { k: joined.length >= 3 ? densest(joined, DAY) : 0, n: joined.length >= 3 ? joined.length : 0 },
     succession: succession(t, accounts, accounts),

@@ -14,7 +14,9 @@ const SIEVE = { all: 8, lists: 4 } as const;
 /** Below this many accounts every pair is sieved; above it, inverted lists keep the work near n^1.5. */
 const EXACT_MAX = 4_000;
 const PROBES = 8;
-const POOL_MAX = 2_000;
+/** Words by which a point finds its lists: half of the bits tell the near lists from the far. */
+const CENTRE_WORDS = WORDS / 2;
+const POOL_MAX = 1_000;
 
 /**
  * Approximate nearest neighbours by cosine of unit vectors. Each vector is rotated at random (signs and Walsh-Hadamard transforms, Andoni et al. 2015)
@@ -61,18 +63,31 @@ export function neighbours(vectors: Float32Array, active: readonly number[], k: 
     }
     m = nearest(pool, away, m, Math.ceil(k * (n > EXACT_MAX ? 1.5 : 2.5)));
     const a = active[i] as number;
-    const exact = Array.from({ length: m }, (_, x) => {
+    // Insertion into the account's own row: the few that are left are ranked by their exact cosine.
+    let kept = 0;
+    for (let x = 0; x < m; x++) {
       const b = active[pool[x] as number] as number;
-      return { b, c: dot(vectors, a * DIMENSIONS, vectors, b * DIMENSIONS, DIMENSIONS) };
-    }).sort((x, y) => y.c - x.c || x.b - y.b);
-    for (let x = 0; x < Math.min(k, m); x++) {
-      const e = exact[x] as (typeof exact)[number];
-      ids[a * k + x] = e.b;
-      cosine[a * k + x] = e.c;
+      const c = dot(vectors, a * DIMENSIONS, vectors, b * DIMENSIONS, DIMENSIONS);
+      let at = Math.min(kept, k);
+      while (at > 0 && ahead(c, b, cosine[a * k + at - 1] as number, ids[a * k + at - 1] as number)) {
+        if (at < k) {
+          cosine[a * k + at] = cosine[a * k + at - 1] as number;
+          ids[a * k + at] = ids[a * k + at - 1] as number;
+        }
+        at -= 1;
+      }
+      if (at >= k) continue;
+      cosine[a * k + at] = c;
+      ids[a * k + at] = b;
+      kept = Math.min(k, kept + 1);
     }
   }
   return { k, ids, cosine };
 }
+
+/** Whether a neighbour at cosine c goes before another; ties by index. */
+const ahead = (c: number, b: number, than: number, other: number): boolean =>
+  Math.fround(c) > than || (Math.fround(c) === than && b < other);
 
 export function dot(a: Float32Array, at: number, b: Float32Array, bt: number, n: number): number {
   let s = 0;
@@ -164,16 +179,16 @@ function inverted(signs: Uint32Array, n: number, random: () => number): Lists {
     for (let x = 0; x < c; x++) {
       let d = 0;
       const at = (centres[x] as number) * WORDS;
-      for (let w = 0; w < WORDS; w++) d += ones(((signs[i * WORDS + w] as number) ^ (signs[at + w] as number)) | 0);
+      for (let w = 0; w < CENTRE_WORDS; w++) d += ones(((signs[i * WORDS + w] as number) ^ (signs[at + w] as number)) | 0);
       pool[x] = x;
       away[x] = d;
     }
     const m = nearest(pool, away, c, probes);
     // The nearest one first: it is the point's own list.
-    const sorted = Array.from({ length: m }, (_, x) => x).sort((x, y) => (away[x] as number) - (away[y] as number));
-    sorted.forEach((x, p) => {
-      found[i * probes + p] = pool[x] as number;
-    });
+    let first = 0;
+    for (let x = 1; x < m; x++) if ((away[x] as number) < (away[first] as number)) first = x;
+    found[i * probes] = pool[first] as number;
+    for (let x = 0, p = 1; x < m; x++) if (x !== first) found[i * probes + p++] = pool[x] as number;
   }
   for (let i = 0; i < n; i++) {
     const l = (found[i * probes] as number) + 1;

@@ -29,7 +29,11 @@ export function references(t: Table, k: Kin): { accounts: number[]; tenured: boo
  * Null cohorts of the same builder: a random reference account and its nearest neighbours in content among the references, each account
  * in one null cohort only. They are picked for being alike, as cohorts are, so that being alike alone earns nothing.
  */
-export function nullCohorts(t: Table, k: Kin, refs: readonly number[], seed: number): NullCohort[] {
+export const nullCohorts = (t: Table, k: Kin, refs: readonly number[], seed: number): NullCohort[] =>
+  nullMembers(k, refs, seed).map((members) => ({ facts: factsOf(t, members, k.mu) }));
+
+/** The members of those null cohorts. */
+export function nullMembers(k: Kin, refs: readonly number[], seed: number): number[][] {
   const random = rng(seed + 2);
   const free = new Set(refs);
   const order = [...refs];
@@ -37,7 +41,7 @@ export function nullCohorts(t: Table, k: Kin, refs: readonly number[], seed: num
     const j = Math.floor(random() * (i + 1));
     [order[i], order[j]] = [order[j] as number, order[i] as number];
   }
-  const out: NullCohort[] = [];
+  const out: number[][] = [];
   for (const seedAccount of order) {
     if (out.length >= NULLS.most) break;
     if (!free.has(seedAccount)) continue;
@@ -52,7 +56,7 @@ export function nullCohorts(t: Table, k: Kin, refs: readonly number[], seed: num
     }
     if (members.length < 5) continue;
     for (const a of members) free.delete(a);
-    out.push({ facts: factsOf(t, members, k.mu) });
+    out.push(members);
   }
   return out;
 }

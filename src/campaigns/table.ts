@@ -1,5 +1,6 @@
 import type { AccountRecord, AccountRow } from '../store/queries/accounts.ts';
 import type { SharedValue } from '../store/queries/values.ts';
+import type { Beats } from './beats.ts';
 import type { Profiles } from './profile.ts';
 
 /** Everything the tests read, loaded once: accounts in hash order, their content, and the values they share. */
@@ -24,6 +25,15 @@ export interface Table {
   readonly domains: ReadonlyMap<string, number>;
   readonly from: number;
   readonly to: number;
+  /** Activity over time of the accounts that are tested; null until it is asked for. */
+  readonly beats: Tempo | null;
+}
+
+export interface Tempo extends Beats {
+  /** Row of each account, -1 for those not asked about. */
+  readonly rowOf: Int32Array;
+  /** Everybody's days. */
+  readonly common: Float64Array;
 }
 
 const IDENTITY = ['payment', 'email', 'phone'] as const;
@@ -48,7 +58,7 @@ export function recordValues(records: readonly (AccountRecord | null)[]): Shared
   return out;
 }
 
-export function table(parts: Omit<Table, 'valuesOf' | 'owner' | 'domains' | 'from' | 'to'>): Table {
+export function table(parts: Omit<Table, 'valuesOf' | 'owner' | 'domains' | 'from' | 'to' | 'beats'>): Table {
   const valuesOf: { v: number; count: number }[][] = Array.from({ length: parts.rows.length }, () => []);
   parts.values.forEach((value, v) => {
     for (let i = 0; i < value.accounts.length; i++) {
@@ -65,5 +75,5 @@ export function table(parts: Omit<Table, 'valuesOf' | 'owner' | 'domains' | 'fro
   }
   const domains = new Map<string, number>();
   for (const r of parts.records) if (r?.email_domain) domains.set(r.email_domain, (domains.get(r.email_domain) ?? 0) + 1);
-  return { ...parts, valuesOf, owner, domains, from, to };
+  return { ...parts, valuesOf, owner, domains, from, to, beats: null };
 }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { mixOf } from '../campaigns/capability.ts';
 import { sampled } from '../campaigns/facts.ts';
-import type { Case, Judgement } from '../campaigns/judge.ts';
+import type { Judgement } from '../campaigns/judge.ts';
+import type { Case } from '../campaigns/settle.ts';
 import { probability } from '../campaigns/stats.ts';
 import type { Table } from '../campaigns/table.ts';
 import type { Coverage, Dossier, Evidence, Exemplar, Finding, LookAlike, Undecided } from '../model/dossier.ts';

@@ -1,4 +1,4 @@
-import type { Case } from '../campaigns/judge.ts';
+import type { Case } from '../campaigns/settle.ts';
 import { probability } from '../campaigns/stats.ts';
 import type { Table } from '../campaigns/table.ts';
 import type { Evidence } from '../model/dossier.ts';

@@ -1,4 +1,4 @@
-import type { Case } from '../campaigns/judge.ts';
+import type { Case } from '../campaigns/settle.ts';
 import type { Dossier, Finding } from '../model/dossier.ts';
 
 export const count = (n: number): string => (n >= 1e6 ? `${(n / 1e6).toFixed(1)} million` : n.toLocaleString('en-US'));

@@ -2,9 +2,11 @@ import { breadthSignal } from './breadth.ts';
 import { clientSignal } from './client.ts';
 import { deckSignal } from './deck.ts';
 import { elicitationSignal } from './elicitation.ts';
+import { formSignal } from './form.ts';
 import { freshSignal } from './fresh.ts';
 import { haulSignal } from './haul.ts';
 import { identitySignal } from './identity.ts';
+import { lockstepSignal } from './lockstep.ts';
 import { networkSignal } from './network.ts';
 import { outputSignal } from './output.ts';
 import { pivotSignal } from './pivot.ts';
@@ -24,11 +26,13 @@ export const SIGNALS: readonly Signal<never>[] = [
   scaffoldSignal,
   networkSignal,
   clientSignal,
+  formSignal,
   identitySignal,
   signupSignal,
   ratesSignal,
   sessionsSignal,
   sleeplessSignal,
+  lockstepSignal,
   togetherSignal,
   successionSignal,
   pivotSignal,

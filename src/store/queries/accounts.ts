@@ -1,4 +1,5 @@
 import type { Params, Store } from '../store.ts';
+import { slicesOf } from './slices.ts';
 
 /** One account as its exchanges show it. Times in ms since 1970, tokens and characters as sums over its exchanges. */
 export interface AccountRow {
@@ -25,6 +26,8 @@ export interface AccountRow {
   readonly resold: number;
   readonly end_users: number;
   readonly addresses: number;
+  /** Form of one of its requests, drawn by hash: parameters, endpoint and client in one value; '' where the log has none of them. */
+  readonly form: string;
 }
 
 export const when = (until: number | null): string =>
@@ -49,17 +52,8 @@ const HOURS = Array.from({ length: 24 }, (_, h) => `countIf(toHour(time) = ${h})
 
 /** Every account's summary, in the order of its hash: the order all other queries use. */
 export async function accountRows(store: Store, until: number | null, scope: Scope = {}): Promise<AccountRow[]> {
-  const rows = await store.rows<Record<keyof AccountRow, never>>(
-    `SELECT leftPad(hex(acct), 16, '0') AS acct, any(account) AS account, count() AS n, countIf(opening) AS openings, uniqExact(conversation) AS conversations,
-      uniqExactIf(prompt, opening AND prompt != 0) AS items, countIf(chars > 0) AS with_text,
-      toUnixTimestamp64Milli(min(time)) AS first, toUnixTimestamp64Milli(max(time)) AS last, uniqExact(toDate(time)) AS days,
-      sum(output_tokens) AS out_tokens, sum(reasoning_tokens) AS reasoning_tokens, sum(chars) AS chars,
-      countIf(bitAnd(marks, 1) > 0) AS reasoned, countIf(bitAnd(marks, 2) > 0) AS graded, countIf(bitAnd(marks, 4) > 0) AS obfuscated, countIf(tool_count > 0) AS tooled,
-      [${HOURS}] AS hours,
-      max(toString(organization)) AS organization, avg(channel IN ('reseller', 'marketplace')) AS resold, uniq(end_user) AS end_users, uniq(ip) AS addresses
-    FROM ${store.all('exchanges')} AS exchanges WHERE 1 ${within(scope)} ${when(until)} GROUP BY exchanges.acct ORDER BY exchanges.acct SETTINGS prefer_column_name_to_alias = 1`,
-    { ...(until === null ? {} : { until: String(until) }), ...scopeParams(scope) },
-  );
+  const rows: Record<keyof AccountRow, never>[] = [];
+  for (const slice of scope.accounts ? [''] : await slicesOf(store)) rows.push(...(await accountSlice(store, until, scope, slice)));
   const numeric: (keyof AccountRow)[] = [
     'n',
     'openings',
@@ -86,6 +80,20 @@ export async function accountRows(store: Store, until: number | null, scope: Sco
     return row as unknown as AccountRow;
   });
 }
+
+const accountSlice = (store: Store, until: number | null, scope: Scope, slice: string): Promise<Record<keyof AccountRow, never>[]> =>
+  store.rows<Record<keyof AccountRow, never>>(
+    `SELECT leftPad(hex(acct), 16, '0') AS acct, any(account) AS account, count() AS n, countIf(opening) AS openings, uniqExact(conversation) AS conversations,
+      uniqExactIf(prompt, opening AND prompt != 0) AS items, countIf(chars > 0) AS with_text,
+      toUnixTimestamp64Milli(min(time)) AS first, toUnixTimestamp64Milli(max(time)) AS last, uniqExact(toDate(time)) AS days,
+      sum(output_tokens) AS out_tokens, sum(reasoning_tokens) AS reasoning_tokens, sum(chars) AS chars,
+      countIf(bitAnd(marks, 1) > 0) AS reasoned, countIf(bitAnd(marks, 2) > 0) AS graded, countIf(bitAnd(marks, 4) > 0) AS obfuscated, countIf(tool_count > 0) AS tooled,
+      [${HOURS}] AS hours,
+      max(toString(organization)) AS organization, avg(channel IN ('reseller', 'marketplace')) AS resold, uniq(end_user) AS end_users, uniq(ip) AS addresses,
+      toString(argMin(cityHash64(shape, user_agent, ja4), key)) AS form
+    FROM ${store.all('exchanges')} AS exchanges WHERE 1 ${slice.replaceAll('acct', 'exchanges.acct')} ${within(scope)} ${when(until)} GROUP BY exchanges.acct ORDER BY exchanges.acct SETTINGS prefer_column_name_to_alias = 1`,
+    { ...(until === null ? {} : { until: String(until) }), ...scopeParams(scope) },
+  );
 
 export interface AccountRecord {
   readonly account: string;

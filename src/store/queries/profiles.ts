@@ -3,6 +3,7 @@ import type { CellTable } from '../../campaigns/profile.ts';
 import { Ints } from '../../links/sightings.ts';
 import type { Params, Store } from '../store.ts';
 import { type Scope, scopeParams, when, within } from './accounts.ts';
+import { slicesOf } from './slices.ts';
 
 /** Bounds of the content profiles. */
 export const PROFILE = {
@@ -58,7 +59,7 @@ export async function profileCells(
   const params: Params = { ...(until === null ? {} : { until: String(until) }), ...scopeParams(scope) };
   const stopped = stop.length > 0 ? `AND w NOT IN (${stop.map((w) => Math.trunc(w)).join(',')})` : '';
   const minima = SEEDS.map((seed) => `arrayMin(w -> intHash32(bitXor(w, toUInt32(${seed >>> 0}))), kept) % ${BUCKETS}`).join(', ');
-  const sql = `
+  const sql = (slice: string) => `
 SELECT reinterpretAsUInt64(acct) AS a, stratum, groupArrayArray(buckets) AS list FROM (
   SELECT acct, it.2 AS stratum, arrayFilter(w -> NOT has(own, w) ${stopped}, it.3) AS kept, arrayMap(b -> toUInt8(b), [${minima}]) AS buckets
   FROM (
@@ -67,12 +68,14 @@ SELECT reinterpretAsUInt64(acct) AS a, stratum, groupArrayArray(buckets) AS list
       /* A word in more than half of the items meets itself half as many places on in the sorted list of all. */
       if(n < 8, [], arrayDistinct(arrayFilter((x, y) -> x = y, arraySlice(sorted, 1, length(sorted) - half), arraySlice(sorted, 1 + half)))) AS own
     FROM (
-      ${distinctItems(store, 'acct, prompt, words, toUInt16(script * 64 + toRelativeWeekNum(time) % 64) AS stratum', `${within(scope)} ${when(until)}`)}
+      ${distinctItems(store, 'acct, prompt, words, toUInt16(script * 64 + toRelativeWeekNum(time) % 64) AS stratum', `${slice} ${within(scope)} ${when(until)}`)}
     ) GROUP BY acct
   ) ARRAY JOIN items AS it
   WHERE notEmpty(kept)
 ) GROUP BY acct, stratum ORDER BY acct, stratum FORMAT RowBinary`;
-  const data = await store.binary(sql, params);
+  const parts: Buffer[] = [];
+  for (const slice of scope.accounts ? [''] : await slicesOf(store)) parts.push(await store.binary(sql(slice), params));
+  const data = Buffer.concat(parts);
   const accounts = new Ints();
   const strata = new Ints();
   const starts = new Ints();

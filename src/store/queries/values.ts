@@ -68,11 +68,26 @@ export async function sharedColumns(store: Store, index: ReadonlyMap<string, num
   return out;
 }
 
-/** Sentences that at least three accounts each sent at least three times. */
+/** Accounts of more exchanges than this are counted in a hash table of their own, so that no list of sentences grows without bound. */
+const HEAVY = 20_000;
+
+/**
+ * Sentences that at least three accounts each sent at least three times. The table is in the order of accounts, so each account's sentences are gathered, sorted, and those
+ * that stand again two places on kept: next to nothing is left to group by sentence.
+ */
 export async function sharedScaffolds(store: Store, index: ReadonlyMap<string, number>, until: number | null): Promise<SharedValue[]> {
+  const e = store.all('exchanges');
+  const least = VALUE.scaffoldSightingsMin;
+  const where = `notEmpty(scaffold) ${when(until)}`;
+  const heavy = `(SELECT acct FROM ${e} AS e WHERE ${where} GROUP BY acct HAVING count() > ${HEAVY})`;
   const rows = await store.rows<Row>(
-    `SELECT leftPad(hex(h), 16, '0') AS v, groupArray(${VALUE.accountsMax})(a) AS accts, groupArray(${VALUE.accountsMax})(c) AS counts FROM (
-      SELECT leftPad(hex(acct), 16, '0') AS a, h, count() AS c FROM ${store.all('exchanges')} AS e ARRAY JOIN scaffold AS h WHERE 1 ${when(until)} GROUP BY acct, h HAVING c >= ${VALUE.scaffoldSightingsMin}
+    `SELECT leftPad(hex(h), 16, '0') AS v, groupArray(${VALUE.accountsMax})(leftPad(hex(a), 16, '0')) AS accts, groupArray(${VALUE.accountsMax})(c) AS counts FROM (
+      SELECT acct AS a, h, count() + ${least - 1} AS c FROM (
+        SELECT acct, arraySort(groupArrayArray(scaffold)) AS s, arrayFilter((x, y) -> x = y, arraySlice(s, 1, length(s) - ${least - 1}), arraySlice(s, ${least})) AS again
+        FROM ${e} AS e WHERE ${where} AND acct GLOBAL NOT IN ${heavy} GROUP BY acct
+      ) ARRAY JOIN again AS h GROUP BY acct, h
+      UNION ALL
+      SELECT acct AS a, h, count() AS c FROM ${e} AS e ARRAY JOIN scaffold AS h WHERE acct GLOBAL IN ${heavy} ${when(until)} GROUP BY acct, h HAVING c >= ${least}
     ) GROUP BY h HAVING count() >= ${VALUE.accountsMin} AND count() < ${VALUE.accountsMax} ORDER BY count() DESC, v LIMIT ${VALUE.valuesMax}`,
     until === null ? {} : { until: String(until) },
   );

@@ -1,0 +1,164 @@
+/**
+ * Lockstep: do the accounts of a cohort work and rest together, beyond what the hour of the day and the day of everybody say?
+ *
+ * A bar is a few hours. Each account's count in a bar is held against what its own daily profile and the population's days lead to expect; what
+ * is left is standardised, and T is the mean correlation of that rest over all pairs of accounts, taken from sums: (sum of z)^2 - sum of z^2, so the work
+ * is linear in accounts. Accounts that decide for themselves stand at about 0, one dispatcher's workers above it, workers that
+ * share out a fixed total just below.
+ */
+
+export const BEATS = {
+  /** Bars kept: of a longer log the last ones. */
+  barsMax: 200,
+  hours: [3, 6, 12, 24],
+  /** Accounts asked for in one statement. */
+  batch: 5_000,
+  /** An account tells something when it has this many exchanges and this many bars between its first and its last. */
+  exchangesMin: 20,
+  barsMin: 12,
+  /** No single bar counts for more than this many standard deviations: one burst is not a rhythm. */
+  clip: 3,
+  /** Autocorrelation leaves fewer independent bars than there are; the error is widened by this factor. */
+  widen: 1.5,
+} as const;
+
+const HOUR = 3_600_000;
+
+/** Counts of some accounts over bars of equal length. */
+export interface Beats {
+  readonly bars: number;
+  readonly perDay: number;
+  /** accounts x bars. */
+  readonly counts: Uint16Array;
+}
+
+/** How a span of time is cut into bars: whole days from midnight (UTC), the shortest bar that keeps within the limit. */
+export function barsOf(from: number, to: number): { start: number; bar: number; bars: number } {
+  const first = Math.floor(from / (24 * HOUR)) * 24 * HOUR;
+  const end = (Math.floor(to / (24 * HOUR)) + 1) * 24 * HOUR;
+  const days = (end - first) / (24 * HOUR);
+  const hours = BEATS.hours.find((h) => days * (24 / h) <= BEATS.barsMax) ?? 24;
+  const bar = hours * HOUR;
+  const bars = Math.min(BEATS.barsMax, (end - first) / bar);
+  return { start: end - bars * bar, bar, bars };
+}
+
+export interface Lockstep {
+  /** Mean correlation of what is left, over pairs of accounts. */
+  readonly together: number;
+  readonly se: number;
+  readonly accounts: number;
+}
+
+/** Everybody's days: the mean over accounts of how much more or less than its own mean each did in a bar. */
+export function commonBeat(b: Beats, rows: readonly number[]): Float64Array {
+  const sum = new Float64Array(b.bars);
+  const active = new Float64Array(b.bars);
+  for (const row of rows) {
+    const s = spanOf(b, row);
+    if (!s) continue;
+    const mean = s.total / (s.to - s.from + 1);
+    for (let t = s.from; t <= s.to; t++) {
+      sum[t] = (sum[t] as number) + Math.min(5, (b.counts[row * b.bars + t] as number) / mean);
+      active[t] = (active[t] as number) + 1;
+    }
+  }
+  // By the day: the hours of the day are each account's own. Ten accounts' worth of an ordinary day keeps thin days near one.
+  const out = new Float64Array(b.bars).fill(1);
+  for (let t = 0; t < b.bars; t += b.perDay) {
+    let x = 0;
+    let n = 0;
+    for (let i = t; i < Math.min(b.bars, t + b.perDay); i++) {
+      x += sum[i] as number;
+      n += active[i] as number;
+    }
+    out.fill((x + 10 * b.perDay) / (n + 10 * b.perDay), t, t + b.perDay);
+  }
+  return out;
+}
+
+interface Span {
+  readonly from: number;
+  readonly to: number;
+  readonly total: number;
+}
+
+/** The bars strictly between an account's first and last; null where they are too few. Starts and ends are other signals' business. */
+function spanOf(b: Beats, row: number): Span | null {
+  let first = -1;
+  let last = -1;
+  for (let t = 0; t < b.bars; t++) {
+    if ((b.counts[row * b.bars + t] as number) === 0) continue;
+    if (first < 0) first = t;
+    last = t;
+  }
+  const [from, to] = [first + 1, last - 1];
+  if (first < 0 || to - from + 1 < BEATS.barsMin) return null;
+  let total = 0;
+  for (let t = from; t <= to; t++) total += b.counts[row * b.bars + t] as number;
+  return total >= BEATS.exchangesMin ? { from, to, total } : null;
+}
+
+/** @param rows of `b` that make up the cohort; @param beat everybody's days, from `commonBeat`. Null with fewer than four accounts that tell. */
+export function lockstep(b: Beats, rows: readonly number[], beat: Float64Array): Lockstep | null {
+  const sum = new Float64Array(b.bars);
+  const squares = new Float64Array(b.bars);
+  const active = new Float64Array(b.bars);
+  let accounts = 0;
+  for (const row of rows) {
+    const s = spanOf(b, row);
+    if (!s) continue;
+    const z = rest(b, row, s, beat);
+    if (!z) continue;
+    accounts += 1;
+    for (let t = s.from; t <= s.to; t++) {
+      const x = z[t - s.from] as number;
+      sum[t] = (sum[t] as number) + x;
+      squares[t] = (squares[t] as number) + x * x;
+      active[t] = (active[t] as number) + 1;
+    }
+  }
+  if (accounts < 4) return null;
+  let pairs = 0;
+  let common = 0;
+  for (let t = 0; t < b.bars; t++) {
+    const k = active[t] as number;
+    if (k < 2) continue;
+    pairs += k * (k - 1);
+    common += (sum[t] as number) ** 2 - (squares[t] as number);
+  }
+  if (pairs === 0) return null;
+  return { together: common / pairs, se: BEATS.widen * Math.sqrt(2 / pairs), accounts };
+}
+
+/** An account's bars, less what its own hours of the day and everybody's days lead to expect, with mean square one. */
+function rest(b: Beats, row: number, s: Span, beat: Float64Array): Float64Array | null {
+  const length = s.to - s.from + 1;
+  const profile = new Float64Array(b.perDay);
+  const base = new Float64Array(b.perDay);
+  for (let t = s.from; t <= s.to; t++) {
+    profile[t % b.perDay] = (profile[t % b.perDay] as number) + (b.counts[row * b.bars + t] as number);
+    base[t % b.perDay] = (base[t % b.perDay] as number) + (beat[t] as number);
+  }
+  const mean = s.total / length;
+  const out = new Float64Array(length);
+  let square = 0;
+  for (let i = 0; i < length; i++) {
+    const h = (s.from + i) % b.perDay;
+    // One ordinary bar of smoothing, so that an hour never used is not certain to stay so.
+    const expected = (beat[s.from + i] as number) * (((profile[h] as number) + mean) / ((base[h] as number) + 1));
+    const x = ((b.counts[row * b.bars + s.from + i] as number) - expected) / Math.sqrt(expected + 0.5);
+    out[i] = x;
+    square += x * x;
+  }
+  const rms = Math.sqrt(square / length);
+  if (!(rms > 0)) return null;
+  let clipped = 0;
+  for (let i = 0; i < length; i++) {
+    out[i] = Math.max(-BEATS.clip, Math.min(BEATS.clip, (out[i] as number) / rms));
+    clipped += (out[i] as number) ** 2;
+  }
+  const again = Math.sqrt(clipped / length);
+  for (let i = 0; i < length; i++) out[i] = (out[i] as number) / again;
+  return out;
+}

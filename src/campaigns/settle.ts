@@ -1,0 +1,264 @@
+import type { Kind } from '../model/dossier.ts';
+import type { Candidate, Kin } from './candidates.ts';
+import { type Facts, factsOf, sampled, type View } from './facts.ts';
+import { type Learned, type Ledger, ledger } from './ledger.ts';
+import { carrierShares, honestCarriers, type Judged, judgeCarriers, judgeMembers, Pool, shares } from './membership.ts';
+import { type Honest, ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
+import { median } from './stats.ts';
+import type { Table } from './table.ts';
+
+export type Verdict = 'campaign' | 'other kind' | 'look-alike' | 'undecided' | 'nothing';
+
+/** One cohort, judged. */
+export interface Case {
+  readonly candidate: Candidate;
+  readonly facts: Facts;
+  readonly ledger: Ledger;
+  readonly rivals: readonly Rival[];
+  readonly members: readonly Judged[];
+  readonly verdict: Verdict;
+  readonly kind: Kind;
+  readonly missing: readonly string[];
+  readonly confidence: number;
+}
+
+const LIMITS = {
+  /** Above this many accounts a cohort's neighbours are not looked at, and members are told on a sample first. */
+  crowd: 1_500,
+  probe: 400,
+  honestSample: 150,
+  membersMin: 5,
+  worthBits: -7,
+  openExtraction: 0.25,
+} as const;
+
+/** What one cohort is judged with. */
+export interface Bench {
+  readonly t: Table;
+  readonly k: Kin;
+  readonly learned: Learned;
+  readonly honest: Honest;
+  /** Reference accounts. */
+  readonly refs: readonly number[];
+  /** Accounts that an earlier case settled. */
+  readonly taken: ReadonlySet<number>;
+  readonly without: readonly string[];
+  readonly confidenceMin: number;
+}
+
+/** Accounts of a cohort that stand the test of membership, with the cohort's figures over them. */
+interface Settled {
+  readonly accounts: readonly number[];
+  readonly members: readonly Judged[];
+  readonly facts: Facts;
+  /** Hardly anyone is a member. */
+  readonly few: boolean;
+}
+
+/** Shares out members and decides: who belongs, what it is, and what would decide where nothing does. */
+export function settle(
+  x: Bench,
+  { c, f: before, bits }: { readonly c: Candidate; readonly f: Facts; readonly bits: number },
+  scope: View | null,
+): Case {
+  const { t, k } = x;
+  let accounts: readonly number[] = c.accounts.filter((a) => !x.taken.has(a));
+  // A grant of the provider's, or a person's word, clears an account: it may be part of what a case is about, never of who is named. Where most hold one, that explains the cohort.
+  const free = accounts.filter((a) => !granted(t, a));
+  if (free.length >= LIMITS.membersMin && free.length > 0.5 * accounts.length) accounts = free;
+  const whole: Settled = {
+    accounts,
+    members: accounts.map((account) => ({ account, membership: 0.5, share: Number.NaN, low: 0, high: 1 })),
+    facts: accounts.length === c.accounts.length ? before : factsOf(t, accounts, k.mu, narrowed(scope, accounts)),
+    few: false,
+  };
+  const half = 0.5 * accounts.length;
+  const { deck, ties } = whole.facts;
+  // Only cohorts that something speaks for, and that are not plainly heterogeneous, are worth the work of sharing out members.
+  const worth =
+    bits > LIMITS.worthBits &&
+    t.hasText &&
+    ((deck?.rho ?? 1) < x.honest.rhoMedian || ties.scaffold.tied > half || ties.network.tied > half);
+  if (!worth) return weighed(x, c, whole);
+  if (accounts.length > LIMITS.crowd) {
+    // A crowd of which a sample is no campaign is not judged one by one.
+    const probe = sampled(accounts, LIMITS.probe);
+    const tried = weighed(
+      x,
+      c,
+      winnowed(x, c, scope, { ...whole, accounts: probe, facts: factsOf(t, probe, k.mu, narrowed(scope, probe)) }),
+    );
+    if (tried.verdict !== 'campaign') return weighed(x, c, whole);
+  }
+  return weighed(x, c, winnowed(x, c, scope, whole));
+}
+
+/** Leaves out who is no member, and again with the others' pool, until nobody goes. */
+function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Settled {
+  let { accounts, members, facts } = from;
+  const carries = carried(x.t, c);
+  for (let round = 0; round < (accounts.length > LIMITS.crowd ? 2 : 4); round++) {
+    const judged = share(x, accounts, scope, carries, facts);
+    const kept = judged.filter((j) => j.membership >= 0.5 && !granted(x.t, j.account));
+    if (kept.length < LIMITS.membersMin) return { accounts, members, facts, few: true };
+    const same = kept.length === accounts.length;
+    members = kept;
+    accounts = kept.map((j) => j.account);
+    facts = factsOf(x.t, accounts, x.k.mu, narrowed(scope, accounts));
+    if (same) break;
+  }
+  return { accounts, members, facts, few: false };
+}
+
+function weighed(x: Bench, c: Candidate, { members, facts, few }: Settled): Case {
+  const tried = rivals(facts, c, x.t, x.honest, x.without);
+  const book = ledger(
+    facts,
+    x.learned,
+    c.sources,
+    tried.filter((r) => r.bits !== 0).map((r) => ({ axis: r.axis, bits: r.bits, reason: r.reason, id: `rival:${r.id}` })),
+  );
+  const confidence = book.coordination * book.extraction;
+  const fitting = tried.find((r) => r.fits && r.id !== ONE_TASK);
+  const task = tried.find((r) => r.fits && r.id === ONE_TASK);
+  const decided = decide(book, facts, fitting, confidence, x.confidenceMin);
+  // A cohort in which hardly anyone is a member names nobody.
+  const unmembered = decided.verdict === 'campaign' && (few || members.some((m) => granted(x.t, m.account)));
+  // One task done by many hands looks like a small campaign: until more is taken nobody is named.
+  const small = decided.verdict === 'campaign' && task !== undefined;
+  const verdict = unmembered || small ? 'undecided' : decided.verdict;
+  const kind = unmembered || small ? 'purpose unclear' : decided.kind;
+  const missing =
+    verdict === 'undecided'
+      ? [
+          ...(unmembered
+            ? [
+                `membership: fewer than ${LIMITS.membersMin} accounts stand the test of belonging to the pool, without those that hold a grant`,
+              ]
+            : []),
+          ...(small
+            ? [`volume: ${task.reason}; more than ${TASK.requestsEach} requests an account, or a million output tokens, would decide`]
+            : []),
+          ...lacking(facts, book, x.honest),
+        ]
+      : [];
+  return { candidate: c, facts, ledger: book, rivals: tried, members, verdict, kind, missing, confidence };
+}
+
+const granted = (t: Table, a: number): boolean => {
+  const labels = t.records[a]?.labels ?? [];
+  return labels.includes('approved:synthetic-data') || labels.includes('cleared');
+};
+
+function narrowed(scope: View | null, accounts: readonly number[]): View | undefined {
+  if (!scope) return undefined;
+  const set = new Set(accounts);
+  return { rows: scope.rows, cells: scope.cells.filter((x) => set.has(x.account)) };
+}
+
+/** Part of an account's exchanges that carry one of the candidate's sentences. */
+export function carried(t: Table, c: Candidate): (a: number) => number {
+  const set = new Set(c.scaffold);
+  return (a) => {
+    let best = 0;
+    for (const { v, count } of t.valuesOf[a] ?? []) if (set.has(v)) best = Math.max(best, count / (t.rows[a]?.n ?? 1));
+    return best;
+  };
+}
+
+function share(
+  { t, k, refs, taken }: Bench,
+  accounts: readonly number[],
+  scope: View | null,
+  carries: (a: number) => number,
+  facts: Facts,
+): Judged[] {
+  const inside = new Set(accounts);
+  const pool = new Pool(scope?.cells ?? sampled(accounts).flatMap((a) => t.profiles.cellsOf(a)));
+  const near = new Set(accounts);
+  // A crowd needs no neighbours: its community holds them already.
+  for (const a of accounts.length > LIMITS.crowd ? [] : accounts) {
+    for (let x = 0; x < k.near.k; x++) {
+      const b = k.near.ids[a * k.near.k + x] as number;
+      if (b >= 0 && !taken.has(b)) near.add(b);
+    }
+  }
+  const honest = refs.filter((a) => !near.has(a));
+  const step = Math.max(1, Math.floor(honest.length / LIMITS.honestSample));
+  const sample = honest.filter((_, i) => i % step === 0);
+  const tied = new Set<number>();
+  const values = new Set([...facts.ties.identity.values, ...facts.ties.network.values]);
+  for (const a of near) if ((t.valuesOf[a] ?? []).some((x) => values.has(x.v))) tied.add(a);
+  const judged = judgeMembers(
+    shares(
+      t,
+      pool,
+      k.mu,
+      [...near].sort((x, y) => x - y),
+    ),
+    shares(t, pool, k.mu, sample),
+    (a) => inside.has(a) && tied.has(a),
+    carries,
+  );
+  if (!scope) return judged;
+  // Accounts that carry the sentence in part of their traffic are judged on that part.
+  const part = (a: number): number => (scope.rows.get(a)?.n ?? 0) / (t.rows[a]?.n ?? 1);
+  const every = Math.max(2, Math.round(1 / Math.max(0.02, median(accounts.map(part).filter((x) => x > 0)))));
+  const carriers = new Map(
+    judgeCarriers(carrierShares(t, pool, k.mu, part), honestCarriers(t, pool, k.mu, sample, every), part).map((j) => [j.account, j]),
+  );
+  // In a cohort of mixed accounts the sentence is what sets the campaign's part apart: content alone makes nobody a member who carries none of it.
+  return judged.flatMap((j) => carriers.get(j.account) ?? (inside.has(j.account) && tied.has(j.account) ? j : []));
+}
+
+function decide(
+  book: Ledger,
+  f: Facts,
+  fitting: Rival | undefined,
+  confidence: number,
+  confidenceMin: number,
+): { verdict: Verdict; kind: Kind } {
+  const oneHand = book.coordination >= 0.5;
+  if (fitting) {
+    if (fitting.becomes === 'look-alike' || !oneHand)
+      return { verdict: 'look-alike', kind: fitting.becomes === 'look-alike' ? 'look-alike' : fitting.becomes };
+    return { verdict: 'other kind', kind: fitting.becomes };
+  }
+  if (confidence >= confidenceMin) return { verdict: 'campaign', kind: 'extraction campaign' };
+  if (oneHand && book.extraction < 0.5) {
+    const farming = f.singleUse.k < 0.5 * f.singleUse.n && f.born.k >= 0.5 * f.born.n && f.born.n > 0;
+    // One hand, and what it takes may or may not train a model: a question for a person, not an answer.
+    if (!farming && book.extraction >= LIMITS.openExtraction) return { verdict: 'undecided', kind: 'purpose unclear' };
+    return { verdict: 'other kind', kind: farming ? 'trial farming' : 'purpose unclear' };
+  }
+  const deck = book.evidence.find((e) => e.signal === 'deck');
+  // Dealt from one deck and nothing else known: a source, and a question, that an analyst should see.
+  const oneSource = deck !== undefined && deck.bits > 3 && book.extraction >= 0.1;
+  if (oneSource || (book.coordination >= 0.02 && book.extraction >= 0.2))
+    return { verdict: 'undecided', kind: oneSource ? 'one source, hands unresolved' : 'purpose unclear' };
+  return { verdict: 'nothing', kind: 'purpose unclear' };
+}
+
+/** What would decide: said for each test that could not speak. */
+export function lacking(f: Facts, book: Ledger, honest: Honest): string[] {
+  const out: string[] = [];
+  if (f.deck && 3 * f.deck.se > honest.rhoLow) {
+    const more = Math.ceil(f.deck.items * ((3 * f.deck.se) / honest.rhoLow) ** 2 - f.deck.items);
+    out.push(
+      `deck: about ${more} more distinct items over these ${f.deck.accounts} accounts (three standard errors are ${(3 * f.deck.se).toFixed(4)}, the honest 5 % quantile ${honest.rhoLow.toFixed(4)})`,
+    );
+  }
+  if (!f.deck) out.push('deck: text of at least two opening requests from three members or more');
+  const short = 3.3 - book.coordinationBits;
+  if (short > 0)
+    out.push(
+      `coordination lacks ${short.toFixed(1)} bits for nine in ten: a second tie of another kind (identity, network, timing) or more reference accounts to judge against`,
+    );
+  const purpose = -Math.log2(1 / Math.max(1e-9, book.extraction) - 1);
+  if (purpose < 0)
+    out.push(
+      `extraction lacks ${(-purpose).toFixed(1)} bits for one in two: text of more of their requests, or a person's look at what they ask for`,
+    );
+  for (const e of book.evidence) if (e.outcome === 'not applicable' && e.signal !== 'deck') out.push(`${e.signal}: ${e.reason}`);
+  return out;
+}
