@@ -14,7 +14,7 @@ import { assemble } from './report/assemble.ts';
 import { alreadyRead, type FileCoverage, ingest } from './store/ingest.ts';
 import { accountRecords, accountRows, type Scope } from './store/queries/accounts.ts';
 import { beatsOf } from './store/queries/beats.ts';
-import { profileCells, stopWords } from './store/queries/profiles.ts';
+import { commonWords, profileCells } from './store/queries/profiles.ts';
 import { movedShares } from './store/queries/releases.ts';
 import { repeatedShares } from './store/queries/repeats.ts';
 import { sharedColumns, sharedScaffolds } from './store/queries/values.ts';
@@ -157,9 +157,9 @@ async function sketches(store: Store, o: ScanOptions): Promise<Table> {
     return k && until !== null && k.closed !== null && k.closed > until ? { ...k, closed: null, closed_reason: '' } : k;
   });
   const hasText = rows.some((r) => r.with_text > 0);
-  const stop = hasText ? await stopWords(store, until) : [];
+  const common = hasText ? await commonWords(store, until) : [];
   o.progress?.('profiling content', 1, 4);
-  const cells = hasText ? await profileCells(store, index, stop, until) : NO_CELLS;
+  const cells = hasText ? await profileCells(store, index, common, until) : NO_CELLS;
   o.progress?.('finding shared values', 2, 4);
   const shared = [
     ...(await sharedColumns(store, index, until)),
@@ -173,7 +173,7 @@ async function sketches(store: Store, o: ScanOptions): Promise<Table> {
     records,
     hasRecords: records.some((r) => r !== null),
     hasText,
-    stop,
+    common,
     profiles: profiles(rows.length, cells),
     values: shared,
     repeated,
@@ -198,7 +198,7 @@ async function test(store: Store, t: Table, o: ScanOptions): Promise<Judgement> 
       const scope: Scope = { accounts: accounts.map((a) => t.rows[a]?.acct ?? ''), scaffold: values.map((v) => t.values[v]?.value ?? '') };
       const rows = await accountRows(store, until, scope);
       return {
-        cells: cellsIn(await profileCells(store, index, t.stop, until, scope)),
+        cells: cellsIn(await profileCells(store, index, t.common, until, scope)),
         rows: new Map(rows.map((r) => [index.get(r.acct) ?? -1, r])),
       };
     },

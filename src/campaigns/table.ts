@@ -1,4 +1,5 @@
 import type { AccountRecord, AccountRow } from '../store/queries/accounts.ts';
+import type { CommonWord } from '../store/queries/profiles.ts';
 import type { SharedValue } from '../store/queries/values.ts';
 import type { Beats } from './beats.ts';
 import type { Profiles } from './profile.ts';
@@ -9,8 +10,8 @@ export interface Table {
   readonly records: readonly (AccountRecord | null)[];
   readonly hasRecords: boolean;
   readonly hasText: boolean;
-  /** Hashes of words too common to tell subjects apart, by which all content here was profiled. */
-  readonly stop: readonly number[];
+  /** Words common in the population, by which all content here was profiled. */
+  readonly common: readonly CommonWord[];
   readonly profiles: Profiles;
   readonly values: readonly SharedValue[];
   /** Values of each account: indices into `values`, and that account's sightings. */

@@ -8,10 +8,23 @@ import { slicesOf } from './slices.ts';
 /** Bounds of the content profiles. */
 export const PROFILE = {
   itemsPerAccount: 1500,
-  accountsForStopWords: 1500,
-  itemsForStopWords: 120,
-  stopShare: 0.03,
-  ownShare: 0.5,
+  accountsForCommonWords: 1500,
+  itemsForCommonWords: 120,
+  /** A word in this part of an account's items, on average over accounts, tells half as much of a subject as a rare one. */
+  commonHalf: 0.003,
+  /** Words below a tenth of that count as rare. */
+  commonMin: 0.001,
+  commonMax: 6000,
+  /**
+   * A word in this part of the account's own items tells half as much: it is the account's wording, or its one subject, rather than what it asks this time. Counted is what
+   * is beyond the pair of items that is being compared, beyond so many standard errors of the count, and beyond `ownMin`: chance repeats must not lose weight,
+   * or accounts would look less like themselves than they are.
+   */
+  ownHalf: 0.02,
+  ownErrors: 2,
+  ownMin: 0.02,
+  /** In more than half of an account's items a word is its scaffold and tells nothing. */
+  ownMost: 0.5,
 } as const;
 
 /** Opening requests with text, each distinct one of an account once, the first time it was sent: in the order the table has, which costs next to nothing. */
@@ -22,51 +35,71 @@ const distinctItems = (store: Store, columns: string, where: string): string =>
 const capped = (items: string, most: number): string =>
   `if(length(${items}) > ${most}, arraySlice(arraySort(i -> i.1, ${items}), 1, ${most}), ${items})`;
 
-/**
- * Hashes of words too common to tell subjects apart: those that stand, on average over accounts (each counts once, however much
- * it sends), in more than 3 % of an account's items.
- */
-export async function stopWords(store: Store, until: number | null): Promise<number[]> {
+/** A word by its hash, and the part of an account's items it stands in, on average over accounts. */
+export interface CommonWord {
+  readonly word: number;
+  readonly share: number;
+}
+
+/** Words too common to tell subjects apart well: each account counts once, however much it sends. */
+export async function commonWords(store: Store, until: number | null): Promise<CommonWord[]> {
   const params: Params = until === null ? {} : { until: String(until) };
   const total = Number((await store.first<{ n: string }>(`SELECT uniq(acct) AS n FROM ${store.all('exchanges')} AS e`))?.n ?? 1);
-  const every = Math.max(1, Math.round(total / PROFILE.accountsForStopWords));
-  const rows = await store.rows<{ w: number }>(
+  const every = Math.max(1, Math.round(total / PROFILE.accountsForCommonWords));
+  const rows = await store.rows<{ w: number; share: number }>(
     `WITH sampled AS (
-      SELECT acct, ${capped('groupArray((prompt, words))', PROFILE.itemsForStopWords)} AS items, 1 / length(items) AS part
+      SELECT acct, ${capped('groupArray((prompt, words))', PROFILE.itemsForCommonWords)} AS items, 1 / length(items) AS part
       FROM (${distinctItems(store, 'acct, prompt, words', `AND intDiv(acct, 1048576) % ${every} = 0 ${when(until)}`)}) GROUP BY acct
     )
-    SELECT w, sum(part) AS share FROM (SELECT part, arrayJoin(arrayFlatten(arrayMap(i -> i.2, items))) AS w FROM sampled) GROUP BY w
-    HAVING share > {stop:Float64} * (SELECT greatest(count(), 1) FROM sampled) ORDER BY share DESC, w LIMIT 2000`,
-    { ...params, stop: PROFILE.stopShare },
+    SELECT w, sum(part) / (SELECT greatest(count(), 1) FROM sampled) AS share FROM (SELECT part, arrayJoin(arrayFlatten(arrayMap(i -> i.2, items))) AS w FROM sampled) GROUP BY w
+    HAVING share > {least:Float64} ORDER BY share DESC, w LIMIT ${PROFILE.commonMax}`,
+    { ...params, least: PROFILE.commonMin },
   );
-  return rows.map((r) => Number(r.w));
+  return rows.map((r) => ({ word: Number(r.w), share: Number(r.share) }));
 }
 
 const SEEDS = Array.from({ length: BUCKETINGS }, (_, j) => (Math.imul(j + 1, 0x9e3779b1) >>> 0) ^ 0x5bd1e995);
 
 /**
- * Bucketed items of accounts, a cell for each account and stratum. An item is a distinct opening prompt; its words without the
- * common ones and without the account's own scaffold give one minimum a bucketing, so that two items fall together with the
- * probability of their word overlap (Broder, 1997).
+ * Bucketed items of accounts, a cell for each account and stratum. An item is a distinct opening prompt. Of its words one is drawn a bucketing by weighted
+ * min-hash (the smallest hash times the inverse weight; Manasse, McSherry and Talwar, 2010): two items fall together with the probability of their weighted
+ * overlap (Broder, 1997). A word weighs less the more common it is in the population, and the more of this account's own items it stands in: what wraps a task,
+ * however it is worded, is common or the account's habit, and what the task is about is neither.
  */
 export async function profileCells(
   store: Store,
   index: ReadonlyMap<string, number>,
-  stop: readonly number[],
+  common: readonly CommonWord[],
   until: number | null,
   scope: Scope = {},
 ): Promise<CellTable> {
   const params: Params = { ...(until === null ? {} : { until: String(until) }), ...scopeParams(scope) };
-  const stopped = stop.length > 0 ? `AND w NOT IN (${stop.map((w) => Math.trunc(w)).join(',')})` : '';
-  const minima = SEEDS.map((seed) => `arrayMin(w -> intHash32(bitXor(w, toUInt32(${seed >>> 0}))), kept) % ${BUCKETS}`).join(', ');
+  const known = common.filter((c) => c.share > PROFILE.commonMin);
+  const rarity =
+    known.length > 0
+      ? `transform(w, [${known.map((c) => Math.trunc(c.word)).join(',')}]::Array(UInt32), [${known.map((c) => (1 + c.share / PROFILE.commonHalf).toFixed(2)).join(',')}]::Array(Float32), toFloat32(1))`
+      : 'toFloat32(1)';
+  // The smallest hash over its weight, its bucket in the low bits.
+  const minima = SEEDS.map((seed) => {
+    const h = `intHash32(bitXor(w, toUInt32(${seed >>> 0})))`;
+    return `arrayMin((w, f) -> bitOr(bitShiftLeft(toUInt64(${h} * f), 6), ${h} % ${BUCKETS}), kept, factors) % ${BUCKETS}`;
+  }).join(', ');
   const sql = (slice: string) => `
 SELECT reinterpretAsUInt64(acct) AS a, stratum, groupArrayArray(buckets) AS list FROM (
-  SELECT acct, it.2 AS stratum, arrayFilter(w -> NOT has(own, w) ${stopped}, it.3) AS kept, arrayMap(b -> toUInt8(b), [${minima}]) AS buckets
+  SELECT acct, it.2 AS stratum,
+    arrayMap(w -> indexOf(own, w), it.3) AS places,
+    arrayFilter((w, i) -> i = 0 OR counts[i] <= most, it.3, places) AS kept,
+    arrayMap((w, i) -> ${rarity} * (1 + if(i = 0, 0, greatest(0, (counts[i] - 2 - ${PROFILE.ownErrors} * sqrt(counts[i])) / n - ${PROFILE.ownMin}) / ${PROFILE.ownHalf})), kept, arrayFilter(i -> i = 0 OR counts[i] <= most, places)) AS factors,
+    arrayMap(b -> toUInt8(b), [${minima}]) AS buckets
   FROM (
     SELECT acct, ${capped('groupArray((prompt, stratum, words))', PROFILE.itemsPerAccount)} AS items, length(items) AS n,
-      toUInt32(intDiv(n, ${1 / PROFILE.ownShare})) AS half, arraySort(arrayFlatten(arrayMap(i -> i.3, items))) AS sorted,
-      /* A word in more than half of the items meets itself half as many places on in the sorted list of all. */
-      if(n < 8, [], arrayDistinct(arrayFilter((x, y) -> x = y, arraySlice(sorted, 1, length(sorted) - half), arraySlice(sorted, 1 + half)))) AS own
+      if(n < 8, n, toUInt32(floor(n * ${PROFILE.ownMost}))) AS most,
+      arraySort(arrayFlatten(arrayMap(i -> i.3, items))) AS sorted,
+      /* Where each word begins in the sorted list of all words, and so how many items it stands in. */
+      arrayFilter((i, x, y) -> x != y OR i = 1, arrayEnumerate(sorted), sorted, arrayPushFront(arrayPopBack(sorted), toUInt32(0))) AS begins,
+      arrayMap((b, e) -> toUInt32(e - b), begins, arrayPushBack(arrayPopFront(begins), toUInt32(length(sorted) + 1))) AS times,
+      arrayFilter(t -> t >= 2 AND t > n * ${PROFILE.ownMin}, times) AS counts,
+      arrayMap(b -> sorted[b], arrayFilter((b, t) -> t >= 2 AND t > n * ${PROFILE.ownMin}, begins, times)) AS own
     FROM (
       ${distinctItems(store, 'acct, prompt, words, toUInt16(script * 64 + toRelativeWeekNum(time) % 64) AS stratum', `${slice} ${within(scope)} ${when(until)}`)}
     ) GROUP BY acct
