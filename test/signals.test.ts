@@ -33,6 +33,7 @@ const facts = (over: Partial<Facts> = {}): Facts => ({
   topOwner: { owner: '', share: 0 },
   topDomain: { domain: 'mail.example', share: 0.2, others: 300 },
   verified: 0.1,
+  free: 0.3,
   licensed: 0,
   resale: 0,
   lifetimeDays: 14,

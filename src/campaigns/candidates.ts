@@ -1,7 +1,8 @@
 import type { SharedValue } from '../store/queries/values.ts';
+import { DIMENSIONS } from './deck.ts';
 import { leiden } from './leiden.ts';
-import { type Neighbours, neighbours } from './neighbours.ts';
-import { centre, directions } from './profile.ts';
+import { dot, type Neighbours, neighbours } from './neighbours.ts';
+import { centre, direction, directions, type Profiles } from './profile.ts';
 import { rng } from './stats.ts';
 import type { Table } from './table.ts';
 
@@ -125,6 +126,47 @@ function fromKin(near: Neighbours, active: readonly number[], random: () => numb
   return out;
 }
 
+/** Communities that are joined again at most, the largest first, and how alike their centres must be. */
+const JOINED = { communities: 200, cosine: 0.5 } as const;
+
+/**
+ * Communities whose pooled contents point the same way, as one more hypothesis: a large homogeneous cohort has no borders inside it but those that the search draws at
+ * random. Nothing is taken for granted by it: the union stands the same tests.
+ */
+function unions(communities: readonly Candidate[], p: Profiles, mu: Float64Array): Candidate[] {
+  const top = disjoint(communities).slice(0, JOINED.communities);
+  const centres = top.map((c) => direction(centre(p, c.accounts), mu));
+  const home = Int32Array.from(top, (_, i) => i);
+  const root = (i: number): number => {
+    let x = i;
+    while (home[x] !== x) x = home[x] as number;
+    return x;
+  };
+  for (let i = 0; i < top.length; i++)
+    for (let j = 0; j < i; j++) {
+      if (dot(centres[i] as Float32Array, 0, centres[j] as Float32Array, 0, DIMENSIONS) >= JOINED.cosine) home[root(i)] = root(j);
+    }
+  const sets = new Map<number, Candidate[]>();
+  top.forEach((c, i) => {
+    sets.set(root(i), [...(sets.get(root(i)) ?? []), c]);
+  });
+  return [...sets.values()]
+    .filter((parts) => parts.length > 1)
+    .map((parts) => ({ accounts: parts.flatMap((c) => c.accounts), sources: ['kindred'], scaffold: [] }));
+}
+
+/** The largest communities that share nobody. */
+function disjoint(communities: readonly Candidate[]): Candidate[] {
+  const held = new Set<number>();
+  return [...communities]
+    .sort((x, y) => y.accounts.length - x.accounts.length || (x.accounts[0] ?? 0) - (y.accounts[0] ?? 0))
+    .filter((c) => {
+      if (c.accounts.some((a) => held.has(a))) return false;
+      for (const a of c.accounts) held.add(a);
+      return true;
+    });
+}
+
 export interface Kin {
   readonly near: Neighbours;
   readonly active: readonly number[];
@@ -178,6 +220,7 @@ export function candidates(t: Table, k: Kin, seed: number): { candidates: Candid
   const kindred = fromKin(k.near, k.active, random);
   for (const c of fromScaffolds(t)) put(c, COHORT.sameCarriers);
   for (const c of kindred) put(c, COHORT.same);
+  for (const c of unions(kindred, t.profiles, k.mu)) put(c, COHORT.same);
   for (const c of fromLinks(t, random)) put(c, COHORT.same);
   for (const g of merged) if (g.scaffold.size > 0 && coveredBy(g.set, kindred) >= COHORT.same) g.sources.add('kindred');
   const all = merged

@@ -253,7 +253,13 @@ function apart(
 function honestFrom(learned: Learned, nulls: readonly NullCohort[]): Honest {
   const model = learned.models.get('deck') as { low: number; logMedian: number };
   const d = nulls.map((n) => n.facts.distance).filter(Number.isFinite);
-  return { rhoLow: model.low, rhoMedian: Math.exp(model.logMedian), distanceLow: d.length >= 10 ? 0.5 * quantile(d, 0.05) : 0 };
+  const w = nulls.map((n) => n.facts.deck?.within ?? Number.NaN).filter(Number.isFinite);
+  return {
+    rhoLow: model.low,
+    rhoMedian: Math.exp(model.logMedian),
+    withinMedian: w.length >= 5 ? quantile(w, 0.5) : 0,
+    distanceLow: d.length >= 10 ? 0.5 * quantile(d, 0.05) : 0,
+  };
 }
 
 async function look(t: Table, k: Kin, c: Candidate, o: JudgeOptions, scopes: Map<Candidate, View>): Promise<Facts | null> {

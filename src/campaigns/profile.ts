@@ -99,6 +99,20 @@ export function directions(p: Profiles, mu: Float64Array, itemsMin: number): Flo
   return out;
 }
 
+/** Unit vector of a bucket distribution, centred and scaled as `directions` are. */
+export function direction(shares: Float64Array, mu: Float64Array): Float32Array {
+  const out = new Float32Array(DIMENSIONS);
+  let norm = 0;
+  for (let d = 0; d < DIMENSIONS; d++) {
+    const z = ((shares[d] as number) - (mu[d] as number)) / Math.sqrt(mu[d] as number);
+    out[d] = z;
+    norm += z * z;
+  }
+  const inv = norm > 0 ? 1 / Math.sqrt(norm) : 0;
+  for (let d = 0; d < DIMENSIONS; d++) out[d] = (out[d] as number) * inv;
+  return out;
+}
+
 export interface Tally {
   n: number;
   readonly counts: Float64Array;

@@ -1,4 +1,5 @@
 import type { Explanation } from '../model/dossier.ts';
+import { DATA_SET_TOKENS } from '../signals/haul.ts';
 import type { Candidate } from './candidates.ts';
 import type { Facts } from './facts.ts';
 import { median } from './stats.ts';
@@ -18,6 +19,8 @@ const pc = (x: number): string => `${Math.round(100 * x)} %`;
 export interface Honest {
   readonly rhoLow: number;
   readonly rhoMedian: number;
+  /** Chance that two items of one account fall together, median. */
+  readonly withinMedian: number;
   readonly distanceLow: number;
 }
 
@@ -112,6 +115,23 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
         axis: 'extraction',
         bits: -6,
         reason: `${pc(f.resale)} of the accounts resell; content ${mixed ? 'is as mixed as the population' : 'stands apart from the population'}, answers ${used ? 'are followed up' : 'are not followed up'}`,
+      };
+    },
+  },
+  {
+    id: 'trial-farming',
+    becomes: 'trial farming',
+    test: (f, _c, t) => {
+      const free = f.free >= 0.7;
+      const burst = f.born.n > 0 && f.born.k >= 0.5 * f.born.n;
+      const brief = f.lifetimeDays <= 0.5 * ((t.to - t.from) / 86_400_000);
+      const little = f.haulTokens < DATA_SET_TOKENS;
+      return {
+        kind: 'trial farming',
+        fits: free && little && (burst || brief),
+        axis: 'extraction',
+        bits: -4,
+        reason: `${pc(f.free)} of the accounts are on a free tier, ${burst ? 'most created within a week' : 'created at different times'}, active for ${f.lifetimeDays.toFixed(1)} days, ${(f.haulTokens / 1e6).toFixed(2)} million output tokens in all`,
       };
     },
   },

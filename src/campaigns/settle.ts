@@ -1,6 +1,7 @@
 import type { Kind } from '../model/dossier.ts';
 import type { Candidate, Kin } from './candidates.ts';
 import { type Facts, factsOf, sampled, type View } from './facts.ts';
+import { kindsLeft } from './kinds.ts';
 import { type Learned, type Ledger, ledger } from './ledger.ts';
 import { carrierShares, honestCarriers, type Judged, judgeCarriers, judgeMembers, Pool, shares } from './membership.ts';
 import { type Honest, ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
@@ -112,16 +113,14 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
 
 function weighed(x: Bench, c: Candidate, { members, facts, few }: Settled): Case {
   const tried = rivals(facts, c, x.t, x.honest, x.without);
-  const book = ledger(
-    facts,
-    x.learned,
-    c.sources,
-    tried.filter((r) => r.bits !== 0).map((r) => ({ axis: r.axis, bits: r.bits, reason: r.reason, id: `rival:${r.id}` })),
-  );
+  const book = ledger(facts, x.learned, c.sources, [
+    ...tried.filter((r) => r.bits !== 0).map((r) => ({ axis: r.axis, bits: r.bits, reason: r.reason, id: `rival:${r.id}` })),
+    { axis: 'extraction' as const, ...kindsLeft(facts, x.honest, x.t), id: 'other-kinds' },
+  ]);
   const confidence = book.coordination * book.extraction;
   const fitting = tried.find((r) => r.fits && r.id !== ONE_TASK);
   const task = tried.find((r) => r.fits && r.id === ONE_TASK);
-  const decided = decide(book, facts, fitting, confidence, x.confidenceMin);
+  const decided = decide(book, fitting, confidence, x.confidenceMin);
   // A cohort in which hardly anyone is a member names nobody.
   const unmembered = decided.verdict === 'campaign' && (few || members.some((m) => granted(x.t, m.account)));
   // One task done by many hands looks like a small campaign: until more is taken nobody is named.
@@ -211,13 +210,7 @@ function share(
   return judged.flatMap((j) => carriers.get(j.account) ?? (inside.has(j.account) && tied.has(j.account) ? j : []));
 }
 
-function decide(
-  book: Ledger,
-  f: Facts,
-  fitting: Rival | undefined,
-  confidence: number,
-  confidenceMin: number,
-): { verdict: Verdict; kind: Kind } {
+function decide(book: Ledger, fitting: Rival | undefined, confidence: number, confidenceMin: number): { verdict: Verdict; kind: Kind } {
   const oneHand = book.coordination >= 0.5;
   if (fitting) {
     if (fitting.becomes === 'look-alike' || !oneHand)
@@ -226,10 +219,9 @@ function decide(
   }
   if (confidence >= confidenceMin) return { verdict: 'campaign', kind: 'extraction campaign' };
   if (oneHand && book.extraction < 0.5) {
-    const farming = f.singleUse.k < 0.5 * f.singleUse.n && f.born.k >= 0.5 * f.born.n && f.born.n > 0;
     // One hand, and what it takes may or may not train a model: a question for a person, not an answer.
-    if (!farming && book.extraction >= LIMITS.openExtraction) return { verdict: 'undecided', kind: 'purpose unclear' };
-    return { verdict: 'other kind', kind: farming ? 'trial farming' : 'purpose unclear' };
+    if (book.extraction >= LIMITS.openExtraction) return { verdict: 'undecided', kind: 'purpose unclear' };
+    return { verdict: 'other kind', kind: 'purpose unclear' };
   }
   const deck = book.evidence.find((e) => e.signal === 'deck');
   // Dealt from one deck and nothing else known: a source, and a question, that an analyst should see.

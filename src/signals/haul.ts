@@ -10,7 +10,7 @@ interface HaulModel {
  * About what a small published instruction set holds: 52,000 answers of some 65 tokens (Taori et al., Alpaca, 2023) are 3.4 million; half
  * of that is where a haul stops being a nuisance and becomes a data set.
  */
-const DATA_SET_TOKENS = 1.7e6;
+export const DATA_SET_TOKENS = 1.7e6;
 
 export const haulSignal: Signal<HaulModel> = {
   id: 'haul',

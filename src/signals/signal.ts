@@ -86,6 +86,7 @@ export function spreadSignal(s: {
   readonly typical: number;
   readonly sdMin: number;
   readonly missing: string;
+  readonly family?: Family;
   spread(facts: Facts): number;
   say(spread: number, facts: Facts, typical: number): string;
 }): Signal<LogModel> {
@@ -93,7 +94,7 @@ export function spreadSignal(s: {
     id: s.id,
     title: s.title,
     axis: 'coordination',
-    family: 'timing',
+    family: s.family ?? 'timing',
     unit: s.unit,
     needs: [],
     learn: (nulls) =>

@@ -7,10 +7,11 @@ export const singleUseSignal = countSignal({
   family: 'use',
   needs: [],
   // Of the campaigns reported in 2026 about half were after agentic work and long-horizon tasks, which have turns.
-  absent: 0.45,
+  // What else one hand can be is judged apart; of those kinds a pipeline is single-shot as well, and an app is not: little is learned from either.
+  absent: 0.7,
   lean: [5, 0.5],
   prior: [0.3, 0.7],
-  most: 2,
+  most: 1,
   count: (f) => f.singleUse,
   say: (c, _f, typical) => `${c.k} of ${c.n} members hardly ever follow an answer up; in honest cohorts ${percent(typical)}`,
 });
