@@ -107,7 +107,7 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
     const settled = one.verdict === 'look-alike' ? one.rivals.some((r) => r.fits && mechanism(r)) : one.verdict !== 'nothing';
     if (settled) for (const m of one.members) taken.add(m.account);
   }
-  joinSuccessors(cases, t, k, learned, (c, f) => settle(bench(learned, honest, others(c, taken)), { c, f, bits: 0 }, null));
+  joinSuccessors(cases, t, k, learned, (c, f) => settle(bench(learned, honest, others(c, taken)), { c, f }, null));
   const open = first.map((x) =>
     rivals(x.f, x.c, t, honest, o.without).some((r) => r.fits && mechanism(r)) ? Number.NEGATIVE_INFINITY : x.bits - PRIOR.coordination,
   );

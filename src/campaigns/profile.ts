@@ -80,6 +80,21 @@ export function centre(p: Profiles, accounts: Iterable<number>, equal = false): 
   return out;
 }
 
+/** The centre of `n` equally weighted accounts without some of them: a cohort is no part of the population it is held against. */
+export function centreWithout(p: Profiles, mu: Float64Array, n: number, accounts: Iterable<number>): Float64Array {
+  const out = mu.map((x) => x * (n + 0.5));
+  let left = n;
+  for (const a of accounts) {
+    const items = p.items[a] as number;
+    if (items < 1 || left <= 1) continue;
+    left -= 1;
+    for (let d = 0; d < DIMENSIONS; d++) out[d] = (out[d] as number) - (p.counts[a * DIMENSIONS + d] as number) / items;
+  }
+  const least = 0.5 / BUCKETS / (left + 0.5);
+  for (let d = 0; d < DIMENSIONS; d++) out[d] = Math.max(least, (out[d] as number) / (left + 0.5));
+  return out;
+}
+
 /** Unit vectors of accounts with enough items: shares centred and scaled by the population's. Zero vectors for the others. */
 export function directions(p: Profiles, mu: Float64Array, itemsMin: number): Float32Array {
   const out = new Float32Array(p.accounts * DIMENSIONS);

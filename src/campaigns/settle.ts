@@ -4,6 +4,7 @@ import { type Facts, factsOf, sampled, type View } from './facts.ts';
 import { kindsLeft } from './kinds.ts';
 import { type Learned, type Ledger, ledger } from './ledger.ts';
 import { carrierShares, honestCarriers, type Judged, judgeCarriers, judgeMembers, Pool, shares } from './membership.ts';
+import { centreWithout } from './profile.ts';
 import { type Honest, ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
 import { median } from './stats.ts';
 import type { Table } from './table.ts';
@@ -57,11 +58,7 @@ interface Settled {
 }
 
 /** Shares out members and decides: who belongs, what it is, and what would decide where nothing does. */
-export function settle(
-  x: Bench,
-  { c, f: before, bits }: { readonly c: Candidate; readonly f: Facts; readonly bits: number },
-  scope: View | null,
-): Case {
+export function settle(x: Bench, { c, f: before }: { readonly c: Candidate; readonly f: Facts }, scope: View | null): Case {
   const { t, k } = x;
   let accounts: readonly number[] = c.accounts.filter((a) => !x.taken.has(a));
   // A grant of the provider's, or a person's word, clears an account: it may be part of what a case is about, never of who is named. Where most hold one, that explains the cohort.
@@ -73,14 +70,15 @@ export function settle(
     facts: accounts.length === c.accounts.length ? before : factsOf(t, accounts, k.mu, narrowed(scope, accounts)),
     few: false,
   };
+  const asFound = weighed(x, c, whole);
   const half = 0.5 * accounts.length;
   const { deck, ties } = whole.facts;
   // Only cohorts that something speaks for, and that are not plainly heterogeneous, are worth the work of sharing out members.
   const worth =
-    bits > LIMITS.worthBits &&
+    asFound.ledger.coordinationBits > LIMITS.worthBits &&
     t.hasText &&
     ((deck?.rho ?? 1) < x.honest.rhoMedian || ties.scaffold.tied > half || ties.network.tied > half);
-  if (!worth) return weighed(x, c, whole);
+  if (!worth) return asFound;
   if (accounts.length > LIMITS.crowd) {
     // A crowd of which a sample is no campaign is not judged one by one.
     const probe = sampled(accounts, LIMITS.probe);
@@ -89,7 +87,7 @@ export function settle(
       c,
       winnowed(x, c, scope, { ...whole, accounts: probe, facts: factsOf(t, probe, k.mu, narrowed(scope, probe)) }),
     );
-    if (tried.verdict !== 'campaign') return weighed(x, c, whole);
+    if (tried.verdict !== 'campaign') return asFound;
   }
   return weighed(x, c, winnowed(x, c, scope, whole));
 }
@@ -182,6 +180,13 @@ function share(
       if (b >= 0 && !taken.has(b)) near.add(b);
     }
   }
+  const active = new Set(k.active);
+  const mu = centreWithout(
+    t.profiles,
+    k.mu,
+    k.active.length,
+    accounts.filter((a) => active.has(a)),
+  );
   const honest = refs.filter((a) => !near.has(a));
   const step = Math.max(1, Math.floor(honest.length / LIMITS.honestSample));
   const sample = honest.filter((_, i) => i % step === 0);
@@ -192,10 +197,10 @@ function share(
     shares(
       t,
       pool,
-      k.mu,
+      mu,
       [...near].sort((x, y) => x - y),
     ),
-    shares(t, pool, k.mu, sample),
+    shares(t, pool, mu, sample),
     (a) => inside.has(a) && tied.has(a),
     carries,
   );
@@ -204,7 +209,7 @@ function share(
   const part = (a: number): number => (scope.rows.get(a)?.n ?? 0) / (t.rows[a]?.n ?? 1);
   const every = Math.max(2, Math.round(1 / Math.max(0.02, median(accounts.map(part).filter((x) => x > 0)))));
   const carriers = new Map(
-    judgeCarriers(carrierShares(t, pool, k.mu, part), honestCarriers(t, pool, k.mu, sample, every), part).map((j) => [j.account, j]),
+    judgeCarriers(carrierShares(t, pool, mu, part), honestCarriers(t, pool, mu, sample, every), part).map((j) => [j.account, j]),
   );
   // In a cohort of mixed accounts the sentence is what sets the campaign's part apart: content alone makes nobody a member who carries none of it.
   return judged.flatMap((j) => carriers.get(j.account) ?? (inside.has(j.account) && tied.has(j.account) ? j : []));

@@ -5,11 +5,16 @@ interface Model {
   readonly mean: number;
   readonly sd: number;
   readonly m: number;
+  /** Null cohorts that keep a timetable. */
+  readonly kept: number;
   readonly values: readonly number[];
 }
 
-/** Honest sets that keep one timetable without being one hand: classes with deadlines, workshops, shifts. Fewer of them work round the clock. */
-const TIMETABLE = { byDay: 0.1, always: 0.02, mean: 0.15 } as const;
+/**
+ * Honest sets that keep one timetable without being one hand: classes with deadlines, workshops, shifts. One in ten by day, fewer round the clock, until the store's own null
+ * cohorts say more: each of them that keeps a timetable, or does not, counts.
+ */
+const TIMETABLE = { byDay: 0.1, always: 0.02, worth: 10, mean: 0.15, beyond: 4 } as const;
 /** Many operators let every worker run by a clock of its own. */
 const ABSENT = 0.65;
 /** Of dispatchers that show, how strongly: mean correlation of what is left. */
@@ -34,7 +39,10 @@ export const lockstepSignal: Signal<Model> = {
     const noise = told.length > 0 ? median(told.map((x) => x.se)) : 0;
     // Null cohorts are small: what they differ by beyond their own error is what honest cohorts differ by.
     const own = values.length > 4 ? Math.sqrt(Math.max(0, spread(values) ** 2 - noise ** 2)) : 0.03;
-    return { mean: values.length > 0 ? Math.max(0, median(values)) : 0, sd: Math.max(0.012, own), m: values.length, values };
+    const mean = values.length > 0 ? Math.max(0, median(values)) : 0;
+    const sd = Math.max(0.012, own);
+    const limit = mean + TIMETABLE.beyond * Math.sqrt(sd ** 2 + noise ** 2);
+    return { mean, sd, m: values.length, kept: values.filter((v) => v > limit).length, values };
   },
   weigh: (facts, model) => {
     const l = facts.lockstep;
@@ -42,7 +50,7 @@ export const lockstepSignal: Signal<Model> = {
     if (model.m < 5) return notApplicable('fewer than five null cohorts are active for long enough');
     const error = Math.sqrt(model.sd ** 2 + l.se ** 2);
     const byDay = facts.sleepless.n === 0 || facts.sleepless.k <= 0.4 * facts.sleepless.n;
-    const rare = byDay ? TIMETABLE.byDay : TIMETABLE.always;
+    const rare = (model.kept + TIMETABLE.worth * (byDay ? TIMETABLE.byDay : TIMETABLE.always)) / (model.m + TIMETABLE.worth);
     const x = l.together;
     const honest = logSumExp([
       Math.log(1 - rare) + logNormalPdf(x, model.mean, error),
