@@ -231,14 +231,11 @@ async function coverage(
   const none = (signals: readonly string[], because: string) => {
     for (const signal of signals) not.push({ signal, because });
   };
-  if (!t.hasText) none(['deck', 'scaffold', 'elicitation', 'breadth', 'fresh-items', 'kindred profiles'], 'the log has no text');
+  if (!t.hasText)
+    none(['deck', 'partition', 'scaffold', 'elicitation', 'breadth', 'fresh-items', 'kindred profiles'], 'the log has no text');
   if (!t.hasRecords) none(['signup-burst', 'identity'], 'no account records were given (--accounts FILE)');
   if (!t.values.some((v) => v.kind === 'address') && t.rows.every((r) => r.addresses <= 1))
     none(['network'], 'the log has no addresses, or no account shares one');
-  none(
-    ['partition'],
-    'it counts only where a bound on the size of the pool is known from a public match or an independent cohort on the same pool',
-  );
   if (judgement && judgement.leftOut > 0)
     not.push({ signal: 'candidates', because: `${judgement.leftOut} smaller candidates were left out beyond the limit` });
   return {

@@ -13,6 +13,7 @@ const facts = (over: Partial<Facts> = {}): Facts => ({
   exchanges: 1200,
   deck: { rho: 0.04, se: 0.004, within: 0.08, between: 0.04, accounts: 12, items: 900 },
   distance: 0.5,
+  itemsShared: 0.002,
   ties: { identity: tie(0, 12), network: tie(0, 12), client: tie(0, 12), scaffold: tie(0, 12) },
   rateSpread: 0.9,
   rated: 12,
@@ -92,7 +93,8 @@ const campaign = facts({
 });
 
 /** For each signal, a cohort on which it fires and a look-alike on which it stays quiet. */
-const TABLE: Readonly<Record<string, { fires: Facts; quiet: Facts }>> = {
+const TABLE: Readonly<Record<string, { fires: Facts; quiet: Facts; against?: Facts }>> = {
+  partition: { fires: campaign, quiet: facts({ itemsShared: 0.02 }), against: facts({ itemsShared: 0.08 }) },
   deck: { fires: campaign, quiet: facts({ deck: { rho: 0.03, se: 0.003, within: 0.07, between: 0.04, accounts: 12, items: 900 } }) },
   scaffold: { fires: campaign, quiet: facts() },
   network: { fires: campaign, quiet: facts({ ties: { ...facts().ties, network: tie(2, 12) } }) },
@@ -115,8 +117,13 @@ const TABLE: Readonly<Record<string, { fires: Facts; quiet: Facts }>> = {
     fires: facts({ deck: { rho: 0.001, se: 0.001, within: 0.045, between: 0.045, accounts: 12, items: 900 } }),
     quiet: facts({ deck: { rho: 0.05, se: 0.004, within: 0.1, between: 0.05, accounts: 12, items: 900 } }),
   },
-  'fresh-items': { fires: facts({ fresh: { k: 400, n: 400 } }), quiet: facts({ fresh: { k: 0, n: 12 } }) },
+  'fresh-items': {
+    fires: facts({ fresh: { k: 400, n: 400 } }),
+    quiet: facts({ fresh: { k: 0, n: 12 } }),
+  },
 };
+
+const SPEAKS_AGAINST = new Set(['partition', 'fresh-items']);
 
 const nulls = honest(160);
 
@@ -128,8 +135,9 @@ describe.each(SIGNALS.map((s) => [s.id, s] as const))('%s', (id, signal) => {
     const fired = signal.weigh(t.fires, model);
     const quiet = signal.weigh(t.quiet, model);
     expect(quiet.bits).toBeLessThan(1);
-    // Nearly all honest accounts send fresh items: that signal speaks only against.
-    if (id === 'fresh-items') return;
+    // Nearly all honest accounts send fresh items, and no bound on a pool is known: those signals speak only against.
+    if (t.against) expect(signal.weigh(t.against, model).bits).toBeLessThan(-2);
+    if (SPEAKS_AGAINST.has(id)) return;
     expect(fired.outcome).toBe('fired');
     expect(fired.bits).toBeGreaterThan(quiet.bits);
   });

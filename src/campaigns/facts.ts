@@ -3,6 +3,7 @@ import type { ValueKind } from '../store/queries/values.ts';
 import { type Lockstep, lockstep } from './beats.ts';
 import { type Cell, type Deck, deck } from './deck.ts';
 import { distance } from './profile.ts';
+import { itemsShared } from './repeats.ts';
 import { median, quantile } from './stats.ts';
 import type { Table } from './table.ts';
 
@@ -22,6 +23,8 @@ export interface Facts {
   readonly exchanges: number;
   readonly deck: Deck | null;
   readonly distance: number;
+  /** Part of the other members that send an item too, mean over items. */
+  readonly itemsShared: number;
   readonly ties: Readonly<Record<'identity' | 'network' | 'client' | 'scaffold', Tie>>;
   /** Standard deviation of ln(openings per active day); NaN when too few members are active on three days. */
   readonly rateSpread: number;
@@ -263,6 +266,7 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
     exchanges: rows.reduce((x, r) => x + r.n, 0),
     deck: t.hasText ? deck(cells) : null,
     distance: t.hasText ? distance(cells, mu) : 0,
+    itemsShared: t.hasText ? itemsShared(cells) : 0,
     ties: ties(t, accounts),
     rateSpread: rated.length >= 4 ? Math.sqrt(rated.reduce((x, y) => x + (y - m) ** 2, 0) / (rated.length - 1)) : Number.NaN,
     rated: rated.length,

@@ -27,6 +27,9 @@ export interface Honest {
 /** An explanation that cannot be told from a small campaign: where it fits nobody is named, and nothing is cleared either. */
 export const ONE_TASK = 'one-task';
 
+/** A public benchmark that teams run in part, under wrappers of their own, shows 0.15 and more; dealt pools 0.03 at most (docs/signals/partition.md). */
+const SAME_ITEMS = 0.1;
+
 type Test = (f: Facts, c: Candidate, t: Table, h: Honest) => Omit<Rival, 'id' | 'becomes'>;
 
 const human = (f: Facts): boolean => f.sleepless.n === 0 || f.sleepless.k <= 0.4 * f.sleepless.n;
@@ -86,10 +89,10 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
     becomes: 'look-alike',
     test: (f) => ({
       kind: 'evaluation harness on a shared benchmark',
-      fits: f.repeatedMedian >= 0.3,
+      fits: f.repeatedMedian >= 0.3 || f.itemsShared >= SAME_ITEMS,
       axis: 'coordination',
       bits: -10,
-      reason: `${pc(f.repeatedMedian)} of a member's distinct items are sent by other accounts too; a dealt pool hardly repeats`,
+      reason: `${pc(f.repeatedMedian)} of a member's distinct items are sent word for word by other accounts too; an item stands, however wrapped, in ${pc(f.itemsShared)} of the other members; a dealt pool hardly repeats`,
     }),
   },
   {

@@ -228,9 +228,9 @@ function decide(book: Ledger, fitting: Rival | undefined, confidence: number, co
     if (book.extraction >= LIMITS.openExtraction) return { verdict: 'undecided', kind: 'purpose unclear' };
     return { verdict: 'other kind', kind: 'purpose unclear' };
   }
-  const deck = book.evidence.find((e) => e.signal === 'deck');
+  const bitsOf = (id: string): number => book.evidence.find((e) => e.signal === id)?.bits ?? 0;
   // Dealt from one deck and nothing else known: a source, and a question, that an analyst should see.
-  const oneSource = deck !== undefined && deck.bits > 3 && book.extraction >= 0.1;
+  const oneSource = bitsOf('deck') + bitsOf('partition') > 3 && book.extraction >= 0.1;
   if (oneSource || (book.coordination >= 0.02 && book.extraction >= 0.2))
     return { verdict: 'undecided', kind: oneSource ? 'one source, hands unresolved' : 'purpose unclear' };
   return { verdict: 'nothing', kind: 'purpose unclear' };

@@ -1,7 +1,19 @@
 /** The vocabulary of a result: what a scan hands to every renderer. Field names of `Dossier` are the fixed contract. */
 
 export type Axis = 'coordination' | 'extraction' | 'concealment';
-export type Family = 'identity' | 'network' | 'scaffold' | 'content' | 'timing' | 'intent' | 'use' | 'loot' | 'prior' | 'joint' | 'rival';
+export type Family =
+  | 'identity'
+  | 'network'
+  | 'scaffold'
+  | 'content'
+  | 'partition'
+  | 'timing'
+  | 'intent'
+  | 'use'
+  | 'loot'
+  | 'prior'
+  | 'joint'
+  | 'rival';
 export type Kind =
   | 'extraction campaign'
   | 'trial farming'

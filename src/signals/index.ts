@@ -9,6 +9,7 @@ import { identitySignal } from './identity.ts';
 import { lockstepSignal } from './lockstep.ts';
 import { networkSignal } from './network.ts';
 import { outputSignal } from './output.ts';
+import { partitionSignal } from './partition.ts';
 import { pivotSignal } from './pivot.ts';
 import { ratesSignal } from './rates.ts';
 import { scaffoldSignal } from './scaffold.ts';
@@ -23,6 +24,7 @@ import { togetherSignal } from './together.ts';
 /** Every signal that earns bits. Order is the order of the ledger. */
 export const SIGNALS: readonly Signal<never>[] = [
   deckSignal,
+  partitionSignal,
   scaffoldSignal,
   networkSignal,
   clientSignal,

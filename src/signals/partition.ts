@@ -1,0 +1,49 @@
+import { LOG2E } from '../campaigns/stats.ts';
+import { cap, notApplicable, outcomeOf, reference, type Signal } from './signal.ts';
+
+interface Model {
+  readonly m: number;
+  readonly values: readonly number[];
+}
+
+/**
+ * Mean of what dealt pools show: thirteen published distillation sets, each dealt over 24 to 40 accounts under changing wrappers, show 0.000 to 0.028, mean
+ * 0.008; five public benchmarks that eight teams run in part, each under a wrapper of its own, 0.15 to 0.30.
+ */
+const DEALT = 0.008;
+/** Sets that go through the same items may share any part of them, from a few in a hundred up: evenly over the logarithm. */
+const COMMON = { from: 0.01, to: 1 } as const;
+
+export const partitionSignal: Signal<Model> = {
+  id: 'partition',
+  title: 'The work is shared out',
+  axis: 'coordination',
+  family: 'partition',
+  unit: 'part of the other members that send an item too, mean over items',
+  needs: ['text'],
+  learn: (nulls) => ({ m: nulls.length, values: nulls.map((f) => f.itemsShared) }),
+  weigh: (facts, model) => {
+    if (!facts.deck) return notApplicable('too few items');
+    const x = facts.itemsShared;
+    const ref = reference(model.values);
+    if (x < COMMON.from) {
+      return {
+        outcome: 'not applicable',
+        bits: 0,
+        figure: x,
+        reference: ref,
+        reason: `an item of one member stands in ${(100 * x).toFixed(1)} % of the others: hardly any repeat; that counts for one hand only where a bound on the size of their pool is known`,
+      };
+    }
+    const common = 1 / (x * Math.log(COMMON.to / COMMON.from));
+    const dealt = Math.exp(-x / DEALT) / DEALT;
+    const bits = Math.min(0, cap(Math.log(dealt / common) * LOG2E, model.m + 200));
+    return {
+      outcome: outcomeOf(bits),
+      bits,
+      figure: x,
+      reference: ref,
+      reason: `an item of one member stands in ${(100 * x).toFixed(1)} % of the others, once in each: a dealt pool does not come back, a benchmark, a class or a question bank does`,
+    };
+  },
+};
