@@ -43,6 +43,7 @@ const LIMITS = {
   suspectBits: -4,
   crispBits: -6,
   farShare: 0.8,
+  apartBits: -8,
 } as const;
 
 /** Link -> cohort -> test -> membership -> verdict. Seeded; no I/O of its own but the scoped cells it is given. */
@@ -100,7 +101,7 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
     o.progress?.('judging members', i, Math.min(LIMITS.look, first.length));
     const fresh = x.c.accounts.filter((a) => !taken.has(a)).length;
     if (fresh < COHORT.accountsMin || fresh < 0.5 * x.c.accounts.length) continue;
-    const own = apart(k, x.c, clean, learned, honest, suspects.length);
+    const own = apart(k, x.c, x.bits, clean, learned, honest, suspects.length);
     const one = settle(bench(own.learned, own.honest, taken), x, scopes.get(x.c) ?? null);
     cases.push(one);
     // A cohort that is merely as different as others are settles nothing for other cohorts its accounts are in.
@@ -233,6 +234,7 @@ function distinct<T extends { readonly c: Candidate }>(list: readonly T[]): T[] 
 function apart(
   k: Kin,
   c: Candidate,
+  bits: number,
   nulls: readonly NullCohort[],
   learned: Learned,
   honest: Honest,
@@ -241,8 +243,8 @@ function apart(
   const near = new Set(c.accounts);
   for (const a of c.accounts) for (let x = 0; x < k.near.k; x++) near.add(k.near.ids[a * k.near.k + x] as number);
   const far = nulls.filter((n) => n.facts.accounts.filter((a) => near.has(a)).length < 0.3 * n.facts.accounts.length);
-  // A handful of neighbours more or less changes no robust fit.
-  if (far.length >= LIMITS.farShare * nulls.length) return { learned, honest };
+  // A handful of neighbours more or less changes no robust fit; what families count twice is a mean, and one null cohort of the campaign's own would set it.
+  if (far.length === nulls.length || (far.length >= LIMITS.farShare * nulls.length && bits < LIMITS.apartBits)) return { learned, honest };
   const own = learn(
     far.map((n) => n.facts),
     Math.max(0, suspects - 1),
