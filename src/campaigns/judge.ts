@@ -58,13 +58,13 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
   let learned = learn(nulls.map((n) => n.facts));
   let honest = honestFrom(learned, nulls);
   const scopes = new Map<Candidate, View>();
-  let first: { c: Candidate; f: Facts; bits: number }[] = [];
+  let first: Found[] = [];
   for (const [i, c] of found.candidates.entries()) {
     o.progress?.('testing cohorts', i, found.candidates.length);
     const f = await look(t, k, c, o, scopes);
     if (f) first.push({ c, f, bits: ledger(f, learned, c.sources, []).coordinationBits });
   }
-  first.sort(order);
+  first = ordered(first, learned);
   // A cohort and its like are no reference for one another: null cohorts leave out every cohort that no explanation clears. How many there
   // are raises the chance that such cohorts are honest for a reason not on our list.
   const suspects = distinct(
@@ -83,7 +83,10 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
       suspects.length - 1,
     );
     honest = honestFrom(learned, clean);
-    first = first.map((x) => ({ ...x, bits: ledger(x.f, learned, x.c.sources, []).coordinationBits })).sort(order);
+    first = ordered(
+      first.map((x) => ({ ...x, bits: ledger(x.f, learned, x.c.sources, []).coordinationBits })),
+      learned,
+    );
   }
   const bench = (l: Learned, h: Honest, without: ReadonlySet<number>): Bench => ({
     t,
@@ -207,15 +210,39 @@ function others(c: Candidate, taken: ReadonlySet<number>): Set<number> {
   return new Set([...taken].filter((a) => !own.has(a)));
 }
 
+interface Found {
+  readonly c: Candidate;
+  readonly f: Facts;
+  readonly bits: number;
+}
+
 /**
  * Cohorts that share a sentence before diffuse ones: two campaigns after the same kind of task are neighbours in content, and the
- * sentence tells them apart. Then the likeliest first; of a cohort and its fragments the whole one, which a fragment may pass by luck.
+ * sentence tells them apart. Then the likeliest first; of a cohort and its fragments the whole one: the search cuts a large cohort at random, and of many pieces
+ * one always looks more even than the whole. A whole that is dealt from one deck therefore goes before its pieces.
  */
-const order = (x: { c: Candidate; bits: number }, y: { c: Candidate; bits: number }): number => {
-  const crisp = (z: typeof x) => (z.c.sources.includes('scaffold') && z.bits > LIMITS.crispBits ? 1 : 0);
-  const weight = (z: typeof x) => z.bits + 1.5 * Math.log2(z.c.accounts.length);
-  return crisp(y) - crisp(x) || weight(y) - weight(x) || (y.c.accounts[0] ?? 0) - (x.c.accounts[0] ?? 0);
-};
+function ordered(list: readonly Found[], learned: Learned): Found[] {
+  const deckModel = learned.models.get(deckSignal.id) as never;
+  const weight = new Map(list.map((x) => [x, x.bits + 1.5 * Math.log2(x.c.accounts.length)]));
+  const wholes = list
+    .filter((x) => x.c.sources.includes('kindred') && deckSignal.weigh(x.f, deckModel).bits >= WHOLE.deckBits)
+    .sort((x, y) => x.c.accounts.length - y.c.accounts.length);
+  for (const y of wholes) {
+    const inside = new Set(y.c.accounts);
+    for (const x of list) {
+      if (x === y || x.c.accounts.length * WHOLE.larger > y.c.accounts.length) continue;
+      if (x.c.accounts.filter((a) => inside.has(a)).length < WHOLE.inside * x.c.accounts.length) continue;
+      weight.set(y, Math.max(weight.get(y) as number, (weight.get(x) as number) + 1e-6));
+    }
+  }
+  const crisp = (x: Found) => (x.c.sources.includes('scaffold') && x.bits > LIMITS.crispBits ? 1 : 0);
+  return [...list].sort(
+    (x, y) =>
+      crisp(y) - crisp(x) || (weight.get(y) as number) - (weight.get(x) as number) || (y.c.accounts[0] ?? 0) - (x.c.accounts[0] ?? 0),
+  );
+}
+
+const WHOLE = { deckBits: 4, larger: 1.2, inside: 0.8 } as const;
 
 /** Cohorts that mostly overlap are one. */
 function distinct<T extends { readonly c: Candidate }>(list: readonly T[]): T[] {
