@@ -255,6 +255,8 @@ export function judgeMembers(
     if (carried > 0 && drawn && (s.low > 0 || s.share >= 0.5)) bits = Math.max(bits, 0) + (s.low > lowLimit || carried >= 0.02 ? 5 : 0);
     // Same deck is not same hand: without the sentence it takes another private tie.
     if (carried === 0 && missing < 0 && !tied(s.account)) bits = Math.min(bits + missing * 1.5, -0.5);
+    // On content alone the lower bound has to pass what honest accounts show, not the estimate.
+    if (carried === 0 && !tied(s.account) && s.low <= lowLimit) bits = Math.min(bits, -0.5);
     if (tied(s.account) && s.low > 0) bits += 4;
     if (s.items < 4) bits = carried > 0 || tied(s.account) ? 1 : -2;
     return { account: s.account, membership: probability(bits), share: s.share, low: s.low, high: s.high };

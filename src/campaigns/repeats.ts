@@ -3,6 +3,51 @@ import { BUCKETINGS, BUCKETS, type Cell } from './deck.ts';
 /** Items looked at in one cohort: whole accounts are left out beyond. */
 const ITEMS_MAX = 8_000;
 
+/** An item by the buckets of its eight drawn words, 48 bits: exact in a double. */
+function itemAt(c: Cell, at: number): number {
+  let item = 0;
+  for (let b = 0; b < BUCKETINGS; b++) item = item * BUCKETS + (c.buckets[at + b] as number);
+  return item;
+}
+
+/** Part of each account's items that another account of the cohort sends too, however each wraps them; items that one account sends twice do not count. */
+export function repeatedWithOthers(cells: readonly Cell[]): Map<number, number> {
+  const seen = met(cells);
+  const out = new Map<number, number>();
+  const items = new Map<number, number>();
+  for (const c of cells)
+    for (let at = 0; at < c.buckets.length; at += BUCKETINGS) {
+      const s = seen.get(itemAt(c, at)) as Met;
+      items.set(c.account, (items.get(c.account) ?? 0) + 1);
+      if (s.accounts > 1 && !s.twice) out.set(c.account, (out.get(c.account) ?? 0) + 1);
+    }
+  return new Map([...items].map(([a, n]) => [a, (out.get(a) ?? 0) / n]));
+}
+
+interface Met {
+  /** Accounts an item was met in, the last of them, and whether one of them sent it twice. */
+  accounts: number;
+  last: number;
+  twice: boolean;
+}
+
+function met(cells: readonly Cell[]): Map<number, Met> {
+  const seen = new Map<number, Met>();
+  // One account's cells side by side.
+  for (const c of [...cells].sort((x, y) => x.account - y.account))
+    for (let at = 0; at < c.buckets.length; at += BUCKETINGS) {
+      const item = itemAt(c, at);
+      const had = seen.get(item);
+      if (!had) seen.set(item, { accounts: 1, last: c.account, twice: false });
+      else if (had.last === c.account) had.twice = true;
+      else {
+        had.accounts += 1;
+        had.last = c.account;
+      }
+    }
+  return seen;
+}
+
 /**
  * How far the accounts of a cohort send the same items, each once: the mean, over items, of the part of the other accounts that send it too, however each wraps it.
  *
@@ -21,22 +66,7 @@ export function itemsShared(cells: readonly Cell[]): number {
     total += n;
   }
   if (kept.size < 3) return 0;
-  /** Accounts an item was met in, the last of them, and whether one of them sent it twice. Cells of one account stand side by side. */
-  const seen = new Map<number, { accounts: number; last: number; twice: boolean }>();
-  const ordered = cells.filter((c) => kept.has(c.account)).sort((x, y) => x.account - y.account);
-  for (const c of ordered)
-    for (let at = 0; at < c.buckets.length; at += BUCKETINGS) {
-      // 48 bits: exact in a double.
-      let item = 0;
-      for (let b = 0; b < BUCKETINGS; b++) item = item * BUCKETS + (c.buckets[at + b] as number);
-      const had = seen.get(item);
-      if (!had) seen.set(item, { accounts: 1, last: c.account, twice: false });
-      else if (had.last === c.account) had.twice = true;
-      else {
-        had.accounts += 1;
-        had.last = c.account;
-      }
-    }
+  const seen = met(cells.filter((c) => kept.has(c.account)));
   let shared = 0;
   for (const s of seen.values()) if (!s.twice) shared += (s.accounts * (s.accounts - 1)) / (kept.size - 1);
   return shared / total;

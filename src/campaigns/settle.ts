@@ -5,6 +5,7 @@ import { kindsLeft } from './kinds.ts';
 import { type Learned, type Ledger, ledger } from './ledger.ts';
 import { carrierShares, honestCarriers, type Judged, judgeCarriers, judgeMembers, Pool, shares } from './membership.ts';
 import { centreWithout } from './profile.ts';
+import { repeatedWithOthers } from './repeats.ts';
 import { type Honest, ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
 import { median } from './stats.ts';
 import type { Table } from './table.ts';
@@ -98,7 +99,11 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
   const carries = carried(x.t, c);
   for (let round = 0; round < (accounts.length > LIMITS.crowd ? 2 : 4); round++) {
     const judged = share(x, accounts, scope, carries, facts);
-    const kept = judged.filter((j) => j.membership >= 0.5 && !granted(x.t, j.account));
+    const kept = withoutOutsiders(
+      x.t,
+      scope,
+      judged.filter((j) => j.membership >= 0.5 && !granted(x.t, j.account)),
+    );
     if (kept.length < LIMITS.membersMin) return { accounts, members, facts, few: true };
     const same = kept.length === accounts.length;
     members = kept;
@@ -107,6 +112,17 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
     if (same) break;
   }
   return { accounts, members, facts, few: false };
+}
+
+/** An account that sends what other members send, where they send each other's items hardly ever, draws from the same source by a hand of its own. */
+const OUTSIDER = { least: 0.08, times: 5 } as const;
+
+function withoutOutsiders(t: Table, scope: View | null, members: readonly Judged[]): Judged[] {
+  if (scope || members.length > LIMITS.crowd) return [...members];
+  const repeated = repeatedWithOthers(members.flatMap((m) => t.profiles.cellsOf(m.account)));
+  const usual = median([...repeated.values()]);
+  const limit = Math.max(OUTSIDER.least, OUTSIDER.times * usual);
+  return members.filter((m) => (repeated.get(m.account) ?? 0) <= limit);
 }
 
 function weighed(x: Bench, c: Candidate, { members, facts, few }: Settled): Case {
