@@ -7,7 +7,7 @@ import { carrierShares, honestCarriers, type Judged, judgeCarriers, judgeMembers
 import { centreWithout } from './profile.ts';
 import { repeatedWithOthers } from './repeats.ts';
 import { type Honest, ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
-import { median } from './stats.ts';
+import { median, spread } from './stats.ts';
 import type { Table } from './table.ts';
 
 export type Verdict = 'campaign' | 'other kind' | 'look-alike' | 'undecided' | 'nothing';
@@ -114,14 +114,17 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
   return { accounts, members, facts, few: false };
 }
 
-/** An account that sends what other members send, where they send each other's items hardly ever, draws from the same source by a hand of its own. */
-const OUTSIDER = { least: 0.08, times: 5 } as const;
+/**
+ * An account that sends what other members send, far more often than they send one another's items, draws from the same source by a hand of its own: beyond the middle by so many
+ * robust standard deviations, which are no smaller than `spread`, and by no less than `least` of its items.
+ */
+const OUTSIDER = { least: 0.08, deviations: 5, spread: 0.015 } as const;
 
 function withoutOutsiders(t: Table, scope: View | null, members: readonly Judged[]): Judged[] {
   if (scope || members.length > LIMITS.crowd) return [...members];
   const repeated = repeatedWithOthers(members.flatMap((m) => t.profiles.cellsOf(m.account)));
-  const usual = median([...repeated.values()]);
-  const limit = Math.max(OUTSIDER.least, OUTSIDER.times * usual);
+  const rates = [...repeated.values()];
+  const limit = Math.max(OUTSIDER.least, median(rates) + OUTSIDER.deviations * Math.max(OUTSIDER.spread, spread(rates)));
   return members.filter((m) => (repeated.get(m.account) ?? 0) <= limit);
 }
 
