@@ -58,6 +58,9 @@ export async function commonWords(store: Store, until: number | null): Promise<C
   return rows.map((r) => ({ word: Number(r.w), share: Number(r.share) }));
 }
 
+/** Fewer items than this are within `ownErrors` of the pair that is compared. */
+const OWN_LEAST = 8;
+
 const SEEDS = Array.from({ length: BUCKETINGS }, (_, j) => (Math.imul(j + 1, 0x9e3779b1) >>> 0) ^ 0x5bd1e995);
 
 /**
@@ -95,11 +98,10 @@ SELECT reinterpretAsUInt64(acct) AS a, stratum, groupArrayArray(buckets) AS list
     SELECT acct, ${capped('groupArray((prompt, stratum, words))', PROFILE.itemsPerAccount)} AS items, length(items) AS n,
       if(n < 8, n, toUInt32(floor(n * ${PROFILE.ownMost}))) AS most,
       arraySort(arrayFlatten(arrayMap(i -> i.3, items))) AS sorted,
-      /* Where each word begins in the sorted list of all words, and so how many items it stands in. */
-      arrayFilter((i, x, y) -> x != y OR i = 1, arrayEnumerate(sorted), sorted, arrayPushFront(arrayPopBack(sorted), toUInt32(0))) AS begins,
-      arrayMap((b, e) -> toUInt32(e - b), begins, arrayPushBack(arrayPopFront(begins), toUInt32(length(sorted) + 1))) AS times,
-      arrayFilter(t -> t >= 2 AND t > n * ${PROFILE.ownMin}, times) AS counts,
-      arrayMap(b -> sorted[b], arrayFilter((b, t) -> t >= 2 AND t > n * ${PROFILE.ownMin}, begins, times)) AS own
+      /* A word in at least ${OWN_LEAST} items meets itself ${OWN_LEAST - 1} places on in the sorted list of all words, once for each item beyond. */
+      arrayFilter((x, y) -> x = y, arraySlice(sorted, 1, greatest(0, toInt64(length(sorted)) - ${OWN_LEAST - 1})), arraySlice(sorted, ${OWN_LEAST})) AS again,
+      arrayDistinct(again) AS own,
+      arrayMap(w -> countEqual(again, w) + ${OWN_LEAST - 1}, own) AS counts
     FROM (
       ${distinctItems(store, 'acct, prompt, words, toUInt16(script * 64 + toRelativeWeekNum(time) % 64) AS stratum', `${slice} ${within(scope)} ${when(until)}`)}
     ) GROUP BY acct

@@ -83,7 +83,7 @@ export async function sharedScaffolds(store: Store, index: ReadonlyMap<string, n
   const rows = await store.rows<Row>(
     `SELECT leftPad(hex(h), 16, '0') AS v, groupArray(${VALUE.accountsMax})(leftPad(hex(a), 16, '0')) AS accts, groupArray(${VALUE.accountsMax})(c) AS counts FROM (
       SELECT acct AS a, h, count() + ${least - 1} AS c FROM (
-        SELECT acct, arraySort(groupArrayArray(scaffold)) AS s, arrayFilter((x, y) -> x = y, arraySlice(s, 1, length(s) - ${least - 1}), arraySlice(s, ${least})) AS again
+        SELECT acct, arraySort(groupArrayArray(scaffold)) AS s, arrayFilter((x, y) -> x = y, arraySlice(s, 1, greatest(0, toInt64(length(s)) - ${least - 1})), arraySlice(s, ${least})) AS again
         FROM ${e} AS e WHERE ${where} AND acct GLOBAL NOT IN ${heavy} GROUP BY acct
       ) ARRAY JOIN again AS h GROUP BY acct, h
       UNION ALL
