@@ -140,13 +140,12 @@ function rest(b: Beats, row: number, s: Span, beat: Float64Array): Float64Array 
     profile[t % b.perDay] = (profile[t % b.perDay] as number) + (b.counts[row * b.bars + t] as number);
     base[t % b.perDay] = (base[t % b.perDay] as number) + (beat[t] as number);
   }
-  const mean = s.total / length;
   const out = new Float64Array(length);
   let square = 0;
   for (let i = 0; i < length; i++) {
     const h = (s.from + i) % b.perDay;
-    // One ordinary bar of smoothing, so that an hour never used is not certain to stay so.
-    const expected = (beat[s.from + i] as number) * (((profile[h] as number) + mean) / ((base[h] as number) + 1));
+    // No smoothing: drawn towards its mean, every account would rest at the same hours as those that share its day.
+    const expected = ((beat[s.from + i] as number) * (profile[h] as number)) / Math.max(1e-9, base[h] as number);
     const x = ((b.counts[row * b.bars + s.from + i] as number) - expected) / Math.sqrt(expected + 0.5);
     out[i] = x;
     square += x * x;
