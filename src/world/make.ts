@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { campaign, RUNGS, type Rung } from './campaigns.ts';
 import { type Actor, HONEST, type Turn } from './honest.ts';
+import { type Levers, operate } from './operator.ts';
 import { type Scene, scene, times } from './persona.ts';
 import { Random } from './random.ts';
 import { BuiltInTexts, PackTexts, type TextSource } from './texts.ts';
@@ -14,6 +15,8 @@ export interface WorldOptions {
   readonly accounts: number;
   readonly days: number;
   readonly campaigns: readonly { readonly kind: Rung; readonly accounts: number }[];
+  /** One more campaign, of an operator with these levers (`class` operator in the truth). */
+  readonly operator?: Levers;
   readonly texts?: string;
   /** Honest classes to leave out. */
   readonly without?: readonly string[];
@@ -52,6 +55,7 @@ export async function makeWorld(o: WorldOptions): Promise<WorldSummary> {
     actors.push(...campaign(c.kind, s, texts, id, c.accounts));
     return { id, kind: c.kind, accounts: c.accounts };
   });
+  if (o.operator) actors.push(...operate(o.operator, s, texts, 'planted-operator'));
   mkdirSync(o.out, { recursive: true });
   const files = { exchanges: join(o.out, 'exchanges.jsonl'), accounts: join(o.out, 'accounts.jsonl'), truth: join(o.out, 'truth.jsonl') };
   const rows: { t: number; line: string }[] = [];
