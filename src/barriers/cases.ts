@@ -39,6 +39,8 @@ function sameCase(s: State, accounts: readonly string[]): Case | null {
       best = c;
     }
   }
+  // A case that was merged goes on in the one that took it in.
+  for (let hops = 0; best?.merged_into !== undefined && hops < 20; hops++) best = s.cases.get(best.merged_into) ?? null;
   return best;
 }
 
@@ -86,7 +88,14 @@ export function detect(before: State, d: Detected, policy: Policy, ids: Ids, now
           what: {
             type: 'case.updated',
             id,
-            change: { campaign: f.id, title: f.title, kind: f.kind, confidence: f.confidence, accounts, indicators },
+            change: {
+              campaign: f.id,
+              title: f.title,
+              kind: f.kind,
+              confidence: f.confidence,
+              // What a person cut stays cut.
+              ...(held.by_hand ? {} : { accounts, indicators }),
+            },
           },
         },
       ]);

@@ -27,12 +27,12 @@ export const caseOf = (s: State, id: string): Case =>
   s.cases.get(id) ?? refuse('E_UNKNOWN', `there is no case ${JSON.stringify(id)}`, 'list them with GET /v1/cases');
 
 /** A person with the right to decide; a viewer only looks. */
-function person(a: Actor): void {
+export function person(a: Actor): void {
   if (a.role === 'viewer' || a.role === 'policy')
     refuse('E_ROLE', `${a.name} (${a.role}) may not decide this`, 'it takes an analyst or an admin');
 }
 
-function words(reason: string): string {
+export function words(reason: string): string {
   const text = reason.trim();
   if (text === '') refuse('E_REASON', 'a decision needs a reason', 'say in a sentence why: it is what an appeal will be answered with');
   return text.slice(0, 2000);

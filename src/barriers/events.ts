@@ -9,6 +9,22 @@ export type Happening =
   | { readonly type: 'case.assigned'; readonly id: string; readonly to: string }
   | { readonly type: 'case.disposed'; readonly id: string; readonly disposition: Disposition; readonly reason: string }
   | { readonly type: 'case.reopened'; readonly id: string; readonly reason: string }
+  | { readonly type: 'case.merged'; readonly id: string; readonly from: string; readonly reason: string }
+  | {
+      readonly type: 'case.split';
+      readonly id: string;
+      readonly made: string;
+      readonly accounts: readonly string[];
+      readonly reason: string;
+    }
+  | {
+      readonly type: 'case.restored';
+      readonly cases: readonly Case[];
+      readonly removed: readonly string[];
+      /** Place in the log of what is taken back, and what it was. */
+      readonly undoes: number;
+      readonly what: string;
+    }
   | { readonly type: 'barrier.proposed'; readonly barrier: Barrier }
   | { readonly type: 'barrier.approved'; readonly id: string; readonly activates: boolean; readonly dry_run: boolean }
   | { readonly type: 'barrier.refused'; readonly id: string; readonly reason: string }
@@ -87,6 +103,51 @@ export function apply(s: State, { at, by, what }: Event): State {
         ...s,
         cases: edit(s.cases, what.id, ({ disposition: _, ...c }) => ({ ...c, status: 'open' })),
       };
+    case 'case.merged': {
+      const other = s.cases.get(what.from);
+      if (!other) return s;
+      const kept = edit(s.cases, what.id, (c) => ({
+        ...c,
+        accounts: [...new Set([...c.accounts, ...other.accounts])],
+        indicators: [
+          ...c.indicators,
+          ...other.indicators.filter((i) => !c.indicators.some((x) => x.kind === i.kind && x.value === i.value)),
+        ],
+        updated: at,
+        by_hand: true,
+        read_by: [],
+      }));
+      return {
+        ...s,
+        cases: edit(kept, what.from, (c) => ({ ...c, status: 'closed', merged_into: what.id, disposition: { is: 'duplicate', by, at } })),
+      };
+    }
+    case 'case.split': {
+      const whole = s.cases.get(what.id);
+      if (!whole) return s;
+      const moved = new Set(what.accounts);
+      const part = { by_hand: true, updated: at, read_by: [] };
+      const rest = edit(s.cases, what.id, (c) => ({ ...c, ...part, accounts: c.accounts.filter((a) => !moved.has(a)) }));
+      const { assignee: _a, disposition: _d, merged_into: _m, ...base } = whole;
+      return {
+        ...s,
+        cases: put(rest, what.made, {
+          ...base,
+          ...part,
+          id: what.made,
+          accounts: what.accounts,
+          opened: at,
+          split_from: what.id,
+          comments: [],
+        }),
+      };
+    }
+    case 'case.restored': {
+      const cases = new Map(s.cases);
+      for (const id of what.removed) cases.delete(id);
+      for (const c of what.cases) cases.set(c.id, c);
+      return { ...s, cases };
+    }
     case 'barrier.proposed':
       return { ...s, barriers: put(s.barriers, what.barrier.id, what.barrier) };
     case 'barrier.approved':

@@ -82,6 +82,11 @@ export interface Case {
   /** People who opened the evidence, who alone may accept a barrier on it. */
   readonly read_by: readonly string[];
   readonly assignee?: string;
+  /** The case that took this one's accounts in. */
+  readonly merged_into?: string;
+  readonly split_from?: string;
+  /** Cut by a person: detection changes its accounts no more. */
+  readonly by_hand?: boolean;
   readonly comments: readonly { readonly by: string; readonly at: number; readonly text: string }[];
 }
 

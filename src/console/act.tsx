@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import { get, post } from './api.ts';
-import { count, day, Note, plain, said } from './bits.tsx';
-import type { Barrier, Blast, Opened } from './types.ts';
+import { count, day, Export, Note, plain, said, useAsked } from './bits.tsx';
+import type { Barrier, Blast, Case, Opened } from './types.ts';
 
 const ACTIONS = ['watch', 'slow', 'withhold', 'verify', 'hold', 'suspend'];
 const DISPOSITIONS = ['confirmed', 'suspicious', 'false positive', 'duplicate'];
@@ -95,8 +95,37 @@ function Standing({ b, run }: { b: Barrier; run: (f: () => Promise<unknown>) => 
   );
 }
 
+interface Line {
+  readonly seq: number;
+  readonly at: number;
+  readonly by: string;
+  readonly type: string;
+  readonly reason: string;
+}
+
+/** Who did what to this case, when and why. */
+function History({ id, of }: { id: string; of: unknown }) {
+  const asked = useAsked(() => get<{ entries: Line[] }>(`/v1/cases/${encodeURIComponent(id)}/history`), [id, of]);
+  const list = asked.value?.entries ?? [];
+  return (
+    <details>
+      <summary>History ({list.length})</summary>
+      <Note error={asked.error} />
+      <Export name={`${id}-history`} rows={() => list.map((e) => ({ ...e }))} />
+      <ul class="comments">
+        {[...list].reverse().map((e) => (
+          <li key={e.seq}>
+            {day(e.at)} <strong>{plain(e.by)}</strong> {e.type}
+            {e.reason ? `: ${plain(e.reason)}` : ''}
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
+
 /** What people do about a case: barriers with their blast radius first, status apart from disposition, comments, assignment. */
-export function Act({ opened, again }: { opened: Opened; again: () => void }) {
+export function Act({ opened, again, all }: { opened: Opened; again: () => void; all: readonly Case[] }) {
   const { case: c, barriers } = opened;
   const [error, fail] = useState('');
   const [action, setAction] = useState('verify');
@@ -208,6 +237,41 @@ export function Act({ opened, again }: { opened: Opened; again: () => void }) {
           </>
         )}
       </p>
+      {c.merged_into && <p>Merged into {c.merged_into}.</p>}
+      {c.status === 'open' && all.some((x) => x.id !== c.id && x.status === 'open') && (
+        <form
+          class="bar"
+          onSubmit={(e) => {
+            e.preventDefault();
+            const from = (e.currentTarget.elements.namedItem('from') as HTMLSelectElement).value;
+            const other = all.find((x) => x.id === from);
+            const why = prompt(
+              `Take ${count(other?.accounts.length ?? 0)} accounts of ${from} into this case, and close that one as its duplicate: say why`,
+            );
+            if (why) void run(() => post(`${at}/merge`, { from, reason: why }));
+          }}
+        >
+          <label>
+            Merge with{' '}
+            <select name="from">
+              {all
+                .filter((x) => x.id !== c.id && x.status === 'open')
+                .map((x) => (
+                  <option key={x.id} value={x.id}>
+                    {x.id}: {plain(x.title)}
+                  </option>
+                ))}
+            </select>
+          </label>
+          <button type="submit">Merge</button>
+        </form>
+      )}
+      <p class="bar">
+        <button type="button" onClick={() => void run(() => post(`${at}/undo`, {}))}>
+          Undo the last thing done to this case
+        </button>
+      </p>
+      <History id={c.id} of={opened} />
       <ul class="comments">
         {c.comments.map((x) => (
           <li key={x.at}>

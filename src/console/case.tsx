@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { Member } from '../model/dossier.ts';
 import { Act } from './act.tsx';
-import { get } from './api.ts';
+import { get, post } from './api.ts';
 import { count, day, Export, go, Link, Meter, Note, percent, plain, said, useAddress, useAsked } from './bits.tsx';
 import { Waterfall } from './evidence.tsx';
 import { Ties } from './ties.tsx';
@@ -72,8 +72,15 @@ function Mix({ f }: { f: Pick<Finding, 'capabilities' | 'population_capabilities
   );
 }
 
-function Accounts({ list, name }: { list: readonly Member[]; name: string }) {
+/** Accounts of a case; those chosen can be split off into a case of their own, their number said first. */
+function Accounts({ list, name, apart }: { list: readonly Member[]; name: string; apart?: (accounts: string[]) => void }) {
   const p = useAddress();
+  const [chosen, choose] = useState<ReadonlySet<string>>(new Set());
+  const flip = (a: string): void => {
+    const next = new Set(chosen);
+    if (!next.delete(a)) next.add(a);
+    choose(next);
+  };
   const page = Math.max(0, Number(p.get('page') ?? 0) || 0);
   const words = (p.get('find') ?? '').toLowerCase();
   const kept = words ? list.filter((m) => m.account.toLowerCase().includes(words)) : list;
@@ -85,6 +92,16 @@ function Accounts({ list, name }: { list: readonly Member[]; name: string }) {
           Find <input type="search" value={p.get('find') ?? ''} onInput={(e) => go({ find: e.currentTarget.value, page: null })} />
         </label>
         <Export name={`${name}-accounts`} rows={() => kept.map((m) => ({ ...m }))} />
+        {apart && words && (
+          <button type="button" onClick={() => choose(new Set(kept.map((m) => m.account)))}>
+            Choose all {count(kept.length)} found
+          </button>
+        )}
+        {apart && chosen.size > 0 && (
+          <button type="button" onClick={() => apart([...chosen])}>
+            Split {count(chosen.size)} off
+          </button>
+        )}
         {kept.length > PAGE && (
           <>
             <button type="button" disabled={page === 0} onClick={() => go({ page: String(page - 1) })}>
@@ -103,6 +120,7 @@ function Accounts({ list, name }: { list: readonly Member[]; name: string }) {
         <table>
           <thead>
             <tr>
+              {apart && <th scope="col">Choose</th>}
               <th scope="col">Account</th>
               <th scope="col">Membership</th>
               <th scope="col">Exchanges</th>
@@ -114,6 +132,16 @@ function Accounts({ list, name }: { list: readonly Member[]; name: string }) {
           <tbody>
             {kept.slice(page * PAGE, (page + 1) * PAGE).map((m) => (
               <tr key={m.account}>
+                {apart && (
+                  <td>
+                    <input
+                      type="checkbox"
+                      aria-label={`choose ${plain(m.account)}`}
+                      checked={chosen.has(m.account)}
+                      onChange={() => flip(m.account)}
+                    />
+                  </td>
+                )}
                 <td>
                   <Link to={{ account: m.account }}>{plain(m.account)}</Link>
                 </td>
@@ -143,11 +171,13 @@ function Body({
   texts,
   reveal,
   ties,
+  apart,
 }: {
   f: Finding | Undecided;
   texts: Record<string, string> | null;
   reveal: (() => void) | null;
   ties?: ComponentChildren;
+  apart?: (accounts: string[]) => void;
 }) {
   return (
     <>
@@ -242,7 +272,7 @@ function Body({
         </div>
       </section>
       {ties}
-      <Accounts list={f.accounts} name={f.id} />
+      <Accounts list={f.accounts} name={f.id} {...(apart ? { apart } : {})} />
     </>
   );
 }
@@ -293,6 +323,14 @@ export function CasePage({ id }: { id: string }) {
     }
   };
   const o = opened.value;
+  const splitOff = (accounts: string[]): void => {
+    const reason = prompt(`Move ${count(accounts.length)} accounts into a case of their own: say why`);
+    if (!reason) return;
+    post<{ made: Case }>(`/v1/cases/${encodeURIComponent(id)}/split`, { accounts, reason }).then(
+      ({ made }) => go({ case: made.id }, true),
+      (e: unknown) => fail(said(e)),
+    );
+  };
   return (
     <article>
       <Note error={opened.error || error} />
@@ -309,11 +347,24 @@ export function CasePage({ id }: { id: string }) {
             <Link to={{ compare: o.case.id }}>Compare with a look-alike</Link>
           </header>
           {o.finding ? (
-            <Body f={o.finding} texts={texts} reveal={() => void reveal()} ties={<Ties id={o.case.id} f={o.finding} />} />
+            <Body
+              f={o.finding}
+              texts={texts}
+              reveal={() => void reveal()}
+              ties={<Ties id={o.case.id} />}
+              {...(o.case.status === 'open' ? { apart: splitOff } : {})}
+            />
           ) : (
             <p class="quiet">The last look no longer names this campaign; what was decided about it stands.</p>
           )}
-          <Act opened={o} again={opened.again} />
+          <Act
+            opened={o}
+            all={all.value?.cases ?? []}
+            again={() => {
+              opened.again();
+              all.again();
+            }}
+          />
           <Related c={o.case} all={all.value?.cases ?? []} />
         </>
       )}

@@ -10,8 +10,9 @@ import { type ScanOptions, scan } from '../scan.ts';
 import { openStore } from '../store/open.ts';
 import { erase, exportOf } from '../store/personal.ts';
 import { accountRecords } from '../store/queries/accounts.ts';
-import { tiesOf } from '../store/queries/ties.ts';
+import { type Tied, tiesOf } from '../store/queries/ties.ts';
 import type { Store } from '../store/store.ts';
+import { graphOf } from './graph.ts';
 import { Intake } from './intake.ts';
 
 /** What the parent asks of the process that owns the store. */
@@ -21,7 +22,8 @@ export type Question =
   | { readonly ask: 'rejects'; readonly most: number }
   | { readonly ask: 'dossier' }
   | { readonly ask: 'texts'; readonly campaign: string }
-  | { readonly ask: 'ties'; readonly campaign: string }
+  | { readonly ask: 'graph'; readonly campaign: string; readonly kind: string; readonly bitsMin: number; readonly open: readonly string[] }
+  | { readonly ask: 'why'; readonly campaign: string; readonly accounts: readonly [string, string] }
   | { readonly ask: 'scan'; readonly paths: readonly string[]; readonly format: string }
   | {
       readonly ask: 'label';
@@ -147,6 +149,8 @@ export class Detector {
     };
   }
 
+  private tied: { key: string; ties: readonly Tied[] } = { key: '', ties: [] };
+
   private async look(): Promise<void> {
     const store = this.store as Store;
     const began = Date.now();
@@ -202,15 +206,15 @@ export class Detector {
         return (await store.first<{ body: string }>('SELECT body FROM dossiers ORDER BY at DESC LIMIT 1'))?.body ?? null;
       case 'texts':
         return exemplarTexts(store, q.campaign);
-      case 'ties': {
-        const f = await findingOf(store, q.campaign);
-        return f
-          ? tiesOf(
-              store,
-              f.accounts.map((a) => a.account),
-              f.indicators,
-            )
-          : [];
+      case 'graph': {
+        const { ties, bitsOf } = await this.tiesIn(store, q.campaign);
+        return graphOf(ties, { kind: q.kind, bitsMin: q.bitsMin, open: q.open, bitsOf });
+      }
+      case 'why': {
+        const { ties, bitsOf } = await this.tiesIn(store, q.campaign);
+        return ties
+          .filter((t) => q.accounts.every((a) => t.accounts.includes(a)))
+          .map((t) => ({ kind: t.kind, value: t.value, bits: bitsOf(t) }));
       }
       case 'scan': {
         const began = Date.now();
@@ -232,6 +236,24 @@ export class Detector {
         await this.look();
         return true;
     }
+  }
+
+  /** Ties of a finding, asked of the store once for each dossier: a picture is narrowed and opened many times. */
+  private async tiesIn(store: Store, campaign: string): Promise<{ ties: readonly Tied[]; bitsOf: (t: Tied) => number }> {
+    const f = await findingOf(store, campaign);
+    if (!f) return { ties: [], bitsOf: () => 0 };
+    const key = `${campaign} ${f.accounts.length} ${f.indicators.length}`;
+    if (this.tied.key !== key)
+      this.tied = {
+        key,
+        ties: await tiesOf(
+          store,
+          f.accounts.map((a) => a.account),
+          f.indicators,
+        ),
+      };
+    const bits = new Map(f.indicators.map((i) => [`${i.kind}\0${i.value}`, i.bits]));
+    return { ties: this.tied.ties, bitsOf: (t) => bits.get(`${t.kind}\0${t.value}`) ?? 0 };
   }
 
   async close(): Promise<void> {

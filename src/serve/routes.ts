@@ -1,56 +1,18 @@
 import { blast } from '../barriers/blast.ts';
-import {
-  approve,
-  caseOf,
-  clearedAccounts,
-  closeGate,
-  decideAppeal,
-  extend,
-  fileAppeal,
-  lift,
-  openGate,
-  propose,
-  simple,
-} from '../barriers/commands.ts';
-import { ACTIONS, type Action, type Actor, type Barrier, DISPOSITIONS, type Disposition } from '../barriers/model.ts';
+import { approve, caseOf, closeGate, decideAppeal, extend, fileAppeal, lift, openGate, propose, simple } from '../barriers/commands.ts';
+import { ACTIONS, type Action, type Barrier } from '../barriers/model.ts';
 import type { Subject } from '../barriers/policy.ts';
-import type { Dossier, Finding } from '../model/dossier.ts';
+import type { Finding } from '../model/dossier.ts';
 import { StillwatchError } from '../model/errors.ts';
-import { type Call, type Route, Text } from './admin.ts';
-import { type Control, IDS } from './control.ts';
-import type { Question } from './detector.ts';
-
-/** What routes stand on. */
-export interface House {
-  readonly control: Control;
-  readonly now: () => number;
-  readonly ask: (q: Question) => Promise<unknown>;
-  readonly last: () => { readonly dossier: Dossier | null; readonly subjects: Readonly<Record<string, Subject>> };
-  readonly health: () => Record<string, unknown> & { readonly ready: boolean };
-  readonly metrics: () => Promise<string>;
-}
-
-const wrong = (said: string): never => {
-  throw new StillwatchError('E_BODY', said, 'see docs/serve.md');
-};
-const text = (b: Call['body'], name: string, most = 4000): string => {
-  const v = b[name];
-  if (typeof v !== 'string' || v.trim() === '') return wrong(`${name} is missing`);
-  return v.slice(0, most);
-};
-const number = (b: Call['body'], name: string, fallback?: number): number => {
-  const v = b[name] ?? fallback;
-  return typeof v === 'number' && Number.isFinite(v) ? v : wrong(`${name} is no number`);
-};
-const texts = (b: Call['body'], name: string): string[] => {
-  const v = b[name] ?? [];
-  return Array.isArray(v) && v.every((x) => typeof x === 'string') ? (v as string[]) : wrong(`${name} is no list of strings`);
-};
+import { type Route, Text } from './admin.ts';
+import { caseRoutes } from './case-routes.ts';
+import { IDS } from './control.ts';
+import { type House, number, text, texts, wrong } from './house.ts';
 
 export function routes(h: House): Route[] {
   const { control, now } = h;
   const s = () => control.state;
-  const run = (events: Parameters<Control['run']>[0]) => control.run(events);
+  const run = (events: Parameters<typeof control.run>[0]) => control.run(events);
   const finding = (id: string): Finding | null => h.last().dossier?.campaigns.find((f) => f.id === id) ?? null;
   const subject = (a: string): Subject => h.last().subjects[a] ?? {};
   const findingOf = (b: { readonly case?: string | undefined }): Finding | null =>
@@ -60,18 +22,6 @@ export function routes(h: House): Route[] {
     (() => {
       throw new StillwatchError('E_UNKNOWN', `there is no barrier ${JSON.stringify(id)}`, 'list them with GET /v1/barriers');
     })();
-  const log = (who: Actor, what: string, reason: string) => run([{ at: now(), by: who.name, what: { type: 'data.read', what, reason } }]);
-  const teach = async () => {
-    for (const account of clearedAccounts(s()))
-      await h.ask({
-        ask: 'label',
-        account,
-        label: 'cleared',
-        author: 'two analysts',
-        reason: 'a case disposed as a false positive by two',
-        revoke: false,
-      });
-  };
 
   return [
     { method: 'GET', path: '/healthz', role: 'anyone', run: () => ({ ok: true }) },
@@ -91,75 +41,7 @@ export function routes(h: House): Route[] {
       role: 'anyone',
       run: async () => new Text(await h.metrics(), 'text/plain; version=0.0.4; charset=utf-8'),
     },
-    { method: 'GET', path: '/v1/cases', role: 'viewer', run: () => ({ cases: [...s().cases.values()] }) },
-    {
-      method: 'GET',
-      path: '/v1/cases/:id',
-      role: 'viewer',
-      run: ({ params, who }) => {
-        const c = caseOf(s(), params['id'] ?? '');
-        // Opening the evidence is what lets somebody accept a barrier on it.
-        const f = finding(c.campaign);
-        if (f && who.role !== 'viewer' && !c.read_by.includes(who.name)) run(simple(who, { type: 'case.read', id: c.id }, now()));
-        return {
-          case: s().cases.get(c.id),
-          finding: f,
-          barriers: [...s().barriers.values()].filter((b) => b.case === c.id),
-        };
-      },
-    },
-    {
-      method: 'GET',
-      path: '/v1/cases/:id/texts',
-      role: 'analyst',
-      run: async ({ params, query, who }) => {
-        const c = caseOf(s(), params['id'] ?? '');
-        const reason = query.get('reason') ?? '';
-        if (reason.trim() === '') wrong('reading texts takes a reason, which is logged: ?reason=...');
-        log(who, `texts of case ${c.id}`, reason.slice(0, 500));
-        return { texts: await h.ask({ ask: 'texts', campaign: c.campaign }) };
-      },
-    },
-    {
-      method: 'GET',
-      path: '/v1/cases/:id/ties',
-      role: 'viewer',
-      run: async ({ params }) => ({ ties: await h.ask({ ask: 'ties', campaign: caseOf(s(), params['id'] ?? '').campaign }) }),
-    },
-    {
-      method: 'POST',
-      path: '/v1/cases/:id/comment',
-      role: 'analyst',
-      run: ({ params, body, who }) =>
-        run(simple(who, { type: 'case.commented', id: caseOf(s(), params['id'] ?? '').id, text: text(body, 'text') }, now())),
-    },
-    {
-      method: 'POST',
-      path: '/v1/cases/:id/assign',
-      role: 'analyst',
-      run: ({ params, body, who }) =>
-        run(simple(who, { type: 'case.assigned', id: caseOf(s(), params['id'] ?? '').id, to: text(body, 'to', 200) }, now())),
-    },
-    {
-      method: 'POST',
-      path: '/v1/cases/:id/dispose',
-      role: 'analyst',
-      run: async ({ params, body, who }) => {
-        const disposition = text(body, 'disposition') as Disposition;
-        if (!DISPOSITIONS.includes(disposition)) wrong(`disposition is one of ${DISPOSITIONS.join(', ')}`);
-        const c = caseOf(s(), params['id'] ?? '');
-        run(simple(who, { type: 'case.disposed', id: c.id, disposition, reason: text(body, 'reason') }, now()));
-        await teach();
-        return { case: s().cases.get(c.id) };
-      },
-    },
-    {
-      method: 'POST',
-      path: '/v1/cases/:id/reopen',
-      role: 'analyst',
-      run: ({ params, body, who }) =>
-        run(simple(who, { type: 'case.reopened', id: caseOf(s(), params['id'] ?? '').id, reason: text(body, 'reason') }, now())),
-    },
+    ...caseRoutes(h),
     {
       method: 'GET',
       path: '/v1/barriers',

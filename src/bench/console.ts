@@ -1,0 +1,185 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { type Browser, chromium } from 'playwright-core';
+import { rng } from '../campaigns/stats.ts';
+import { openStore } from '../store/open.ts';
+import { ROOT } from './cost.ts';
+
+/**
+ * `npm run bench:console [-- --accounts 25000 --runs 5]`: the console in a real browser (Debian's chromium) over a store with one made campaign of that many accounts:
+ * what is sent for the first view, its time, the time to open the campaign, and frame times while its picture is dragged.
+ */
+const { values: args } = parseArgs({ options: { accounts: { type: 'string', default: '25000' }, runs: { type: 'string', default: '5' } } });
+
+const HOUSE = fileURLToPath(ROOT);
+const CHROMIUM = '/usr/bin/chromium';
+if (!existsSync(CHROMIUM)) throw new Error(`${CHROMIUM} is not there: apt-get install chromium`);
+const dir = mkdtempSync(join(tmpdir(), 'stillwatch-console-'));
+const accounts = Number(args.accounts);
+const random = rng(20261124);
+
+/** A store as a scan leaves it: exchanges of the accounts, and a dossier that names them. Made for this figure, not found. */
+async function make(at: string): Promise<void> {
+  const store = await openStore({ at });
+  const log = join(dir, 'log.jsonl');
+  const addresses = Array.from({ length: 400 }, (_, i) => `198.51.${i >> 8}.${i & 255}`);
+  const names = Array.from({ length: accounts }, (_, i) => `acct-${i.toString().padStart(6, '0')}`);
+  const used = new Map(addresses.map((a) => [a, new Set<string>()]));
+  const lines = names.flatMap((account, i) =>
+    [0, 1].map((n) => {
+      const ip = addresses[Math.floor(random() * random() * addresses.length)] as string;
+      used.get(ip)?.add(account);
+      return JSON.stringify({
+        id: `x${i}-${n}`,
+        time: new Date(1777852800000 + i * 7000 + n).toISOString(),
+        account,
+        model: 'm',
+        ip,
+        messages: [],
+      });
+    }),
+  );
+  writeFileSync(log, `${lines.join('\n')}\n`);
+  const { scan } = await import('../scan.ts');
+  const { inspect } = await import('../formats/input.ts');
+  const dossier = await scan(store, {
+    inputs: [inspect(log, log)],
+    spool: join(dir, 'spool'),
+    retention: 'none',
+    confidenceMin: 0.5,
+    seed: 1,
+    now: new Date(),
+    version: 'bench',
+    record: false,
+  });
+  const shared = [...used].sort((x, y) => y[1].size - x[1].size).slice(0, 12);
+  const made = {
+    ...dossier,
+    campaigns: [
+      {
+        id: 'c-bench',
+        title: `${accounts} accounts`,
+        summary: 'made for a figure, not found',
+        kind: 'extraction campaign',
+        confidence: 0.9,
+        calibrated_on: 'nothing: made for a figure',
+        axes: { coordination: 0.95, extraction: 0.95, concealment: 0.5 },
+        first_seen: dossier.window.from,
+        last_seen: dossier.window.to,
+        exchanges: 2 * accounts,
+        accounts: names.map((account) => ({
+          account,
+          membership: 0.99,
+          exchanges: 2,
+          share: 1,
+          share_low: 0.9,
+          share_high: 1,
+          first_seen: dossier.window.from,
+          last_seen: dossier.window.to,
+        })),
+        capabilities: {},
+        population_capabilities: {},
+        models: { m: 2 * accounts },
+        loot: { exchanges: 2 * accounts, distinct_items: 0, output_tokens: 0, reasoning_tokens: 0, days: 2 },
+        evidence: [],
+        indicators: shared.map(([value, set]) => ({ kind: 'address', value, accounts: set.size, others: 0, bits: 8 })),
+        timeline: [],
+        explanations: [],
+        recommended: { action: 'watch', blast_radius: { accounts, exchanges: 2 * accounts, innocent_exchanges_estimated: 0 } },
+      },
+    ],
+  };
+  await store.insert('dossiers', [{ id: 'bench', at: new Date().toISOString(), body: JSON.stringify(made) }]);
+  await store.close();
+}
+
+const quantile = (xs: readonly number[], q: number): number =>
+  [...xs].sort((a, b) => a - b)[Math.min(xs.length - 1, Math.floor(q * xs.length))] ?? 0;
+
+/** Bytes of everything the console consists of, as it is sent. */
+function bundle(): number {
+  let sum = 0;
+  for (const e of readdirSync(join(HOUSE, 'dist/web'), { recursive: true, withFileTypes: true }))
+    if (e.isFile() && e.name.endsWith('.gz')) sum += statSync(join(e.parentPath, e.name)).size;
+  return sum;
+}
+
+async function measure(browser: Browser, url: string): Promise<{ first: number; open: number; frames: number[] }> {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+  const began = performance.now();
+  await page.goto(url);
+  await page.waitForSelector('tbody tr');
+  const first = performance.now() - began;
+  const opening = performance.now();
+  await page.locator('tbody tr a').first().click();
+  await page.waitForSelector('.picture canvas');
+  await page.waitForSelector('.groups li');
+  const open = performance.now() - opening;
+  await page.locator('.picture canvas').scrollIntoViewIfNeeded();
+  const box = await page.locator('.picture canvas').boundingBox();
+  if (!box) throw new Error('no picture');
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  await page.evaluate(`
+    window.frames_ = [];
+    window.last_ = performance.now();
+    const tick = (t) => {
+      window.frames_.push(t - window.last_);
+      window.last_ = t;
+      requestAnimationFrame(tick);
+    };
+    requestAnimationFrame(tick);
+  `);
+  await page.mouse.move(x, y);
+  await page.mouse.down();
+  for (let i = 0; i < 60; i++) await page.mouse.move(x + 120 * Math.sin(i / 6), y + 80 * Math.cos(i / 5));
+  await page.mouse.up();
+  const frames = (await page.evaluate('window.frames_.slice(2)')) as number[];
+  await page.close();
+  return { first, open, frames };
+}
+
+const at = join(dir, 'store');
+process.stderr.write(`making a campaign of ${accounts} accounts\n`);
+await make(at);
+const child = spawn(process.execPath, [join(HOUSE, 'dist/cli/main.js'), 'console', '--store', at, '--listen', '127.0.0.1:0'], {
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
+try {
+  const url = await new Promise<string>((done) => {
+    let said = '';
+    child.stdout.on('data', (d: Buffer) => {
+      said += d.toString();
+      const m = /http\S+/.exec(said);
+      if (m) done(m[0]);
+    });
+  });
+  const browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+  const runs: Awaited<ReturnType<typeof measure>>[] = [];
+  for (let i = 0; i < Number(args.runs); i++) runs.push(await measure(browser, url));
+  await browser.close();
+  const frames = runs.flatMap((r) => r.frames);
+  const middle = (f: (r: (typeof runs)[number]) => number): string => quantile(runs.map(f), 0.5).toFixed(0);
+  process.stdout.write(
+    `campaign of ${accounts} accounts, ${args.runs} runs, medians\n` +
+      `bundle: ${(bundle() / 1024).toFixed(1)} KB compressed\n` +
+      `first view: ${middle((r) => r.first)} ms; campaign opened with its picture: ${middle((r) => r.open)} ms\n` +
+      `frames while the picture is dragged: p50 ${quantile(frames, 0.5).toFixed(1)} ms, p95 ${quantile(frames, 0.95).toFixed(1)} ms (${frames.length} frames)\n`,
+  );
+} finally {
+  child.kill('SIGTERM');
+  rmSync(dir, { recursive: true, force: true });
+}

@@ -1,0 +1,20 @@
+/** The picture of what accounts share, as the console draws it. */
+export interface GraphNode {
+  readonly id: string;
+  readonly kind: 'value' | 'group' | 'account';
+  readonly label: string;
+  /** Accounts it stands for, or that show the value. */
+  readonly accounts: number;
+  readonly bits: number;
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface Graph {
+  readonly nodes: readonly GraphNode[];
+  /** Pairs of places in `nodes`. */
+  readonly edges: readonly (readonly [number, number])[];
+  readonly kinds: readonly string[];
+  /** Nodes beyond the limit, which are not drawn. */
+  readonly leftOut: number;
+}

@@ -1,0 +1,33 @@
+import type { Subject } from '../barriers/policy.ts';
+import type { Dossier } from '../model/dossier.ts';
+import { StillwatchError } from '../model/errors.ts';
+import type { Call } from './admin.ts';
+import type { Control } from './control.ts';
+import type { Question } from './detector.ts';
+
+/** What routes stand on. */
+export interface House {
+  readonly control: Control;
+  readonly now: () => number;
+  readonly ask: (q: Question) => Promise<unknown>;
+  readonly last: () => { readonly dossier: Dossier | null; readonly subjects: Readonly<Record<string, Subject>> };
+  readonly health: () => Record<string, unknown> & { readonly ready: boolean };
+  readonly metrics: () => Promise<string>;
+}
+
+export const wrong = (said: string): never => {
+  throw new StillwatchError('E_BODY', said, 'see docs/serve.md');
+};
+export const text = (b: Call['body'], name: string, most = 4000): string => {
+  const v = b[name];
+  if (typeof v !== 'string' || v.trim() === '') return wrong(`${name} is missing`);
+  return v.slice(0, most);
+};
+export const number = (b: Call['body'], name: string, fallback?: number): number => {
+  const v = b[name] ?? fallback;
+  return typeof v === 'number' && Number.isFinite(v) ? v : wrong(`${name} is no number`);
+};
+export const texts = (b: Call['body'], name: string): string[] => {
+  const v = b[name] ?? [];
+  return Array.isArray(v) && v.every((x) => typeof x === 'string') ? (v as string[]) : wrong(`${name} is no list of strings`);
+};

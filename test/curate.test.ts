@@ -1,0 +1,153 @@
+import { describe, expect, test } from 'vitest';
+import { type Detected, detect } from '../src/barriers/cases.ts';
+import { merge, split, undo } from '../src/barriers/curate.ts';
+import { apply, type Event } from '../src/barriers/events.ts';
+import { type Actor, EMPTY_STATE, type State } from '../src/barriers/model.ts';
+import { NO_POLICY } from '../src/barriers/policy.ts';
+import type { Dossier } from '../src/model/dossier.ts';
+import { GRAPH, graphOf } from '../src/serve/graph.ts';
+
+const ann: Actor = { name: 'ann', role: 'analyst' };
+const vera: Actor = { name: 'vera', role: 'viewer' };
+
+/** A log and what it adds up to. */
+class Desk {
+  readonly log: Event[] = [];
+  state: State = EMPTY_STATE;
+  private n = 0;
+  run(events: readonly Event[]): void {
+    for (const e of events) {
+      this.log.push(e);
+      this.state = apply(this.state, e);
+    }
+  }
+  look(...campaigns: { id: string; accounts: string[]; confidence?: number }[]): void {
+    const found = {
+      dossier: {
+        campaigns: campaigns.map((c) => ({
+          id: c.id,
+          title: c.id,
+          kind: 'extraction campaign',
+          confidence: c.confidence ?? 0.9,
+          accounts: c.accounts.map((account) => ({ account, exchanges: 10 })),
+          indicators: [{ kind: 'address', value: c.id, accounts: 3, others: 0, bits: 9 }],
+          models: {},
+          evidence: [],
+        })),
+        coverage: { exchanges: 1000 },
+      } as unknown as Dossier,
+      subjects: {},
+    } satisfies Detected;
+    const ids = { id: (p: string) => `${p}${++this.n}`, reference: () => `SW-${++this.n}` };
+    this.run(detect(this.state, found, NO_POLICY, ids, 1));
+  }
+  accounts(id: string): string {
+    return [...(this.state.cases.get(id)?.accounts ?? [])].join('');
+  }
+}
+
+describe('cases cut by hand', () => {
+  test('merged, both campaigns stay one case at every later look, and the merge can be taken back', () => {
+    const d = new Desk();
+    d.look({ id: 'x', accounts: ['a', 'b', 'c'] }, { id: 'y', accounts: ['d', 'e', 'f'] });
+    d.run(merge(d.state, ann, 'k1', 'k2', 'one hand', 2));
+    expect(d.accounts('k1')).toBe('abcdef');
+    expect(d.state.cases.get('k2')).toMatchObject({ status: 'closed', merged_into: 'k1', disposition: { is: 'duplicate' } });
+    d.look({ id: 'x', accounts: ['a', 'b', 'c'], confidence: 0.7 }, { id: 'y', accounts: ['d', 'e', 'f'], confidence: 0.6 });
+    expect(d.state.cases.size).toBe(2);
+    expect(d.accounts('k1')).toBe('abcdef');
+    d.run(undo(d.log, d.state, ann, 'k1', 3));
+    expect([d.accounts('k1'), d.accounts('k2')]).toEqual(['abc', 'def']);
+    expect(d.state.cases.get('k2')).toMatchObject({ status: 'open' });
+    expect(d.state.cases.get('k2')?.merged_into).toBeUndefined();
+    // What detection found since stays.
+    expect(d.state.cases.get('k1')?.confidence).toBeLessThan(0.9);
+  });
+
+  test('split, nobody is in both; who had read the whole has not read the parts; detection does not cut it anew', () => {
+    const d = new Desk();
+    d.look({ id: 'x', accounts: ['a', 'b', 'c', 'd', 'e'] });
+    d.run([{ at: 1, by: 'ann', what: { type: 'case.read', id: 'k1' } }]);
+    d.run(split(d.state, ann, 'k1', ['d', 'e'], 'k9', 'another tool', 2));
+    expect([d.accounts('k1'), d.accounts('k9')]).toEqual(['abc', 'de']);
+    expect(d.state.cases.get('k1')?.read_by).toEqual([]);
+    d.look({ id: 'x', accounts: ['a', 'b', 'c', 'd', 'e'], confidence: 0.5 });
+    expect([d.accounts('k1'), d.accounts('k9'), d.state.cases.size]).toEqual(['abc', 'de', 2]);
+    d.run(undo(d.log, d.state, ann, 'k9', 3));
+    expect(d.accounts('k1')).toBe('abcde');
+    expect(d.state.cases.has('k9')).toBe(false);
+  });
+
+  test('each undo takes back one more thing, the last first, and says when there is none left', () => {
+    const d = new Desk();
+    d.look({ id: 'x', accounts: ['a', 'b', 'c'] });
+    d.run([{ at: 1, by: 'ann', what: { type: 'case.assigned', id: 'k1', to: 'bert' } }]);
+    d.run([{ at: 2, by: 'ann', what: { type: 'case.disposed', id: 'k1', disposition: 'false positive', reason: 'r' } }]);
+    d.run(undo(d.log, d.state, ann, 'k1', 3));
+    expect(d.state.cases.get('k1')).toMatchObject({ status: 'open', assignee: 'bert' });
+    d.run(undo(d.log, d.state, ann, 'k1', 4));
+    expect(d.state.cases.get('k1')?.assignee).toBeUndefined();
+    expect(() => undo(d.log, d.state, ann, 'k1', 5)).toThrow(/nothing has been done/);
+  });
+
+  test('a viewer cuts nothing; a case of one account, a stranger and a case with itself are refused', () => {
+    const d = new Desk();
+    d.look({ id: 'x', accounts: ['a', 'b', 'c'] });
+    expect(() => split(d.state, vera, 'k1', ['a', 'b'], 'k9', 'r', 2)).toThrow(/may not decide/);
+    expect(() => split(d.state, ann, 'k1', ['a'], 'k9', 'r', 2)).toThrow(/at least two/);
+    expect(() => split(d.state, ann, 'k1', ['a', 'z'], 'k9', 'r', 2)).toThrow(/not all/);
+    expect(() => merge(d.state, ann, 'k1', 'k1', 'r', 2)).toThrow(/itself/);
+    expect(() => merge(d.state, ann, 'k1', 'k7', 'r', 2)).toThrow(/no case/);
+  });
+
+  test('an undo that would leave a standing barrier without its case is refused', () => {
+    const d = new Desk();
+    d.look({ id: 'x', accounts: ['a', 'b', 'c', 'd'] });
+    d.run(split(d.state, ann, 'k1', ['c', 'd'], 'k9', 'r', 2));
+    d.run([
+      {
+        at: 3,
+        by: 'ann',
+        what: {
+          type: 'barrier.proposed',
+          barrier: { id: 'b1', case: 'k9', accounts: ['c'], action: 'verify', state: 'proposed' } as never,
+        },
+      },
+    ]);
+    expect(() => undo(d.log, d.state, ann, 'k9', 4)).toThrow(/barrier b1 stands on case k9/);
+  });
+});
+
+describe('the picture', () => {
+  const name = (i: number) => `acct-${i}`;
+  const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => name(from + i));
+  const view = { kind: '', bitsMin: 0, open: [], bitsOf: () => 5 };
+
+  test('draws 25,000 accounts as few as they differ, and opens a group on demand', () => {
+    const ties = [
+      { kind: 'address', value: 'x', accounts: range(0, 20_000) },
+      { kind: 'payment', value: 'y', accounts: range(15_000, 25_000) },
+    ];
+    const g = graphOf(ties, view);
+    expect(g.nodes.map((n) => n.accounts)).toEqual([20_000, 10_000, 15_000, 5_000, 5_000]);
+    expect(g.edges).toHaveLength(4);
+    const group = g.nodes.find((n) => n.kind === 'group')?.id ?? '';
+    const opened = graphOf(ties, { ...view, open: [group] });
+    expect(opened.nodes.filter((n) => n.kind === 'account')).toHaveLength(GRAPH.openMax);
+    expect(opened.nodes.find((n) => n.id === group)?.label).toBe(`${15_000 - GRAPH.openMax} more accounts`);
+    expect(graphOf(ties, { ...view, kind: 'payment' }).nodes.map((n) => n.accounts)).toEqual([10_000, 10_000]);
+  });
+
+  test('never draws more than its limit, says how many it left out, and is the same each time', () => {
+    const ties = Array.from({ length: 40 }, (_, t) => ({
+      kind: 'address',
+      value: `v${t}`,
+      accounts: range(0, 900).filter((_, i) => (Math.imul((i + 3) * (t + 7), 2654435761) >>> 13) % 2 === 1),
+    }));
+    const g = graphOf(ties, view);
+    expect(g.nodes).toHaveLength(GRAPH.nodesMax);
+    expect(g.leftOut).toBeGreaterThan(0);
+    expect(g.nodes.every((n) => Math.abs(n.x) <= 1 && Math.abs(n.y) <= 1)).toBe(true);
+    expect(graphOf(ties, view)).toEqual(g);
+  });
+});
