@@ -128,6 +128,30 @@ function withoutOutsiders(t: Table, scope: View | null, members: readonly Judged
   return members.filter((m) => (repeated.get(m.account) ?? 0) <= limit);
 }
 
+/**
+ * Freelancers of one platform, tutors and translators who share out incoming work, or scripts of one tutorial are dealt from one deck, carry one brief that anybody can copy, and
+ * keep much the same pace. What sets an operator apart is what ties the accounts themselves. Below so many requests an account nobody is named without `handBits` of
+ * it; clocks count half, since scripts copied from one place start at the same minutes.
+ */
+const QUEUE = { requestsEach: 200, handBits: 3 } as const;
+
+function oneQueue(t: Table, facts: Facts, book: Ledger): boolean {
+  const bits = (of: (e: Ledger['evidence'][number]) => boolean): number =>
+    book.evidence.reduce((sum, e) => sum + (e.axis === 'coordination' && of(e) ? e.bits : 0), 0);
+  const hands =
+    Math.max(
+      0,
+      bits((e) => e.family === 'network'),
+    ) +
+    Math.max(
+      0,
+      bits((e) => e.family === 'identity'),
+    ) +
+    bits((e) => (e.signal === 'succession' || e.signal === 'pivot') && e.bits > 0) +
+    0.5 * bits((e) => e.signal === 'lockstep' && e.bits > 0);
+  return hands < QUEUE.handBits && median(facts.accounts.map((a) => t.rows[a]?.n ?? 0)) <= QUEUE.requestsEach;
+}
+
 function weighed(x: Bench, c: Candidate, { members, facts, few }: Settled): Case {
   const tried = rivals(facts, c, x.t, x.honest, x.without);
   const book = ledger(facts, x.learned, c.sources, [
@@ -142,8 +166,9 @@ function weighed(x: Bench, c: Candidate, { members, facts, few }: Settled): Case
   const unmembered = decided.verdict === 'campaign' && (few || members.some((m) => granted(x.t, m.account)));
   // One task done by many hands looks like a small campaign: until more is taken nobody is named.
   const small = decided.verdict === 'campaign' && task !== undefined;
-  const verdict = unmembered || small ? 'undecided' : decided.verdict;
-  const kind = unmembered || small ? 'purpose unclear' : decided.kind;
+  const queue = decided.verdict === 'campaign' && !small && oneQueue(x.t, facts, book);
+  const verdict = unmembered || small || queue ? 'undecided' : decided.verdict;
+  const kind = queue ? 'one source, hands unresolved' : unmembered || small ? 'purpose unclear' : decided.kind;
   const missing =
     verdict === 'undecided'
       ? [
@@ -154,6 +179,11 @@ function weighed(x: Bench, c: Candidate, { members, facts, few }: Settled): Case
             : []),
           ...(small
             ? [`volume: ${task.reason}; more than ${TASK.requestsEach} requests an account, or a million output tokens, would decide`]
+            : []),
+          ...(queue
+            ? [
+                `hands: people who take tasks from one queue, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace; a tie of identity, network, client or succession, or more than ${QUEUE.requestsEach} requests an account, would decide`,
+              ]
             : []),
           ...lacking(facts, book, x.honest),
         ]
