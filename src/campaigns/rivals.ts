@@ -100,7 +100,8 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
     becomes: 'look-alike',
     test: (f) => ({
       kind: 'classroom',
-      fits: f.repeatedMedian >= 0.08 && human(f) && f.ties.network.tied >= 0.5 * f.accounts.length,
+      // A class's items recur across most of it: a tenth that collides by chance, or on purpose, is no class.
+      fits: (f.repeatedMedian >= 0.2 || f.itemsShared >= 0.5 * SAME_ITEMS) && human(f) && f.ties.network.tied >= 0.5 * f.accounts.length,
       axis: 'coordination',
       bits: -8,
       reason: `${pc(f.repeatedMedian)} of items shared, ${f.ties.network.tied} of ${f.accounts.length} members on shared networks, ${human(f) ? 'human days' : 'no human days'}`,

@@ -135,7 +135,7 @@ function withoutOutsiders(t: Table, scope: View | null, members: readonly Judged
  */
 const QUEUE = { requestsEach: 200, handBits: 3 } as const;
 
-function oneQueue(t: Table, facts: Facts, book: Ledger): boolean {
+function oneQueue(t: Table, members: readonly Judged[], book: Ledger): boolean {
   const bits = (of: (e: Ledger['evidence'][number]) => boolean): number =>
     book.evidence.reduce((sum, e) => sum + (e.axis === 'coordination' && of(e) ? e.bits : 0), 0);
   const hands =
@@ -149,7 +149,9 @@ function oneQueue(t: Table, facts: Facts, book: Ledger): boolean {
     ) +
     bits((e) => (e.signal === 'succession' || e.signal === 'pivot') && e.bits > 0) +
     0.5 * bits((e) => e.signal === 'lockstep' && e.bits > 0);
-  return hands < QUEUE.handBits && median(facts.accounts.map((a) => t.rows[a]?.n ?? 0)) <= QUEUE.requestsEach;
+  // What an account sends besides is not the queue's.
+  const each = members.map((m) => (t.rows[m.account]?.n ?? 0) * (Number.isNaN(m.share) ? 1 : m.share));
+  return hands < QUEUE.handBits && median(each) <= QUEUE.requestsEach;
 }
 
 function weighed(x: Bench, c: Candidate, { members, facts, few }: Settled): Case {
@@ -166,7 +168,7 @@ function weighed(x: Bench, c: Candidate, { members, facts, few }: Settled): Case
   const unmembered = decided.verdict === 'campaign' && (few || members.some((m) => granted(x.t, m.account)));
   // One task done by many hands looks like a small campaign: until more is taken nobody is named.
   const small = decided.verdict === 'campaign' && task !== undefined;
-  const queue = decided.verdict === 'campaign' && !small && oneQueue(x.t, facts, book);
+  const queue = decided.verdict === 'campaign' && !small && oneQueue(x.t, members, book);
   const verdict = unmembered || small || queue ? 'undecided' : decided.verdict;
   const kind = queue ? 'one source, hands unresolved' : unmembered || small ? 'purpose unclear' : decided.kind;
   const missing =

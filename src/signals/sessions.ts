@@ -9,8 +9,6 @@ export const sessionsSignal = spreadSignal({
   absent: 0.5,
   typical: 0.5,
   sdMin: 0.3,
-  // How many turns a session has is the program's doing, not the clock's.
-  family: 'network',
   missing: 'fewer than four members, or half of them, hold conversations of several turns',
   spread: (f) => f.sessionSpread,
   say: (x, _f, typical) =>

@@ -86,7 +86,6 @@ export function spreadSignal(s: {
   readonly typical: number;
   readonly sdMin: number;
   readonly missing: string;
-  readonly family?: Family;
   spread(facts: Facts): number;
   say(spread: number, facts: Facts, typical: number): string;
 }): Signal<LogModel> {
@@ -94,7 +93,7 @@ export function spreadSignal(s: {
     id: s.id,
     title: s.title,
     axis: 'coordination',
-    family: s.family ?? 'timing',
+    family: 'timing',
     unit: s.unit,
     needs: [],
     learn: (nulls) =>
