@@ -1,6 +1,6 @@
 import type { Kind } from '../model/dossier.ts';
 import type { Candidate, Kin } from './candidates.ts';
-import { type Facts, factsOf, sampled, type View } from './facts.ts';
+import { DAY, type Facts, factsOf, sampled, type View } from './facts.ts';
 import { kindsLeft } from './kinds.ts';
 import { type Learned, type Ledger, ledger } from './ledger.ts';
 import { carrierShares, honestCarriers, type Judged, judgeCarriers, judgeMembers, Pool, shares } from './membership.ts';
@@ -130,10 +130,10 @@ function withoutOutsiders(t: Table, scope: View | null, members: readonly Judged
 
 /**
  * Freelancers of one platform, tutors and translators who share out incoming work, or scripts of one tutorial are dealt from one deck, carry one brief that anybody can copy, and
- * keep much the same pace. What sets an operator apart is what ties the accounts themselves. Below so many requests an account nobody is named without `handBits` of
- * it; clocks count half, since scripts copied from one place start at the same minutes.
+ * keep much the same pace. What sets an operator apart is what ties the accounts themselves, or more work than is done by hand: so long as an account has sent few requests
+ * at the pace of a person, nobody is named without `handBits` of such ties; clocks count half, since scripts copied from one place start at the same minutes.
  */
-const QUEUE = { requestsEach: 200, handBits: 3 } as const;
+const QUEUE = { requestsEach: 200, requestsPerDay: 20, handBits: 3 } as const;
 
 function oneQueue(t: Table, members: readonly Judged[], book: Ledger): boolean {
   const bits = (of: (e: Ledger['evidence'][number]) => boolean): number =>
@@ -151,7 +151,12 @@ function oneQueue(t: Table, members: readonly Judged[], book: Ledger): boolean {
     0.5 * bits((e) => e.signal === 'lockstep' && e.bits > 0);
   // What an account sends besides is not the queue's.
   const each = members.map((m) => (t.rows[m.account]?.n ?? 0) * (Number.isNaN(m.share) ? 1 : m.share));
-  return hands < QUEUE.handBits && median(each) <= QUEUE.requestsEach;
+  // A day off is part of a person's pace: days are counted from the first request to the last.
+  const pace = members.map((m) => {
+    const r = t.rows[m.account];
+    return r ? r.n / Math.max(1, (r.last - r.first) / DAY) : 0;
+  });
+  return hands < QUEUE.handBits && median(each) <= QUEUE.requestsEach && median(pace) <= QUEUE.requestsPerDay;
 }
 
 function weighed(x: Bench, c: Candidate, { members, facts, few }: Settled): Case {
@@ -184,7 +189,7 @@ function weighed(x: Bench, c: Candidate, { members, facts, few }: Settled): Case
             : []),
           ...(queue
             ? [
-                `hands: people who take tasks from one queue, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace; a tie of identity, network, client or succession, or more than ${QUEUE.requestsEach} requests an account, would decide`,
+                `hands: people who take tasks from one queue, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace; a tie of identity, network, client or succession, or more than ${QUEUE.requestsEach} requests an account or ${QUEUE.requestsPerDay} a day, would decide`,
               ]
             : []),
           ...lacking(facts, book, x.honest),
