@@ -1,6 +1,10 @@
 import type { Kind } from '../model/dossier.ts';
+import { lockstepSignal } from '../signals/lockstep.ts';
+import { pivotSignal } from '../signals/pivot.ts';
+import type { Signal } from '../signals/signal.ts';
+import { successionSignal } from '../signals/succession.ts';
 import type { Candidate, Kin } from './candidates.ts';
-import { DAY, type Facts, factsOf, sampled, type View } from './facts.ts';
+import { type Facts, factsOf, sampled, type View } from './facts.ts';
 import { kindsLeft } from './kinds.ts';
 import { type Learned, type Ledger, ledger } from './ledger.ts';
 import { carrierShares, honestCarriers, type Judged, judgeCarriers, judgeMembers, Pool, shares } from './membership.ts';
@@ -130,33 +134,26 @@ function withoutOutsiders(t: Table, scope: View | null, members: readonly Judged
 
 /**
  * Freelancers of one platform, tutors and translators who share out incoming work, or scripts of one tutorial are dealt from one deck, carry one brief that anybody can copy, and
- * keep much the same pace. What sets an operator apart is what ties the accounts themselves, or more work than is done by hand: so long as an account has sent few requests
- * at the pace of a person, nobody is named without `handBits` of such ties; clocks count half, since scripts copied from one place start at the same minutes.
+ * keep much the same pace. What sets an operator apart is what ties the accounts themselves. Below so many requests an account nobody is named without `handBits` of
+ * it; clocks count half, since scripts copied from one place start at the same minutes.
  */
-const QUEUE = { requestsEach: 200, requestsPerDay: 20, handBits: 3 } as const;
+const QUEUE = { requestsEach: 200, handBits: 3 } as const;
 
-function oneQueue(t: Table, members: readonly Judged[], book: Ledger): boolean {
-  const bits = (of: (e: Ledger['evidence'][number]) => boolean): number =>
-    book.evidence.reduce((sum, e) => sum + (e.axis === 'coordination' && of(e) ? e.bits : 0), 0);
-  const hands =
+function oneQueue(x: Bench, members: readonly Judged[], facts: Facts, book: Ledger): boolean {
+  // Resellers are no people who work off a queue.
+  if (facts.resale >= 0.5) return false;
+  const family = (of: string): number =>
     Math.max(
       0,
-      bits((e) => e.family === 'network'),
-    ) +
-    Math.max(
-      0,
-      bits((e) => e.family === 'identity'),
-    ) +
-    bits((e) => (e.signal === 'succession' || e.signal === 'pivot') && e.bits > 0) +
-    0.5 * bits((e) => e.signal === 'lockstep' && e.bits > 0);
+      book.evidence.reduce((sum, e) => sum + (e.axis === 'coordination' && e.family === of ? e.bits : 0), 0),
+    );
+  // As they fire, not as they count: an even pace, which tells nothing here, may have outdone them in their family.
+  const fires = (signal: Signal<never>): number => Math.max(0, signal.weigh(facts, x.learned.models.get(signal.id) as never).bits);
+  const clocks = [successionSignal, pivotSignal].map((s) => fires(s as Signal<never>));
+  const hands = family('network') + family('identity') + Math.max(...clocks, 0.5 * fires(lockstepSignal as Signal<never>));
   // What an account sends besides is not the queue's.
-  const each = members.map((m) => (t.rows[m.account]?.n ?? 0) * (Number.isNaN(m.share) ? 1 : m.share));
-  // A day off is part of a person's pace: days are counted from the first request to the last.
-  const pace = members.map((m) => {
-    const r = t.rows[m.account];
-    return r ? r.n / Math.max(1, (r.last - r.first) / DAY) : 0;
-  });
-  return hands < QUEUE.handBits && median(each) <= QUEUE.requestsEach && median(pace) <= QUEUE.requestsPerDay;
+  const each = members.map((m) => (x.t.rows[m.account]?.n ?? 0) * (Number.isNaN(m.share) ? 1 : m.share));
+  return hands < QUEUE.handBits && median(each) <= QUEUE.requestsEach;
 }
 
 function weighed(x: Bench, c: Candidate, { members, facts, few }: Settled): Case {
@@ -173,7 +170,7 @@ function weighed(x: Bench, c: Candidate, { members, facts, few }: Settled): Case
   const unmembered = decided.verdict === 'campaign' && (few || members.some((m) => granted(x.t, m.account)));
   // One task done by many hands looks like a small campaign: until more is taken nobody is named.
   const small = decided.verdict === 'campaign' && task !== undefined;
-  const queue = decided.verdict === 'campaign' && !small && oneQueue(x.t, members, book);
+  const queue = decided.verdict === 'campaign' && !small && oneQueue(x, members, facts, book);
   const verdict = unmembered || small || queue ? 'undecided' : decided.verdict;
   const kind = queue ? 'one source, hands unresolved' : unmembered || small ? 'purpose unclear' : decided.kind;
   const missing =
@@ -189,7 +186,7 @@ function weighed(x: Bench, c: Candidate, { members, facts, few }: Settled): Case
             : []),
           ...(queue
             ? [
-                `hands: people who take tasks from one queue, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace; a tie of identity, network, client or succession, or more than ${QUEUE.requestsEach} requests an account or ${QUEUE.requestsPerDay} a day, would decide`,
+                `hands: people who take tasks from one queue, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace; a tie of identity, network, client or succession, or more than ${QUEUE.requestsEach} requests an account, would decide`,
               ]
             : []),
           ...lacking(facts, book, x.honest),
