@@ -205,7 +205,10 @@ test('200 parallel requests spend no more than the budget, tokens included', asy
   expect(ok * 46).toBeLessThanOrEqual(5000 + refilled);
   // Settled with what was used (46 tokens each), there is room again.
   const r = await fetch(`http://127.0.0.1:${s.port}/v1/messages`, { method: 'POST', headers: { 'x-api-key': 'sk-alice' }, body });
-  expect(r.status).toBe(ok * 46 + 140 < 5000 ? 200 : 429);
+  // Time gives tokens back meanwhile: only where that cannot matter is the answer certain.
+  const room = 5000 - ok * 46;
+  if (room > 140) expect(r.status).toBe(200);
+  else if (room + ((Date.now() - started) * 5000) / 60_000 < 140) expect(r.status).toBe(429);
   expect(Number(r.headers.get('anthropic-ratelimit-tokens-limit'))).toBe(5000);
 });
 
