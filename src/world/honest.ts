@@ -270,6 +270,24 @@ export const HONEST: Readonly<Record<string, { readonly weight: number; readonly
     make: (s, t) =>
       Array.from({ length: 10 }, () => plain(s, t, persona(s, { addresses: [s.random.pick(s.vpn), s.random.pick(s.vpn)] }), 'vpn')),
   },
+  /** Freelancers of one platform: tasks from one queue, one brief that all paste, accounts, addresses and hours of their own. */
+  queue: {
+    weight: 3,
+    size: 25,
+    make: (s, t) => {
+      const tasks = t.pool(4000, s.random);
+      const brief = product(s.random, 3);
+      let at = 0;
+      return Array.from({ length: 25 }, () => ({
+        persona: persona(s, { perDay: s.random.lognormal(9, 0.35), turns: 1, outTokens: s.random.lognormal(420, 0.3) }),
+        cls: 'queue',
+        next: () => {
+          const task = tasks[at++ % tasks.length] as Item;
+          return { ...task, text: `${brief}\n${task.text}` };
+        },
+      }));
+    },
+  },
   viral: {
     weight: 3,
     size: 20,
