@@ -108,7 +108,11 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
     const one = settle(bench(own.learned, own.honest, taken), x, scopes.get(x.c) ?? null);
     cases.push(one);
     // A cohort that is merely as different as others are settles nothing for other cohorts its accounts are in.
-    const settled = one.verdict === 'look-alike' ? one.rivals.some((r) => r.fits && mechanism(r)) : one.verdict !== 'nothing';
+    // Nor does reselling: what a part of a reseller's traffic carries is a question of its own.
+    const settled =
+      one.verdict === 'look-alike'
+        ? one.rivals.some((r) => r.fits && mechanism(r) && r.id !== 'reseller')
+        : one.verdict !== 'nothing' && one.kind !== 'reselling';
     if (settled) for (const m of one.members) taken.add(m.account);
   }
   joinSuccessors(cases, t, k, learned, (c, f) => settle(bench(learned, honest, others(c, taken)), { c, f }, null));

@@ -78,11 +78,13 @@ export function settle(x: Bench, { c, f: before }: { readonly c: Candidate; read
   const asFound = weighed(x, c, whole);
   const half = 0.5 * accounts.length;
   const { deck, ties } = whole.facts;
-  // Only cohorts that something speaks for, and that are not plainly heterogeneous, are worth the work of sharing out members.
+  // Only cohorts that something speaks for, and that are not plainly heterogeneous, are worth the work of sharing out members. Carriers of a sentence in part of
+  // their traffic always are: strangers who copied it make the whole look heterogeneous.
   const worth =
-    asFound.ledger.coordinationBits > LIMITS.worthBits &&
     t.hasText &&
-    ((deck?.rho ?? 1) < x.honest.rhoMedian || ties.scaffold.tied > half || ties.network.tied > half);
+    (scope !== null ||
+      (asFound.ledger.coordinationBits > LIMITS.worthBits &&
+        ((deck?.rho ?? 1) < x.honest.rhoMedian || ties.scaffold.tied > half || ties.network.tied > half)));
   if (!worth) return asFound;
   if (accounts.length > LIMITS.crowd) {
     // A crowd of which a sample is no campaign is not judged one by one.
@@ -103,10 +105,14 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
   const carries = carried(x.t, c);
   for (let round = 0; round < (accounts.length > LIMITS.crowd ? 2 : 4); round++) {
     const judged = share(x, accounts, scope, carries, facts);
-    const kept = withoutOutsiders(
+    const kept = ofOneBrief(
       x.t,
-      scope,
-      judged.filter((j) => j.membership >= 0.5 && !granted(x.t, j.account)),
+      c,
+      withoutOutsiders(
+        x.t,
+        scope,
+        judged.filter((j) => j.membership >= 0.5 && !granted(x.t, j.account)),
+      ),
     );
     if (kept.length < LIMITS.membersMin) return { accounts, members, facts, few: true };
     const same = kept.length === accounts.length;
@@ -130,6 +136,35 @@ function withoutOutsiders(t: Table, scope: View | null, members: readonly Judged
   const rates = [...repeated.values()];
   const limit = Math.max(OUTSIDER.least, median(rates) + OUTSIDER.deviations * Math.max(OUTSIDER.spread, spread(rates)));
   return members.filter((m) => (repeated.get(m.account) ?? 0) <= limit);
+}
+
+/** Accounts of a group that carries another sentence of its own, at least so many, are a question of their own where one sentence holds this part of a cohort. */
+const BRIEF = { largest: 0.5, others: 5, carried: 0.3 } as const;
+
+/**
+ * Two sets after the same kind of task are alike in content, and may both be dealt from pools like one another. Where most members of a cohort found by content carry one
+ * sentence of theirs, a group that carries another, and never that one, is no part of it: same deck is not same hand.
+ */
+function ofOneBrief(t: Table, c: Candidate, members: readonly Judged[]): Judged[] {
+  const inside = new Set(members.map((m) => m.account));
+  const groups = new Map<number, Set<number>>();
+  for (const a of inside)
+    for (const { v, count } of t.valuesOf[a] ?? []) {
+      const value = t.values[v];
+      if (value?.kind !== 'scaffold' || count < BRIEF.carried * (t.rows[a]?.n ?? 1)) continue;
+      // Mostly theirs: a famous prompt divides nobody.
+      if (value.accounts.length > 2 * inside.size) continue;
+      const g = groups.get(v) ?? new Set();
+      groups.set(v, g.add(a));
+    }
+  const [first] = [...groups.values()].sort((x, y) => y.size - x.size);
+  if (c.scaffold.length > 0 || !first || first.size < BRIEF.largest * inside.size) return [...members];
+  const apart = new Set<number>();
+  for (const g of groups.values()) {
+    if (g.size < BRIEF.others || [...g].some((a) => first.has(a))) continue;
+    for (const a of g) apart.add(a);
+  }
+  return members.filter((m) => !apart.has(m.account));
 }
 
 /**
