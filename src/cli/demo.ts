@@ -12,8 +12,8 @@ export async function demo(dir: string, t: Terminal, program: string): Promise<n
   const world = await makeWorld({
     out: join(dir, 'world'),
     seed: 11,
-    accounts: 700,
-    days: 10,
+    accounts: 500,
+    days: 14,
     campaigns: [
       { kind: 'sharded', accounts: 40 },
       { kind: 'residential', accounts: 60 },
