@@ -9,6 +9,9 @@ import type { Table } from './table.ts';
 
 export const DAY = 86_400_000;
 
+/** Most members keep quiet hours, or none can be told. */
+export const human = (f: Facts): boolean => f.sleepless.n === 0 || f.sleepless.k <= 0.4 * f.sleepless.n;
+
 /** How many members a value that is mostly the cohort's own ties together. */
 export interface Tie {
   readonly tied: number;

@@ -51,8 +51,9 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
   const k = kin(whole, o.seed);
   const found = candidates(whole, k, o.seed);
   const refs = references(whole, k);
-  const t = await withBeats(whole, k, found.candidates, refs.accounts, o);
-  const drawn = nullCohorts(t, k, refs.accounts, o.seed);
+  const nullSets = nullMembers(k, refs.accounts, o.seed);
+  const t = await withBeats(whole, nullSets, found.candidates, refs.accounts, o);
+  const drawn = nullCohorts(t, k, nullSets);
   const rough = honestFrom(learn(drawn.map((n) => n.facts)), drawn);
   const nulls = drawn.filter((n) => !explained(n.facts, t, rough));
   let learned = learn(nulls.map((n) => n.facts));
@@ -88,9 +89,11 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
       learned,
     );
   }
+  const active = new Set(k.active);
   const bench = (l: Learned, h: Honest, without: ReadonlySet<number>): Bench => ({
     t,
     k,
+    active,
     learned: l,
     honest: h,
     refs: refs.accounts,
@@ -150,9 +153,14 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
 }
 
 /** The table with the activity over time of all accounts that cohorts and null cohorts are made of. */
-async function withBeats(t: Table, k: Kin, found: readonly Candidate[], refs: readonly number[], o: JudgeOptions): Promise<Table> {
-  const asked = new Set<number>();
-  for (const a of nullMembers(k, refs, o.seed).flat()) asked.add(a);
+async function withBeats(
+  t: Table,
+  nullSets: readonly (readonly number[])[],
+  found: readonly Candidate[],
+  refs: readonly number[],
+  o: JudgeOptions,
+): Promise<Table> {
+  const asked = new Set<number>(nullSets.flat());
   for (const c of found) {
     if (asked.size >= LIMITS.beats) break;
     for (const a of inStepSample(c.accounts)) asked.add(a);

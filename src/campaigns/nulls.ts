@@ -29,10 +29,6 @@ export function references(t: Table, k: Kin): { accounts: number[]; tenured: boo
  * Null cohorts of the same builder: a random reference account and its nearest neighbours in content among the references, each account
  * in one null cohort only. They are picked for being alike, as cohorts are, so that being alike alone earns nothing.
  */
-export const nullCohorts = (t: Table, k: Kin, refs: readonly number[], seed: number): NullCohort[] =>
-  nullMembers(k, refs, seed).map((members) => ({ facts: factsOf(t, members, k.mu) }));
-
-/** The members of those null cohorts. */
 export function nullMembers(k: Kin, refs: readonly number[], seed: number): number[][] {
   const random = rng(seed + 2);
   const free = new Set(refs);
@@ -60,3 +56,7 @@ export function nullMembers(k: Kin, refs: readonly number[], seed: number): numb
   }
   return out;
 }
+
+/** Their figures, the same that cohorts are measured by. */
+export const nullCohorts = (t: Table, k: Kin, members: readonly (readonly number[])[]): NullCohort[] =>
+  members.map((m) => ({ facts: factsOf(t, m, k.mu) }));

@@ -1,7 +1,7 @@
 import type { Explanation } from '../model/dossier.ts';
 import { DATA_SET_TOKENS } from '../signals/haul.ts';
 import type { Candidate } from './candidates.ts';
-import type { Facts } from './facts.ts';
+import { type Facts, human } from './facts.ts';
 import { median } from './stats.ts';
 import type { Table } from './table.ts';
 
@@ -32,7 +32,6 @@ const SAME_ITEMS = 0.1;
 
 type Test = (f: Facts, c: Candidate, t: Table, h: Honest) => Omit<Rival, 'id' | 'becomes'>;
 
-const human = (f: Facts): boolean => f.sleepless.n === 0 || f.sleepless.k <= 0.4 * f.sleepless.n;
 /** As different as honest accounts are, and measured well enough to say so. */
 const heterogeneous = (f: Facts, h: Honest): boolean =>
   f.deck !== null && 3 * f.deck.se <= Math.max(h.rhoLow, f.deck.rho) && f.deck.rho >= h.rhoLow;

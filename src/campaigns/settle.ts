@@ -43,6 +43,8 @@ const LIMITS = {
 export interface Bench {
   readonly t: Table;
   readonly k: Kin;
+  /** Accounts with enough items to compare, which the population's centre is made of. */
+  readonly active: ReadonlySet<number>;
   readonly learned: Learned;
   readonly honest: Honest;
   /** Reference accounts. */
@@ -252,7 +254,7 @@ export function carried(t: Table, c: Candidate): (a: number) => number {
 }
 
 function share(
-  { t, k, refs, taken }: Bench,
+  { t, k, active, refs, taken }: Bench,
   accounts: readonly number[],
   scope: View | null,
   carries: (a: number) => number,
@@ -268,7 +270,6 @@ function share(
       if (b >= 0 && !taken.has(b)) near.add(b);
     }
   }
-  const active = new Set(k.active);
   const mu = centreWithout(
     t.profiles,
     k.mu,

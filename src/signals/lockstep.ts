@@ -1,3 +1,4 @@
+import { human } from '../campaigns/facts.ts';
 import { LOG2E, logNormalPdf, logSumExp, median, spread } from '../campaigns/stats.ts';
 import { cap, notApplicable, outcomeOf, reference, type Signal } from './signal.ts';
 
@@ -49,8 +50,7 @@ export const lockstepSignal: Signal<Model> = {
     if (!l) return notApplicable('fewer than four members are active for long enough');
     if (model.m < 5) return notApplicable('fewer than five null cohorts are active for long enough');
     const error = Math.sqrt(model.sd ** 2 + l.se ** 2);
-    const byDay = facts.sleepless.n === 0 || facts.sleepless.k <= 0.4 * facts.sleepless.n;
-    const rare = (model.kept + TIMETABLE.worth * (byDay ? TIMETABLE.byDay : TIMETABLE.always)) / (model.m + TIMETABLE.worth);
+    const rare = (model.kept + TIMETABLE.worth * (human(facts) ? TIMETABLE.byDay : TIMETABLE.always)) / (model.m + TIMETABLE.worth);
     const x = l.together;
     const honest = logSumExp([
       Math.log(1 - rare) + logNormalPdf(x, model.mean, error),
