@@ -268,15 +268,23 @@ describe('succession', () => {
     ] as const;
     const t = log([...old, ...silent, ...next]);
     const s = succession(t, all(t), all(t));
-    expect(s).toMatchObject({ k: 3, n: 4 });
-    expect(s.chance).toBeCloseTo(4 / (19 * 24), 5);
+    expect(s.n).toBe(3);
+    expect(s.within[0]).toMatchObject({ hours: 1, k: 2 });
+    // Silence is a guess, and three records are enough to do without: hours 200 to 202 and 300, of the 280 after the first end.
+    expect(s.within[0]?.chance).toBeCloseTo(3 / 280, 5);
+    expect(s.recorded).toBe(true);
+  });
+
+  it('does not count those who started before anyone ended', () => {
+    const t = log([...[200, 201, 202].map((h) => [0, h, h] as const), ...[30, 40, 50, 201, 203].map((h) => [h, 479, null] as const), [202.2, 479, null]]);
+    expect(succession(t, all(t), all(t))).toMatchObject({ n: 3, within: [{ k: 3 }, { k: 3 }, { k: 3 }] });
   });
 
   it('is silent about accounts that end and start without regard to one another, and about a log with no ends', () => {
     const random = rng(4);
     const t = log(Array.from({ length: 200 }, () => [30 + random() * 300, 340 + random() * 60, null] as const));
     const s = succession(t, all(t), all(t));
-    expect(s.k / Math.max(1, s.n)).toBeLessThanOrEqual(3 * s.chance + 0.05);
+    for (const w of s.within) expect(w.k / Math.max(1, s.n)).toBeLessThanOrEqual(3 * w.chance + 0.05);
     const open = log(Array.from({ length: 20 }, (_, i) => [30 + i, 479, null] as const));
     expect(succession(open, all(open), all(open))).toMatchObject({ n: 0 });
   });

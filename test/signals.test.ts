@@ -7,6 +7,8 @@ import { SIGNALS } from '../src/signals/index.ts';
 
 const tie = (tied: number, of: number) => ({ tied, of, values: [] });
 
+const after = (k: number, n: number, chance: number) => ({ n, recorded: true, within: [1, 4, 12].map((hours) => ({ hours, k, chance })) });
+
 /** An honest cohort of twelve, unless told otherwise. */
 const facts = (over: Partial<Facts> = {}): Facts => ({
   accounts: Array.from({ length: 12 }, (_, i) => i),
@@ -20,7 +22,7 @@ const facts = (over: Partial<Facts> = {}): Facts => ({
   sessionSpread: 0.5,
   lockstep: { together: 0.01, se: 0.02, accounts: 12 },
   form: { k: 4, n: 12 },
-  succession: { k: 0, n: 5, chance: 0.03 },
+  succession: after(0, 5, 0.03),
   pivot: { k: 1, n: 12 },
   sleepless: { k: 3, n: 12 },
   together: { k: 2, n: 6 },
@@ -64,7 +66,7 @@ function honest(n: number, seed = 1): Facts[] {
       lockstep: { together: 0.01 + 0.04 * (r() - 0.5), se: 0.02, accounts: 12 },
       form: { k: 2 + Math.floor(r() * 6), n: 12 },
       pivot: { k: Math.floor(r() * 4), n: 12 },
-      succession: { k: r() < 0.1 ? 1 : 0, n: 5, chance: 0.03 },
+      succession: after(r() < 0.1 ? 1 : 0, 5, 0.03),
       born: { k: 1 + Math.floor(r() * 4), n: 12 },
       singleUse: { k: Math.floor(r() * 13), n: 12 },
       elicited: { k: r() < 0.1 ? 8 : 0, n: 12 },
@@ -81,7 +83,7 @@ const campaign = facts({
   sessionSpread: 0.03,
   lockstep: { together: 0.3, se: 0.003, accounts: 100 },
   form: { k: 100, n: 100 },
-  succession: { k: 30, n: 40, chance: 0.05 },
+  succession: after(30, 40, 0.05),
   pivot: { k: 90, n: 100 },
   sleepless: { k: 100, n: 100 },
   born: { k: 95, n: 100 },
@@ -107,7 +109,7 @@ const TABLE: Readonly<Record<string, { fires: Facts; quiet: Facts; against?: Fac
   'one-form': { fires: campaign, quiet: facts({ form: { k: 5, n: 12 } }) },
   'starts-together': { fires: facts({ together: { k: 60, n: 60 } }), quiet: facts({ together: { k: 2, n: 8 } }) },
   'even-sessions': { fires: campaign, quiet: facts({ sessionSpread: 0.6 }) },
-  succession: { fires: campaign, quiet: facts({ succession: { k: 1, n: 30, chance: 0.05 } }) },
+  succession: { fires: campaign, quiet: facts({ succession: after(1, 30, 0.05) }) },
   pivot: { fires: campaign, quiet: facts({ pivot: { k: 2, n: 12 } }) },
   elicitation: { fires: campaign, quiet: facts({ elicited: { k: 1, n: 12 } }) },
   'single-use': { fires: campaign, quiet: facts({ singleUse: { k: 2, n: 12 } }) },

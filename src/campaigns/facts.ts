@@ -42,8 +42,7 @@ export interface Facts {
   readonly sleepless: { readonly k: number; readonly n: number };
   /** Members first seen in the densest day after the window's first, of those that joined after it. */
   readonly together: { readonly k: number; readonly n: number };
-  /** Members that start within the hour after another member ends, of those that start later than the first day; `chance` is what any start would do. */
-  readonly succession: { readonly k: number; readonly n: number; readonly chance: number };
+  readonly succession: Succession;
   /** Members that moved to a newly released model within a day of its release, of those active before and on that day. */
   readonly pivot: { readonly k: number; readonly n: number };
   /** Members created in the densest week, of those whose creation is known. */
@@ -155,38 +154,63 @@ export function endOf(t: Table, a: number): number {
   const r = t.rows[a];
   if (!r) return Number.NaN;
   const closed = t.records[a]?.closed ?? null;
-  if (closed !== null && closed <= t.to) return Math.min(closed, r.last + HOUR);
+  // Not its last exchange: whoever is banned asleep is replaced when the ban is noticed.
+  if (closed !== null && closed <= t.to) return closed;
   const gap = (r.last - r.first) / Math.max(1, r.n - 1);
   return r.n >= 20 && t.to - r.last > Math.max(SILENT.least, SILENT.gaps * gap) ? r.last : Number.NaN;
 }
 
-/** How many of `after` start within the hour that follows an end among `before`, and what part of the time such hours are. */
-export function succession(t: Table, before: readonly number[], after: readonly number[]): Facts['succession'] {
-  const ends = before
-    .map((a) => endOf(t, a))
-    .filter(Number.isFinite)
-    .sort((x, y) => x - y);
-  const starts = after.map((a) => t.rows[a]?.first ?? Number.NaN).filter((x) => x > t.from + DAY);
-  if (ends.length < 3 || starts.length < 3) return { k: 0, n: 0, chance: 1 };
-  let covered = 0;
-  let until = Number.NEGATIVE_INFINITY;
-  for (const e of ends) {
-    covered += Math.max(0, e + HOUR - Math.max(e, until));
-    until = e + HOUR;
-  }
-  let k = 0;
-  for (const s of starts) {
-    // The last end before this start.
-    let lo = 0;
-    let hi = ends.length;
-    while (lo < hi) {
-      const mid = (lo + hi) >> 1;
-      if ((ends[mid] as number) <= s) lo = mid + 1;
-      else hi = mid;
+/** Starts and the ends before them. */
+export interface Succession {
+  /** Accounts that start after the first end, and later than the log's first day. */
+  readonly n: number;
+  /** Ends are those that a record states; otherwise lasting silence counts too. */
+  readonly recorded: boolean;
+  /** Starts within so many hours after an end; `chance` is the part of the time after the first end that such hours are. */
+  readonly within: readonly { readonly hours: number; readonly k: number; readonly chance: number }[];
+}
+
+/** From a script that switches within the hour to accounts that were hired at once and start with their next working day. */
+export const SUCCESSION_HOURS = [1, 4, 12] as const;
+
+const ENDS_MIN = 3;
+
+export function succession(t: Table, before: readonly number[], after: readonly number[]): Succession {
+  const stated = before.filter((a) => Number.isFinite(endOf(t, a)) && (t.records[a]?.closed ?? null) !== null);
+  // A record is a fact, silence a guess: guesses count where there are no facts.
+  const recorded = stated.length >= ENDS_MIN;
+  const ended = recorded ? stated : before.filter((a) => Number.isFinite(endOf(t, a)));
+  const ends = ended.map((a) => endOf(t, a)).sort((x, y) => x - y);
+  const from = Math.max(t.from + DAY, ends[0] ?? Number.NaN);
+  const starts = after.map((a) => t.rows[a]?.first ?? Number.NaN).filter((x) => x > from);
+  if (ends.length < ENDS_MIN || starts.length < ENDS_MIN) return { n: 0, recorded: false, within: [] };
+  const within = SUCCESSION_HOURS.map((hours) => {
+    const window = hours * HOUR;
+    let covered = 0;
+    let until = from;
+    for (const e of ends) {
+      covered += Math.max(0, Math.min(t.to, e + window) - Math.max(e, until));
+      until = Math.max(until, e + window);
     }
-    if (lo > 0 && s - (ends[lo - 1] as number) <= HOUR) k += 1;
+    const k = starts.filter((s) => {
+      const last = lastBefore(ends, s);
+      return last !== null && s - last <= window;
+    }).length;
+    return { hours, k, chance: Math.min(1, covered / Math.max(HOUR, t.to - from)) };
+  });
+  return { n: starts.length, recorded, within };
+}
+
+/** The last of ascending times that is not after `s`. */
+function lastBefore(times: readonly number[], s: number): number | null {
+  let lo = 0;
+  let hi = times.length;
+  while (lo < hi) {
+    const mid = (lo + hi) >> 1;
+    if ((times[mid] as number) <= s) lo = mid + 1;
+    else hi = mid;
   }
-  return { k, n: starts.length, chance: Math.min(1, covered / Math.max(HOUR, t.to - t.from - DAY)) };
+  return lo > 0 ? (times[lo - 1] as number) : null;
 }
 
 const MOVED = 0.35;

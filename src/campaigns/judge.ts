@@ -193,7 +193,8 @@ function joinSuccessors(cases: Case[], t: Table, k: Kin, learned: Learned, again
   for (let i = 0; i < Math.min(cases.length, JOIN.most); i++) {
     for (let j = i + 1; j < Math.min(cases.length, JOIN.most); j++) {
       const [a, b] = [cases[i] as Case, cases[j] as Case];
-      if (!open(a) || !open(b) || (a.verdict !== 'campaign' && b.verdict !== 'campaign')) continue;
+      const settled = a.verdict === 'campaign' || b.verdict === 'campaign' || (a.verdict === 'undecided' && b.verdict === 'undecided');
+      if (!open(a) || !open(b) || !settled) continue;
       const [x, y] = [a.members.map((m) => m.account), b.members.map((m) => m.account)];
       const bits = (from: readonly number[], to: readonly number[]): number =>
         successionSignal.weigh({ ...a.facts, succession: succession(t, from, to) }, learned.models.get(successionSignal.id) as never).bits;

@@ -1,52 +1,94 @@
+import { type Facts, SUCCESSION_HOURS, type Succession } from '../campaigns/facts.ts';
 import { LOG2E, logBetaBinomial, logSumExp } from '../campaigns/stats.ts';
 import { cap, notApplicable, outcomeOf, percent, reference, type Signal } from './signal.ts';
 
 interface Model {
   readonly m: number;
-  readonly rates: readonly number[];
+  /** Part of the starts that followed an end, in null cohorts, by window. */
+  readonly rates: ReadonlyMap<number, readonly number[]>;
 }
 
 /** Starts that follow an end are no news when such hours are most of the time. */
 const CHANCE_MAX = 0.5;
 /** What part of a new crew starts at once is not known: few or many. */
 const TAKES_OVER = [1, 2] as const;
-const ABSENT = 0.7;
+/** Campaigns whose ends nobody takes over at once; accounts closed by record are replaced more often than accounts that only fell silent. */
+const ABSENT = { silent: 0.7, recorded: 0.4 } as const;
 /** Weight, in starts, of what chance says against what one store happens to show. */
 const PSEUDO = 40;
+/**
+ * Honest accounts often start in one lump (a course, a launch), which is one event however many they are: it falls after an end as often as such hours are. And where ends are only silence,
+ * groups that follow one another by timetable (a second workshop after the first) are no news either; records of closing are no timetable.
+ */
+const LUMP = 0.25;
+const RELAY = { silent: 0.08, recorded: 0.01 } as const;
+
+type Window = Succession['within'][number];
+
+const takesOver = (w: Window, n: number): number => logBetaBinomial(w.k, n, TAKES_OVER[0], TAKES_OVER[1]);
+
+function honestly(w: Window, s: Succession, model: Model): number {
+  const rates = model.rates.get(w.hours) ?? [];
+  // Twice the chance is ordinary: ends and starts share days of the week and hours of the day.
+  const p = Math.min(0.9, Math.max(0.02, 2 * w.chance));
+  const apart = Math.max(
+    logBetaBinomial(w.k, s.n, PSEUDO * p, PSEUDO * (1 - p)),
+    ...rates
+      .filter((r) => r > 0)
+      .slice(0, 50)
+      .map((r) => logBetaBinomial(w.k, s.n, 4 * r, 4 * (1.05 - r)) + Math.log(1 / (rates.length + 1))),
+  );
+  const together = (s.recorded ? RELAY.recorded : RELAY.silent) + LUMP * p;
+  return logSumExp([Math.log(1 - together) + apart, Math.log(together) + takesOver(w, s.n)]);
+}
+
+/** log of campaign over honest for one window. */
+function ratio(w: Window, s: Succession, model: Model): number {
+  const honest = honestly(w, s, model);
+  // Fewer than chance would have is no reason to suspect.
+  const absent = s.recorded ? ABSENT.recorded : ABSENT.silent;
+  const log = logSumExp([Math.log(1 - absent) + takesOver(w, s.n), Math.log(absent) + honest]) - honest;
+  return w.k / s.n <= Math.min(0.9, 2 * w.chance) ? Math.min(0, log) : log;
+}
+
+const told = (s: Succession): Window[] => (s.n < 3 ? [] : s.within.filter((w) => w.chance <= CHANCE_MAX));
 
 export const successionSignal: Signal<Model> = {
   id: 'succession',
-  title: 'New accounts take over within the hour',
+  title: 'New accounts take over when others end',
   axis: 'coordination',
   family: 'timing',
   unit: 'share of new members',
   needs: [],
-  learn: (nulls) => {
-    const told = nulls.map((f) => f.succession).filter((c) => c.n >= 3 && c.chance <= CHANCE_MAX);
-    return { m: nulls.length, rates: told.map((c) => c.k / c.n) };
-  },
+  learn: (nulls) => ({
+    m: nulls.length,
+    rates: new Map(
+      SUCCESSION_HOURS.map((hours) => [
+        hours,
+        nulls.flatMap((f: Facts) =>
+          told(f.succession)
+            .filter((w) => w.hours === hours)
+            .map((w) => w.k / f.succession.n),
+        ),
+      ]),
+    ),
+  }),
   weigh: (facts, model) => {
-    const c = facts.succession;
-    if (c.n < 3) return notApplicable('fewer than three members end, or start, inside the window');
-    if (c.chance > CHANCE_MAX) return notApplicable('members end so often that any start would follow an end within the hour');
+    const s = facts.succession;
+    if (s.n < 3) return notApplicable('fewer than three members end, or start after an end, inside the window');
+    const windows = told(s);
+    if (windows.length === 0) return notApplicable('members end so often that any start would follow an end within the hour');
     if (model.m < 5) return notApplicable('fewer than five null cohorts to compare with');
-    // Chance alone, widened: ends and starts of honest accounts share days of the week and hours of the day, so twice the chance is ordinary.
-    const p = Math.min(0.9, Math.max(0.02, 2 * c.chance));
-    const honest = Math.max(
-      logBetaBinomial(c.k, c.n, PSEUDO * p, PSEUDO * (1 - p)),
-      ...model.rates
-        .filter((r) => r > 0)
-        .slice(0, 50)
-        .map((r) => logBetaBinomial(c.k, c.n, 4 * r, 4 * (1.05 - r)) + Math.log(1 / (model.rates.length + 1))),
-    );
-    const campaign = logSumExp([Math.log(1 - ABSENT) + logBetaBinomial(c.k, c.n, TAKES_OVER[0], TAKES_OVER[1]), Math.log(ABSENT) + honest]);
-    const bits = cap((campaign - honest) * LOG2E, model.m);
+    const ratios = windows.map((w) => ratio(w, s, model));
+    // How fast a crew is replaced is not known: the windows are one mixture, not so many chances.
+    const bits = cap((logSumExp(ratios) - Math.log(windows.length)) * LOG2E, model.m);
+    const shown = windows[ratios.indexOf(Math.max(...ratios))] as Window;
     return {
       outcome: outcomeOf(bits),
-      bits: c.k / c.n <= p ? Math.min(0, bits) : bits,
-      figure: c.k / c.n,
-      reference: reference(model.rates),
-      reason: `${c.k} of the ${c.n} members that joined later started within the hour after another member ended; such hours are ${percent(c.chance)} of the time`,
+      bits,
+      figure: shown.k / s.n,
+      reference: reference(model.rates.get(shown.hours) ?? []),
+      reason: `${shown.k} of the ${s.n} members that joined after the first end started within ${shown.hours === 1 ? 'the hour' : `${shown.hours} hours`} after another member ended; such hours are ${percent(shown.chance)} of the time`,
     };
   },
 };
