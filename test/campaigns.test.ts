@@ -276,7 +276,11 @@ describe('succession', () => {
   });
 
   it('does not count those who started before anyone ended', () => {
-    const t = log([...[200, 201, 202].map((h) => [0, h, h] as const), ...[30, 40, 50, 201, 203].map((h) => [h, 479, null] as const), [202.2, 479, null]]);
+    const t = log([
+      ...[200, 201, 202].map((h) => [0, h, h] as const),
+      ...[30, 40, 50, 201, 203].map((h) => [h, 479, null] as const),
+      [202.2, 479, null],
+    ]);
     expect(succession(t, all(t), all(t))).toMatchObject({ n: 3, within: [{ k: 3 }, { k: 3 }, { k: 3 }] });
   });
 
