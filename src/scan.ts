@@ -116,7 +116,10 @@ function formatOf(input: Input, named: string | undefined): Format | null {
 }
 
 /** How identifiers stand in this store: the first scan decides, for hashes and plain values never meet. */
-async function identifiers(store: Store, o: ScanOptions): Promise<boolean> {
+export async function identifiers(
+  store: Store,
+  o: Pick<ScanOptions, 'keyed' | 'accounts'> & { readonly inputs: readonly unknown[] },
+): Promise<boolean> {
   const kept = (await store.first<{ value: string }>(`SELECT value FROM meta WHERE name = 'identifiers' ORDER BY at LIMIT 1`))?.value;
   const wanted = o.keyed === true ? 'keyed' : 'plain';
   if (kept === undefined) {

@@ -8,6 +8,7 @@ import {
   approve,
   automatic,
   clearedAccounts,
+  closeGate,
   decideAppeal,
   extend,
   fileAppeal,
@@ -100,7 +101,7 @@ test('a suspension stands only after two different persons have opened its evide
 
 test('until somebody switches enforcement on, what stands is a rehearsal', () => {
   let s = run(EMPTY_STATE, propose(EMPTY_STATE, ann, proposal({ action: 'verify' }), NOW));
-  s = run(s, approve(s, ann, 'b', NOW));
+  s = run(s, approve(s, bert, 'b', NOW));
   const v = new Decider(snapshotOf(s, {} as never, 1, 0, NOW)).decide({ account: 'a', model: 'm', capabilities: [] }, NOW);
   expect(v.action).toBe('allow');
   expect(v.rehearsed?.action).toBe('verify');
@@ -165,7 +166,7 @@ test('a changed case must be read again, the host itself is no person, and what 
   expect(() => approve(s, ann, b?.id ?? '', NOW)).toThrow(/has not opened the evidence/);
   expect(() => approve(s, { name: 'local', role: 'admin' }, b?.id ?? '', NOW)).toThrow(/no person/);
   let v = run(EMPTY_STATE, propose(EMPTY_STATE, ann, proposal(), NOW));
-  v = run(v, approve(v, ann, 'b', NOW));
+  v = run(v, approve(v, bert, 'b', NOW));
   expect(() => extend(v, ann, 'b', 5, 'x', NOW + 25 * HOUR)).toThrow(/has run out/);
   expect(run(v, extend(v, ann, 'b', 5, 'x', NOW)).barriers.get('b')?.expires).toBe(NOW + 29 * HOUR);
 });
@@ -199,7 +200,7 @@ test('unless training on outputs is forbidden for the models concerned, nothing 
 
 test('an appeal finds its barrier by reference, and upheld it lifts it', () => {
   let s = run(EMPTY_STATE, propose(EMPTY_STATE, ann, proposal({ action: 'verify' }), NOW));
-  s = run(s, approve(s, ann, 'b', NOW, { dryRun: false }));
+  s = run(s, approve(s, bert, 'b', NOW, { dryRun: false }));
   expect(() => fileAppeal(s, 'SW-none', '', 'please', NOW)).toThrow(/no barrier/);
   expect(() => fileAppeal(s, 'SW-1', 'stranger', 'please', NOW)).toThrow(/no barrier/);
   s = run(s, fileAppeal(s, 'SW-1', 'a', 'please', NOW));
@@ -220,7 +221,7 @@ test('the strongest standing barrier decides, what has run out is gone, and a ve
     ['h', 'hold', 1],
   ] as const) {
     s = run(s, propose(s, ann, proposal({ id, action, hours }), NOW));
-    s = run(s, approve(s, ann, id, NOW));
+    s = run(s, approve(s, bert, id, NOW));
   }
   const ask = (at: number) =>
     new Decider(snapshotOf(s, {} as never, 1, 0, NOW)).decide({ account: 'a', model: 'm', capabilities: [] }, at).action;
@@ -238,7 +239,7 @@ test('a worker follows changes one by one, and notices when it missed one', () =
   let s: State = { ...EMPTY_STATE, enforcing: true };
   const one = snapshotOf(s, NO_POLICY.limits, 1, 0, NOW);
   s = run(s, propose(s, ann, proposal({ action: 'verify' }), NOW));
-  s = run(s, approve(s, ann, 'b', NOW));
+  s = run(s, approve(s, bert, 'b', NOW));
   const two = snapshotOf(s, NO_POLICY.limits, 2, 0, NOW);
   s = run(s, lift(s, ann, 'b', 'x', NOW));
   const three = snapshotOf(s, NO_POLICY.limits, 3, 0, NOW);
@@ -389,4 +390,61 @@ test('a policy says what is wrong and where, and two are compared line by line',
     /needs a budget/,
   );
   expect(policyDiff({ a: { b: 1 } }, { a: { b: 2 }, c: 3 })).toEqual(['a.b: 1 -> 2', 'c: (absent) -> 3']);
+});
+
+test('a campaign that grows is followed: newcomers join the case and are proposed, and one more account asks nobody to read again', () => {
+  const many = (k: number) =>
+    finding({
+      accounts: Array.from({ length: k }, (_, i) => ({ ...finding().accounts[0], account: `m${100 + i}` })) as never,
+      confidence: 0.9,
+    });
+  let s = run(EMPTY_STATE, detect(EMPTY_STATE, detected([many(20)]), POLICY, ids, NOW));
+  const [id] = [...s.cases.keys()];
+  s = run(s, [{ at: NOW, by: 'ann', what: { type: 'case.read', id: id ?? '' } }]);
+  s = run(s, detect(s, detected([many(21)]), POLICY, ids, NOW + 1));
+  expect(s.cases.get(id ?? '')).toMatchObject({ read_by: ['ann'] });
+  expect(s.cases.get(id ?? '')?.accounts).toHaveLength(21);
+  expect([...s.barriers.values()].some((b) => b.accounts.length === 1 && b.accounts[0] === 'm120')).toBe(true);
+  s = run(s, detect(s, detected([many(40)]), POLICY, ids, NOW + 2));
+  expect(s.cases.get(id ?? '')?.read_by).toEqual([]);
+});
+
+test('no one person shuts an account out: no budget of nothing, no barrier of their own without a case, no second hold', () => {
+  const slow = (requests_per_minute: number) => proposal({ action: 'slow', budget: { requests_per_minute } });
+  expect(() => propose(EMPTY_STATE, ann, slow(0), NOW)).toThrow(/lets nothing through/);
+  let s = run(EMPTY_STATE, propose(EMPTY_STATE, ann, slow(5), NOW));
+  expect(() => approve(s, ann, 'b', NOW)).toThrow(/rests on no case/);
+  s = run(s, approve(s, bert, 'b', NOW));
+  for (const id of ['h1', 'h2']) s = run(s, propose(s, bert, proposal({ id, action: 'hold', hours: 24 }), NOW));
+  s = run(s, approve(s, ann, 'h1', NOW));
+  expect(() => approve(s, ann, 'h2', NOW)).toThrow(/held some of these accounts before/);
+});
+
+test('a step up is answered by what it asked for, not by no verification and not by an old weak one', () => {
+  const verified = (level: string, at: number, asked?: string) => {
+    let s: State = { ...EMPTY_STATE, enforcing: true };
+    s = run(s, propose(s, ann, proposal({ action: 'verify', ...(asked ? { level: asked } : {}) }), NOW));
+    s = run(s, approve(s, bert, 'b', NOW));
+    s = run(s, [{ at, by: 'ann', what: { type: 'verification.recorded', verification: { account: 'a', level, by: 'ann', at } } }]);
+    return new Decider(snapshotOf(s, {} as never, 1, 0, NOW)).decide({ account: 'a', model: 'm', capabilities: [] }, NOW + 1).action;
+  };
+  expect(verified('none', NOW + 1)).toBe('verify');
+  expect(verified('email', NOW - 1)).toBe('verify');
+  expect(verified('email', NOW + 1)).toBe('allow');
+  expect(verified('id', NOW - 1)).toBe('allow');
+  expect(verified('phone', NOW + 1, 'business')).toBe('verify');
+  expect(verified('business', NOW - 1, 'business')).toBe('allow');
+});
+
+test('a gate to a country holds for where the account is registered and for where it calls from', () => {
+  const by = { name: 'ann', role: 'analyst' } as const;
+  const g = { id: 'g', models: [], capabilities: [], countries: ['xx'], tiers: [], reason: 'law', appeal: 'SW-9' };
+  const s = run({ ...EMPTY_STATE, enforcing: true }, closeGate(by, g, 4, NOW));
+  const ask = (...countries: string[]) =>
+    new Decider(snapshotOf(s, {} as never, 1, 0, NOW)).decide({ account: 'a', model: 'm', capabilities: [], countries }, NOW).action;
+  expect([ask('US', 'XX'), ask('xx'), ask('US'), ask()]).toEqual(['closed', 'closed', 'allow', 'allow']);
+  // Its reference is appealed like a barrier's, and upheld the gate opens.
+  let t = run(s, fileAppeal(s, 'SW-9', '', 'please', NOW));
+  t = run(t, decideAppeal(t, bert, 'SW-9', true, 'right', NOW));
+  expect(t.gates.get('g')?.state).toBe('opened');
 });

@@ -51,7 +51,7 @@ const stateWith = (...barriers: Barrier[]): State => ({
   barriers: new Map(barriers.map((b) => [b.id, b])),
 });
 
-async function setup(o: { state?: State; policy?: Policy; extra?: string; delayMs?: number } = {}): Promise<Setup> {
+async function setup(o: { state?: State; policy?: Policy; extra?: string; proxyExtra?: string; delayMs?: number } = {}): Promise<Setup> {
   const up = await upstream(o.delayMs);
   open.push(up);
   const dir = temp();
@@ -61,7 +61,7 @@ async function setup(o: { state?: State; policy?: Policy; extra?: string; delayM
   );
   writeFileSync(
     join(dir, 'stillwatch.yaml'),
-    `state: ./state\nproxy:\n  listen: 127.0.0.1:0\n  upstream: ${up.url}\n  trusted_proxies: [127.0.0.1]\n  body_bytes_max: 200000\ndecisions:\n  listen: 127.0.0.1:0\naccounts:\n  file: keys.csv\n  unknown_key: refuse\nverify_url: https://example.test/verify\n${o.extra ?? ''}`,
+    `state: ./state\nproxy:\n  listen: 127.0.0.1:0\n  upstream: ${up.url}\n  trusted_proxies: [127.0.0.1]\n  body_bytes_max: 200000\n${o.proxyExtra ?? ''}decisions:\n  listen: 127.0.0.1:0\naccounts:\n  file: keys.csv\n  unknown_key: refuse\nverify_url: https://example.test/verify\n${o.extra ?? ''}`,
   );
   const { config } = readConfig(join(dir, 'stillwatch.yaml'));
   const worker = new Worker(config, 'w0');
@@ -537,4 +537,133 @@ test('when the spool is full, traffic is refused or logs are shed, as configured
   const shedding = await setup({ extra: 'spool:\n  bytes_max: 1\n  when_full: shed\n' });
   for (let i = 0; i < 3; i++) await openai(shedding).chat.completions.create({ model: 'm', messages: hello });
   expect(await shedding.worker.parts.meters.registry.metrics()).toContain('stillwatch_records_total{state="shed"} 2');
+});
+
+test('what a model thinks all the same does not come through where reasoning is withheld, and the clients read the rest as ever', async () => {
+  const s = await setup({ state: stateWith(barrier('withhold')) });
+  const raw = async (path: string, stream: boolean) => {
+    const r = await fetch(`http://127.0.0.1:${s.port}${path}`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer sk-alice' },
+      body: JSON.stringify({ model: 'thinks', max_tokens: 50, stream, messages: hello, input: 'Hello' }),
+    });
+    expect(r.headers.get('stillwatch-notice')).toContain('reasoning withheld');
+    return r.text();
+  };
+  for (const path of ['/v1/messages', '/v1/chat/completions', '/v1/responses'])
+    for (const stream of [false, true]) {
+      const text = await raw(path, stream);
+      expect(text).toContain('Hello there');
+      expect(text).not.toContain('secret thought');
+    }
+  const read = await anthropic(s).messages.stream({ model: 'thinks', max_tokens: 100, messages: hello }).finalMessage();
+  expect(read.content).toEqual([{ type: 'text', text: 'Hello there' }]);
+  const parts: string[] = [];
+  for await (const c of await openai(s).chat.completions.create({ model: 'thinks', messages: hello, stream: true }))
+    parts.push(c.choices[0]?.delta.content ?? '');
+  expect(parts.join('')).toBe('Hello there');
+  // The usage was read all the same.
+  expect(s.records().every((r) => r['output_tokens'] === 34)).toBe(true);
+});
+
+test('callers who do not read hold no connection for good, and nobody waits behind them without a word', async () => {
+  const s = await setup({ extra: '', proxyExtra: '  upstream_connections: 2\n  queue_timeout_ms: 300\n  stalled_timeout_ms: 900\n' });
+  const ask =
+    'POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer sk-alice\r\ncontent-length: 16\r\n\r\n{"model":"long"}';
+  const idle = [0, 1].map(() => {
+    const c = connect(s.port, '127.0.0.1');
+    c.on('error', () => undefined);
+    c.pause();
+    c.write(ask);
+    return c;
+  });
+  await new Promise((r) => setTimeout(r, 200));
+  const body = JSON.stringify({ model: 'm-1', messages: hello });
+  const try_ = () =>
+    fetch(`http://127.0.0.1:${s.port}/v1/chat/completions`, { method: 'POST', headers: { authorization: 'Bearer sk-bob' }, body });
+  const first = await try_();
+  expect(first.status).toBe(503);
+  expect(first.headers.get('retry-after')).toBe('1');
+  await new Promise((r) => setTimeout(r, 1200));
+  expect((await try_()).status).toBe(200);
+  for (const c of idle) c.destroy();
+});
+
+test('a rehearsal changes no answer: limits, step-ups, unknown keys at a gateway', async () => {
+  const policy = checkPolicy(
+    { version: 1, limits: { default: { requests_per_minute: 1 }, verification_required: [{ tiers: ['free'], level: 'id' }] } },
+    'p',
+  );
+  const decide = async (s: Setup, body: unknown) =>
+    (await (await fetch(`http://127.0.0.1:${s.decide}/v1/decide`, { method: 'POST', body: JSON.stringify(body) })).json()) as Record<
+      string,
+      unknown
+    >;
+  const dry = await setup({ policy, state: EMPTY_STATE });
+  for (let i = 0; i < 3; i++) expect((await decide(dry, { account: 'alice', tier: 'free' }))['action']).toBe('allow');
+  expect(await dry.worker.parts.meters.registry.metrics()).toMatch(/stillwatch_rehearsed_total\{action="verify"\} 3/);
+  const live = await setup({ policy });
+  expect((await decide(live, { account: 'alice', tier: 'free' }))['message']).toContain('verified (id)');
+  expect((await decide(live, { account: 'bob', tier: 'paid' }))['action']).toBe('allow');
+  expect((await decide(live, { account: 'bob', tier: 'paid' }))['action']).toBe('limit');
+});
+
+test('two slow barriers on one case are one budget, and a reservation is settled with what was used', async () => {
+  const slow = (id: string) => barrier('slow', { id, case: 'k', budget: { requests_per_minute: 2, tokens_per_minute: 1000 } });
+  const s = await setup({ state: stateWith(slow('b1'), slow('b2')) });
+  const post = async (path: string, body: unknown) =>
+    (await (await fetch(`http://127.0.0.1:${s.decide}${path}`, { method: 'POST', body: JSON.stringify(body) })).json()) as Record<
+      string,
+      unknown
+    >;
+  const one = await post('/v1/decide', { account: 'alice', tokens: 900 });
+  expect(one['action']).toBe('allow');
+  expect((await post('/v1/decide', { account: 'alice', tokens: 900 }))['action']).toBe('slow');
+  expect(await post('/v1/settle', { reservation: one['reservation'], tokens: 10 })).toEqual({ settled: true });
+  expect((await post('/v1/decide', { account: 'alice', tokens: 900 }))['action']).toBe('allow');
+  expect((await post('/v1/decide', { account: 'alice', tokens: 1 }))['action']).toBe('slow');
+  expect((await post('/v1/settle', { reservation: 'bm9uc2Vuc2U', tokens: 1 }))['error']).toBeDefined();
+});
+
+test('Envoy with a body, and LiteLLM with a key and tools, are decided by what is asked for', async () => {
+  const gate = {
+    id: 'g',
+    models: ['closed-1'],
+    capabilities: [],
+    countries: [],
+    tiers: [],
+    reason: 'x',
+    author: 'ann',
+    created: 0,
+    expires: Date.now() + 1e6,
+    state: 'closed' as const,
+    appeal: 'SW-1',
+  };
+  const tools = { ...gate, id: 't', models: [], capabilities: ['tools'] };
+  const s = await setup({
+    state: {
+      ...stateWith(),
+      gates: new Map([
+        ['g', gate],
+        ['t', tools],
+      ]),
+    },
+  });
+  const envoy = (body: unknown, headers = {}) =>
+    fetch(`http://127.0.0.1:${s.decide}/envoy/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer sk-bob', ...headers },
+      body: JSON.stringify(body),
+    });
+  expect((await envoy({ model: 'm-1', messages: hello })).status).toBe(200);
+  expect((await envoy({ model: 'closed-1', messages: hello }, { 'x-stillwatch-model': 'm-1' })).status).toBe(403);
+  const litellm = async (body: unknown) =>
+    (
+      (await (
+        await fetch(`http://127.0.0.1:${s.decide}/beta/litellm_basic_guardrail_api`, { method: 'POST', body: JSON.stringify(body) })
+      ).json()) as { action: string }
+    ).action;
+  expect(await litellm({ texts: ['x'], model: 'closed-1', request_data: { user_api_key_hash: keyHash('sk-bob') } })).toBe('BLOCKED');
+  expect(await litellm({ texts: ['x'], tools: [{ type: 'function' }], request_data: { user_api_key_user_id: 'bob' } })).toBe('BLOCKED');
+  expect(await litellm({ texts: ['x'], request_data: {} })).toBe('NONE');
 });

@@ -17,6 +17,10 @@ export interface Blast {
   readonly verified: readonly string[];
 }
 
+/** What a barrier on a finding rests on, as a reader of an appeal needs it: rows that count, without exemplars. */
+export const restsOn = (f: Finding | null): { signal: string; axis: string; bits: number; reason: string }[] =>
+  (f?.evidence ?? []).filter((e) => Math.abs(e.bits) >= 0.05).map(({ signal, axis, bits, reason }) => ({ signal, axis, bits, reason }));
+
 const VERIFIED: readonly string[] = ['id', 'business'];
 
 /** What a barrier on these accounts would touch, before it is set. Classes are tier and verification as the records have them. */

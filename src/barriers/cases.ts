@@ -1,5 +1,6 @@
 import type { Dossier, Finding } from '../model/dossier.ts';
 import { messageOf } from '../model/errors.ts';
+import { restsOn } from './blast.ts';
 import { automatic, propose } from './commands.ts';
 import { apply, type Event } from './events.ts';
 import { type Actor, AUTOMATIC, type Case, HOLD_HOURS_MAX, type State } from './model.ts';
@@ -23,6 +24,11 @@ export function overlap(a: readonly string[], b: readonly string[]): number {
   const set = new Set(a);
   const both = b.filter((x) => set.has(x)).length;
   return both / Math.max(1, Math.min(a.length, b.length));
+}
+
+function sameSet(a: readonly string[], b: readonly string[]): boolean {
+  const set = new Set(a);
+  return a.length === b.length && b.every((x) => set.has(x));
 }
 
 const SAME = 0.5;
@@ -80,7 +86,11 @@ export function detect(before: State, d: Detected, policy: Policy, ids: Ids, now
       };
       happen([{ at: now, by: 'detection', what: { type: 'case.opened', case: made } }]);
     } else if (held.status === 'closed' && held.disposition?.is !== 'confirmed') continue;
-    else if (held.campaign !== f.id || Math.abs(held.confidence - f.confidence) > CHANGED)
+    else if (
+      held.campaign !== f.id ||
+      Math.abs(held.confidence - f.confidence) > CHANGED ||
+      (!held.by_hand && !sameSet(held.accounts, accounts))
+    )
       happen([
         {
           at: now,
@@ -139,6 +149,7 @@ function forPlan(s: State, id: string, f: Finding, p: Planned, d: Detected, poli
           accounts: fresh,
           action: p.action,
           reason,
+          evidence: restsOn(f),
           hours: p.rule.automatic === p.action ? Math.min(HOLD_HOURS_MAX, p.rule.hours) : p.rule.hours,
           ...(p.rule.budget ? { budget: p.rule.budget } : {}),
         },
@@ -161,6 +172,7 @@ function forPlan(s: State, id: string, f: Finding, p: Planned, d: Detected, poli
       accounts: rest,
       action: own,
       reason,
+      evidence: restsOn(f),
       hours: Math.min(HOLD_HOURS_MAX, p.rule.hours),
     },
     now,

@@ -9,6 +9,7 @@ import {
   type Case,
   type Gate,
   HOLD_HOURS_MAX,
+  LEVELS,
   type State,
 } from './model.ts';
 
@@ -47,6 +48,8 @@ export interface Proposal {
   readonly reason: string;
   readonly hours: number;
   readonly budget?: Budget;
+  readonly level?: string;
+  readonly evidence?: Barrier['evidence'];
 }
 
 /** A barrier as a proposal. The policy may propose anything; a person decides (`approve`). */
@@ -63,6 +66,20 @@ export function propose(s: State, by: Actor, p: Proposal, now: number): Event[] 
     refuse('E_EXPIRY', 'a barrier needs an expiry of at most a year', 'give hours, for example 72');
   if (p.action === 'hold' && p.hours > HOLD_HOURS_MAX)
     refuse('E_EXPIRY', `a hold lasts at most ${HOLD_HOURS_MAX} hours`, 'propose a suspension for longer, which two persons accept');
+  for (const [name, least] of [
+    ['requests_per_minute', 1],
+    ['tokens_per_minute', 100],
+  ] as const) {
+    const given = p.budget?.[name];
+    if (given !== undefined && given < least)
+      refuse(
+        'E_BUDGET',
+        `a budget of ${given} ${name.replaceAll('_', ' ')} lets nothing through`,
+        'that is a suspension, which two people accept',
+      );
+  }
+  if (p.level !== undefined && (p.action !== 'verify' || !LEVELS.slice(1).includes(p.level)))
+    refuse('E_LEVEL', `level ${JSON.stringify(p.level)} is none for ${p.action}`, `verify takes ${LEVELS.slice(1).join(', ')}`);
   const barrier: Barrier = {
     id: p.id,
     ...(p.case === undefined ? {} : { case: p.case }),
@@ -78,6 +95,8 @@ export function propose(s: State, by: Actor, p: Proposal, now: number): Event[] 
     appeal: p.appeal,
     approvals: [],
     ...(p.budget ? { budget: p.budget } : {}),
+    ...(p.level ? { level: p.level } : {}),
+    ...(p.evidence && p.evidence.length > 0 ? { evidence: p.evidence } : {}),
   };
   return [{ at: now, by: by.name, what: { type: 'barrier.proposed', barrier } }];
 }
@@ -103,9 +122,22 @@ export function approve(s: State, by: Actor, id: string, now: number, options: {
     );
   if (b.approvals.some((a) => a.by === by.name))
     refuse('E_TWICE', `${by.name} has accepted it already`, 'a suspension takes two different persons');
+  // Without a case there is no evidence that a second pair of eyes could have read later: another person looks now.
+  if (b.case === undefined && b.action !== 'watch' && b.author === by.name)
+    refuse('E_TWICE', `${by.name} proposed it, and it rests on no case`, 'another person accepts it, or propose it on a case');
+  // A day's hold again and again is a suspension.
+  if (b.action === 'hold' && [...s.barriers.values()].some((x) => heldBefore(x, b, by.name)))
+    refuse('E_TWICE', `${by.name} has held some of these accounts before`, 'another person accepts a second hold; or propose a suspension');
   const activates = b.approvals.length + 1 >= approvalsNeeded(b.action);
   return [{ at: now, by: by.name, what: { type: 'barrier.approved', id, activates, dry_run: options.dryRun ?? !s.enforcing } }];
 }
+
+const heldBefore = (x: Barrier, b: Barrier, name: string): boolean =>
+  x.id !== b.id &&
+  x.action === 'hold' &&
+  (x.state === 'active' || x.state === 'lifted') &&
+  x.approvals.some((a) => a.by === name) &&
+  x.accounts.some((a) => b.accounts.includes(a));
 
 /** What policy does by itself: watch, ask for verification, or a hold of at most a day. Never a suspension. */
 export function automatic(s: State, id: string, now: number): Event[] {
@@ -142,7 +174,15 @@ export function extend(s: State, by: Actor, id: string, hours: number, reason: s
 export function closeGate(by: Actor, g: Omit<Gate, 'author' | 'created' | 'state' | 'expires'>, hours: number, now: number): Event[] {
   person(by);
   if (!(hours > 0 && hours <= 24 * 366)) refuse('E_EXPIRY', 'a gate needs an expiry of at most a year', 'give hours, for example 4');
-  const gate: Gate = { ...g, reason: words(g.reason), author: by.name, created: now, expires: now + hours * HOUR, state: 'closed' };
+  const gate: Gate = {
+    ...g,
+    countries: g.countries.map((x) => x.toUpperCase()),
+    reason: words(g.reason),
+    author: by.name,
+    created: now,
+    expires: now + hours * HOUR,
+    state: 'closed',
+  };
   return [{ at: now, by: by.name, what: { type: 'gate.closed', gate } }];
 }
 
@@ -154,8 +194,10 @@ export function openGate(s: State, by: Actor, id: string, reason: string, now: n
 
 /** A caller objects. Anybody who knows the reference may. */
 export function fileAppeal(s: State, reference: string, account: string, text: string, now: number): Event[] {
-  const b = [...s.barriers.values()].find((x) => x.appeal === reference && (account === '' || x.accounts.includes(account)));
-  if (!b) return refuse('E_UNKNOWN', 'no barrier has this reference', 'quote the reference of the error message letter by letter');
+  const b =
+    [...s.barriers.values()].find((x) => x.appeal === reference && (account === '' || x.accounts.includes(account))) ??
+    [...s.gates.values()].find((g) => g.appeal === reference);
+  if (!b) return refuse('E_UNKNOWN', 'no barrier or gate has this reference', 'quote the reference of the error message letter by letter');
   if (s.appeals.has(reference)) refuse('E_TWICE', 'an appeal with this reference is open already', 'it will be answered');
   const appeal = { reference, barrier: b.id, account, text: text.trim().slice(0, 4000), at: now };
   return [{ at: now, by: account || 'caller', what: { type: 'appeal.filed', appeal } }];
@@ -167,6 +209,8 @@ export function decideAppeal(s: State, by: Actor, reference: string, lifted: boo
   const a = s.appeals.get(reference) ?? refuse('E_UNKNOWN', 'there is no such appeal', 'list them with GET /v1/appeals');
   if (a.decided) refuse('E_TWICE', 'this appeal has been decided', 'propose or lift the barrier itself');
   const events: Event[] = [{ at: now, by: by.name, what: { type: 'appeal.decided', reference, lifted, reason: words(reason) } }];
+  if (lifted && s.gates.get(a.barrier)?.state === 'closed')
+    return [...events, ...openGate(s, by, a.barrier, `appeal upheld: ${reason}`, now)];
   const stands = s.barriers.get(a.barrier)?.state;
   return lifted && (stands === 'active' || stands === 'proposed')
     ? [...events, ...lift(s, by, a.barrier, `appeal upheld: ${reason}`, now)]

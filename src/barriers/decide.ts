@@ -1,5 +1,5 @@
-import type { Gate } from './model.ts';
-import { type LimitSet, limitsFor } from './policy.ts';
+import { type Gate, LEVELS } from './model.ts';
+import { type LimitSet, limitsFor, stepUp } from './policy.ts';
 import { rank, type Snapshot, type Standing } from './snapshot.ts';
 
 /** Who asks for what, as far as the way in knows it. */
@@ -7,7 +7,8 @@ export interface Request {
   readonly account: string;
   readonly model: string;
   readonly capabilities: readonly string[];
-  readonly country?: string;
+  /** Where the account is registered and where the request comes from, as far as known. */
+  readonly countries?: readonly string[];
   readonly tier?: string;
   readonly verification?: string;
   /** ms since 1970. */
@@ -24,6 +25,10 @@ export interface Verdict {
   readonly slowed: readonly Standing[];
   /** What would have been done, were the barrier not a rehearsal. */
   readonly rehearsed?: Standing;
+  /** The level of verification that published rules ask of this account. */
+  readonly stepUp?: string;
+  /** Those rules would have asked, were this no rehearsal. */
+  readonly wouldVerify?: boolean;
   /** The budgets the request must fit. */
   readonly limits: LimitSet;
   readonly newcomer: boolean;
@@ -35,7 +40,7 @@ const ACTION = { watch: 'allow', slow: 'slow', withhold: 'withhold', verify: 've
 export class Decider {
   readonly snapshot: Snapshot;
   private readonly byAccount = new Map<string, Standing[]>();
-  private readonly verified: ReadonlyMap<string, string>;
+  private readonly verified: ReadonlyMap<string, { readonly level: string; readonly at: number }>;
   private readonly indicators: ReadonlySet<string>;
 
   constructor(snapshot: Snapshot) {
@@ -46,12 +51,13 @@ export class Decider {
         if (list) list.push(b);
         else this.byAccount.set(a, [b]);
       }
-    this.verified = new Map(snapshot.verified);
+    this.verified = new Map(snapshot.verified.map(([account, level, at]) => [account, { level, at }]));
     this.indicators = new Set(snapshot.indicators);
   }
 
   decide(r: Request, now: number): Verdict {
-    const verification = this.verified.get(r.account) ?? r.verification;
+    const known = this.verified.get(r.account);
+    const verification = known?.level ?? r.verification;
     const who = { ...r, ...(verification === undefined ? {} : { verification }) };
     // Matching a campaign's values alone brings no more than the limits published for every new account.
     const matches = (r.indicators ?? []).some((i) => this.indicators.has(i));
@@ -64,7 +70,7 @@ export class Decider {
     for (const b of this.byAccount.get(r.account) ?? []) {
       if (b.expires <= now) continue;
       // Once verified, the question has been answered.
-      if (b.action === 'verify' && this.verified.has(r.account)) continue;
+      if (b.action === 'verify' && known && answers(b, known)) continue;
       if (b.dry_run || !this.snapshot.enforcing) {
         if (!rehearsed || rank(b.action) > rank(rehearsed.action)) rehearsed = b;
       } else {
@@ -72,8 +78,12 @@ export class Decider {
         if (!worst || rank(b.action) > rank(worst.action)) worst = b;
       }
     }
+    const level = stepUp(this.snapshot.limits, who, now);
+    if (level !== null && this.snapshot.enforcing && (!worst || rank(worst.action) < rank('verify')))
+      return { action: 'verify', stepUp: level, slowed, limits, newcomer };
     return {
       action: worst ? ACTION[worst.action] : 'allow',
+      ...(level !== null && !this.snapshot.enforcing ? { wouldVerify: true } : {}),
       ...(worst ? { barrier: worst } : {}),
       ...(rehearsed ? { rehearsed } : {}),
       slowed,
@@ -83,13 +93,20 @@ export class Decider {
   }
 }
 
+/** A step up is answered by its level or a stronger one; without a level by what was recorded after it was asked for, or by papers seen before. */
+function answers(b: Standing, v: { readonly level: string; readonly at: number }): boolean {
+  const had = LEVELS.indexOf(v.level);
+  if (b.level !== undefined) return had >= LEVELS.indexOf(b.level);
+  return had >= LEVELS.indexOf('id') || (had > 0 && v.at >= b.created);
+}
+
 /** Each list that is not empty must hold the request; a gate with no list at all closes everything. */
 function closes(g: Gate, r: Request): boolean {
   const model = (m: string) => (m.endsWith('*') ? r.model.startsWith(m.slice(0, -1)) : r.model === m);
   return (
     (g.models.length === 0 || g.models.some(model)) &&
     (g.capabilities.length === 0 || g.capabilities.some((c) => r.capabilities.includes(c))) &&
-    (g.countries.length === 0 || (r.country !== undefined && g.countries.includes(r.country))) &&
+    (g.countries.length === 0 || (r.countries ?? []).some((c) => g.countries.includes(c.toUpperCase()))) &&
     (g.tiers.length === 0 || (r.tier !== undefined && g.tiers.includes(r.tier)))
   );
 }

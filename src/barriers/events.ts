@@ -63,6 +63,15 @@ const edit = <T>(map: ReadonlyMap<string, T>, id: string, f: (old: T) => T): Rea
   return old === undefined ? map : put(map, id, f(old));
 };
 
+/** Part of a case's accounts that may come or go before its evidence has to be read again. */
+const READ_ANEW = 0.1;
+
+function grownBy(before: readonly string[], after: readonly string[]): number {
+  const was = new Set(before);
+  const kept = after.filter((a) => was.has(a)).length;
+  return 1 - kept / Math.max(1, before.length, after.length);
+}
+
 /** The state after one more event. */
 export function apply(s: State, { at, by, what }: Event): State {
   switch (what.type) {
@@ -75,8 +84,8 @@ export function apply(s: State, { at, by, what }: Event): State {
           ...c,
           ...what.change,
           updated: at,
-          // Who read what it was has not read what it is.
-          ...(what.change.accounts ? { read_by: [] } : {}),
+          // Who read what it was has not read what it is; one more account among many makes it no other case.
+          ...(what.change.accounts && grownBy(c.accounts, what.change.accounts) > READ_ANEW ? { read_by: [] } : {}),
         })),
       };
     case 'case.read':

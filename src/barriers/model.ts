@@ -4,6 +4,9 @@
 export const ACTIONS = ['watch', 'slow', 'withhold', 'verify', 'hold', 'suspend'] as const;
 export type Action = (typeof ACTIONS)[number];
 
+/** Levels of verification, weakest first. */
+export const LEVELS: readonly string[] = ['none', 'email', 'phone', 'id', 'business'];
+
 /** What policy may do without a person. */
 export const AUTOMATIC: readonly Action[] = ['watch', 'verify', 'hold'];
 export const HOLD_HOURS_MAX = 24;
@@ -42,6 +45,10 @@ export interface Barrier {
   /** What a caller quotes when they object. */
   readonly appeal: string;
   readonly approvals: readonly { readonly by: string; readonly at: number }[];
+  /** For `verify`: the level that answers it, `email`, `phone`, `id` or `business`; without one, any that is recorded after it was set, or `id` before. */
+  readonly level?: string;
+  /** What the case's evidence was when it was proposed: what an appeal is answered with, also when the campaign is no longer found. */
+  readonly evidence?: readonly { readonly signal: string; readonly axis: string; readonly bits: number; readonly reason: string }[];
   /** For `slow`: one budget for all its accounts together. */
   readonly budget?: Budget;
   readonly lifted?: { readonly by: string; readonly at: number; readonly reason: string };

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { Finding } from '../model/dossier.ts';
 import { StillwatchError } from '../model/errors.ts';
-import { ACTIONS, type Action, AUTOMATIC, HOLD_HOURS_MAX } from './model.ts';
+import { ACTIONS, type Action, AUTOMATIC, type Gate, HOLD_HOURS_MAX, LEVELS } from './model.ts';
 
 const positive = v.pipe(v.number(), v.minValue(0, 'must not be negative'));
 const budget = v.strictObject({
@@ -33,8 +33,31 @@ const limits = v.strictObject({
   new_accounts: v.optional(
     v.strictObject({ younger_than_days: positive, limits: budget, apply: v.optional(v.picklist(['all', 'matching']), 'all') }),
   ),
+  /** Published for everybody: who uses a tier, or is this new, without that level of verification is asked for it. */
+  verification_required: v.optional(
+    v.array(
+      v.strictObject({
+        tiers: v.optional(v.array(v.string())),
+        younger_than_days: v.optional(positive),
+        level: v.picklist(['email', 'phone', 'id', 'business']),
+      }),
+    ),
+    [],
+  ),
   /** What a request may cost in tokens before its answer says what it did. */
   output_tokens_assumed: v.optional(positive, 1024),
+});
+
+/** A model or a capability closed to countries, tiers or everyone, in the reviewed file: with its reason and its end. */
+const gate = v.strictObject({
+  name: v.pipe(v.string(), v.regex(/^[\w.-]{1,60}$/, 'is letters, digits, dots and dashes')),
+  models: v.optional(v.array(v.string()), []),
+  capabilities: v.optional(v.array(v.string()), []),
+  countries: v.optional(v.array(v.string()), []),
+  tiers: v.optional(v.array(v.string()), []),
+  everything: v.optional(v.boolean(), false),
+  reason: v.pipe(v.string(), v.minLength(1, 'says why')),
+  expires: v.pipe(v.string(), v.isoTimestamp('is a time like 2026-12-31T00:00:00Z')),
 });
 
 const schema = v.strictObject({
@@ -49,12 +72,29 @@ const schema = v.strictObject({
     {},
   ),
   limits: v.optional(limits, {}),
+  gates: v.optional(v.array(gate), []),
 });
 
 export type Policy = v.InferOutput<typeof schema>;
 export type Limits = Policy['limits'];
 export type LimitSet = v.InferOutput<typeof budget>;
 export type Rule = v.InferOutput<typeof rule>;
+
+/** Gates of the file as gates that stand; `created` is not known and their author is the file. */
+export const policyGates = (p: Policy): Gate[] =>
+  p.gates.map((g) => ({
+    id: `policy:${g.name}`,
+    models: g.models,
+    capabilities: g.capabilities,
+    countries: g.countries.map((c) => c.toUpperCase()),
+    tiers: g.tiers,
+    reason: g.reason,
+    author: 'policy',
+    created: 0,
+    expires: Date.parse(g.expires),
+    state: 'closed',
+    appeal: `POLICY-${g.name}`,
+  }));
 
 export const NO_POLICY: Policy = v.parse(schema, { version: 1 });
 
@@ -75,6 +115,12 @@ export function checkPolicy(document: unknown, from: string): Policy {
       if (r.output.rules.findIndex((y) => y.name === x.name) !== i) faults.push(`rules.${i}.name: ${JSON.stringify(x.name)} stands twice`);
     }
   }
+  if (r.success)
+    for (const [i, g] of r.output.gates.entries()) {
+      const all = [g.models, g.capabilities, g.countries, g.tiers].every((l) => l.length === 0);
+      if (all && !g.everything) faults.push(`gates.${i}: it would close everything for everyone; say everything: true if that is meant`);
+      if (r.output.gates.findIndex((y) => y.name === g.name) !== i) faults.push(`gates.${i}.name: ${JSON.stringify(g.name)} stands twice`);
+    }
   if (faults.length > 0)
     throw new StillwatchError(
       'E_POLICY',
@@ -157,6 +203,18 @@ export function limitsFor(
     },
     newcomer: true,
   };
+}
+
+/** The level an account is asked for by the published rules; null where it holds it, or none applies. */
+export function stepUp(l: Limits, who: Subject & { readonly created?: number }, now: number): string | null {
+  const had = LEVELS.indexOf(who.verification || 'none');
+  const rule = (l.verification_required ?? []).find(
+    (r) =>
+      (!r.tiers || r.tiers.includes(who.tier ?? '')) &&
+      (r.younger_than_days === undefined || (who.created !== undefined && now - who.created < r.younger_than_days * 86_400_000)) &&
+      had < LEVELS.indexOf(r.level),
+  );
+  return rule?.level ?? null;
 }
 
 /** Differences of two policies, a line each, for review. */

@@ -9,6 +9,8 @@ export interface Standing {
   readonly dry_run: boolean;
   readonly expires: number;
   readonly appeal: string;
+  readonly created: number;
+  readonly level?: string;
   readonly accounts: readonly string[];
   readonly budget?: Budget;
 }
@@ -20,7 +22,8 @@ export interface Snapshot {
   readonly enforcing: boolean;
   readonly barriers: readonly Standing[];
   readonly gates: readonly Gate[];
-  readonly verified: readonly (readonly [string, string])[];
+  /** Account, level, and when it was recorded. */
+  readonly verified: readonly (readonly [string, string, number])[];
   /** Values of standing cases, `kind\0value`: what a newcomer may match. */
   readonly indicators: readonly string[];
   readonly limits: Limits;
@@ -40,18 +43,27 @@ const standing = (b: Barrier): Standing => ({
   dry_run: b.dry_run,
   expires: b.expires,
   appeal: b.appeal,
+  created: b.created,
+  ...(b.level ? { level: b.level } : {}),
   accounts: b.accounts,
   ...(b.budget ? { budget: b.budget } : {}),
 });
 
-export function snapshotOf(s: State, limits: Limits, version: number, detected: number, now: number): Snapshot {
+export function snapshotOf(
+  s: State,
+  limits: Limits,
+  version: number,
+  detected: number,
+  now: number,
+  gates: readonly Gate[] = [],
+): Snapshot {
   return {
     version,
     detected,
     enforcing: s.enforcing,
     barriers: [...s.barriers.values()].filter((b) => b.state === 'active' && b.expires > now).map(standing),
-    gates: [...s.gates.values()].filter((g) => g.state === 'closed' && g.expires > now),
-    verified: [...s.verifications.values()].map((v) => [v.account, v.level] as const),
+    gates: [...gates, ...s.gates.values()].filter((g) => g.state === 'closed' && g.expires > now),
+    verified: [...s.verifications.values()].map((v) => [v.account, v.level, v.at] as const),
     indicators: [...s.cases.values()]
       .filter((c) => c.status === 'open' || c.disposition?.is === 'confirmed')
       .flatMap((c) => c.indicators.map((i) => `${i.kind}\0${i.value}`)),

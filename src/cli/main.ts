@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { inert } from '../report/inert.ts';
 import { openStore } from '../store/open.ts';
+import { erase, exportOf } from '../store/personal.ts';
 import type { Store } from '../store/store.ts';
 import { RUNGS } from '../world/campaigns.ts';
 import { makeWorld, parseCampaign } from '../world/make.ts';
@@ -110,13 +111,46 @@ function program(): Command {
     .option('--revoke', 'take the label back')
     .option('--store <path|url>', 'the store', './.stillwatch')
     .action(async (account: string, label: string, flags: { author: string; reason: string; revoke?: boolean; store: string }) => {
-      await withStore(flags.store, (s) =>
-        s.insert('labels', [
-          { account, label, author: flags.author, reason: flags.reason, revoked: flags.revoke === true, at: new Date().toISOString() },
-        ]),
-      );
+      const served = servedBy(flags.store);
+      if (served)
+        await askAdmin(served, 'POST', '/v1/labels', {
+          account,
+          label,
+          reason: `${flags.author}: ${flags.reason}`,
+          revoke: flags.revoke === true,
+        });
+      else
+        await withStore(flags.store, (s) =>
+          s.insert('labels', [
+            { account, label, author: flags.author, reason: flags.reason, revoked: flags.revoke === true, at: new Date().toISOString() },
+          ]),
+        );
       t.note(`${flags.revoke ? 'revoked' : 'labelled'} ${account}: ${label}`);
     });
+  for (const [name, said] of [
+    ['export', 'everything the store holds of one account, as JSON'],
+    ['erase', 'remove one account from sketches, texts, exemplars, records, rejected lines and dossiers'],
+  ] as const)
+    p.command(name)
+      .description(said)
+      .requiredOption('--account <id>', 'the account, letter by letter')
+      .option('--store <path|url>', 'the store', './.stillwatch')
+      .action(async (flags: { account: string; store: string }) => {
+        const served = servedBy(flags.store);
+        const at = `/v1/accounts/${encodeURIComponent(flags.account)}`;
+        if (name === 'export')
+          t.out(
+            served
+              ? await askAdmin(served, 'GET', `${at}/export`)
+              : `${JSON.stringify(await withStore(flags.store, (s) => exportOf(s, flags.account)), null, 2)}\n`,
+          );
+        else {
+          const n = served
+            ? (JSON.parse(await askAdmin(served, 'DELETE', at)) as { exchanges: number }).exchanges
+            : await withStore(flags.store, (s) => erase(s, flags.account));
+          t.note(`erased ${n} exchanges of this account, and what was kept beside them`);
+        }
+      });
   p.command('check')
     .description('test on your own history: groups you banned, and accounts you vouch for')
     .option('--found <file>', 'accounts banned in the past: CSV with account, group, banned')

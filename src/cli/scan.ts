@@ -167,6 +167,25 @@ export async function scanServed(served: Where, args: readonly string[], flags: 
       'only files can be scanned through a running service',
       'give files; accounts stand in its configuration (detection.accounts)',
     );
+  // What the service would not do as asked must not be done another way in silence.
+  const other = (
+    [
+      ['--field', flags.field !== undefined],
+      ['--account-by', flags.accountBy !== undefined],
+      ['--identifiers', flags.identifiers !== undefined],
+      ['--honest-per-month', flags.honestPerMonth !== undefined],
+      ['--confidence', Number(flags.confidence) !== 0.5],
+      ['--fdr', Number(flags.fdr ?? 0.1) !== 0.1],
+      ['--seed', Number(flags.seed) !== 1],
+      ['--retention', flags.retention !== 'evidence'],
+    ] as const
+  ).filter(([, given]) => given);
+  if (other.length > 0)
+    throw new StillwatchError(
+      'E_SERVED',
+      `${other.map(([name]) => name).join(', ')} cannot be given to a scan through a running service`,
+      'its configuration decides (detection); or stop it, and scan the store alone',
+    );
   const failOn = flags.failOn === undefined ? null : number(flags.failOn, '--fail-on', 0, 1);
   const paths = args.map((a) => (/^https?:/.test(a) ? a : resolve(a)));
   const d = JSON.parse(

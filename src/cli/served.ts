@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from 'undici';
-import { StillwatchError } from '../model/errors.ts';
+import { messageOf, StillwatchError } from '../model/errors.ts';
 
 /** Where the admin API of this host answers. */
 export interface Where {
@@ -23,15 +23,28 @@ export function servedBy(store: string): Where | null {
 }
 
 /** Asks the admin API of this host. @throws StillwatchError with the API's own code, sentence and hint */
-export async function askAdmin(w: Where, method: 'GET' | 'POST', path: string, body?: unknown): Promise<string> {
-  const r = await request(`${w.url}${path}`, {
-    method,
-    headers: { authorization: `Bearer ${w.token}`, 'content-type': 'application/json' },
-    headersTimeout: 600_000,
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
+export async function askAdmin(w: Where, method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<string> {
+  let r: Awaited<ReturnType<typeof request>>;
+  try {
+    r = await ask(w, method, path, body);
+  } catch (cause) {
+    throw new StillwatchError(
+      'E_ADMIN',
+      `the running service does not answer at ${w.url}: ${messageOf(cause)}`,
+      'where admin.tls has a certificate of your own making, name its authority in NODE_EXTRA_CA_CERTS',
+      { cause },
+    );
+  }
   const text = await r.body.text();
   if (r.statusCode === 200) return text;
   const e = (JSON.parse(text) as { error: { code: string; message: string; hint: string } }).error;
   throw new StillwatchError(e.code, e.message, e.hint);
 }
+
+const ask = (w: Where, method: 'GET' | 'POST' | 'DELETE', path: string, body?: unknown) =>
+  request(`${w.url}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${w.token}`, 'content-type': 'application/json' },
+    headersTimeout: 600_000,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });

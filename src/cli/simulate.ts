@@ -35,7 +35,7 @@ export async function simulate(store: Store, policy: Policy, steps: number, conf
   let last: Dossier | null = null;
   const because = new Set<string>();
   for (let i = 1; i <= steps; i++) {
-    const at = i === steps ? to : from + ((to - from) * i) / steps;
+    const at = i === steps ? to : Math.round(from + ((to - from) * i) / steps);
     t.progress('replaying history', i, steps);
     last = await scan(store, {
       inputs: [],

@@ -14,9 +14,11 @@ const whole = v.pipe(v.number(), v.integer('is a whole number'), v.minValue(1, '
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'is the SHA-256 of the token, 64 hexadecimal digits'));
 const url = v.pipe(v.string(), v.url('is a URL'));
 const away = v.picklist(['open', 'closed']);
+const tls = v.strictObject({ cert: v.string(), key: v.string() });
 const scopeMatch = v.strictObject({
   accounts: v.optional(v.array(v.string())),
   organizations: v.optional(v.array(v.string())),
+  workspaces: v.optional(v.array(v.string())),
   countries: v.optional(v.array(v.string())),
   models: v.optional(v.array(v.string())),
 });
@@ -29,6 +31,7 @@ const schema = v.strictObject({
   proxy: v.optional(
     v.strictObject({
       listen: address,
+      tls: v.optional(tls),
       upstream: url,
       key_header: v.optional(v.string(), ''),
       routes: v.optional(v.record(v.string(), v.picklist(DIALECTS)), {
@@ -44,6 +47,11 @@ const schema = v.strictObject({
       country_header: v.optional(v.string(), ''),
       connections: v.optional(whole, 256),
       upstream_connections: v.optional(whole, 128),
+      /** Requests that may wait for a connection, and how long. */
+      upstream_queue: v.optional(whole, 512),
+      queue_timeout_ms: v.optional(whole, 10_000),
+      /** A caller who reads nothing for so long is let go. */
+      stalled_timeout_ms: v.optional(whole, 60_000),
       body_bytes_max: v.optional(whole, 32 * 1024 * 1024),
       header_bytes_max: v.optional(whole, 16 * 1024),
       upstream_timeout_ms: v.optional(whole, 600_000),
@@ -61,7 +69,12 @@ const schema = v.strictObject({
     {},
   ),
   decisions: v.optional(
-    v.strictObject({ listen: address, token_sha256: v.optional(sha256), body_bytes_max: v.optional(whole, 64 * 1024 * 1024) }),
+    v.strictObject({
+      listen: address,
+      tls: v.optional(tls),
+      token_sha256: v.optional(sha256),
+      body_bytes_max: v.optional(whole, 64 * 1024 * 1024),
+    }),
   ),
   tail: v.optional(v.array(v.string()), []),
   admin: v.optional(
@@ -70,7 +83,7 @@ const schema = v.strictObject({
       /** Off this host only when said so. */
       off_host: v.optional(v.boolean(), false),
       tokens: v.optional(v.array(v.strictObject({ name: v.string(), role: v.picklist(ROLES), token_sha256: sha256 })), []),
-      tls: v.optional(v.strictObject({ cert: v.string(), key: v.string() })),
+      tls: v.optional(tls),
     }),
     {},
   ),
@@ -82,6 +95,8 @@ const schema = v.strictObject({
       fdr: v.optional(positive, 0.1),
       retention: v.optional(v.picklist(['none', 'evidence', 'all']), 'evidence'),
       keep_days: v.optional(whole, 30),
+      /** Days to keep sketches, rejected lines and exemplars; absent keeps them. A legal hold outlasts them. */
+      expire: v.optional(v.strictObject({ exchanges: v.optional(whole), rejects: v.optional(whole), exemplars: v.optional(whole) }), {}),
     }),
     {},
   ),
@@ -182,6 +197,7 @@ export const readAccepted = (path: string): ServeConfig => JSON.parse(file(path,
 
 function placed(c: ServeConfig, path: string): { config: ServeConfig; policy: Policy } {
   const at = (p: string) => resolve(dirname(path), p);
+  const secured = (t: { cert: string; key: string } | undefined) => (t ? { tls: { cert: at(t.cert), key: at(t.key) } } : {});
   const config: ServeConfig = {
     ...c,
     store: /^https?:/.test(c.store) ? c.store : at(c.store),
@@ -189,7 +205,8 @@ function placed(c: ServeConfig, path: string): { config: ServeConfig; policy: Po
     tail: c.tail.map(at),
     accounts: { ...c.accounts, ...(c.accounts.file ? { file: at(c.accounts.file) } : {}) },
     detection: { ...c.detection, ...(c.detection.accounts ? { accounts: at(c.detection.accounts) } : {}) },
-    admin: { ...c.admin, ...(c.admin.tls ? { tls: { cert: at(c.admin.tls.cert), key: at(c.admin.tls.key) } } : {}) },
+    admin: { ...c.admin, ...secured(c.admin.tls) },
+    ...(c.decisions ? { decisions: { ...c.decisions, ...secured(c.decisions.tls) } } : {}),
     ...(c.enforcement?.secret_file
       ? { enforcement: { ...c.enforcement, secret: file(at(c.enforcement.secret_file), 'the secret of enforcement').trim() } }
       : {}),
@@ -197,6 +214,7 @@ function placed(c: ServeConfig, path: string): { config: ServeConfig; policy: Po
       ? {
           proxy: {
             ...c.proxy,
+            ...secured(c.proxy.tls),
             // Node gives header names in lower case.
             client_address_header: c.proxy.client_address_header.toLowerCase(),
             ja4_header: c.proxy.ja4_header.toLowerCase(),

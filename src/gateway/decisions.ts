@@ -1,10 +1,11 @@
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createGunzip } from 'node:zlib';
+import type { Ask } from '../barriers/gcra.ts';
 import { messageOf } from '../model/errors.ts';
 import { readBody, TooLarge } from './body.ts';
-import { type Dialect, errorBody, refuse } from './dialects.ts';
-import type { Pass, Stop } from './guard.ts';
+import { type Asked, asked, type Dialect, errorBody, refuse } from './dialects.ts';
+import { type Pass, rehearsedIn, type Stop } from './guard.ts';
 import { type Holder, keyHash } from './lookup.ts';
 import type { Parts } from './proxy.ts';
 import type { Spool } from './spool.ts';
@@ -65,6 +66,34 @@ function parsed(body: Buffer): Json {
   throw new Bad(400, 'the body is no JSON object');
 }
 
+/** What a request asks for, in the API its path belongs to. */
+function read(path: string, raw: Buffer): Asked | null {
+  try {
+    const d: Dialect = path.startsWith('/v1/messages') ? 'anthropic' : path.startsWith('/v1/responses') ? 'openai-responses' : 'openai';
+    return asked(d, object(JSON.parse(raw.toString('utf8'))));
+  } catch {
+    return null;
+  }
+}
+
+/** A reservation travels with the gateway that asked for it, which holds the token: any worker can settle it. */
+const reservation = (asks: readonly Ask[]): string => Buffer.from(JSON.stringify(asks)).toString('base64url');
+
+function reserved(said: string): Ask[] | null {
+  try {
+    const list = JSON.parse(Buffer.from(said, 'base64url').toString('utf8')) as unknown;
+    const good = (a: Json): boolean => {
+      const rate = object(a['rate']);
+      return (
+        /^[ac]:.*:[rt]$/s.test(text(a['key'])) && [a['units'], rate['perMs'], rate['burst']].every((x) => typeof x === 'number' && x >= 0)
+      );
+    };
+    return Array.isArray(list) && list.length > 0 && list.length <= 64 && list.every((a) => good(object(a))) ? (list as Ask[]) : null;
+  } catch {
+    return null;
+  }
+}
+
 /** Decisions for those who have a gateway of their own, and the intake of logs. */
 export class Decisions {
   private readonly parts: Parts;
@@ -111,6 +140,7 @@ export class Decisions {
     if (path === '/envoy' || path.startsWith('/envoy/')) return this.envoy(req, res, path.slice(6) || '/');
     if (req.method !== 'POST') return json(res, 405, { error: { code: 'E_METHOD', message: 'this takes POST' } }, { allow: 'POST' });
     if (path === '/v1/decide') return this.decide(res, parsed(await bodyOf(req, this.max)));
+    if (path === '/v1/settle') return this.settle(res, parsed(await bodyOf(req, this.max)));
     if (path === '/beta/litellm_basic_guardrail_api') return this.litellm(res, parsed(await bodyOf(req, this.max)));
     if (path === '/v1/exchanges') return this.exchanges(req, res, new URLSearchParams(query).get('format') ?? 'canonical');
     if (path === '/v1/traces') return this.traces(req, res);
@@ -123,13 +153,20 @@ export class Decisions {
     return known === undefined ? this.parts.lookup.ask(hash, now) : known;
   }
 
+  /** Whose key a gateway passes on; one that is not known stands for itself where the configuration lets it through, as in the proxy. */
+  private async holderOf(key: string): Promise<Holder | null> {
+    const hash = keyHash(key);
+    const found = await this.holder(hash);
+    return found ?? (this.parts.config.accounts.unknown_key === 'allow' ? { account: `key:${hash.slice(0, 24)}` } : null);
+  }
+
   private async check(d: Dialect, r: Json, holder: Holder | null): Promise<Pass | Stop> {
     // Whose key it is outweighs what is said about it.
     const account = holder?.account || text(r['account']);
     if (account === '') throw new Bad(400, 'account, or key_sha256 of a known key, is missing');
     const started = this.parts.now();
     const caps = Array.isArray(r['capabilities']) ? r['capabilities'].filter((x): x is string => typeof x === 'string') : [];
-    const country = text(r['country']) || holder?.country || '';
+    const countries = [text(r['country']), holder?.country ?? ''].filter((x) => x !== '');
     const tier = text(r['tier']) || holder?.tier || '';
     const verification = text(r['verification']) || holder?.verification || '';
     const created = Date.parse(text(r['created'])) || holder?.created;
@@ -139,7 +176,7 @@ export class Decisions {
         account,
         model: text(r['model']),
         capabilities: caps,
-        ...(country ? { country } : {}),
+        countries,
         ...(tier ? { tier } : {}),
         ...(verification ? { verification } : {}),
         ...(created ? { created } : {}),
@@ -149,7 +186,7 @@ export class Decisions {
       started,
       r['reserve'] !== false,
     );
-    this.parts.meters.decided(out.outcome, out.verdict.rehearsed?.action, this.parts.now() - started);
+    this.parts.meters.decided(out.outcome, rehearsedIn(out), this.parts.now() - started);
     return out;
   }
 
@@ -165,6 +202,7 @@ export class Decisions {
       ...(out.verdict.gate ? { gate: out.verdict.gate.id, reference: out.verdict.gate.appeal } : {}),
       ...(out.verdict.rehearsed ? { dry_run: { action: out.verdict.rehearsed.action, barrier: out.verdict.rehearsed.id } } : {}),
       newcomer: out.verdict.newcomer,
+      ...(out.ok && out.asks.length > 0 ? { reservation: reservation(out.asks) } : {}),
       ...(out.ok
         ? { headers: out.headers }
         : {
@@ -176,6 +214,15 @@ export class Decisions {
           }),
       snapshot: this.parts.guard.snapshot.version,
     });
+  }
+
+  /** What a decision reserved, settled with what was used: `tokens`, or null when nothing was answered. */
+  private async settle(res: ServerResponse, r: Json): Promise<void> {
+    const asks = reserved(text(r['reservation']));
+    if (!asks) throw new Bad(400, 'reservation is none that /v1/decide gave');
+    const used = r['tokens'] === null ? null : number(r['tokens']);
+    await this.parts.guard.settle({ asks }, used, this.parts.now());
+    json(res, 200, { settled: true });
   }
 
   private keyOf(req: IncomingMessage): string {
@@ -194,21 +241,30 @@ export class Decisions {
     const key = this.keyOf(req);
     // A gateway that knows the account itself says so; a caller's own word, beside a key, counts for nothing.
     const account = key === '' ? this.header(req, 'x-stillwatch-account') : '';
-    const holder = key ? await this.holder(keyHash(key)) : null;
+    const holder = key ? await this.holderOf(key) : null;
     if (!holder && !account)
       return refuse(res, d, { status: 401, code: 'invalid_api_key', message: 'The API key is not known.', retry: false }, randomUUID());
+    // With `with_request_body` Envoy sends what is asked for; a body cut short tells nothing reliable.
+    const cut = this.header(req, 'x-envoy-auth-partial-body') === 'true';
+    const raw = await bodyOf(req, this.max);
+    const asks = raw.length > 0 && !cut ? read(path, raw) : null;
     const out = await this.check(
       d,
       {
         account,
         ip: this.header(req, 'x-forwarded-for').split(',')[0]?.trim() ?? '',
         user_agent: this.header(req, 'user-agent'),
-        model: this.header(req, 'x-stillwatch-model'),
+        // Beside a key a caller's own word about the model counts for nothing.
+        model: asks?.model ?? (key === '' ? this.header(req, 'x-stillwatch-model') : ''),
+        capabilities: asks?.capabilities ?? [],
+        tokens: asks ? Math.ceil(raw.length / 4) + (asks.outputMax || this.parts.guard.snapshot.limits.output_tokens_assumed) : 0,
       },
       holder,
     );
     if (!out.ok) return refuse(res, d, out.refusal, randomUUID());
-    json(res, 200, {}, out.headers as Record<string, string>);
+    // Envoy cannot take reasoning out of a request: it is told, and nobody is told that it was done.
+    const { 'stillwatch-notice': _, ...headers } = out.headers;
+    json(res, 200, {}, { ...headers, 'x-stillwatch-action': out.outcome });
   }
 
   /** nginx auth_request knows 2xx, 401 and 403 only. */
@@ -216,7 +272,7 @@ export class Decisions {
     const key = this.keyOf(req);
     // A gateway that knows the account itself says so; a caller's own word, beside a key, counts for nothing.
     const account = key === '' ? this.header(req, 'x-stillwatch-account') : '';
-    const holder = key ? await this.holder(keyHash(key)) : null;
+    const holder = key ? await this.holderOf(key) : null;
     if (!holder && !account) return void res.writeHead(401).end();
     const out = await this.check(
       'openai',
@@ -236,10 +292,16 @@ export class Decisions {
 
   private async litellm(res: ServerResponse, r: Json): Promise<void> {
     const data = object(r['request_data']);
-    const account = text(data['user_api_key_user_id']) || text(data['user_api_key_team_id']) || text(data['user_api_key_hash']);
-    // What comes back from the model is no new request.
-    if (r['input_type'] === 'response') return json(res, 200, { action: 'NONE' });
-    const out = await this.check('openai', { account, model: text(data['model']) }, null);
+    const hash = text(data['user_api_key_hash']);
+    const account = text(data['user_api_key_user_id']) || text(data['user_api_key_team_id']) || hash;
+    // What comes back from the model is no new request, and of nobody nothing is known.
+    if (r['input_type'] === 'response' || account === '') return json(res, 200, { action: 'NONE' });
+    const tools = [r['tools'], data['tools']].some((x) => Array.isArray(x) && x.length > 0);
+    const out = await this.check(
+      'openai',
+      { account, model: text(r['model']) || text(data['model']), capabilities: tools ? ['tools'] : [] },
+      /^[0-9a-f]{64}$/.test(hash) ? await this.holder(hash) : null,
+    );
     json(res, 200, out.ok ? { action: 'NONE' } : { action: 'BLOCKED', blocked_reason: out.refusal.message });
   }
 

@@ -52,7 +52,9 @@ export function asked(d: Dialect, body: Json): Asked {
       role: text(m['role']) || (text(m['type']).includes('output') ? 'tool' : 'user'),
       content: content(m['content'] ?? m['output']),
     }));
-  const tools = [...list(body['tools']), ...list(body['functions']), ...list(body['mcp_servers'])];
+  // A search the provider runs is a tool; a prompt stored there may bring tools of its own.
+  const built = [body['web_search_options'], object(body['prompt'])['id']].filter((x) => x !== undefined && x !== null);
+  const tools = [...list(body['tools']), ...list(body['functions']), ...list(body['mcp_servers']), ...built];
   const thinking = object(body['thinking'])['type'];
   const reasons =
     (thinking !== undefined && thinking !== 'disabled') || body['reasoning'] !== undefined || body['reasoning_effort'] !== undefined;

@@ -16,6 +16,8 @@ export interface Pass {
   /** Units reserved, to be settled with what was really used. */
   readonly asks: readonly Ask[];
   readonly reserved: number;
+  /** A published limit would have refused it, were this no rehearsal. */
+  readonly overLimit: boolean;
 }
 
 export interface Stop {
@@ -36,11 +38,27 @@ const NOTHING: Snapshot = {
   limits: NO_POLICY.limits,
 };
 
+/** What would have been done, were nothing a rehearsal. */
+export const rehearsedIn = (v: Pass | Stop): string | undefined =>
+  v.verdict.rehearsed?.action ?? (v.verdict.wouldVerify ? 'verify' : v.ok && v.overLimit ? 'limit' : undefined);
+
 type Options = Pick<ServeConfig, 'verify_url' | 'appeal_url' | 'name_the_policy' | 'redis'>;
 
 interface Place {
   readonly what: 'requests' | 'tokens';
   readonly own: boolean;
+}
+
+/** Of two barriers on one case the narrower budget holds: two must not let through twice as much. */
+function tightest(a: Budget | undefined, b: Budget): Budget {
+  const least = (x: number | undefined, y: number | undefined) => (x === undefined ? y : y === undefined ? x : Math.min(x, y));
+  return a === undefined
+    ? b
+    : {
+        requests_per_minute: least(a.requests_per_minute, b.requests_per_minute),
+        tokens_per_minute: least(a.tokens_per_minute, b.tokens_per_minute),
+        burst_minutes: least(a.burst_minutes, b.burst_minutes),
+      };
 }
 
 /** Decides about one request, with what stands in this process: the hot path waits for no store. */
@@ -96,14 +114,14 @@ export class Guard {
       return stop('verify', {
         status: 403,
         code: 'verification_required',
-        message: `This account must be verified before it can go on.${this.o.verify_url ? ` Verify it here: ${this.o.verify_url}` : ''}${reference}`,
+        message: `This account must be verified${verdict.stepUp ? ` (${verdict.stepUp})` : ''} before it can go on.${this.o.verify_url ? ` Verify it here: ${this.o.verify_url}` : ''}${reference}`,
         retry: false,
       });
     const { asks, places } = this.asks(r.account, verdict, tokens);
     let taken: readonly Taken[] = [];
     if (asks.length > 0 && reserve) {
       const got = await this.take(asks, now);
-      if (got === null) {
+      if (got === null && this.snapshot.enforcing) {
         const slow = verdict.slowed.length > 0 && this.o.redis?.when_away.slow === 'closed';
         if (slow || this.o.redis?.when_away.limits === 'closed')
           return stop('away', {
@@ -113,7 +131,7 @@ export class Guard {
             retry: true,
             retryMs: 1000,
           });
-      } else taken = got;
+      } else taken = got ?? [];
     }
     const headers: Record<string, string> = {};
     for (const [i, p] of places.entries()) {
@@ -121,7 +139,8 @@ export class Guard {
       if (t && p.own) Object.assign(headers, limitHeaders(d, p.what, t, now));
     }
     const short = taken.findIndex((t) => !t.ok);
-    if (short >= 0) {
+    const rehearsal = !this.snapshot.enforcing;
+    if (short >= 0 && !rehearsal) {
       const retryMs = Math.max(...taken.map((t) => t.retryMs));
       const own = places[short]?.own === true;
       return stop(own ? 'limit' : 'slow', {
@@ -138,17 +157,21 @@ export class Guard {
       ok: true,
       outcome: verdict.action === 'withhold' ? 'withhold' : 'allow',
       verdict,
-      headers:
-        verdict.action === 'withhold'
+      // A rehearsal changes no answer, its headers neither.
+      headers: rehearsal
+        ? {}
+        : verdict.action === 'withhold'
           ? { ...headers, 'stillwatch-notice': `reasoning withheld; reference ${verdict.barrier?.appeal ?? ''}` }
           : headers,
-      asks: taken.length > 0 ? asks : [],
+      // What did not fit was not spent.
+      asks: taken.length > 0 && short < 0 ? asks : [],
       reserved: tokens,
+      overLimit: short >= 0,
     };
   }
 
   /** Settles what was reserved with what was used; `used` null gives everything back. */
-  async settle(p: Pass, used: number | null, now: number): Promise<void> {
+  async settle(p: Pick<Pass, 'asks'>, used: number | null, now: number): Promise<void> {
     const back = p.asks
       .map((a) => ({ ...a, units: a.key.endsWith(':t') ? a.units - (used ?? 0) : used === null ? a.units : 0 }))
       .filter((a) => a.units !== 0);
@@ -185,7 +208,12 @@ export class Guard {
     };
     put(`a:${account}`, v.limits, true);
     // One budget for all accounts of the campaign: more accounts buy nothing.
-    for (const b of v.slowed) if (b.budget) put(`c:${b.id}`, b.budget, false);
+    const cases = new Map<string, Budget>();
+    for (const b of v.slowed) {
+      const key = b.case ?? b.id;
+      if (b.budget) cases.set(key, tightest(cases.get(key), b.budget));
+    }
+    for (const [key, b] of cases) put(`c:${key}`, b, false);
     return { asks, places };
   }
 }

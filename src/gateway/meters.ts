@@ -10,6 +10,11 @@ export class Meters {
     labelNames: ['outcome'],
     registers: [this.registry],
   });
+  readonly stalled = new Counter({
+    name: 'stillwatch_stalled_total',
+    help: 'Answers ended because their caller did not read',
+    registers: [this.registry],
+  });
   private readonly rehearsals = new Counter({
     name: 'stillwatch_rehearsed_total',
     help: 'Requests a dry run would have touched, by action',

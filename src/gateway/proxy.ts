@@ -5,12 +5,14 @@ import { clientAddress, trustedHeader, trustList } from './address.ts';
 import { readBody, TooLarge } from './body.ts';
 import type { ProxyConfig, ServeConfig } from './config.ts';
 import { type Asked, asked, type Dialect, type Refusal, refuse, withoutReasoning } from './dialects.ts';
-import type { Guard, Pass } from './guard.ts';
+import { type Guard, type Pass, rehearsedIn } from './guard.ts';
+import { forwarded, HOP_BACK, keyOf } from './headers.ts';
 import { type Holder, keyHash, type Lookup } from './lookup.ts';
 import type { Meters } from './meters.ts';
 import { recordHead, recordLine, type Seen, scopeOf } from './record.ts';
 import type { Spool } from './spool.ts';
 import { UsageTap } from './usage.ts';
+import { Withheld } from './withhold.ts';
 
 export interface Parts {
   readonly config: ServeConfig;
@@ -21,38 +23,13 @@ export interface Parts {
   readonly now: () => number;
 }
 
-/** Headers that belong to one connection, and those the proxy sets anew. */
-const HOP = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'host',
-  'content-length',
-  'expect',
-  'accept-encoding',
-]);
-
-const forwarded = (req: IncomingMessage, extra: Record<string, string>): string[] => {
-  // What the connection header names is for this hop only (RFC 9110, 7.6.1).
-  const named = new Set((req.headers.connection ?? '').split(',').map((x) => x.trim().toLowerCase()));
-  const out: string[] = [];
-  for (let i = 0; i < req.rawHeaders.length; i += 2) {
-    const name = req.rawHeaders[i] as string;
-    const lower = name.toLowerCase();
-    if (!HOP.has(lower) && !named.has(lower)) out.push(name, req.rawHeaders[i + 1] as string);
-  }
-  for (const [k, v] of Object.entries(extra)) out.push(k, v);
-  return out;
+const BUSY: Refusal = {
+  status: 503,
+  code: 'overloaded',
+  message: 'The model service is busy.',
+  retry: true,
+  retryMs: 1000,
 };
-
-/** Where providers look for a key. */
-const KEYS = new Set(['x-api-key', 'authorization', 'api-key', 'x-goog-api-key']);
 
 const BAD = (message: string, status: Refusal['status'] = 400): Refusal => ({ status, code: 'invalid_request', message, retry: false });
 
@@ -63,6 +40,7 @@ export class Forwarder {
   private readonly pool: Pool;
   private readonly trusted;
   private readonly base: string;
+  private inFlight = 0;
 
   constructor(parts: Parts) {
     this.parts = parts;
@@ -111,7 +89,7 @@ export class Forwarder {
     if (req.method !== 'POST') return refuse(res, dialect, BAD('This path takes POST.', 404), id);
     if (req.headers['content-encoding'] && req.headers['content-encoding'] !== 'identity')
       return refuse(res, dialect, BAD('Send the body without content-encoding.', 415), id);
-    const key = this.key(req);
+    const key = keyOf(req, this.c.key_header);
     if (key === null) return refuse(res, dialect, BAD('Send one API key, in one header.'), id);
     if (key === '')
       return refuse(res, dialect, { status: 401, code: 'invalid_api_key', message: 'No API key was given.', retry: false }, id);
@@ -152,7 +130,12 @@ export class Forwarder {
     const who: Holder = holder ?? { account: `key:${hash.slice(0, 24)}` };
     const seen = this.seen(req, id, started, who, hash, ask, path);
     const mode = scopeOf(this.parts.config.scopes, who, ask.model, seen.country);
-    const head = mode === 'exclude' ? null : recordHead(seen, mode === 'metadata-only');
+    let head: string | null;
+    try {
+      head = mode === 'exclude' ? null : recordHead(seen, mode === 'metadata-only');
+    } catch {
+      return refuse(res, dialect, BAD('The body is nested too deeply.'), id);
+    }
     const tokens = Math.ceil(raw.length / 4) + (ask.outputMax || this.parts.guard.snapshot.limits.output_tokens_assumed);
     const verdict = await this.parts.guard.check(
       dialect,
@@ -160,13 +143,13 @@ export class Forwarder {
         ...who,
         model: ask.model,
         capabilities: ask.capabilities,
-        ...(who.country || seen.country ? { country: who.country ?? seen.country } : {}),
+        countries: [who.country, seen.country].filter((x): x is string => x !== undefined && x !== ''),
         indicators: [`address\0${seen.ip}`, `client\0${seen.userAgent} ${seen.ja4}`],
       },
       tokens,
       started,
     );
-    this.parts.meters.decided(verdict.outcome, verdict.verdict.rehearsed?.action, this.parts.now() - started);
+    this.parts.meters.decided(verdict.outcome, rehearsedIn(verdict), this.parts.now() - started);
     if (!verdict.ok) return refuse(res, dialect, verdict.refusal, id);
     if (mode !== 'exclude' && this.parts.config.spool.when_full === 'refuse' && !this.parts.spool.room) {
       await this.parts.guard.settle(verdict, null, this.parts.now());
@@ -178,31 +161,26 @@ export class Forwarder {
         id,
       );
     }
-    // Names that stand twice in an object are read differently by different readers: where it matters what is asked for, what was understood is sent.
-    const sent =
-      verdict.outcome === 'withhold'
+    const sent = this.sent(verdict.outcome, dialect, body, raw);
+    if (!sent) {
+      await this.parts.guard.settle(verdict, null, this.parts.now());
+      return refuse(res, dialect, BAD('The body is nested too deeply.'), id);
+    }
+    return this.forward(req, res, id, url, sent, dialect, { pass: verdict, head });
+  }
+
+  /** The body as it is sent on; null when it cannot be written down again. */
+  private sent(outcome: Pass['outcome'], dialect: Dialect, body: Record<string, unknown>, raw: Buffer): Buffer | null {
+    try {
+      // Names that stand twice in an object are read differently by different readers: where it matters what is asked for, what was understood is sent.
+      return outcome === 'withhold'
         ? Buffer.from(JSON.stringify(withoutReasoning(dialect, body)))
         : this.parts.guard.snapshot.gates.length > 0
           ? Buffer.from(JSON.stringify(body))
           : raw;
-    return this.forward(req, res, id, url, sent, dialect, { pass: verdict, head });
-  }
-
-  /** The one key a request carries; null when it carries several, for then the account decided about need not be the one the upstream takes. */
-  private key(req: IncomingMessage): string | null {
-    const names = this.c.key_header ? [this.c.key_header.toLowerCase()] : ['x-api-key', 'authorization'];
-    const found = new Set<string>();
-    let times = 0;
-    for (let i = 0; i < req.rawHeaders.length; i += 2) {
-      const name = (req.rawHeaders[i] as string).toLowerCase();
-      if (!KEYS.has(name) && !names.includes(name)) continue;
-      times += 1;
-      // A key under a name that is not looked at might be the one the upstream looks at.
-      if (!names.includes(name)) return null;
-      found.add((req.rawHeaders[i + 1] as string).replace(/^Bearer\s+/i, '').trim());
+    } catch {
+      return null;
     }
-    if (found.size > 1 || times > 2) return null;
-    return [...found][0] ?? '';
   }
 
   private seen(req: IncomingMessage, id: string, at: number, holder: Holder, hash: string, ask: Asked, endpoint: string): Seen {
@@ -231,17 +209,38 @@ export class Forwarder {
   ): Promise<void> {
     const { meters, spool, guard, now, config } = this.parts;
     const began = now();
+    if (this.inFlight >= this.c.upstream_connections + this.c.upstream_queue) {
+      if (log) void guard.settle(log.pass, null, now());
+      refuse(res, dialect, BUSY, id);
+      return Promise.resolve();
+    }
     return new Promise((resolve) => {
       let controller: Dispatcher.DispatchController | null = null;
       let tap: UsageTap | null = null;
+      let filter: Withheld | null = null;
       let status = 0;
       let kept: 'no' | 'soon' | 'yes' | 'failed' = 'no';
       const waiting: (() => void)[] = [];
       let left = -1;
       let over = false;
+      this.inFlight += 1;
+      let stalled: NodeJS.Timeout | undefined;
+      // Whoever waits for a connection longer than this is told so: a caller must not hang because others read slowly.
+      const queued =
+        this.inFlight > this.c.upstream_connections
+          ? setTimeout(() => {
+              if (controller || over) return;
+              refund();
+              refuse(res, dialect, BUSY, id);
+              done();
+            }, this.c.queue_timeout_ms)
+          : undefined;
       const done = () => {
         if (!over) {
           over = true;
+          this.inFlight -= 1;
+          clearTimeout(stalled);
+          clearTimeout(queued);
           resolve();
         }
       };
@@ -280,7 +279,13 @@ export class Forwarder {
         refunded = true;
       };
       const pass = (chunk: Buffer) => {
-        if (!res.write(chunk)) controller?.pause();
+        if (chunk.length === 0 || res.write(chunk)) return;
+        controller?.pause();
+        // A connection to the upstream is not held for somebody who does not read.
+        stalled ??= setTimeout(() => {
+          meters.stalled.inc();
+          res.destroy();
+        }, this.c.stalled_timeout_ms);
       };
       res.on('close', () => {
         if (!res.writableFinished) {
@@ -291,7 +296,11 @@ export class Forwarder {
           done();
         }
       });
-      res.on('drain', () => controller?.resume());
+      res.on('drain', () => {
+        clearTimeout(stalled);
+        stalled = undefined;
+        controller?.resume();
+      });
       this.pool.dispatch(
         {
           path: this.base + url,
@@ -306,7 +315,7 @@ export class Forwarder {
         {
           onRequestStart: (c) => {
             controller = c;
-            if (res.destroyed) c.abort(new Error('the client went away'));
+            if (res.destroyed || over) c.abort(new Error('nobody waits for it any more'));
           },
           onResponseStart: (_c, code, headers) => {
             if (code < 200) return;
@@ -316,20 +325,25 @@ export class Forwarder {
             if (log) {
               tap = new UsageTap(String(headers['content-type'] ?? ''));
               Object.assign(out, log.pass.headers, { 'stillwatch-exchange': id });
+              if (log.pass.outcome === 'withhold') {
+                filter = new Withheld(dialect, String(headers['content-type'] ?? ''));
+                delete out['content-length'];
+              }
               // With its length known, an answer ends with its last byte; that byte waits for the record.
-              left = headers['content-length'] === undefined ? -1 : Number(headers['content-length']);
+              left = filter || headers['content-length'] === undefined ? -1 : Number(headers['content-length']);
             }
             res.writeHead(code, out);
           },
           onResponseData: (_c, chunk) => {
             const last = tap?.take(chunk) === true;
             if (left > 0) left -= chunk.length;
-            if (last || left === 0 || kept !== 'no') keep(() => pass(chunk));
-            else pass(chunk);
+            const out = filter ? filter.take(chunk) : chunk;
+            if (last || left === 0 || kept !== 'no') keep(() => pass(out));
+            else pass(out);
           },
           onResponseEnd: () => {
             keep(() => {
-              res.end();
+              res.end(filter?.end());
               meters.latency.observe((now() - began) / 1000);
               done();
             });
@@ -362,5 +376,3 @@ export class Forwarder {
     });
   }
 }
-
-const HOP_BACK = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'trailer', 'proxy-authenticate']);

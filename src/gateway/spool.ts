@@ -46,7 +46,7 @@ export type Put = 'kept' | 'full' | 'failed';
 export interface SpoolOptions {
   readonly dir: string;
   readonly worker: string;
-  /** This worker's part of the bound on the whole spool. */
+  /** Bound on the whole spool: what other workers, also those of an earlier configuration, have waiting counts. */
   readonly bytesMax: number;
   readonly rotateMs: number;
   readonly rotateBytes?: number;
@@ -67,11 +67,13 @@ export class Spool {
   constructor(o: SpoolOptions) {
     this.o = o;
     mkdirSync(o.dir, { recursive: true, mode: 0o700 });
+    // What an earlier writer left counts from the first line on.
+    this.measure(Date.now());
     this.timer = setInterval(() => this.tick(Date.now()), Math.max(50, o.rotateMs / 2));
     this.timer.unref();
   }
 
-  /** Bytes not yet in the store, this worker's. */
+  /** Bytes not yet in the store, of everybody who writes here: measured each second, and exact for what this one has written since. */
   get depth(): number {
     return this.waiting + this.bytes;
   }
@@ -158,7 +160,7 @@ export class Spool {
   private measure(now: number): void {
     this.measured = now;
     this.waiting = segments(this.o.dir)
-      .filter((s) => s.startsWith(`${this.o.worker}-`) && s.endsWith('.seg'))
+      .filter((s) => join(this.o.dir, s) !== `${this.path}.open`)
       .reduce((x, s) => x + sizeOf(join(this.o.dir, s)), 0);
   }
 

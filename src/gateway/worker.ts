@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import { createServer as createSecure } from 'node:https';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { type Budgets, MemoryBudgets, RedisBudgets } from '../barriers/gcra.ts';
@@ -46,12 +48,11 @@ export class Worker {
       this.redis.on('error', () => undefined);
       budgets = new RedisBudgets(this.redis);
     }
-    const spools = (config.proxy ? 1 : 0) + (config.decisions ? 1 : 0);
     const spoolOf = (worker: string) =>
       new Spool({
         dir: spoolDir(config),
         worker,
-        bytesMax: config.spool.bytes_max / Math.max(1, config.workers * spools),
+        bytesMax: config.spool.bytes_max,
         rotateMs: config.spool.rotate_ms,
       });
     this.parts = {
@@ -65,28 +66,33 @@ export class Worker {
     if (config.proxy) {
       this.proxy = new Forwarder(this.parts);
       this.servers.push({
-        server: this.server(this.proxy.handle, config.proxy.connections, config.proxy.header_bytes_max),
+        server: this.server(this.proxy.handle, config.proxy.connections, config.proxy.header_bytes_max, config.proxy.tls),
         listen: config.proxy.listen,
       });
     }
     if (config.decisions) {
       this.decisions = new Decisions(this.parts, (format) => spoolOf(`${name}i~${format}`));
-      this.servers.push({ server: this.server(this.decisions.handle, 512, 16_384), listen: config.decisions.listen });
+      this.servers.push({ server: this.server(this.decisions.handle, 512, 16_384, config.decisions.tls), listen: config.decisions.listen });
     }
   }
 
-  private server(handle: (req: never, res: never) => void, connections: number, headers: number): Server {
-    const s = createServer(
-      {
-        maxHeaderSize: headers,
-        headersTimeout: 15_000,
-        requestTimeout: 120_000,
-        keepAliveTimeout: 65_000,
-        insecureHTTPParser: false,
-        requireHostHeader: true,
-      },
-      handle as never,
-    );
+  private server(
+    handle: (req: never, res: never) => void,
+    connections: number,
+    headers: number,
+    tls: { readonly cert: string; readonly key: string } | undefined,
+  ): Server {
+    const options = {
+      maxHeaderSize: headers,
+      headersTimeout: 15_000,
+      requestTimeout: 120_000,
+      keepAliveTimeout: 65_000,
+      insecureHTTPParser: false,
+      requireHostHeader: true,
+    };
+    const s = tls
+      ? createSecure({ ...options, cert: readFileSync(tls.cert), key: readFileSync(tls.key) }, handle as never)
+      : createServer(options, handle as never);
     s.maxConnections = connections;
     s.maxRequestsPerSocket = 100_000;
     s.on('clientError', (_e, socket) => {

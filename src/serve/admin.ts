@@ -139,7 +139,8 @@ export class Admin {
       res.end(body);
     };
     const fail = (status: number, code: string, message: string, hint: string) => send(status, { error: { code, message, hint } });
-    const url = new URL(req.url ?? '/', 'http://admin');
+    // `//` alone names no host; whatever it is, it is no page here.
+    const url = new URL((req.url ?? '/').replace(/^\/+/, '/'), 'http://admin');
     if (this.pages.serve(req, res, url.pathname)) return;
     const hits = this.routes.map((r) => ({ r, params: match(url.pathname, r.path) })).filter((x) => x.params !== null);
     if (hits.length === 0) return fail(404, 'E_ROUTE', `there is no ${url.pathname.slice(0, 200)} here`, 'see docs/serve.md');

@@ -4,7 +4,7 @@ import { type Detected, detect, type Ids } from '../barriers/cases.ts';
 import type { Entry } from '../barriers/chain.ts';
 import { apply, type Event } from '../barriers/events.ts';
 import { EMPTY_STATE, type State } from '../barriers/model.ts';
-import type { Policy } from '../barriers/policy.ts';
+import { type Policy, policyGates } from '../barriers/policy.ts';
 import { type Delta, deltaOf, type Snapshot, snapshotOf } from '../barriers/snapshot.ts';
 import { Audit } from './audit.ts';
 
@@ -66,7 +66,7 @@ export class Control {
   }
 
   private make(): Snapshot {
-    return snapshotOf(this.state, this.policy.limits, this.version, this.detected, this.now());
+    return snapshotOf(this.state, this.policy.limits, this.version, this.detected, this.now(), policyGates(this.policy));
   }
 
   /** Also called by a clock: what has run out leaves the snapshot. */

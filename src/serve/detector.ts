@@ -6,14 +6,14 @@ import type { ServeConfig } from '../gateway/config.ts';
 import { spoolDir } from '../gateway/worker.ts';
 import type { Dossier, Finding } from '../model/dossier.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
-import { type ScanOptions, scan } from '../scan.ts';
+import { identifiers, type ScanOptions, scan } from '../scan.ts';
 import { openStore } from '../store/open.ts';
-import { erase, exportOf } from '../store/personal.ts';
+import { type Days, erase, expire, exportOf } from '../store/personal.ts';
 import { accountRecords } from '../store/queries/accounts.ts';
 import { type Tied, tiesOf } from '../store/queries/ties.ts';
 import type { Store } from '../store/store.ts';
 import { graphOf } from './graph.ts';
-import { Intake } from './intake.ts';
+import { Intake, type Took } from './intake.ts';
 
 /** What the parent asks of the process that owns the store. */
 export type Question =
@@ -35,6 +35,7 @@ export type Question =
     }
   | { readonly ask: 'export'; readonly account: string }
   | { readonly ask: 'erase'; readonly account: string }
+  | { readonly ask: 'expire'; readonly days: Days; readonly held: readonly string[] }
   | { readonly ask: 'detect' };
 
 export type FromDetector =
@@ -58,6 +59,8 @@ export interface Answers {
 }
 
 const INTAKE_MS = 1000;
+/** An exchange is in the store this long after its answer, or it waits for a store that is away. */
+const ERASE_MS = 3_600_000;
 
 /** Owns the store: takes in what was spooled, tests again what was touched, answers questions. One thing at a time: the engine runs one statement at a time. */
 export class Detector {
@@ -72,6 +75,7 @@ export class Detector {
   private newest = 0;
   private accountsAt = 0;
   private stopped = false;
+  private erased: { readonly account: string; readonly at: number }[] = [];
   private turn: Promise<unknown> = Promise.resolve();
 
   constructor(c: ServeConfig, answers: Answers, version: string, tell: (m: FromDetector) => void) {
@@ -86,11 +90,14 @@ export class Detector {
     for (const l of this.store.lost)
       this.tell({ type: 'said', level: 'error', said: `a part of the store was found broken and is lost: ${l}` });
     const { retention, keep_days } = this.c.detection;
+    const keyed = await identifiers(this.store, { inputs: [] });
     mkdirSync(spoolDir(this.c), { recursive: true, mode: 0o700 });
     this.intake = new Intake(this.store, this.c.state, spoolDir(this.c), {
       spool: join(this.c.state, 'batches'),
       keepRejects: retention !== 'none',
       keepTexts: retention === 'all' ? keep_days : 0,
+      keyed,
+      scopes: this.c.scopes,
     });
     this.tell({ type: 'up' });
   }
@@ -120,12 +127,28 @@ export class Detector {
 
   private async take(): Promise<void> {
     const intake = this.intake as Intake;
+    let taken = 0;
     for (const read of [() => intake.segments(), ...this.c.tail.map((p) => () => intake.tail(p))]) {
-      const t = await read();
+      let t: Took;
+      try {
+        t = await read();
+      } catch (error) {
+        // One file that cannot be read keeps no other from being read.
+        this.tell({
+          type: 'said',
+          level: 'error',
+          said: error instanceof StillwatchError ? `${error.code} ${error.message}` : messageOf(error),
+        });
+        continue;
+      }
+      taken += t.accepted;
       if (t.accepted + t.rejected + t.torn > 0) this.tell({ type: 'took', accepted: t.accepted, rejected: t.rejected, torn: t.torn });
       if (t.accepted > 0) this.fresh = true;
       this.newest = Math.max(this.newest, t.newest);
     }
+    // What was on its way when somebody asked to be erased goes when it arrives.
+    this.erased = this.erased.filter((e) => e.at > Date.now() - ERASE_MS);
+    if (taken > 0) for (const e of this.erased) await erase(this.store as Store, e.account, e.at);
   }
 
   private options(): ScanOptions {
@@ -231,7 +254,11 @@ export class Detector {
       case 'export':
         return exportOf(store, q.account);
       case 'erase':
+        await this.take();
+        this.erased.push({ account: q.account, at: Date.now() });
         return erase(store, q.account);
+      case 'expire':
+        return expire(store, q.days, q.held);
       case 'detect':
         await this.look();
         return true;

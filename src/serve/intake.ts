@@ -4,6 +4,7 @@ import {
   fstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   renameSync,
@@ -11,7 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { formatById, recognise } from '../formats/index.ts';
 import { inspect, sampleLines } from '../formats/input.ts';
 import { readSegment, ready, remove, type Segment } from '../gateway/spool.ts';
@@ -153,12 +154,20 @@ export class Intake {
     const mark = join(this.dir, `tail-${Buffer.from(path).toString('base64url').slice(-80)}.json`);
     const held = existsSync(mark) ? (JSON.parse(readFileSync(mark, 'utf8')) as { ino: number; offset: number }) : { ino: 0, offset: 0 };
     const s = statSync(path);
-    const from = s.ino === held.ino && s.size >= held.offset ? held.offset : 0;
-    if (s.size === from) return nothing;
-    const keep = (offset: number) => {
-      writeFileSync(`${mark}.new`, JSON.stringify({ ino: s.ino, offset }), { mode: 0o600 });
+    const keep = (offset: number, ino = s.ino) => {
+      writeFileSync(`${mark}.new`, JSON.stringify({ ino, offset }), { mode: 0o600 });
       renameSync(`${mark}.new`, mark);
     };
+    if (held.ino !== 0 && s.ino !== held.ino) {
+      // Rotated by renaming: what the old file gained since the last round is read before the new one.
+      const rest = await this.rest(path, held);
+      if (rest) {
+        keep(rest.offset, held.ino);
+        if (rest.took) return rest.took;
+      }
+    }
+    const from = s.ino === held.ino && s.size >= held.offset ? held.offset : 0;
+    if (s.size === from) return nothing;
     const fd = openSync(path, 'r');
     const buffer = Buffer.alloc(Math.min(TAIL_BYTES, fstatSync(fd).size - from));
     const read = readSync(fd, buffer, 0, buffer.length, from);
@@ -174,5 +183,33 @@ export class Intake {
     const done = lines.length > 0 ? await this.load(lines, '', path) : { accepted: 0, rejected: 0 };
     keep(from + end);
     return { ...nothing, ...done, newest: s.mtimeMs };
+  }
+
+  /** What a file that was renamed holds beyond where it was read to; null when it is gone or compressed away. */
+  private async rest(
+    path: string,
+    held: { readonly ino: number; readonly offset: number },
+  ): Promise<{ offset: number; took: Took | null } | null> {
+    const dir = dirname(path);
+    const old = readdirSync(dir)
+      .map((name) => join(dir, name))
+      .find((p) => {
+        try {
+          return statSync(p).ino === held.ino;
+        } catch {
+          return false;
+        }
+      });
+    if (!old) return null;
+    const fd = openSync(old, 'r');
+    const buffer = Buffer.alloc(Math.min(TAIL_BYTES, Math.max(0, fstatSync(fd).size - held.offset)));
+    const read = readSync(fd, buffer, 0, buffer.length, held.offset);
+    closeSync(fd);
+    // Nobody writes to it any more: a last line without an end is a line.
+    const whole = read < TAIL_BYTES ? read : buffer.subarray(0, read).lastIndexOf(10) + 1;
+    const lines = buffer.toString('utf8', 0, whole).split(/\r?\n/).filter(Boolean);
+    if (lines.length === 0) return { offset: held.offset + read, took: null };
+    const done = await this.load(lines, '', path);
+    return { offset: held.offset + whole, took: { torn: 0, ...done, newest: statSync(old).mtimeMs } };
   }
 }

@@ -10,6 +10,8 @@ export interface Hook {
   readonly secret?: string | undefined;
   /** Kinds of happenings it is told; `*` for cases, proposals, barriers, gates and appeals. */
   readonly events: readonly string[];
+  /** Only what takes effect: no rehearsal, no first of two acceptances. */
+  readonly standing?: boolean;
 }
 
 const TOLD = [
@@ -29,7 +31,12 @@ const TOLD = [
 const FIRST_WAIT = 1000;
 const LAST_WAIT = 3_600_000;
 
-const wanted = (h: Hook, type: string): boolean => (h.events.includes('*') ? TOLD.includes(type) : h.events.includes(type));
+const wanted = (h: Hook, { what }: Entry): boolean =>
+  (h.events.includes('*') ? TOLD.includes(what.type) : h.events.includes(what.type)) &&
+  !(h.standing && what.type === 'barrier.approved' && (!what.activates || what.dry_run));
+
+/** Where a hook got to is its own: two on one address may want different things. */
+const keyOf = (h: Hook): string => `${h.standing ? 'standing ' : ''}${h.url} ${[...h.events].sort().join(',')}`;
 
 /** The body of one call: what happened, with the barrier or case it is about. No text of exchanges is in it. */
 export function payload(e: Entry, s: State): Record<string, unknown> {
@@ -76,7 +83,12 @@ export class Outbox {
     this.hooks = hooks;
     const kept = existsSync(this.path) ? (JSON.parse(readFileSync(this.path, 'utf8')) as Record<string, number>) : {};
     // A hook that is new hears of what happens from now on.
-    for (const h of hooks) if (!this.at.has(h.url)) this.at.set(h.url, kept[h.url] ?? this.entries().length);
+    for (const h of hooks) {
+      const key = keyOf(h);
+      if (!this.at.has(key)) this.at.set(key, kept[key] ?? kept[h.url] ?? this.entries().length);
+    }
+    // Written at once: what happens while a hook has never answered is still owed to it after a restart.
+    this.save();
   }
 
   /** Delivers what is due. */
@@ -85,22 +97,23 @@ export class Outbox {
   }
 
   private async drain(h: Hook, now: number): Promise<void> {
-    if (this.busy.has(h.url) || (this.waits.get(h.url)?.until ?? 0) > now) return;
-    this.busy.add(h.url);
+    const key = keyOf(h);
+    if (this.busy.has(key) || (this.waits.get(key)?.until ?? 0) > now) return;
+    this.busy.add(key);
     try {
-      for (let i = this.at.get(h.url) ?? 0; i < this.entries().length; i++) {
+      for (let i = this.at.get(key) ?? 0; i < this.entries().length; i++) {
         const e = this.entries()[i] as Entry;
-        if (wanted(h, e.what.type)) await this.call(h, e, now);
-        this.at.set(h.url, i + 1);
-        this.waits.delete(h.url);
+        if (wanted(h, e)) await this.call(h, e, now);
+        this.at.set(key, i + 1);
+        this.waits.delete(key);
         this.save();
       }
     } catch (error) {
-      const ms = Math.min(LAST_WAIT, (this.waits.get(h.url)?.ms ?? FIRST_WAIT / 2) * 2);
-      this.waits.set(h.url, { until: now + ms, ms });
+      const ms = Math.min(LAST_WAIT, (this.waits.get(key)?.ms ?? FIRST_WAIT / 2) * 2);
+      this.waits.set(key, { until: now + ms, ms });
       this.said(`webhook ${new URL(h.url).host}: ${messageOf(error)}; tried again in ${ms / 1000} s`);
     } finally {
-      this.busy.delete(h.url);
+      this.busy.delete(key);
     }
   }
 

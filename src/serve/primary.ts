@@ -16,6 +16,7 @@ import { messageOf, StillwatchError } from '../model/errors.ts';
 import { Admin } from './admin.ts';
 import { Control } from './control.ts';
 import type { FromDetector, Question } from './detector.ts';
+import { holdState } from './lock.ts';
 import { type Hook, Outbox } from './outbox.ts';
 import { routes } from './routes.ts';
 
@@ -31,6 +32,7 @@ const ASK_MS = 600_000;
 const DRAIN_MS = 20_000;
 /** A look under way is let finish. */
 const STOP_MS = 120_000;
+const EXPIRE_MS = 3_600_000;
 const RESTART_MS = [500, 1000, 2000, 5000, 10_000];
 
 /** The parent: owns what stands and the audit log, keeps workers and detector alive, answers the admin API. It holds no exchange and no store. */
@@ -63,7 +65,7 @@ export class Primary {
     this.programs = programs;
     this.log = log;
     mkdirSync(config.state, { recursive: true, mode: 0o700 });
-    this.hold();
+    holdState(config.state);
     this.control = new Control(config.state, policy);
     const gauge = (name: string, help: string) => new Gauge({ name: `stillwatch_${name}`, help, registers: [this.registry] });
     this.gauges = {
@@ -84,6 +86,9 @@ export class Primary {
       (s) => this.log.warn(s),
     );
     this.control.push = (delta, snapshot) => this.push(delta, snapshot);
+    this.control.onEntries((list) => {
+      if (list.some((e) => e.what.type === 'hold.set' || e.what.type === 'hold.cleared')) this.expire();
+    });
     this.admin = new Admin(
       config.admin,
       [{ name: LOCAL, role: 'admin', token: this.localToken() }],
@@ -96,25 +101,6 @@ export class Primary {
         metrics: () => this.metrics(),
       }),
     );
-  }
-
-  /** One serve a state directory. */
-  private hold(): void {
-    const path = join(this.config.state, 'pid');
-    const pid = existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
-    if (pid > 0 && pid !== process.pid) {
-      try {
-        process.kill(pid, 0);
-        throw new StillwatchError(
-          'E_STATE_LOCKED',
-          `the state ${this.config.state} is in use by process ${pid}`,
-          'stop it, or give another state directory',
-        );
-      } catch (error) {
-        if (error instanceof StillwatchError) throw error;
-      }
-    }
-    writeFileSync(path, String(process.pid), { mode: 0o600 });
   }
 
   /** Lets commands on this host act through the admin API; readable by the owner of the state directory only. */
@@ -142,7 +128,9 @@ export class Primary {
         ? [
             {
               url: c.enforcement.url,
-              events: ['barrier.approved', 'barrier.lifted', 'barrier.extended'],
+              // The barrier's own expiry travels with it; when the mode changes, so does what stands.
+              events: ['barrier.approved', 'barrier.lifted', 'barrier.extended', 'mode.changed'],
+              standing: true,
               ...(c.enforcement.secret ? { secret: c.enforcement.secret } : {}),
             },
           ]
@@ -176,11 +164,23 @@ export class Primary {
       setInterval(() => {
         void this.outbox.tick(Date.now());
       }, 500),
+      setInterval(() => this.expire(), EXPIRE_MS),
       // What has run out leaves the snapshot; a worker that missed a change asks.
       setInterval(() => this.control.refresh(), 30_000),
     );
     this.log.info({ admin: url, workers: this.config.workers, enforcing: this.control.state.enforcing }, 'serving');
     return { admin };
+  }
+
+  /** Data past its time to live goes; what a legal hold covers stays. */
+  private expire(): void {
+    const { expire, keep_days } = this.config.detection;
+    const held = [...this.control.state.legalHolds.keys()];
+    if (Object.keys(expire).length === 0 && this.config.detection.retention !== 'all') return;
+    this.ask({ ask: 'expire', days: { ...expire, texts: keep_days }, held }).then(
+      (n) => Number(n) > 0 && this.log.info(`${n} exchanges were past their time to live`),
+      (e: unknown) => this.log.warn(`expiry: ${messageOf(e)}`),
+    );
   }
 
   private push(delta: Delta, _s: Snapshot): void {

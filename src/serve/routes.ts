@@ -1,4 +1,4 @@
-import { blast } from '../barriers/blast.ts';
+import { blast, restsOn } from '../barriers/blast.ts';
 import { approve, caseOf, closeGate, decideAppeal, extend, fileAppeal, lift, openGate, propose, simple } from '../barriers/commands.ts';
 import { ACTIONS, type Action, type Barrier } from '../barriers/model.ts';
 import type { Subject } from '../barriers/policy.ts';
@@ -74,6 +74,8 @@ export function routes(h: House): Route[] {
               action,
               reason: text(body, 'reason'),
               hours: number(body, 'hours', 72),
+              evidence: restsOn(of ? finding(of.campaign) : null),
+              ...(typeof body['level'] === 'string' ? { level: body['level'] } : {}),
               ...(budget
                 ? {
                     budget: {
@@ -164,7 +166,7 @@ export function routes(h: House): Route[] {
         const g = [...s().gates.values()].find((x) => x.appeal === params['reference']);
         if (!b && !g) throw new StillwatchError('E_UNKNOWN', 'nothing has this reference', 'quote it letter by letter');
         return {
-          ...(b ? { barrier: b, decided_by: b.approvals, evidence: findingOf(b)?.evidence ?? [], case: b.case ?? null } : {}),
+          ...(b ? { barrier: b, decided_by: b.approvals, evidence: b.evidence ?? findingOf(b)?.evidence ?? [], case: b.case ?? null } : {}),
           ...(g ? { gate: g } : {}),
           appeal: s().appeals.get(params['reference'] ?? '') ?? null,
         };

@@ -10,6 +10,7 @@ import { type Input, inspect } from '../formats/input.ts';
 import { COMPRESSORS } from '../formats/parquet.ts';
 import { type ReadOptions, readSelect } from '../formats/read.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
+import { type Scope, scoped } from './scopes.ts';
 import { SKETCH_SETTINGS, sketchSelect } from './sketch.ts';
 import { engineError, type Params, type Shard, type Store } from './store.ts';
 import { TEXT_MAX } from './texts.ts';
@@ -34,6 +35,8 @@ export interface IngestOptions extends ReadOptions {
   readonly keepTexts?: number;
   /** Addresses, keys and end users are stored as keyed hashes. */
   readonly keyed?: boolean;
+  /** What is left out, or kept without text. */
+  readonly scopes?: readonly Scope[];
   /** ms since 1970: all exchanges of the input are in this span, so only there can one be held already. A live batch says so. */
   readonly span?: readonly [number, number];
 }
@@ -162,7 +165,7 @@ async function load(store: Store, input: Input, format: Format, id: number, part
 }
 
 async function statement(store: Store, source: string, format: Format, part: Part, o: IngestOptions, mine: string): Promise<string> {
-  const read = `SELECT *, {id:UInt32} AS path_id FROM (${readSelect(format, source, o)})`;
+  const read = `SELECT *, {id:UInt32} AS path_id FROM (${scoped(readSelect(format, source, o), o.scopes ?? [])})`;
   const held = (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM ${part}`)).some((r) => r.n !== '0');
   const moment = (ms: number) => `fromUnixTimestamp64Milli(toInt64(${Math.trunc(ms)}), 'UTC')`;
   const near = o.span && part === 'exchanges' ? `WHERE time >= ${moment(o.span[0])} AND time <= ${moment(o.span[1])}` : '';

@@ -30,10 +30,60 @@ function without(d: Dossier, account: string): Dossier {
   };
 }
 
-/** Removes an account from sketches, texts, exemplars, records and dossiers. @returns exchanges removed */
-export async function erase(store: Store, account: string): Promise<number> {
-  const params = { a: account };
-  const own = 'acct = cityHash64({a:String}) AND account = {a:String}';
+/** Days to keep each kind of data; absent keeps it. */
+export interface Days {
+  readonly exchanges?: number | undefined;
+  readonly rejects?: number | undefined;
+  readonly exemplars?: number | undefined;
+  /** Texts of exchanges go by themselves after so many days, those of a held account do not. */
+  readonly texts: number;
+}
+
+/** Days that stand for a hold: longer than any case. */
+const HELD_DAYS = 20_000;
+
+/** Removes what is older than its time to live, but nothing of accounts under a legal hold. @returns exchanges removed */
+export async function expire(store: Store, days: Days, held: readonly string[]): Promise<number> {
+  const params = { held, d: days.exchanges ?? 0, r: days.rejects ?? 0, x: days.exemplars ?? 0 };
+  const free = (column: string): string => `${column} NOT IN (SELECT arrayJoin({held:Array(String)}))`;
+  const gone = (table: string, where: string) =>
+    store.everywhere(`ALTER TABLE ${table} DELETE WHERE ${where} SETTINGS mutations_sync = 1`, params);
+  const own = 'acct IN (SELECT cityHash64(arrayJoin({held:Array(String)})))';
+  const kept = { held, k: days.texts };
+  for (const [set, where] of [
+    [String(HELD_DAYS), `${own} AND days != ${HELD_DAYS}`],
+    ['{k:UInt16}', `NOT ${own} AND days = ${HELD_DAYS}`],
+  ] as const)
+    if ((await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM texts WHERE ${where}`, kept)).some((r) => r.n !== '0'))
+      await store.everywhere(`ALTER TABLE texts UPDATE days = ${set} WHERE ${where} SETTINGS mutations_sync = 1`, kept);
+  let n = 0;
+  if (days.exchanges !== undefined) {
+    const old = `time < now64(3, 'UTC') - toIntervalDay({d:UInt32}) AND ${free('account')}`;
+    n = (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM exchanges WHERE ${old}`, params)).reduce(
+      (x, r) => x + Number(r.n),
+      0,
+    );
+    if (n > 0) await gone('exchanges', old);
+  }
+  if (days.exemplars !== undefined) await gone('exemplars', `at < now64(3, 'UTC') - toIntervalDay({x:UInt32}) AND ${free('account')}`);
+  // A rejected line belongs to no account that is known: its age is that of its file.
+  if (days.rejects !== undefined)
+    await gone(
+      'rejects',
+      `path_id IN (SELECT path_id FROM files GROUP BY path_id HAVING max(at) < now64(3, 'UTC') - toIntervalDay({r:UInt32}))`,
+    );
+  return n;
+}
+
+/**
+ * Removes an account from sketches, texts, exemplars, records, rejected lines and dossiers.
+ *
+ * @param before ms since 1970: only exchanges up to then
+ * @returns exchanges removed
+ */
+export async function erase(store: Store, account: string, before = Number.MAX_SAFE_INTEGER): Promise<number> {
+  const params = { a: account, q: JSON.stringify(account), before: String(Math.min(before, 4_000_000_000_000)) };
+  const own = `acct = cityHash64({a:String}) AND account = {a:String} AND time <= fromUnixTimestamp64Milli({before:Int64}, 'UTC')`;
   const n = (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM exchanges WHERE ${own}`, params)).reduce(
     (x, r) => x + Number(r.n),
     0,
@@ -45,6 +95,7 @@ export async function erase(store: Store, account: string): Promise<number> {
   await gone('accounts', 'account = {a:String}');
   await gone('labels', 'account = {a:String}');
   await gone('exemplars', 'account = {a:String}');
+  await gone('rejects', 'position(head, {q:String}) > 0');
   const held = await store.rows<{ id: string; at: string; body: string }>(
     'SELECT id, at, body FROM dossiers WHERE position(body, {q:String}) > 0',
     {

@@ -126,6 +126,113 @@ function responses(res: ServerResponse, body: Record<string, unknown>): void {
   );
 }
 
+const THOUGHT = 'the secret thought';
+
+/** A model that sends its thoughts whatever it is asked. */
+function thinks(res: ServerResponse, url: string, body: Record<string, unknown>): void {
+  const whole = (j: unknown) => res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(j));
+  if (url.startsWith('/v1/messages')) {
+    const text = { type: 'text', text: 'Hello there' };
+    const message = {
+      id: 'msg_1',
+      type: 'message',
+      role: 'assistant',
+      model: 'thinks',
+      stop_reason: 'end_turn',
+      stop_sequence: null,
+      usage: { input_tokens: 12, output_tokens: 34 },
+    };
+    if (body['stream'] !== true) {
+      whole({ ...message, content: [{ type: 'thinking', thinking: THOUGHT, signature: 'x' }, text] });
+      return;
+    }
+    sse(
+      res,
+      [
+        ['message_start', { type: 'message_start', message: { ...message, content: [], stop_reason: null } }],
+        [
+          'content_block_start',
+          { type: 'content_block_start', index: 0, content_block: { type: 'thinking', thinking: '', signature: '' } },
+        ],
+        ['content_block_delta', { type: 'content_block_delta', index: 0, delta: { type: 'thinking_delta', thinking: THOUGHT } }],
+        ['content_block_stop', { type: 'content_block_stop', index: 0 }],
+        ['content_block_start', { type: 'content_block_start', index: 1, content_block: { type: 'text', text: '' } }],
+        ['content_block_delta', { type: 'content_block_delta', index: 1, delta: { type: 'text_delta', text: 'Hello there' } }],
+        ['content_block_stop', { type: 'content_block_stop', index: 1 }],
+        ['message_delta', { type: 'message_delta', delta: { stop_reason: 'end_turn', stop_sequence: null }, usage: { output_tokens: 34 } }],
+        ['message_stop', { type: 'message_stop' }],
+      ],
+      true,
+    );
+    return;
+  }
+  if (url.startsWith('/v1/responses')) {
+    const message = {
+      type: 'message',
+      id: 'm1',
+      role: 'assistant',
+      status: 'completed',
+      content: [{ type: 'output_text', text: 'Hello there', annotations: [] }],
+    };
+    const reasoning = { type: 'reasoning', id: 'r1', summary: [{ type: 'summary_text', text: THOUGHT }] };
+    const response = {
+      id: 'resp_1',
+      object: 'response',
+      created_at: 1,
+      status: 'completed',
+      model: 'thinks',
+      output: [reasoning, message],
+      usage: { input_tokens: 12, output_tokens: 34, total_tokens: 46 },
+    };
+    if (body['stream'] !== true) {
+      whole(response);
+      return;
+    }
+    sse(
+      res,
+      [
+        ['response.output_item.added', { type: 'response.output_item.added', output_index: 0, item: reasoning }],
+        ['response.reasoning_summary_text.delta', { type: 'response.reasoning_summary_text.delta', output_index: 0, delta: THOUGHT }],
+        ['response.output_item.done', { type: 'response.output_item.done', output_index: 0, item: reasoning }],
+        [
+          'response.output_text.delta',
+          { type: 'response.output_text.delta', item_id: 'm1', output_index: 1, content_index: 0, delta: 'Hello there' },
+        ],
+        ['response.completed', { type: 'response.completed', response }],
+      ],
+      true,
+    );
+    return;
+  }
+  const base = { id: 'chatcmpl-1', created: 1, model: 'thinks' };
+  const usage = { prompt_tokens: 12, completion_tokens: 34, total_tokens: 46 };
+  if (body['stream'] !== true) {
+    whole({
+      ...base,
+      object: 'chat.completion',
+      choices: [{ index: 0, message: { role: 'assistant', content: 'Hello there', reasoning_content: THOUGHT }, finish_reason: 'stop' }],
+      usage,
+    });
+    return;
+  }
+  const part = (delta: unknown, finish: string | null) => ({
+    ...base,
+    object: 'chat.completion.chunk',
+    choices: [{ index: 0, delta, finish_reason: finish }],
+  });
+  sse(
+    res,
+    [
+      ['', part({ role: 'assistant', reasoning_content: THOUGHT }, null)],
+      ['', part({ content: 'Hello there', reasoning: THOUGHT }, null)],
+      ['', part({}, 'stop')],
+      ['', { ...base, object: 'chat.completion.chunk', choices: [], usage }],
+      ['', '[DONE]'],
+    ],
+    false,
+  );
+}
+
 export async function upstream(delayMs = 0): Promise<Upstream> {
   const seen: Upstream['seen'] = [];
   const server: Server = createServer((req, res) => {
@@ -151,6 +258,20 @@ export async function upstream(delayMs = 0): Promise<Upstream> {
             20,
           );
           res.on('close', () => clearInterval(clock));
+          return;
+        }
+        if (body['model'] === 'thinks') {
+          thinks(res, req.url ?? '', body);
+          return;
+        }
+        if (body['model'] === 'long') {
+          // As much as anybody takes.
+          res.writeHead(200, { 'content-type': 'application/octet-stream' });
+          const more = () => {
+            while (!res.destroyed && res.write(Buffer.alloc(1 << 20)));
+          };
+          res.on('drain', more);
+          more();
           return;
         }
         if (req.url?.startsWith('/v1/messages')) anthropic(res, body);

@@ -1,0 +1,54 @@
+import type { IncomingMessage } from 'node:http';
+
+/** Headers that belong to one connection, and those the proxy sets anew. */
+const HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'host',
+  'content-length',
+  'expect',
+  'accept-encoding',
+  'x-request-id',
+]);
+
+export const forwarded = (req: IncomingMessage, extra: Record<string, string>): string[] => {
+  // What the connection header names is for this hop only (RFC 9110, 7.6.1).
+  const named = new Set((req.headers.connection ?? '').split(',').map((x) => x.trim().toLowerCase()));
+  const out: string[] = [];
+  for (let i = 0; i < req.rawHeaders.length; i += 2) {
+    const name = req.rawHeaders[i] as string;
+    const lower = name.toLowerCase();
+    if (!HOP.has(lower) && !named.has(lower)) out.push(name, req.rawHeaders[i + 1] as string);
+  }
+  for (const [k, v] of Object.entries(extra)) out.push(k, v);
+  return out;
+};
+
+/** Where providers look for a key. */
+const KEYS = new Set(['x-api-key', 'authorization', 'api-key', 'x-goog-api-key']);
+
+export const HOP_BACK = new Set(['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'trailer', 'proxy-authenticate']);
+
+/** The one key a request carries; null when it carries several, for then the account decided about need not be the one the upstream takes. */
+export function keyOf(req: IncomingMessage, keyHeader: string): string | null {
+  const names = keyHeader ? [keyHeader.toLowerCase()] : ['x-api-key', 'authorization'];
+  const found = new Set<string>();
+  let times = 0;
+  for (let i = 0; i < req.rawHeaders.length; i += 2) {
+    const name = (req.rawHeaders[i] as string).toLowerCase();
+    if (!KEYS.has(name) && !names.includes(name)) continue;
+    times += 1;
+    // A key under a name that is not looked at might be the one the upstream looks at.
+    if (!names.includes(name)) return null;
+    found.add((req.rawHeaders[i + 1] as string).replace(/^Bearer\s+/i, '').trim());
+  }
+  if (found.size > 1 || times > 2) return null;
+  return [...found][0] ?? '';
+}

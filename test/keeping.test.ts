@@ -1,0 +1,181 @@
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Entry } from '../src/barriers/chain.ts';
+import { EMPTY_STATE } from '../src/barriers/model.ts';
+import { Spool } from '../src/gateway/spool.ts';
+import { Intake } from '../src/serve/intake.ts';
+import { Outbox } from '../src/serve/outbox.ts';
+import { erase, expire } from '../src/store/personal.ts';
+import type { Store } from '../src/store/store.ts';
+import { makeWorld } from '../src/world/make.ts';
+import { file, jsonl, record, scanned, temp, withStore } from './support/tools.ts';
+
+const intake = (store: Store, dir: string, over = {}) =>
+  new Intake(store, dir, join(dir, 'spool'), { spool: dir, keepRejects: true, ...over });
+const ids = async (store: Store): Promise<string[]> =>
+  (await store.rows<{ id: string }>('SELECT id FROM exchanges ORDER BY id')).map((r) => r.id);
+
+describe('tailed files', () => {
+  it('that are rotated by renaming lose nothing written before', async () => {
+    const dir = temp();
+    const log = join(dir, 'gateway.jsonl');
+    await withStore(async (store) => {
+      const i = intake(store, dir);
+      writeFileSync(log, jsonl([record({ id: 'x1' })]));
+      expect(await i.tail(log)).toMatchObject({ accepted: 1 });
+      appendFileSync(log, jsonl([record({ id: 'x2' })]));
+      renameSync(log, `${log}.1`);
+      writeFileSync(log, jsonl([record({ id: 'x3' })]));
+      await i.tail(log);
+      await i.tail(log);
+      expect(await ids(store)).toEqual(['x1', 'x2', 'x3']);
+      expect(await i.tail(log)).toMatchObject({ accepted: 0, rejected: 0 });
+    });
+  });
+});
+
+describe('scopes', () => {
+  it('hold for logs that are taken in: nothing of an excluded account, no text of one that keeps metadata only', async () => {
+    const dir = temp();
+    const log = file(
+      'l.jsonl',
+      jsonl([record({ id: 'x1' }), record({ id: 'x2', account: "o'brien" }), record({ id: 'x3', model: 'quiet' })]),
+    );
+    await withStore(async (store) => {
+      const scopes = [
+        { match: { accounts: ["o'brien"] }, mode: 'exclude' },
+        { match: { models: ['quiet'] }, mode: 'metadata-only' },
+      ];
+      await intake(store, dir, { scopes, keepTexts: 5 }).tail(log);
+      expect(await ids(store)).toEqual(['x1', 'x3']);
+      const rows = await store.rows<{ id: string; chars: number; content_state: string }>(
+        'SELECT id, chars, content_state FROM exchanges ORDER BY id',
+      );
+      expect(rows[0]).toMatchObject({ content_state: 'full' });
+      expect(rows[1]).toMatchObject({ chars: 0, content_state: 'absent' });
+      expect((await store.rows('SELECT * FROM texts')).length).toBe(1);
+    });
+  });
+});
+
+describe('erasing and expiry', () => {
+  it('reach rejected lines, leave what came later, and stop at a legal hold', async () => {
+    const dir = temp();
+    const log = file(
+      'l.jsonl',
+      jsonl([
+        record({ id: 'x1' }),
+        record({ id: 'x2', account: 'a2' }),
+        record({ id: 'x3', time: 'never' }),
+        record({ id: 'x4', time: '2026-06-04T10:00:00.000Z' }),
+      ]),
+    );
+    await withStore(async (store) => {
+      await intake(store, dir, { keepTexts: 5 }).tail(log);
+      // Both accounts are old enough; one is held.
+      expect(await expire(store, { exchanges: 1, texts: 5 }, ['a1', 'a2'])).toBe(0);
+      expect((await store.rows<{ days: number }>('SELECT DISTINCT days FROM texts')).map((r) => r.days)).toEqual([20000]);
+      expect(await erase(store, 'a1', Date.parse('2026-05-20'))).toBe(1);
+      expect(await ids(store)).toEqual(['x2', 'x4']);
+      expect(await store.rows('SELECT * FROM rejects')).toEqual([]);
+      expect(await expire(store, { exchanges: 1, texts: 5 }, ['a2'])).toBe(1);
+      expect(await ids(store)).toEqual(['x2']);
+    });
+  });
+});
+
+describe('webhooks', () => {
+  const entry = (i: number, what: Record<string, unknown>): Entry =>
+    ({ at: i, by: 'ann', seq: i, prev: '', hash: `h${i}`, what }) as unknown as Entry;
+  it('owe what happened before they ever answered, each hook by itself, and tell enforcement of nothing rehearsed', async () => {
+    const got: { path: string; type: string; rehearsed: boolean }[] = [];
+    const server = createServer((req, res) => {
+      let body = '';
+      req.on('data', (d) => (body += String(d)));
+      req.on('end', () => {
+        const j = JSON.parse(body) as { type: string; dry_run?: boolean };
+        got.push({ path: req.url ?? '', type: j.type, rehearsed: j.dry_run === true });
+        res.end();
+      });
+    });
+    const path = join(temp(), 'hooks.json');
+    const log: Entry[] = [];
+    const port = await new Promise<number>((r) => server.listen(0, '127.0.0.1', () => r((server.address() as { port: number }).port)));
+    const url = `http://127.0.0.1:${port}/x`;
+    const hooks = [
+      { url, events: ['gate.closed'] },
+      { url, events: ['barrier.approved'], standing: true },
+    ];
+    const away = new Outbox(
+      hooks.map((h) => ({ ...h, url: 'http://127.0.0.1:1/x' })),
+      path,
+      () => log,
+      () => EMPTY_STATE,
+      () => undefined,
+    );
+    log.push(entry(0, { type: 'gate.closed', gate: { id: 'g' } }));
+    await away.tick(0);
+    const later = new Outbox(
+      hooks.map((h) => ({ ...h, url: 'http://127.0.0.1:1/x' })),
+      path,
+      () => log,
+      () => EMPTY_STATE,
+      () => undefined,
+    );
+    expect(readFileSync(path, 'utf8')).toContain(':0');
+    await later.tick(0);
+    const up = new Outbox(
+      hooks,
+      path,
+      () => log,
+      () => EMPTY_STATE,
+      () => undefined,
+    );
+    log.push(
+      entry(1, { type: 'gate.closed', gate: { id: 'g2' } }),
+      entry(2, { type: 'barrier.approved', id: 'b', activates: true, dry_run: true }),
+    );
+    log.push(
+      entry(3, { type: 'barrier.approved', id: 'b', activates: false, dry_run: false }),
+      entry(4, { type: 'barrier.approved', id: 'b', activates: true, dry_run: false }),
+    );
+    await up.tick(0);
+    expect(got.map((g) => g.type).sort()).toEqual(['barrier.approved', 'gate.closed']);
+    expect(got.some((g) => g.rehearsed)).toBe(false);
+    server.close();
+  });
+});
+
+describe('the spool', () => {
+  it('is bounded as a whole, whoever wrote what waits in it', () => {
+    const dir = temp();
+    const spool = (worker: string) => new Spool({ dir, worker, bytesMax: 1000, rotateMs: 60_000 });
+    const a = spool('a');
+    while (a.putLine('x'.repeat(200)) === 'kept');
+    a.rotate();
+    const b = spool('b');
+    expect(b.putLine('x')).toBe('full');
+    b.close();
+    a.close();
+  });
+});
+
+describe('policy simulate', () => {
+  it('replays history in steps that divide nothing evenly', async () => {
+    const dir = temp();
+    const w = await makeWorld({ out: dir, seed: 7, accounts: 60, days: 5, campaigns: [{ kind: 'sharded', accounts: 20 }] });
+    const at = join(dir, 'store');
+    await withStore((s) => scanned(s, w.files.exchanges, { accounts: w.files.accounts }), at);
+    const policy = file(
+      'p.yaml',
+      'version: 1\ntraining_on_outputs: {"*": forbidden}\nrules: [{name: r, when: {confidence: 0.5}, propose: verify}]\n',
+    );
+    const out = execFileSync(process.execPath, ['dist/cli/main.js', 'policy', 'simulate', policy, '--store', at, '--steps', '3'], {
+      encoding: 'utf8',
+    });
+    expect(out).toMatch(/replayed in 3 steps/);
+  });
+});
