@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import type { Entry } from '../src/barriers/chain.ts';
 import { EMPTY_STATE } from '../src/barriers/model.ts';
 import { Spool } from '../src/gateway/spool.ts';
 import { Intake } from '../src/serve/intake.ts';
-import { Outbox } from '../src/serve/outbox.ts';
+import { Outbox, signature } from '../src/serve/outbox.ts';
 import { erase, expire } from '../src/store/personal.ts';
 import type { Store } from '../src/store/store.ts';
 import { makeWorld } from '../src/world/make.ts';
@@ -146,6 +146,50 @@ describe('webhooks', () => {
     expect(got.map((g) => g.type).sort()).toEqual(['barrier.approved', 'gate.closed']);
     expect(got.some((g) => g.rehearsed)).toBe(false);
     server.close();
+  });
+});
+
+describe('the relay of the recipes', () => {
+  it('takes signed calls only, passes each on once, and asks to be called again where one place failed', async () => {
+    const got: { path: string; body: string }[] = [];
+    let jiraDown = true;
+    const server = createServer((req, res) => {
+      let body = '';
+      req.on('data', (d) => (body += String(d)));
+      req.on('end', () => {
+        if (req.url?.startsWith('/rest') && jiraDown) return void res.writeHead(500).end();
+        got.push({ path: req.url ?? '', body });
+        res.end();
+      });
+    });
+    const port = await new Promise<number>((r) => server.listen(0, '127.0.0.1', () => r((server.address() as { port: number }).port)));
+    const siem = join(temp(), 'siem.ndjson');
+    const url = `http://127.0.0.1:${port}`;
+    const relay = spawn(process.execPath, ['docs/recipes/relay.mjs'], {
+      env: { ...process.env, PORT: '0', STILLWATCH_HOOK_SECRET: 's', SLACK_URL: `${url}/slack`, JIRA_URL: url, SIEM_FILE: siem },
+    });
+    const at = await new Promise<string>((r) => relay.stderr.on('data', (d: Buffer) => r(/127\.0\.0\.1:\d+/.exec(String(d))?.[0] ?? '')));
+    const body = JSON.stringify({
+      id: 'h1',
+      type: 'case.opened',
+      by: 'detection',
+      case: { id: 'k-1', title: '5 accounts <!channel>', confidence: 0.9 },
+    });
+    const post = async (secret: string) =>
+      (await fetch(`http://${at}/`, { method: 'POST', headers: { 'stillwatch-signature': signature(secret, Date.now(), body) }, body }))
+        .status;
+    try {
+      expect(await post('wrong')).toBe(401);
+      expect(await post('s')).toBe(502);
+      jiraDown = false;
+      expect(await post('s')).toBe(200);
+      expect(got.map((g) => g.path)).toEqual(['/slack', '/rest/api/3/issue']);
+      expect(got[0]?.body).toContain('5 accounts &lt;!channel&gt; (case k-1, confidence 0.90)');
+      expect(readFileSync(siem, 'utf8').trim().split('\n')).toHaveLength(1);
+    } finally {
+      relay.kill();
+      server.close();
+    }
   });
 });
 

@@ -76,7 +76,7 @@ export async function simulate(store: Store, policy: Policy, steps: number, conf
     out.push(
       `${new Date(s.from).toISOString().slice(0, 16)}  rule ${s.rule}: ${s.action} on ${s.accounts.length} accounts of ${s.finding.id}, until ${new Date(s.until).toISOString().slice(0, 16)}`,
       `  ${count(Math.round(stopped))} campaign exchanges touched, ${count(Math.round(all - stopped))} of others; ${strangers.length} accounts that the whole history does not name`,
-      ...Object.entries(b.by_class).map(([k, v]) => `    ${k}: ${v.accounts} accounts`),
+      ...byClass(rows, members, subject),
       ...(b.verified.length > 0
         ? [
             `    verified customers: ${b.verified.slice(0, 20).join(', ')}${b.verified.length > 20 ? ` and ${b.verified.length - 20} more` : ''}`,
@@ -89,6 +89,29 @@ export async function simulate(store: Store, policy: Policy, steps: number, conf
   const named = new Set(members.keys());
   for (const c of group(limits, named)) out.push(`  ${c.name}: ${c.accounts} accounts, ${count(c.excess)} exchanges beyond`);
   return `${out.map(inert).join('\n')}\n`;
+}
+
+/** Accounts and exchanges a barrier touched, class by class: the campaign's and, beside them, whom the whole history does not name. */
+function byClass(
+  rows: readonly { readonly account: string; readonly n: number }[],
+  members: ReadonlyMap<string, { readonly membership: number; readonly share: number }>,
+  subject: (a: string) => Subject,
+): string[] {
+  const by = new Map<string, { named: number; others: number; innocent: number }>();
+  for (const r of rows) {
+    const s = subject(r.account);
+    const m = members.get(r.account);
+    const name = `${s.tier || 'no tier'}, verification ${s.verification || 'none'}`;
+    const c = by.get(name) ?? { named: 0, others: 0, innocent: 0 };
+    if ((m?.membership ?? 0) >= 0.5) c.named += 1;
+    else c.others += 1;
+    c.innocent += r.n * (1 - (m?.share ?? 0));
+    by.set(name, c);
+  }
+  return [...by].map(
+    ([k, c]) =>
+      `    ${k}: ${c.named} accounts of the campaign, ${c.others} of nobody's naming, ${count(Math.round(c.innocent))} exchanges of others`,
+  );
 }
 
 function group(list: readonly Excess[], named: ReadonlySet<string>): { name: string; accounts: number; excess: number }[] {

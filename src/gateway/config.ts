@@ -91,6 +91,8 @@ const schema = v.strictObject({
     v.strictObject({
       every_seconds: v.optional(positive, 60),
       accounts: v.optional(v.string()),
+      /** Days of traffic that a look goes over, back from the newest exchange. */
+      window_days: v.optional(whole, 45),
       confidence: v.optional(positive, 0.5),
       fdr: v.optional(positive, 0.1),
       retention: v.optional(v.picklist(['none', 'evidence', 'all']), 'evidence'),

@@ -180,12 +180,25 @@ export class Detector {
     this.looked = began;
     this.fresh = false;
     const newest = this.newest;
-    const dossier = await scan(store, this.options());
+    const dossier = await this.within(store, () => scan(store, this.options()));
     // Each look leaves a dossier; a week of them is kept.
     await store
       .command(`DELETE FROM dossiers WHERE at < now() - INTERVAL 7 DAY AND at < (SELECT max(at) FROM dossiers)`)
       .catch(() => undefined);
     await this.report(dossier, Date.now() - began, newest);
+  }
+
+  /** Runs a look over the last so many days: what it costs must not grow with the age of the store. Time is the events' own. */
+  private async within<T>(store: Store, f: () => Promise<T>): Promise<T> {
+    const newest = await store.first<{ t: string }>(
+      `SELECT toUnixTimestamp64Milli(max(time)) AS t FROM ${store.all('exchanges')} AS e WHERE time <= now64(3, 'UTC') + INTERVAL 1 DAY`,
+    );
+    store.since = Number(newest?.t ?? 0) - this.c.detection.window_days * 86_400_000;
+    try {
+      return await f();
+    } finally {
+      store.since = 0;
+    }
   }
 
   /** Hands on a dossier made before, as if it had just been found. */

@@ -40,6 +40,8 @@ export class Store {
   readonly at: string;
   readonly shards: readonly Shard[];
   secret: Secret = { k0: '0', k1: '0', i0: '0', i1: '0' };
+  /** ms since 1970: `all('exchanges')` holds nothing older. A look at a live store sets it. */
+  since = 0;
   /** Parts the engine found broken on opening: lost data. */
   lost: string[] = [];
 
@@ -55,6 +57,13 @@ export class Store {
 
   /** A relation that holds the rows of `table` on every shard. */
   all(table: string): string {
+    const whole = this.whole(table);
+    return table === 'exchanges' && this.since > 0
+      ? `(SELECT * FROM ${whole} WHERE time >= fromUnixTimestamp64Milli(toInt64(${Math.trunc(this.since)}), 'UTC'))`
+      : whole;
+  }
+
+  private whole(table: string): string {
     if (this.shards.length === 1) return table;
     const { database, user, password } = this.head;
     const q = (s: string) => `'${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
