@@ -49,17 +49,54 @@ export interface ScanOptions extends ReadOptions {
 }
 
 /** The main job: read, sketch, link, test, judge, report. */
-export async function scan(store: Store, o: ScanOptions): Promise<Dossier> {
+export async function scan(store: Store, given: ScanOptions): Promise<Dossier> {
+  const clock = stopwatch(given);
+  const o = clock.options;
   const keyed = await identifiers(store, o);
   const files = await read(store, o, keyed);
   await readAccountRecords(store, o, keyed);
   const t = await sketches(store, o);
   const judgement = t.rows.length > 0 ? await test(store, t, o) : null;
-  const dossier = await assemble(store, t, judgement, await coverage(store, t, files, judgement, o), o);
+  const dossier = await assemble(store, t, judgement, await coverage(store, t, files, judgement, o), o, clock.stages());
   if (o.record !== false)
     await store.insert('dossiers', [{ id: dossier.generated, at: o.now.toISOString(), body: JSON.stringify(dossier) }]);
   return dossier;
 }
+
+/** Notes how long each stage takes, by the words of its progress. */
+function stopwatch(o: ScanOptions): { readonly options: ScanOptions; stages(): { stage: string; ms: number }[] } {
+  const spent = new Map<string, number>();
+  let now = { stage: 'reading logs', since: performance.now() };
+  const turn = (stage: string): void => {
+    const t = performance.now();
+    spent.set(now.stage, (spent.get(now.stage) ?? 0) + t - now.since);
+    now = { stage, since: t };
+  };
+  return {
+    options: {
+      ...o,
+      progress: (said, done, all) => {
+        // Progress of reading names each file: it is one stage, and no path belongs in a report.
+        const stage = STAGES.has(said) ? said : 'reading logs';
+        if (stage !== now.stage) turn(stage);
+        o.progress?.(said, done, all);
+      },
+    },
+    stages: () => {
+      turn('reporting');
+      return [...spent].map(([stage, ms]) => ({ stage, ms: Math.round(ms) }));
+    },
+  };
+}
+
+const STAGES: ReadonlySet<string> = new Set([
+  'reading sketches',
+  'profiling content',
+  'finding shared values',
+  'finding repeated items',
+  'testing cohorts',
+  'judging members',
+]);
 
 async function read(store: Store, o: ScanOptions, keyed: boolean): Promise<FileCoverage[]> {
   const out: FileCoverage[] = [];

@@ -368,7 +368,9 @@ test('a log with an unfinished last line starts again; a changed one does not', 
 
 test('the blast radius tells whose exchanges a barrier would touch', () => {
   const f = finding({ accounts: finding().accounts.map((a, i) => ({ ...a, share: i === 0 ? 0.25 : 1, membership: i === 3 ? 0.2 : 1 })) });
-  const b = blast(f, ['a', 'b', 'c', 'd', 'stranger'], (a) => (a === 'a' ? { tier: 'scale', verification: 'business' } : { tier: 'free' }));
+  const b = blast(f.accounts, ['a', 'b', 'c', 'd', 'stranger'], (a) =>
+    a === 'a' ? { tier: 'scale', verification: 'business' } : { tier: 'free' },
+  );
   expect(b).toMatchObject({
     accounts: 5,
     exchanges: 400,

@@ -66,17 +66,18 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
       acceptDownloads: true,
     });
     const faults: string[] = [];
+    page.setDefaultTimeout(10_000);
     page.on('pageerror', (e) => faults.push(e.message));
     page.on('console', (m) => m.type() === 'error' && faults.push(m.text()));
     await page.goto(url);
     await page.waitForSelector('h1');
     return { page, faults };
   };
-  /** Answers the next questions the page asks, in order. */
-  const answer = (page: Page, ...texts: string[]) =>
-    page.on('dialog', (d) => {
-      void d.accept(texts.shift() ?? '');
-    });
+  /** Answers the question the page asks. */
+  const answer = async (page: Page, text: string) => {
+    await page.fill('dialog input', text);
+    await page.click('dialog button:has-text("Go on")');
+  };
 
   test('triage and investigation by keyboard alone: the inbox, a case, its evidence, back', async () => {
     const { page, faults } = await open();
@@ -87,7 +88,7 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
     await page.keyboard.press('Enter');
     await page.waitForSelector('.waterfall');
     expect(page.url()).toMatch(/\?case=k-/);
-    expect(await page.textContent('.summary')).toMatch(/30 accounts sent/);
+    expect(await page.textContent('.summary')).toMatch(/^30 accounts/);
     const deck = page.locator('.waterfall button.row', { hasText: 'deck' });
     await deck.focus();
     await page.keyboard.press('Enter');
@@ -106,7 +107,8 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
     const names = await page.locator('table td a').allTextContents();
     expect(names.some((n) => n.includes('<img src=x') && n.includes('\\u202e'))).toBe(true);
     await page.locator('a', { hasText: '<img src=x' }).first().click();
-    await page.waitForSelector('pre.file');
+    await page.waitForSelector('svg.bars');
+    expect(await page.textContent('article')).toMatch(/Identity.*Campaigns.*Activity.*Sentences.*Indicators.*Barriers and appeals/s);
     expect(await page.evaluate('window.owned')).toBeUndefined();
     expect(await page.locator('img').count()).toBe(0);
     const policy = (await page.request.get(new URL('/', url).href)).headers()['content-security-policy'] ?? '';
@@ -118,19 +120,27 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
 
   test('act: propose, see the blast radius, accept as a rehearsal, lift; dispose and second; all of it in the audit', async () => {
     const { page, faults } = await open();
-    answer(page, 'they showed a contract', 'a class');
     await page.waitForSelector('tbody tr');
     await page.keyboard.press('Enter');
     await page.waitForSelector('.act');
+    await page.click('.act button:has-text("Whom would it touch?")');
+    expect(await page.textContent('.blast')).toMatch(/30 accounts/);
     await page.fill('.act form >> nth=0 >> label.wide input', 'one source, one hand');
-    await page.click('.act button:has-text("Propose")');
+    await page.click('.act button[type=submit]:has-text("Propose")');
     await page.click('.act button:has-text("Blast radius")');
     expect(await page.textContent('.blast')).toMatch(/30 accounts.*exchanges of the campaign/);
     await page.click('.act button:has-text("Accept as a rehearsal")');
     await page.waitForSelector('.barriers li:has-text("active as a rehearsal")');
     await page.click('.act button:has-text("Lift")');
+    await answer(page, 'they showed a contract');
+    await page.waitForSelector('.barriers li:has-text("lifted by")');
+    await page.click('button:has-text("Undo lifting the barrier")');
+    await page.waitForSelector('.barriers li:has-text("active as a rehearsal")');
+    await page.click('.act button:has-text("Lift")');
+    await answer(page, 'they showed a contract');
     await page.waitForSelector('.barriers li:has-text("lifted by")');
     await page.click('button:has-text("Close as false positive")');
+    await answer(page, 'a class');
     await page.waitForSelector('button:has-text("Second false positive")');
     await page.goto(new URL('/?page=audit', url).href);
     await page.waitForSelector('tbody tr');
@@ -175,25 +185,25 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
 
   test('a case is split and the split taken back, all of it in its history', async () => {
     const { page, faults } = await open();
-    page.on('dialog', (d) => void d.accept('two tools in one'));
     await page.waitForSelector('tbody tr');
     await page.keyboard.press('Enter');
     await page.waitForSelector('.act button:has-text("Assign")');
     if (await page.locator('button:has-text("Open again")').count()) {
       await page.click('button:has-text("Open again")');
+      await answer(page, 'not done');
       await page.waitForSelector('button:has-text("Close as confirmed")');
     }
     await page.waitForSelector('input[type=checkbox]');
     for (const i of [0, 1, 2]) await page.locator('input[type=checkbox]').nth(i).check();
     await page.click('button:has-text("Split 3 off")');
+    await answer(page, 'two tools in one');
     await page.waitForSelector('h2:has-text("Accounts (3)")');
-    await page.click('button:has-text("Undo the last thing")');
-    await page.goto(new URL('/', url).href);
-    await page.waitForSelector('tbody tr');
-    await page.keyboard.press('Enter');
+    expect(await page.textContent('.summary')).toMatch(/^3 accounts that a person put together/);
+    await page.click('button:has-text("Undo the split")');
+    // The part is no more: the page goes back to the whole.
     await page.waitForSelector('h2:has-text("Accounts (30)")');
     await page.click('summary:has-text("History")');
-    const history = (await page.textContent('details')) ?? '';
+    const history = (await page.textContent('.act details')) ?? '';
     for (const x of ['case.split', 'case.restored', 'two tools in one']) expect(history).toContain(x);
     expect(faults).toEqual([]);
     await page.close();
@@ -204,7 +214,7 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
     await page.waitForSelector('tbody tr');
     const [file] = await Promise.all([page.waitForEvent('download'), page.click('.export button:has-text("CSV")')]);
     const csv = readFileSync(await file.path(), 'utf8');
-    expect(csv).toMatch(/^"id","what"/);
+    expect(csv).toMatch(/^"id","what","title"/);
     expect(csv.split('\r\n')[1]).toContain('30 accounts');
     await page.close();
   });
@@ -222,7 +232,7 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
 
   test('no fault that axe finds, light and dark, wide and on a tablet', async () => {
     const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-    for (const o of [{}, { dark: true, width: 820 }]) {
+    for (const o of [{}, { dark: true, width: 768 }]) {
       const { page } = await open(o);
       await page.waitForSelector('tbody tr');
       const check = async (where: string) => {
@@ -241,13 +251,99 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
       await check('case');
       // Nothing is wider than the window but tables, which scroll by themselves.
       expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
-      for (const name of ['health', 'audit', 'appeals']) {
-        await page.goto(new URL(`/?page=${name}`, url).href);
+      const at = new URL(page.url());
+      await page.locator('table.stack a').first().click();
+      await page.waitForSelector('svg.bars');
+      await check('account');
+      for (const to of ['page=health', 'page=audit', 'page=appeals', `compare=${at.searchParams.get('case')}`, 'signal=deck']) {
+        await page.goto(new URL(`/?${to}`, url).href);
         await page.waitForSelector('h1');
-        await page.waitForTimeout(200);
-        await check(name);
+        await page.waitForTimeout(300);
+        await check(to);
+        expect({ to, width: await page.evaluate('Math.max(0, document.documentElement.scrollWidth - innerWidth)') }).toEqual({
+          to,
+          width: 0,
+        });
       }
       await page.close();
     }
+  });
+
+  test('texts are masked on the wire too, shown for a reason that is logged, and hidden again', async () => {
+    const { page } = await open();
+    await page.waitForSelector('tbody tr');
+    const token = (await page.evaluate("sessionStorage.getItem('stillwatch.token')")) as string;
+    const api = async (path: string) =>
+      (await page.request.get(new URL(path, url).href, { headers: { authorization: `Bearer ${token}` } })).text();
+    const { rows } = JSON.parse(await api('/v1/inbox')) as { rows: { id: string }[] };
+    for (const path of ['/v1/dossier', `/v1/cases/${rows[0]?.id}`]) expect(await api(path)).not.toMatch(/"text":/);
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.waterfall');
+    await page.locator('.waterfall button.row', { hasText: 'deck' }).click();
+    await page.click('button:has-text("Show texts")');
+    await answer(page, 'is it homework');
+    await page.waitForSelector('.exemplars pre');
+    expect(page.url()).toContain('bar=coordination-deck');
+    await page.locator('button:has-text("Hide texts")').first().click();
+    expect(await page.locator('.exemplars pre').count()).toBe(0);
+    expect(await api('/v1/audit?q=homework')).toContain('is it homework');
+    await page.close();
+  });
+
+  test('an appeal is decided, lifts its barrier, and the decision can be taken back', async () => {
+    const { page, faults } = await open();
+    await page.waitForSelector('tbody tr');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.act');
+    if (await page.locator('button:has-text("Open again")').count()) {
+      await page.click('button:has-text("Open again")');
+      await answer(page, 'not done');
+      await page.waitForSelector('button:has-text("Close as confirmed")');
+    }
+    await page.fill('.act form >> nth=0 >> label.wide input', 'to be objected to');
+    await page.click('.act button[type=submit]:has-text("Propose")');
+    const mine = page.locator('.barriers li', { hasText: 'to be objected to' });
+    await mine.locator('button:has-text("Blast radius")').click();
+    await mine.locator('button:has-text("Accept as a rehearsal")').click();
+    await page.waitForSelector('.barriers li:has-text("to be objected to"):has-text("active as a rehearsal")');
+    const reference = /SW-\w+-\w+/.exec((await mine.textContent()) ?? '')?.[0] ?? '';
+    const token = (await page.evaluate("sessionStorage.getItem('stillwatch.token')")) as string;
+    const filed = await page.request.post(new URL('/v1/appeals', url).href, {
+      headers: { authorization: `Bearer ${token}` },
+      data: { reference, text: 'we are a class' },
+    });
+    expect(filed.status()).toBe(200);
+    await page.goto(new URL('/?page=appeals', url).href);
+    const appeal = page.locator('li', { hasText: reference });
+    await appeal.locator('button:has-text("Lift the barrier")').click();
+    await answer(page, 'they are');
+    await page.waitForSelector('text=Lifted by');
+    await appeal.locator('button:has-text("Undo: lifted")').click();
+    await answer(page, 'too soon');
+    await appeal.locator('button:has-text("Keep it")').waitFor();
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
+  test('views are saved and deleted; the keys follow the row; a look that is gone is told', async () => {
+    const { page, faults } = await open();
+    await page.waitForSelector('tbody tr');
+    await page.goto(new URL('/?least=0.1', url).href);
+    await page.waitForSelector('tbody tr');
+    await page.click('button:has-text("Save view")');
+    await answer(page, 'mine');
+    await page.waitForSelector('button:has-text("Delete view mine")');
+    await page.click('button:has-text("Delete view mine")');
+    expect(await page.locator('button:has-text("Delete view")').count()).toBe(0);
+    await page.keyboard.press('J');
+    await page.keyboard.press('k');
+    await page.waitForFunction(() => document.activeElement?.closest('tr')?.id === document.querySelector('tr.at')?.id);
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => location.search.includes('look='));
+    expect(await page.title()).toMatch(/accounts.* - Stillwatch/);
+    await page.goto(`${page.url().replace(/look=[^&]+/, 'look=2020-01-01T00%3A00%3A00.000Z')}`);
+    expect(await page.textContent('[role=alert]')).toContain('not kept any more');
+    expect(faults.filter((f) => !f.includes('404'))).toEqual([]);
+    await page.close();
   });
 });

@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest';
+import { blast } from '../src/barriers/blast.ts';
 import { type Detected, detect } from '../src/barriers/cases.ts';
-import { merge, split, undo } from '../src/barriers/curate.ts';
+import { approve, decideAppeal, fileAppeal, lift, propose } from '../src/barriers/commands.ts';
+import { merge, openOn, split, undo, undoAppeal } from '../src/barriers/curate.ts';
 import { apply, type Event } from '../src/barriers/events.ts';
 import { type Actor, EMPTY_STATE, type State } from '../src/barriers/model.ts';
 import { NO_POLICY } from '../src/barriers/policy.ts';
-import type { Dossier } from '../src/model/dossier.ts';
+import type { Dossier, Finding } from '../src/model/dossier.ts';
+import { cutTo, findingOf, inbox, maskedDossier, membersOf, related } from '../src/serve/findings.ts';
 import { GRAPH, graphOf } from '../src/serve/graph.ts';
 
 const ann: Actor = { name: 'ann', role: 'analyst' };
@@ -21,6 +24,7 @@ class Desk {
       this.state = apply(this.state, e);
     }
   }
+  undecided: unknown[] = [];
   look(...campaigns: { id: string; accounts: string[]; confidence?: number }[]): void {
     const found = {
       dossier: {
@@ -34,6 +38,7 @@ class Desk {
           models: {},
           evidence: [],
         })),
+        undecided: this.undecided,
         coverage: { exchanges: 1000 },
       } as unknown as Dossier,
       subjects: {},
@@ -107,7 +112,7 @@ describe('cases cut by hand', () => {
     d.run([
       {
         at: 3,
-        by: 'ann',
+        by: 'policy',
         what: {
           type: 'barrier.proposed',
           barrier: { id: 'b1', case: 'k9', accounts: ['c'], action: 'verify', state: 'proposed' } as never,
@@ -115,6 +120,119 @@ describe('cases cut by hand', () => {
       },
     ]);
     expect(() => undo(d.log, d.state, ann, 'k9', 4)).toThrow(/barrier b1 stands on case k9/);
+  });
+
+  test('barriers are taken back one step at a time; a suspension that was lifted comes back as a proposal; an appeal takes its barrier along', () => {
+    const d = new Desk();
+    d.look({ id: 'x', accounts: ['a', 'b', 'c'] });
+    for (const by of ['ann', 'bert']) d.run([{ at: 1, by, what: { type: 'case.read', id: 'k1' } }]);
+    const b = () => d.state.barriers.get('b1');
+    const put = (action: 'verify' | 'suspend', id: string) =>
+      d.run(propose(d.state, ann, { id, appeal: `SW-${id}`, case: 'k1', accounts: ['a'], action, reason: 'r', hours: 24 }, 1));
+    put('verify', 'b1');
+    d.run(approve(d.state, ann, 'b1', 2, { dryRun: false }));
+    d.run(lift(d.state, ann, 'b1', 'sorry', 3));
+    d.run(undo(d.log, d.state, ann, 'k1', 4));
+    expect(b()).toMatchObject({ state: 'active', dry_run: false });
+    d.run(fileAppeal(d.state, 'SW-b1', 'a', 'please', 5));
+    d.run(decideAppeal(d.state, ann, 'SW-b1', true, 'right', 6));
+    expect(() => undo(d.log, d.state, ann, 'k1', 7)).toThrow(/lifted on an appeal/);
+    d.run(undoAppeal(d.log, d.state, ann, 'SW-b1', 'too soon', 7));
+    expect(b()?.state).toBe('active');
+    expect(d.state.appeals.get('SW-b1')?.decided).toBeUndefined();
+    d.run(undo(d.log, d.state, ann, 'k1', 8));
+    expect(b()).toMatchObject({ state: 'proposed', approvals: [] });
+    d.run(undo(d.log, d.state, ann, 'k1', 9));
+    expect(b()).toBeUndefined();
+    put('suspend', 'b2');
+    const bert = { name: 'bert', role: 'admin' } as const;
+    d.run(approve(d.state, ann, 'b2', 2));
+    d.run(approve(d.state, bert, 'b2', 2, { dryRun: false }));
+    d.run(lift(d.state, ann, 'b2', 'sorry', 3));
+    d.run(undo(d.log, d.state, ann, 'k1', 4));
+    expect(d.state.barriers.get('b2')).toMatchObject({ state: 'proposed', approvals: [], dry_run: true });
+  });
+
+  test('a person opens a case on an undecided cohort once; looks follow it, and the opening can be taken back', () => {
+    const d = new Desk();
+    const f = (accounts: string[]) =>
+      ({
+        id: `u-${accounts.length}`,
+        kind: 'purpose unclear',
+        title: 't',
+        confidence: 0.4,
+        accounts: accounts.map((account) => ({ account })),
+        indicators: [],
+      }) as never;
+    d.run(openOn(d.state, ann, f(['a', 'b', 'c']), 'k1', 1));
+    expect(() => openOn(d.state, ann, f(['a', 'b']), 'k2', 1)).toThrow(/case k1 is about these/);
+    d.undecided = [f(['a', 'b', 'c', 'd'])];
+    d.look();
+    expect(d.accounts('k1')).toBe('abcd');
+    expect(d.state.cases.get('k1')?.campaign).toBe('u-4');
+    d.run(undo(d.log, d.state, ann, 'k1', 2));
+    expect(d.state.cases.size).toBe(0);
+  });
+});
+
+describe('what a case shows of a look', () => {
+  const member = (account: string, over = {}) => ({
+    account,
+    membership: 0.9,
+    exchanges: 10,
+    share: 1,
+    share_low: 1,
+    share_high: 1,
+    first_seen: '2026-05-01T00:00:00Z',
+    last_seen: '2026-05-02T00:00:00Z',
+    ...over,
+  });
+  const found = (id: string, accounts: string[]) =>
+    ({
+      id,
+      title: id,
+      kind: 'extraction campaign',
+      confidence: 0.9,
+      exchanges: 10 * accounts.length,
+      accounts: accounts.map((a) => member(a)),
+      indicators: [{ kind: 'address', value: 'v', accounts: 2, others: 0, bits: 9 }],
+      timeline: [],
+      capabilities: {},
+      evidence: [{ signal: 'deck', exemplars: [{ exchange: 'x', account: 'a', time: 't', text: 'SECRET' }] }],
+    }) as unknown as Finding;
+  const d = {
+    campaigns: [found('c1', ['a', 'b']), found('c2', ['d', 'e', 'f'])],
+    undecided: [{ ...found('u1', ['g', 'h']), missing: [] }],
+    look_alikes: [],
+  } as unknown as Dossier;
+  const of = (over: object) =>
+    ({ id: 'k1', campaign: 'c1', accounts: ['a', 'b'], indicators: [], title: 't', status: 'open', ...over }) as never;
+
+  test('is found by id, or by its accounts when the id changed, also where it is undecided', () => {
+    expect(findingOf(d, of({}))?.id).toBe('c1');
+    expect(findingOf(d, of({ campaign: 'gone', accounts: ['d', 'e', 'f', 'z'] }))?.id).toBe('c2');
+    expect(findingOf(d, of({ campaign: 'gone', accounts: ['g', 'h'] }))).toMatchObject({ id: 'u1', verdict: 'undecided' });
+    expect(findingOf(d, of({ campaign: 'gone', accounts: ['z'] }))).toBeNull();
+  });
+
+  test('merged, it has the figures and the blast radius of all its accounts, not of the first cohort', () => {
+    const merged = of({ accounts: ['a', 'b', 'd', 'e', 'f'], by_hand: true });
+    const whole = cutTo(findingOf(d, merged) as never, merged, membersOf(d, merged), null);
+    expect(whole).toMatchObject({ exchanges: 50 });
+    expect(whole.summary).toMatch(/^5 accounts that a person put together/);
+    expect(blast(membersOf(d, merged), ['a', 'd'], () => ({}))).toMatchObject({ campaign_exchanges: 20, doubtful_accounts: 0 });
+    expect(inbox(d, [merged])[0]).toMatchObject({ accounts: 5, exchanges: 50 });
+  });
+
+  test('holds no text of anybody, and related cases name what they share', () => {
+    expect(JSON.stringify(maskedDossier(d))).not.toContain('SECRET');
+    expect(inbox(d, [of({})]).map((r) => r.id)).toEqual(['k1', 'u1']);
+    expect(
+      related(d, of({}), [of({}), of({ id: 'k2', campaign: 'c2', accounts: ['d'], indicators: [{ kind: 'address', value: 'v' }] })]),
+    ).toMatchObject([
+      { id: 'k2', values: [{ kind: 'address', value: 'v' }], accounts: 0 },
+      { id: 'u1', what: 'undecided' },
+    ]);
   });
 });
 

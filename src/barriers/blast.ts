@@ -1,4 +1,4 @@
-import type { Finding } from '../model/dossier.ts';
+import type { Finding, Member } from '../model/dossier.ts';
 import type { Subject } from './policy.ts';
 
 export interface Blast {
@@ -24,8 +24,8 @@ export const restsOn = (f: Finding | null): { signal: string; axis: string; bits
 const VERIFIED: readonly string[] = ['id', 'business'];
 
 /** What a barrier on these accounts would touch, before it is set. Classes are tier and verification as the records have them. */
-export function blast(f: Finding | null, accounts: readonly string[], subject: (a: string) => Subject): Blast {
-  const members = new Map((f?.accounts ?? []).map((m) => [m.account, m]));
+export function blast(known: readonly Member[], accounts: readonly string[], subject: (a: string) => Subject): Blast {
+  const members = new Map(known.map((m) => [m.account, m]));
   const by = new Map<string, { accounts: number; exchanges: number; innocent_exchanges: number }>();
   let exchanges = 0;
   let campaign = 0;

@@ -35,7 +35,8 @@ const SAME = 0.5;
 const CHANGED = 0.05;
 const VERIFIED: readonly string[] = ['id', 'business'];
 
-function sameCase(s: State, accounts: readonly string[]): Case | null {
+/** The case that is about most of these accounts. */
+export function sameCase(s: State, accounts: readonly string[]): Case | null {
   let best: Case | null = null;
   let most = SAME;
   for (const c of s.cases.values()) {
@@ -65,7 +66,7 @@ export function detect(before: State, d: Detected, policy: Policy, ids: Ids, now
   };
   for (const f of d.dossier.campaigns) {
     const accounts = f.accounts.map((a) => a.account);
-    const indicators = f.indicators.filter((i) => i.others === 0 || i.bits >= 8).map(({ kind, value }) => ({ kind, value }));
+    const indicators = strong(f.indicators);
     const held = sameCase(s, accounts);
     let id = held?.id ?? '';
     if (!held) {
@@ -119,8 +120,41 @@ export function detect(before: State, d: Detected, policy: Policy, ids: Ids, now
       }
     }
   }
+  // What a person opened a case on goes on being looked at, though nobody names it.
+  for (const f of d.dossier.undecided) {
+    const accounts = f.accounts.map((a) => a.account);
+    const held = sameCase(s, accounts);
+    if (!held || held.status === 'closed' || events.some((e) => e.what.type.startsWith('case.') && 'id' in e.what && e.what.id === held.id))
+      continue;
+    if (d.dossier.campaigns.some((c) => c.id === held.campaign)) continue;
+    if (
+      held.campaign !== f.id ||
+      Math.abs(held.confidence - f.confidence) > CHANGED ||
+      (!held.by_hand && !sameSet(held.accounts, accounts))
+    )
+      happen([
+        {
+          at: now,
+          by: 'detection',
+          what: {
+            type: 'case.updated',
+            id: held.id,
+            change: {
+              campaign: f.id,
+              title: f.title,
+              confidence: f.confidence,
+              ...(held.by_hand ? {} : { accounts, indicators: strong(f.indicators) }),
+            },
+          },
+        },
+      ]);
+  }
   return events;
 }
+
+/** Indicators that hardly anybody else shows. */
+export const strong = (list: Finding['indicators']): { kind: string; value: string }[] =>
+  list.filter((i) => i.others === 0 || i.bits >= 8).map(({ kind, value }) => ({ kind, value }));
 
 function covered(s: State, id: string, action: string, now: number): Set<string> {
   const out = new Set<string>();

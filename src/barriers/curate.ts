@@ -1,7 +1,9 @@
+import type { Finding } from '../model/dossier.ts';
 import { StillwatchError } from '../model/errors.ts';
+import { sameCase, strong } from './cases.ts';
 import { caseOf, person, words } from './commands.ts';
 import { apply, type Event, type Happening } from './events.ts';
-import { type Actor, type Case, EMPTY_STATE, type State } from './model.ts';
+import { type Actor, type Barrier, type Case, EMPTY_STATE, type State } from './model.ts';
 
 /**
  * What people do to the cut of cases: merge two that are one, split one that is two, and take back the last thing done. Each is an event like any other, so the
@@ -33,6 +35,7 @@ export function split(s: State, by: Actor, id: string, accounts: readonly string
 }
 
 const UNDOABLE: readonly Happening['type'][] = [
+  'case.opened',
   'case.commented',
   'case.assigned',
   'case.disposed',
@@ -41,13 +44,42 @@ const UNDOABLE: readonly Happening['type'][] = [
   'case.split',
 ];
 
+const BARRIER: readonly Happening['type'][] = [
+  'barrier.proposed',
+  'barrier.approved',
+  'barrier.refused',
+  'barrier.lifted',
+  'barrier.extended',
+];
+
 /** Ids of the cases an event is about. */
 function about(w: Happening): string[] {
+  if (w.type === 'case.opened') return [w.case.id];
   if (w.type === 'case.merged') return [w.id, w.from];
   if (w.type === 'case.split') return [w.id, w.made];
   if (w.type === 'case.restored') return [...w.cases.map((c) => c.id), ...w.removed];
   return 'id' in w && w.type.startsWith('case.') ? [w.id] : [];
 }
+
+/** The barrier an event is about. */
+const barrierOf = (w: Happening): string =>
+  w.type === 'barrier.proposed' ? w.barrier.id : 'id' in w && w.type.startsWith('barrier.') ? w.id : '';
+
+/** Place in the log of the last thing a person did to a case or to a barrier on it, and that was not taken back; -1 for none. */
+export function lastDone(log: readonly Event[], s: State, id: string): number {
+  const taken = new Set(
+    log.flatMap(({ what }) => (what.type === 'case.restored' || what.type === 'barrier.restored' ? [what.undoes] : [])),
+  );
+  const on = new Set([...s.barriers.values()].filter((b) => b.case === id).map((b) => b.id));
+  for (let i = log.length - 1; i >= 0; i--) {
+    const { what, by } = log[i] as Event;
+    if (taken.has(i) || by === 'policy' || by === 'detection') continue;
+    if ((UNDOABLE.includes(what.type) && about(what).includes(id)) || (BARRIER.includes(what.type) && on.has(barrierOf(what)))) return i;
+  }
+  return -1;
+}
+
+const before = (log: readonly Event[], at: number): State => log.slice(0, at).reduce(apply, EMPTY_STATE);
 
 /**
  * Takes back the last thing a person did to a case. What detection found since then stays: confidence, title and time of the last look are kept as they are.
@@ -58,31 +90,24 @@ function about(w: Happening): string[] {
 export function undo(log: readonly Event[], s: State, by: Actor, id: string, now: number): Event[] {
   person(by);
   caseOf(s, id);
-  const taken = new Set(log.flatMap(({ what }) => (what.type === 'case.restored' ? [what.undoes] : [])));
-  let at = -1;
-  for (let i = log.length - 1; i >= 0 && at < 0; i--) {
-    const { what } = log[i] as Event;
-    if (UNDOABLE.includes(what.type) && about(what).includes(id) && !taken.has(i)) at = i;
-  }
+  const at = lastDone(log, s, id);
   if (at < 0)
-    throw new StillwatchError(
-      'E_STATE',
-      'nothing has been done to this case that could be taken back',
-      'barriers are lifted, gates opened',
-    );
+    throw new StillwatchError('E_STATE', 'nothing has been done to this case that could be taken back', 'gates are opened by themselves');
   const { what } = log[at] as Event;
+  if (BARRIER.includes(what.type)) return undoBarrier(log, by, at, now);
+  const taken = new Set(log.flatMap((e) => (e.what.type === 'case.restored' ? [e.what.undoes] : [])));
   const touched = about(what);
-  for (const later of log.slice(at + 1))
+  for (const [i, later] of log.entries())
     if (
+      i > at &&
       (later.what.type === 'case.merged' || later.what.type === 'case.split') &&
       about(later.what).some((x) => touched.includes(x)) &&
-      !taken.has(log.indexOf(later))
+      !taken.has(i)
     )
       throw new StillwatchError('E_STATE', `${later.what.type} came after it`, 'take that back first, from its own case');
-  let before: State = EMPTY_STATE;
-  for (const e of log.slice(0, at)) before = apply(before, e);
+  const was = before(log, at);
   const cases = touched.flatMap((x): Case[] => {
-    const old = before.cases.get(x);
+    const old = was.cases.get(x);
     const is = s.cases.get(x);
     if (!old) return [];
     const seen = is ? { campaign: is.campaign, title: is.title, confidence: is.confidence, updated: is.updated } : {};
@@ -91,9 +116,91 @@ export function undo(log: readonly Event[], s: State, by: Actor, id: string, now
       { ...old, ...seen, ...(cut ? { read_by: [] } : { accounts: is?.accounts ?? old.accounts, read_by: is?.read_by ?? old.read_by }) },
     ];
   });
-  const removed = touched.filter((x) => !before.cases.has(x));
+  const removed = touched.filter((x) => !was.cases.has(x));
   for (const b of s.barriers.values())
     if (b.case !== undefined && removed.includes(b.case) && (b.state === 'active' || b.state === 'proposed'))
       throw new StillwatchError('E_STATE', `barrier ${b.id} stands on case ${b.case}`, 'lift or refuse it first');
   return [{ at: now, by: by.name, what: { type: 'case.restored', cases, removed, undoes: at, what: what.type } }];
+}
+
+/**
+ * A barrier as it was before. What two people must accept does not stand again by one person's undo: a suspension that was lifted comes back as a proposal. What
+ * was lifted on an appeal comes back with the appeal.
+ */
+function undoBarrier(log: readonly Event[], by: Actor, at: number, now: number): Event[] {
+  const { what, by: who } = log[at] as Event;
+  const id = barrierOf(what);
+  const decided = log[at - 1];
+  if (what.type === 'barrier.lifted' && decided?.what.type === 'appeal.decided' && decided.by === who && decided.what.lifted)
+    throw new StillwatchError(
+      'E_STATE',
+      'it was lifted on an appeal',
+      `take that decision back: POST /v1/appeals/${decided.what.reference}/undo`,
+    );
+  return [
+    {
+      at: now,
+      by: by.name,
+      what: { type: 'barrier.restored', id, barrier: earlier(before(log, at), id, now), undoes: at, what: what.type },
+    },
+  ];
+}
+
+function earlier(was: State, id: string, now: number): Barrier | null {
+  const b = was.barriers.get(id) ?? null;
+  if (b?.state === 'active' && b.expires <= now)
+    throw new StillwatchError('E_STATE', `barrier ${id} has run out meanwhile`, 'propose it again');
+  return b?.state === 'active' && b.action === 'suspend' ? { ...b, state: 'proposed', dry_run: true, approvals: [] } : b;
+}
+
+/** Takes back what was decided on an appeal: it is open again, and what was lifted with it is as it was. */
+export function undoAppeal(log: readonly Event[], s: State, by: Actor, reference: string, reason: string, now: number): Event[] {
+  person(by);
+  const a = s.appeals.get(reference);
+  if (!a?.decided) throw new StillwatchError('E_STATE', 'nothing has been decided on this appeal', 'list them with GET /v1/appeals');
+  const events: Event[] = [{ at: now, by: by.name, what: { type: 'appeal.reopened', reference, reason: words(reason) } }];
+  const at = log.findLastIndex((e) => e.what.type === 'appeal.decided' && e.what.reference === reference);
+  const lifted = log[at + 1]?.what;
+  if (lifted?.type === 'barrier.lifted' && lifted.id === a.barrier && s.barriers.get(a.barrier)?.state === 'lifted')
+    events.push({
+      at: now,
+      by: by.name,
+      what: {
+        type: 'barrier.restored',
+        id: a.barrier,
+        barrier: earlier(before(log, at + 1), a.barrier, now),
+        undoes: at + 1,
+        what: lifted.type,
+      },
+    });
+  return events;
+}
+
+/** A person opens a case on a cohort that is undecided: from then on it is worked like any other, and looks follow it. */
+export function openOn(
+  s: State,
+  by: Actor,
+  f: Pick<Finding, 'id' | 'kind' | 'title' | 'confidence' | 'accounts' | 'indicators'>,
+  id: string,
+  now: number,
+): Event[] {
+  person(by);
+  const accounts = f.accounts.map((m) => m.account);
+  const held = sameCase(s, accounts);
+  if (held) throw new StillwatchError('E_TWICE', `case ${held.id} is about these accounts already`, `open it: GET /v1/cases/${held.id}`);
+  const made: Case = {
+    id,
+    campaign: f.id,
+    kind: f.kind,
+    title: f.title,
+    confidence: f.confidence,
+    accounts,
+    indicators: strong(f.indicators),
+    opened: now,
+    updated: now,
+    status: 'open',
+    read_by: [],
+    comments: [],
+  };
+  return [{ at: now, by: by.name, what: { type: 'case.opened', case: made } }];
 }

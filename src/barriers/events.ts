@@ -25,6 +25,15 @@ export type Happening =
       readonly undoes: number;
       readonly what: string;
     }
+  | {
+      readonly type: 'barrier.restored';
+      readonly id: string;
+      /** What it was before; null when it was not there. */
+      readonly barrier: Barrier | null;
+      readonly undoes: number;
+      readonly what: string;
+    }
+  | { readonly type: 'appeal.reopened'; readonly reference: string; readonly reason: string }
   | { readonly type: 'barrier.proposed'; readonly barrier: Barrier }
   | { readonly type: 'barrier.approved'; readonly id: string; readonly activates: boolean; readonly dry_run: boolean }
   | { readonly type: 'barrier.refused'; readonly id: string; readonly reason: string }
@@ -157,6 +166,14 @@ export function apply(s: State, { at, by, what }: Event): State {
       for (const c of what.cases) cases.set(c.id, c);
       return { ...s, cases };
     }
+    case 'barrier.restored': {
+      const barriers = new Map(s.barriers);
+      if (what.barrier) barriers.set(what.id, what.barrier);
+      else barriers.delete(what.id);
+      return { ...s, barriers };
+    }
+    case 'appeal.reopened':
+      return { ...s, appeals: edit(s.appeals, what.reference, ({ decided: _, ...a }) => a) };
     case 'barrier.proposed':
       return { ...s, barriers: put(s.barriers, what.barrier.id, what.barrier) };
     case 'barrier.approved':

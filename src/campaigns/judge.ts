@@ -18,6 +18,8 @@ export interface Judgement {
   readonly nulls: readonly NullCohort[];
   readonly references: readonly number[];
   readonly tenured: boolean;
+  /** What signals learned from the null cohorts. */
+  readonly learned: Learned;
   readonly discoveries: Discoveries;
 }
 
@@ -149,6 +151,7 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
     nulls,
     references: refs.accounts,
     tenured: refs.tenured,
+    learned,
   };
 }
 

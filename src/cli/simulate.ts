@@ -72,7 +72,7 @@ export async function simulate(store: Store, policy: Policy, steps: number, conf
     const stopped = rows.reduce((x, r) => x + r.n * (members.get(r.account)?.share ?? 0), 0);
     const all = rows.reduce((x, r) => x + r.n, 0);
     const strangers = rows.filter((r) => (members.get(r.account)?.membership ?? 0) < 0.5);
-    const b = blast(s.finding, s.accounts, subject);
+    const b = blast(s.finding.accounts, s.accounts, subject);
     out.push(
       `${new Date(s.from).toISOString().slice(0, 16)}  rule ${s.rule}: ${s.action} on ${s.accounts.length} accounts of ${s.finding.id}, until ${new Date(s.until).toISOString().slice(0, 16)}`,
       `  ${count(Math.round(stopped))} campaign exchanges touched, ${count(Math.round(all - stopped))} of others; ${strangers.length} accounts that the whole history does not name`,

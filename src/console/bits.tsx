@@ -1,10 +1,12 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { ApiError, download, toCsv } from './api.ts';
 
 export const count = (n: number): string => n.toLocaleString('en-GB');
 export const percent = (x: number): string => `${(100 * x).toFixed(x < 0.1 ? 1 : 0)} %`;
-export const day = (ms: number | string): string => new Date(ms).toISOString().slice(0, 16).replace('T', ' ');
+/** A moment, always in UTC and saying so. */
+export const day = (ms: number | string): string => `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+export const iso = (ms: number): string => new Date(ms).toISOString();
 
 /** Text of logs, made harmless: what is invisible or turns the direction of writing is shown as its code. */
 export const plain = (s: string): string =>
@@ -15,11 +17,14 @@ export const plain = (s: string): string =>
 
 /** Where the console is, all of it in the address. */
 export const params = (): URLSearchParams => new URLSearchParams(location.search);
-export function go(change: Readonly<Record<string, string | null>>, fresh = false): void {
-  const p = fresh ? new URLSearchParams() : params();
+export function go(change: Readonly<Record<string, string | null>>, how: 'step' | 'fresh' | 'replace' = 'step'): void {
+  const p = how === 'fresh' ? new URLSearchParams() : params();
   for (const [k, v] of Object.entries(change)) v === null || v === '' ? p.delete(k) : p.set(k, v);
-  history.pushState(null, '', `?${p}`);
+  // What is typed letter by letter is one place, not a step back for each letter.
+  if (how === 'replace') history.replaceState(null, '', `?${p}`);
+  else history.pushState(null, '', `?${p}`);
   dispatchEvent(new PopStateEvent('popstate'));
+  if (how === 'fresh') scrollTo(0, 0);
 }
 export function useAddress(): URLSearchParams {
   const [p, set] = useState(params());
@@ -31,19 +36,85 @@ export function useAddress(): URLSearchParams {
   return p;
 }
 
-export function Link({ to, children, label }: { to: Record<string, string>; children: ComponentChildren; label?: string }) {
+export function Link({ to, children, current }: { to: Record<string, string>; children: ComponentChildren; current?: boolean }) {
   return (
     <a
       href={`?${new URLSearchParams(to)}`}
-      aria-label={label}
+      aria-current={current ? 'page' : undefined}
       onClick={(e) => {
         if (e.metaKey || e.ctrlKey) return;
         e.preventDefault();
-        go(to, true);
+        go(to, 'fresh');
       }}
     >
       {children}
     </a>
+  );
+}
+
+/** The heading of a page: the title of the window too, and where the keyboard goes when the page changes. */
+export function Heading({ children, text }: { children?: ComponentChildren; text: string }) {
+  const h = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    document.title = `${text} - Stillwatch`;
+    h.current?.focus({ preventScroll: true });
+  }, [text]);
+  return (
+    <h1 ref={h} tabIndex={-1}>
+      {children ?? text}
+    </h1>
+  );
+}
+
+interface Question {
+  readonly text: string;
+  readonly label: string;
+  readonly value: string;
+  readonly done: (said: string | null) => void;
+}
+let put: ((q: Question | null) => void) | null = null;
+
+/** Asks the person for a word; null when they think better of it. */
+export const ask = (text: string, label = 'Reason', value = ''): Promise<string | null> =>
+  new Promise((done) => (put ? put({ text, label, value, done }) : done(null)));
+
+/** Where questions appear; once on a page. */
+export function Asking() {
+  const [q, set] = useState<Question | null>(null);
+  const box = useRef<HTMLDialogElement>(null);
+  put = set;
+  useEffect(() => {
+    if (q && !box.current?.open) box.current?.showModal();
+    if (!q && box.current?.open) box.current.close();
+  }, [q]);
+  const end = (said: string | null) => {
+    q?.done(said);
+    set(null);
+  };
+  return (
+    <dialog ref={box} aria-labelledby="asking" onCancel={() => end(null)}>
+      {q && (
+        <form
+          onSubmit={(e) => {
+            e.preventDefault();
+            const said = (e.currentTarget.elements.namedItem('said') as HTMLInputElement).value.trim();
+            if (said !== '') end(said);
+          }}
+        >
+          <p id="asking">{q.text}</p>
+          <p class="bar">
+            <label for="said">{q.label}</label>
+            <input id="said" name="said" required autocomplete="off" defaultValue={q.value} />
+          </p>
+          <p class="bar">
+            <button type="submit">Go on</button>
+            <button type="button" onClick={() => end(null)}>
+              Cancel
+            </button>
+          </p>
+        </form>
+      )}
+    </dialog>
   );
 }
 

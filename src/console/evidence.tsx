@@ -1,49 +1,69 @@
-import { useState } from 'preact/hooks';
 import type { Evidence, Exemplar } from '../model/dossier.ts';
-import { day, plain } from './bits.tsx';
+import { day, go, Link, plain, useAddress } from './bits.tsx';
 
-/** The honest reference as a strip: its 5 to 95 % range, its median, and the cohort's figure marked on it. */
+const short = (v: number): string => (v === 0 ? '0' : Math.abs(v) >= 1000 ? v.toFixed(0) : v.toPrecision(3));
+
+/** The honest reference as a strip: its 5 to 95 % range, its median, and the figure marked on it. Several figures share one scale, so that they can be compared. */
+export function Strip({ e, with: others = [], wide = true }: { e: Evidence; with?: readonly Evidence[]; wide?: boolean }) {
+  const { low, high, median } = e.reference;
+  if (e.figure === null || low === null || high === null) return null;
+  const values = (e.reference.values ?? []).filter(Number.isFinite);
+  const all = [e, ...others]
+    .flatMap((x) => [x.figure, x.reference.low, x.reference.high].filter((v): v is number => v !== null))
+    .concat(values);
+  const [a, b] = [Math.min(...all), Math.max(...all)];
+  const x = (v: number) => 8 + (284 * (v - a)) / (b - a || 1);
+  return (
+    <svg
+      class={wide ? 'strip' : 'strip small'}
+      viewBox="0 0 300 52"
+      role="img"
+      aria-label={`cohort ${short(e.figure)}, honest cohorts ${short(low)} to ${short(high)}`}
+    >
+      <line class="axis" x1="8" x2="292" y1="24" y2="24" />
+      <rect class="range" x={x(low)} width={Math.max(2, x(high) - x(low))} y="16" height="16" />
+      {values.slice(0, 400).map((v, i) => (
+        <line key={i} class="tick" x1={x(v)} x2={x(v)} y1="19" y2="29" />
+      ))}
+      {median !== null && <line class="median" x1={x(median)} x2={x(median)} y1="13" y2="35" />}
+      <path class="mark" d={`M ${x(e.figure)} 12 l -5 -10 h 10 z`} />
+      <text x="8" y="48">
+        {short(a)}
+      </text>
+      <text x="292" y="48" text-anchor="end">
+        {short(b)}
+      </text>
+    </svg>
+  );
+}
+
 function Reference({ e }: { e: Evidence }) {
   const { low, high, median, from } = e.reference;
   if (e.figure === null || low === null || high === null)
     return <p class="quiet">{from ? `Reference: ${from}.` : 'This test has no reference distribution here.'}</p>;
-  const values = (e.reference.values ?? []).filter(Number.isFinite);
-  const all = [low, high, e.figure, median ?? low, ...values];
-  const [a, b] = [Math.min(...all), Math.max(...all)];
-  const x = (v: number) => 8 + (284 * (v - a)) / (b - a || 1);
   return (
     <figure>
-      <svg
-        class="strip"
-        viewBox="0 0 300 40"
-        role="img"
-        aria-label={`cohort ${e.figure.toPrecision(3)}, honest cohorts ${low.toPrecision(3)} to ${high.toPrecision(3)}`}
-      >
-        <line class="axis" x1="8" x2="292" y1="24" y2="24" />
-        <rect class="range" x={x(low)} width={Math.max(2, x(high) - x(low))} y="16" height="16" />
-        {values.slice(0, 400).map((v, i) => (
-          <line key={i} class="tick" x1={x(v)} x2={x(v)} y1="19" y2="29" />
-        ))}
-        {median !== null && <line class="median" x1={x(median)} x2={x(median)} y1="13" y2="35" />}
-        <path class="mark" d={`M ${x(e.figure)} 12 l -5 -10 h 10 z`} />
-      </svg>
+      <Strip e={e} />
       <figcaption>
-        This cohort {e.figure.toPrecision(3)}
-        {e.unit ? ` ${e.unit}` : ''}; honest: 5 % {low.toPrecision(3)}, median {median?.toPrecision(3) ?? '-'}, 95 % {high.toPrecision(3)}
+        This cohort {short(e.figure)}
+        {e.unit ? ` ${e.unit}` : ''} (triangle); honest: 5 % {short(low)}, median {median === null ? '-' : short(median)}, 95 %{' '}
+        {short(high)}
         {from ? ` (${plain(from)})` : ''}.
       </figcaption>
     </figure>
   );
 }
 
-export function Exemplars({
+function Exemplars({
   list,
   texts,
   reveal,
+  hide,
 }: {
   list: readonly Exemplar[];
   texts: Readonly<Record<string, string>> | null;
   reveal: (() => void) | null;
+  hide: () => void;
 }) {
   if (list.length === 0) return null;
   return (
@@ -55,11 +75,16 @@ export function Exemplars({
             Show texts (asks for a reason, which is logged)
           </button>
         )}
+        {texts && (
+          <button type="button" onClick={hide}>
+            Hide texts
+          </button>
+        )}
       </p>
       <ul>
         {list.map((x) => (
           <li key={x.exchange}>
-            <code>{plain(x.exchange)}</code> {plain(x.account)}, {day(x.time)}
+            <code>{plain(x.exchange)}</code> <Link to={{ account: x.account }}>{plain(x.account)}</Link>, {day(x.time)}
             {texts && <pre>{texts[x.exchange] === undefined ? 'no text is kept of this exchange' : plain(texts[x.exchange] ?? '')}</pre>}
           </li>
         ))}
@@ -70,19 +95,21 @@ export function Exemplars({
 
 const AXES = ['coordination', 'extraction', 'concealment'] as const;
 
-/** One bar a test, in bits, from the prior to the sum: what speaks for it to the right, what speaks against it to the left. */
+/** One bar a test, in bits, from the prior to the sum: what speaks for it to the right, what speaks against it to the left. Which bar stands open is in the address. */
 export function Waterfall({
   evidence,
   axes,
   texts,
   reveal,
+  hide,
 }: {
   evidence: readonly Evidence[];
   axes: Readonly<Record<(typeof AXES)[number], number>>;
   texts: Readonly<Record<string, string>> | null;
   reveal: (() => void) | null;
+  hide: () => void;
 }) {
-  const [open, setOpen] = useState<string>('');
+  const open = useAddress().get('bar') ?? '';
   return (
     <>
       {AXES.map((axis) => {
@@ -103,12 +130,26 @@ export function Waterfall({
               {axis}: {sum.toFixed(1)} bits = {axes[axis].toFixed(3)}
               {axis === 'concealment' && <small> enters no confidence</small>}
             </h3>
+            <p class="row scale" aria-hidden="true">
+              <span class="name">test</span>
+              <span class="ends">
+                <span>{low.toFixed(0)} bits</span>
+                <span>{high.toFixed(0)} bits</span>
+              </span>
+              <span class="bits">bits</span>
+              <span class="reason">why</span>
+            </p>
             <ol class="waterfall">
               {bars.map(({ e, from, to }) => {
                 const id = `${axis}-${e.signal}`;
                 return (
-                  <li key={id} class={e.outcome.replaceAll(' ', '-')}>
-                    <button type="button" class="plain row" aria-expanded={open === id} onClick={() => setOpen(open === id ? '' : id)}>
+                  <li key={id} id={`bar-${e.signal}`} class={e.outcome.replaceAll(' ', '-')}>
+                    <button
+                      type="button"
+                      class="plain row"
+                      aria-expanded={open === id}
+                      onClick={() => go({ bar: open === id ? null : id })}
+                    >
                       <span class="name">{e.signal}</span>
                       <svg viewBox="0 0 200 12" preserveAspectRatio="none" aria-hidden="true">
                         <line class="zero" x1={x(0)} x2={x(0)} y1="0" y2="12" />
@@ -126,15 +167,33 @@ export function Waterfall({
                     {open === id && (
                       <div class="detail">
                         <p>
-                          {e.kind === 'fact' ? 'A fact' : 'An inference'}, family {e.family}, {e.outcome}.
+                          {e.kind === 'fact' ? 'A fact' : 'An inference'}, family {e.family}, {e.outcome}.{' '}
+                          {e.reference.from !== 'prior' && <Link to={{ signal: e.signal }}>What this test measures and cannot see</Link>}
                         </p>
                         <Reference e={e} />
-                        <Exemplars list={e.exemplars} texts={texts} reveal={reveal} />
+                        <Exemplars list={e.exemplars} texts={texts} reveal={reveal} hide={hide} />
                       </div>
                     )}
                   </li>
                 );
               })}
+              <li>
+                <p class="row total">
+                  <span class="name">sum</span>
+                  <svg viewBox="0 0 200 12" preserveAspectRatio="none" aria-hidden="true">
+                    <line class="zero" x1={x(0)} x2={x(0)} y1="0" y2="12" />
+                    <rect
+                      class={sum >= 0 ? 'for' : 'against'}
+                      x={Math.min(x(0), x(sum))}
+                      width={Math.max(0.8, Math.abs(x(sum) - x(0)))}
+                      y="2"
+                      height="8"
+                    />
+                  </svg>
+                  <span class="bits">{`${sum > 0 ? '+' : ''}${sum.toFixed(1)}`}</span>
+                  <span class="reason">probability {axes[axis].toFixed(3)}</span>
+                </p>
+              </li>
             </ol>
           </section>
         );

@@ -1,107 +1,94 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { get } from './api.ts';
-import { count, day, Export, go, Link, Meter, Note, plain, useAddress, useAsked } from './bits.tsx';
-import type { Case, Dossier } from './types.ts';
+import { ask, count, day, Export, go, Heading, Link, Meter, Note, plain, useAddress, useAsked } from './bits.tsx';
+import type { InboxRow } from './types.ts';
 
-interface Row {
-  readonly id: string;
-  readonly to: Record<string, string>;
-  readonly what: string;
-  readonly kind: string;
-  readonly state: string;
-  readonly confidence: number;
-  readonly accounts: number;
-  readonly exchanges: number;
-  readonly first: string;
-  readonly last: string;
-  readonly trend: number;
-  readonly after: string;
-  readonly assignee: string;
-}
-
-/** Exchanges of the last third of its days over the third before: above 1 it grows. */
-const trend = (days: readonly { exchanges: number }[]): number => {
-  const n = Math.max(1, Math.floor(days.length / 3));
-  const sum = (x: readonly { exchanges: number }[]) => x.reduce((a, d) => a + d.exchanges, 0);
-  return sum(days.slice(-n)) / Math.max(1, sum(days.slice(-2 * n, -n)));
-};
-
-function rowsOf(cases: readonly Case[], d: Dossier): Row[] {
-  const found = new Map((d.campaigns ?? []).map((f) => [f.id, f]));
-  const out = cases.map((c): Row => {
-    const f = found.get(c.campaign);
-    return {
-      id: c.id,
-      to: { case: c.id },
-      what: c.title,
-      kind: c.kind,
-      state: c.status === 'closed' ? (c.disposition?.is ?? 'closed') : 'open',
-      confidence: c.confidence,
-      accounts: c.accounts.length,
-      exchanges: f?.exchanges ?? 0,
-      first: f?.first_seen ?? '',
-      last: f?.last_seen ?? '',
-      trend: f ? trend(f.timeline) : 1,
-      after: Object.keys(f?.capabilities ?? {})[0] ?? '',
-      assignee: c.assignee ?? '',
-    };
-  });
-  for (const f of d.undecided ?? [])
-    out.push({
-      id: f.id,
-      to: { undecided: f.id },
-      what: f.title,
-      kind: 'undecided',
-      state: 'undecided',
-      confidence: f.confidence,
-      accounts: f.accounts.length,
-      exchanges: f.exchanges,
-      first: f.first_seen,
-      last: f.last_seen,
-      trend: trend(f.timeline),
-      after: Object.keys(f.capabilities)[0] ?? '',
-      assignee: '',
-    });
-  return out;
-}
-
-const COLUMNS = ['confidence', 'accounts', 'exchanges', 'first', 'last', 'trend'] as const;
+const COLUMNS = ['confidence', 'accounts', 'exchanges', 'first', 'last', 'trend', 'capabilities', 'state', 'assignee'] as const;
+const NAMES: Partial<Record<(typeof COLUMNS)[number], string>> = { first: 'first seen', last: 'last seen', assignee: 'assigned' };
+const NUMBERS: readonly string[] = ['accounts', 'exchanges'];
 const VIEWS = 'stillwatch.views';
+
+const target = (r: InboxRow): Record<string, string> => (r.what === 'case' ? { case: r.id } : { undecided: r.id });
+const trend = (x: number): string => (x > 1.25 ? '↑ growing' : x < 0.8 ? '↓ fading' : '→ steady');
+const cell = (r: InboxRow, c: (typeof COLUMNS)[number]): string | number => (c === 'capabilities' ? r.capabilities.join(' ') : r[c]);
+
+/** Views by name, each the address it was saved from; kept in this browser. */
+function useViews(): [Readonly<Record<string, string>>, (all: Record<string, string>) => void] {
+  const [views, set] = useState<Record<string, string>>(() => {
+    try {
+      return JSON.parse(localStorage.getItem(VIEWS) ?? '{}') as Record<string, string>;
+    } catch {
+      return {};
+    }
+  });
+  return [
+    views,
+    (all) => {
+      localStorage.setItem(VIEWS, JSON.stringify(all));
+      set(all);
+    },
+  ];
+}
+
+function Choice({ name, label, values }: { name: string; label: string; values: readonly string[] }) {
+  const p = useAddress();
+  return (
+    <label>
+      {label}{' '}
+      <select value={p.get(name) ?? ''} onChange={(e) => go({ [name]: e.currentTarget.value })}>
+        <option value="">all</option>
+        {values.map((s) => (
+          <option key={s}>{s}</option>
+        ))}
+      </select>
+    </label>
+  );
+}
 
 export function Inbox() {
   const p = useAddress();
-  const asked = useAsked(async () => {
-    const [cases, dossier] = await Promise.all([get<{ cases: Case[] }>('/v1/cases'), get<Dossier>('/v1/dossier')]);
-    return rowsOf(cases.cases, dossier);
-  }, []);
-  const [at, move] = useState(0);
-  const [keys, showKeys] = useState(false);
-  const [views, setViews] = useState<Record<string, string>>(
-    () => JSON.parse(localStorage.getItem(VIEWS) ?? '{}') as Record<string, string>,
-  );
+  const asked = useAsked(() => get<{ generated: string | null; rows: InboxRow[] }>('/v1/inbox'), []);
+  const [views, save] = useViews();
   const state = p.get('state') ?? '';
+  const who = p.get('who') ?? '';
+  const after = p.get('after') ?? '';
+  const least = Number(p.get('least') ?? 0) || 0;
   const words = (p.get('q') ?? '').toLowerCase();
   const sort = (COLUMNS as readonly string[]).includes(p.get('sort') ?? '') ? (p.get('sort') as (typeof COLUMNS)[number]) : 'confidence';
   const up = p.get('up') === '1';
+  const all = asked.value?.rows ?? [];
   const rows = useMemo(() => {
-    const kept = (asked.value ?? []).filter(
+    const kept = all.filter(
       (r) =>
         (state === '' || r.state === state) &&
-        (words === '' || `${r.id} ${r.what} ${r.kind} ${r.after} ${r.assignee}`.toLowerCase().includes(words)),
+        (who === '' || (who === 'nobody' ? r.assignee === '' : r.assignee === who)) &&
+        (after === '' || r.capabilities.includes(after)) &&
+        r.confidence >= least &&
+        (words === '' || `${r.id} ${r.title} ${r.kind} ${r.capabilities.join(' ')} ${r.assignee}`.toLowerCase().includes(words)),
     );
     const sign = up ? 1 : -1;
-    return kept.sort((a, b) => (a[sort] < b[sort] ? -sign : a[sort] > b[sort] ? sign : 0));
-  }, [asked.value, state, words, sort, up]);
+    return kept.sort((a, b) => (cell(a, sort) < cell(b, sort) ? -sign : cell(a, sort) > cell(b, sort) ? sign : 0));
+  }, [asked.value, state, who, after, least, words, sort, up]);
+  // The row the keys stand on is in the address by its id: it stays with what it was, whatever is filtered or sorted.
+  const at = Math.max(
+    0,
+    rows.findIndex((r) => r.id === p.get('row')),
+  );
   useEffect(() => {
     const on = (e: KeyboardEvent) => {
-      if (e.target instanceof HTMLInputElement || e.target instanceof HTMLSelectElement || e.metaKey || e.ctrlKey) return;
-      const row = rows[at];
-      if (e.key === 'j') move(Math.min(rows.length - 1, at + 1));
-      else if (e.key === 'k') move(Math.max(0, at - 1));
-      else if (e.key === 'Enter' && row && !(e.target instanceof HTMLAnchorElement || e.target instanceof HTMLButtonElement))
-        go(row.to, true);
-      else if (e.key === '?') showKeys(!keys);
-      else if (e.key === '/') {
+      const t = e.target;
+      if (t instanceof HTMLInputElement || t instanceof HTMLSelectElement || e.metaKey || e.ctrlKey || e.altKey) return;
+      const key = e.key.toLowerCase();
+      if (key === 'j' || key === 'k') {
+        const next = rows[Math.max(0, Math.min(rows.length - 1, at + (key === 'j' ? 1 : -1)))];
+        if (!next) return;
+        go({ row: next.id }, 'replace');
+        // Focus goes along: Enter opens what is marked and nothing else.
+        requestAnimationFrame(() => document.getElementById(`row-${next.id}`)?.querySelector('a')?.focus());
+      } else if (e.key === 'Enter' && !(t instanceof HTMLAnchorElement || t instanceof HTMLButtonElement)) {
+        const row = rows[at];
+        if (row) go(target(row), 'fresh');
+      } else if (e.key === '/') {
         e.preventDefault();
         document.getElementById('q')?.focus();
       }
@@ -109,33 +96,44 @@ export function Inbox() {
     addEventListener('keydown', on);
     return () => removeEventListener('keydown', on);
   });
-  const states = [...new Set((asked.value ?? []).map((r) => r.state))];
-  const save = (all: Record<string, string>) => {
-    localStorage.setItem(VIEWS, JSON.stringify(all));
-    setViews(all);
+  const saveView = async () => {
+    const name = await ask('Name of this view; one of the same name is replaced', 'Name');
+    if (name) save({ ...views, [name]: new URLSearchParams([...p].filter(([k]) => k !== 'row')).toString() });
   };
+  const current = Object.entries(views).find(([, v]) => v === new URLSearchParams([...p].filter(([k]) => k !== 'row')).toString())?.[0];
   return (
-    <section aria-labelledby="h">
+    <section>
       <header class="bar">
-        <h1 id="h">Inbox</h1>
+        <Heading text="Inbox" />
+        {asked.value?.generated && <span class="quiet">looked on {day(asked.value.generated)}</span>}
+      </header>
+      <p class="bar">
         <label>
-          Find <input id="q" type="search" value={p.get('q') ?? ''} onInput={(e) => go({ q: e.currentTarget.value })} />
+          Find <input id="q" type="search" value={p.get('q') ?? ''} onInput={(e) => go({ q: e.currentTarget.value }, 'replace')} />
         </label>
+        <Choice name="state" label="State" values={[...new Set(all.map((r) => r.state))]} />
+        <Choice name="who" label="Assigned" values={['nobody', ...new Set(all.map((r) => r.assignee).filter(Boolean))]} />
+        <Choice name="after" label="After" values={[...new Set(all.flatMap((r) => r.capabilities))].sort()} />
         <label>
-          State{' '}
-          <select value={state} onChange={(e) => go({ state: e.currentTarget.value })}>
-            <option value="">all</option>
-            {states.map((s) => (
-              <option key={s}>{s}</option>
-            ))}
-          </select>
+          Confidence at least{' '}
+          <input
+            type="number"
+            min="0"
+            max="1"
+            step="0.1"
+            value={p.get('least') ?? ''}
+            onInput={(e) => go({ least: e.currentTarget.value }, 'replace')}
+          />
         </label>
+      </p>
+      <p class="bar">
         <label>
           View{' '}
           <select
-            value=""
+            value={current ?? ''}
             onChange={(e) =>
-              views[e.currentTarget.value] !== undefined && go(Object.fromEntries(new URLSearchParams(views[e.currentTarget.value])), true)
+              views[e.currentTarget.value] !== undefined &&
+              go(Object.fromEntries(new URLSearchParams(views[e.currentTarget.value])), 'fresh')
             }
           >
             <option value="">saved views</option>
@@ -144,70 +142,67 @@ export function Inbox() {
             ))}
           </select>
         </label>
-        <button
-          type="button"
-          onClick={() => {
-            const name = prompt('Name of this view');
-            if (name) save({ ...views, [name]: p.toString() });
-          }}
-        >
+        <button type="button" onClick={() => void saveView()}>
           Save view
         </button>
-        <Export name="inbox" rows={() => rows.map(({ to: _, ...r }) => r)} />
-        <button type="button" aria-expanded={keys} onClick={() => showKeys(!keys)}>
-          Keys (?)
-        </button>
-      </header>
-      {keys && (
-        <p class="keys">
-          <kbd>j</kbd> next, <kbd>k</kbd> previous, <kbd>Enter</kbd> open, <kbd>/</kbd> find, <kbd>?</kbd> these keys
-        </p>
-      )}
+        {current && (
+          <button type="button" onClick={() => save(Object.fromEntries(Object.entries(views).filter(([k]) => k !== current)))}>
+            Delete view {plain(current)}
+          </button>
+        )}
+        <Export name="inbox" rows={() => rows.map((r) => ({ ...r, capabilities: r.capabilities.join(', ') }))} />
+      </p>
       <Note error={asked.error} />
       {asked.value && rows.length === 0 && (
         <p class="quiet">Nothing here. Campaigns and undecided cohorts of the last scan would stand in this list.</p>
       )}
       {rows.length > 0 && (
         <div class="scroll">
-          <table>
+          <table class="stack">
             <thead>
               <tr>
                 <th scope="col">What</th>
-                <th scope="col">State</th>
                 {COLUMNS.map((c) => (
-                  <th key={c} scope="col" aria-sort={c === sort ? (up ? 'ascending' : 'descending') : 'none'}>
+                  <th
+                    key={c}
+                    scope="col"
+                    class={NUMBERS.includes(c) ? 'n' : undefined}
+                    aria-sort={c === sort ? (up ? 'ascending' : 'descending') : 'none'}
+                  >
                     <button type="button" class="plain" onClick={() => go(c === sort ? { up: up ? null : '1' } : { sort: c, up: null })}>
-                      {c === 'first' ? 'first seen' : c === 'last' ? 'last seen' : c}
+                      {NAMES[c] ?? c}
                       {c === sort ? (up ? ' ↑' : ' ↓') : ''}
                     </button>
                   </th>
                 ))}
-                <th scope="col">After</th>
-                <th scope="col">Assigned</th>
               </tr>
             </thead>
             <tbody>
               {rows.map((r, i) => (
-                <tr key={r.id} class={i === at ? 'at' : ''} aria-current={i === at ? 'true' : undefined}>
-                  <td>
-                    <Link to={r.to}>{plain(r.what)}</Link>
+                <tr key={r.id} id={`row-${r.id}`} class={i === at ? 'at' : ''} aria-current={i === at ? 'true' : undefined}>
+                  <td data-name="What">
+                    <Link to={target(r)}>{plain(r.title)}</Link>
                     <small>
                       {r.id}, {r.kind}
                     </small>
                   </td>
-                  <td>
-                    <span class={`tag ${r.state.replaceAll(' ', '-')}`}>{r.state}</span>
-                  </td>
-                  <td>
+                  <td data-name="Confidence">
                     <Meter value={r.confidence} label="confidence" />
                   </td>
-                  <td class="n">{count(r.accounts)}</td>
-                  <td class="n">{count(r.exchanges)}</td>
-                  <td>{r.first && day(r.first)}</td>
-                  <td>{r.last && day(r.last)}</td>
-                  <td>{r.trend > 1.25 ? '↑ growing' : r.trend < 0.8 ? '↓ fading' : '→ steady'}</td>
-                  <td>{plain(r.after)}</td>
-                  <td>{plain(r.assignee)}</td>
+                  <td data-name="Accounts" class="n">
+                    {count(r.accounts)}
+                  </td>
+                  <td data-name="Exchanges" class="n">
+                    {count(r.exchanges)}
+                  </td>
+                  <td data-name="First seen">{r.first && day(r.first)}</td>
+                  <td data-name="Last seen">{r.last && day(r.last)}</td>
+                  <td data-name="Trend">{trend(r.trend)}</td>
+                  <td data-name="After">{r.capabilities.map(plain).join(', ')}</td>
+                  <td data-name="State">
+                    <span class={`tag ${r.state.replaceAll(' ', '-')}`}>{r.state}</span>
+                  </td>
+                  <td data-name="Assigned">{plain(r.assignee)}</td>
                 </tr>
               ))}
             </tbody>

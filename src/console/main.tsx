@@ -1,10 +1,20 @@
 import { render } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
+import { AccountPage } from './account.tsx';
 import { dropToken, hasToken, setToken, takeToken } from './api.ts';
-import { Link, useAddress } from './bits.tsx';
+import { Asking, Link, useAddress } from './bits.tsx';
 import { CasePage, UndecidedPage } from './case.tsx';
+import { ComparePage } from './compare.tsx';
 import { Inbox } from './inbox.tsx';
-import { AccountPage, AppealsPage, AuditPage, ComparePage, HealthPage } from './more.tsx';
+import { useMe } from './me.ts';
+import { AppealsPage, AuditPage, HealthPage, SignalPage } from './more.tsx';
+
+const PAGES = [
+  ['', 'Inbox'],
+  ['appeals', 'Appeals'],
+  ['health', 'Health'],
+  ['audit', 'Audit'],
+] as const;
 
 function Page() {
   const p = useAddress();
@@ -13,33 +23,56 @@ function Page() {
   if (p.has('undecided')) return <UndecidedPage id={id('undecided')} />;
   if (p.has('account')) return <AccountPage id={id('account')} />;
   if (p.has('compare')) return <ComparePage id={id('compare')} />;
+  if (p.has('signal')) return <SignalPage id={id('signal')} />;
   if (p.get('page') === 'audit') return <AuditPage />;
   if (p.get('page') === 'health') return <HealthPage />;
   if (p.get('page') === 'appeals') return <AppealsPage />;
   return <Inbox />;
 }
 
-function App() {
-  const [inside, set] = useState(hasToken());
-  if (!inside)
-    return (
-      <main>
-        <form
-          class="login"
-          onSubmit={(e) => {
-            e.preventDefault();
-            setToken((e.currentTarget.elements.namedItem('token') as HTMLInputElement).value.trim());
-            set(true);
-          }}
-        >
-          <h1>Stillwatch</h1>
-          <label>
-            Token <input name="token" type="password" autocomplete="off" required />
-          </label>
-          <button type="submit">Open</button>
-        </form>
-      </main>
-    );
+/** Keys that hold on every page, and the list of all. */
+function Keys() {
+  const [shown, show] = useState(false);
+  useEffect(() => {
+    const on = (e: KeyboardEvent) => {
+      const t = e.target;
+      if (
+        t instanceof HTMLInputElement ||
+        t instanceof HTMLSelectElement ||
+        t instanceof HTMLTextAreaElement ||
+        e.metaKey ||
+        e.ctrlKey ||
+        e.altKey
+      )
+        return;
+      if (e.key === '?') show(!shown);
+      else if (e.key === 'Escape') show(false);
+      else if (e.key.toLowerCase() === 'i') document.querySelector<HTMLAnchorElement>('nav a')?.click();
+      else if (e.key.toLowerCase() === 'a') document.getElementById('act')?.scrollIntoView();
+      else if (e.key.toLowerCase() === 'e') document.getElementById('evidence')?.scrollIntoView();
+    };
+    addEventListener('keydown', on);
+    return () => removeEventListener('keydown', on);
+  });
+  return (
+    <>
+      <button type="button" aria-expanded={shown} onClick={() => show(!shown)}>
+        Keys (?)
+      </button>
+      {shown && (
+        <p class="keys" role="status">
+          Inbox: <kbd>j</kbd> next, <kbd>k</kbd> previous, <kbd>Enter</kbd> open, <kbd>/</kbd> find. A case: <kbd>e</kbd> evidence,{' '}
+          <kbd>a</kbd> act. Anywhere: <kbd>i</kbd> inbox, <kbd>?</kbd> these keys, <kbd>Esc</kbd> hide them
+        </p>
+      )}
+    </>
+  );
+}
+
+function Inside({ leave }: { leave: () => void }) {
+  const me = useMe();
+  const p = useAddress();
+  const here = ['case', 'undecided', 'account', 'compare', 'signal'].some((k) => p.has(k)) ? null : (p.get('page') ?? '');
   return (
     <>
       <a class="skip" href="#main">
@@ -47,24 +80,67 @@ function App() {
       </a>
       <nav aria-label="Pages">
         <strong>Stillwatch</strong>
-        <Link to={{}}>Inbox</Link>
-        <Link to={{ page: 'appeals' }}>Appeals</Link>
-        <Link to={{ page: 'health' }}>Health</Link>
-        <Link to={{ page: 'audit' }}>Audit</Link>
-        <button
-          type="button"
-          onClick={() => {
-            dropToken();
-            set(false);
-          }}
-        >
-          Leave
-        </button>
+        {PAGES.map(([page, name]) => (
+          <Link key={page} to={page === '' ? {} : { page }} {...(here === page ? { current: true } : {})}>
+            {name}
+          </Link>
+        ))}
+        <span class="who">
+          {me && (
+            <span>
+              {me.name}, {me.role}
+            </span>
+          )}
+          <Keys />
+          <button type="button" onClick={leave}>
+            Leave
+          </button>
+        </span>
       </nav>
       <main id="main">
+        {me && (!me.serving || !me.enforcing) && (
+          <p class="banner">
+            {me.serving
+              ? 'Rehearsal: enforcement is off. What is accepted is counted and changes no answer.'
+              : 'A console over a store: what is decided here is kept in its audit log, and nobody enforces it until a service does.'}
+            {me.role === 'viewer' ? ' You may look; to decide takes an analyst.' : ''}
+          </p>
+        )}
         <Page />
       </main>
+      <Asking />
     </>
+  );
+}
+
+function App() {
+  const [inside, set] = useState(hasToken());
+  if (inside)
+    return (
+      <Inside
+        leave={() => {
+          dropToken();
+          set(false);
+        }}
+      />
+    );
+  return (
+    <main>
+      <form
+        class="login"
+        onSubmit={(e) => {
+          e.preventDefault();
+          setToken((e.currentTarget.elements.namedItem('token') as HTMLInputElement).value.trim());
+          set(true);
+        }}
+      >
+        <h1>Stillwatch</h1>
+        <label>
+          Token <input name="token" type="password" autocomplete="off" required />
+        </label>
+        <button type="submit">Open</button>
+      </form>
+    </main>
   );
 }
 

@@ -1,85 +1,74 @@
 import { useState } from 'preact/hooks';
 import type { Entry } from '../barriers/events.ts';
+import type { Look } from '../model/desk.ts';
 import { get, post, text } from './api.ts';
-import { count, day, Export, go, Link, Note, percent, plain, said, useAddress, useAsked } from './bits.tsx';
-import type { Appeal, Barrier, Case, Dossier } from './types.ts';
-
-export function AccountPage({ id }: { id: string }) {
-  const file = useAsked(() => text(`/v1/accounts/${encodeURIComponent(id)}`), [id]);
-  const more = useAsked(async () => {
-    const [b, a, c] = await Promise.all([
-      get<{ barriers: Barrier[] }>('/v1/barriers'),
-      get<{ appeals: Appeal[] }>('/v1/appeals'),
-      get<{ cases: Case[] }>('/v1/cases'),
-    ]);
-    return {
-      barriers: b.barriers.filter((x) => x.accounts.includes(id)),
-      appeals: a.appeals.filter((x) => x.account === id),
-      cases: c.cases.filter((x) => x.accounts.includes(id)),
-    };
-  }, [id]);
-  return (
-    <article>
-      <h1>{plain(id)}</h1>
-      <Note error={file.error || more.error} />
-      {file.value && <pre class="file">{plain(file.value)}</pre>}
-      <h2>Cases</h2>
-      <ul>
-        {(more.value?.cases ?? []).map((c) => (
-          <li key={c.id}>
-            <Link to={{ case: c.id }}>{plain(c.title)}</Link>, {c.status}
-          </li>
-        ))}
-      </ul>
-      <h2>Barriers and appeals</h2>
-      <ul>
-        {(more.value?.barriers ?? []).map((b) => (
-          <li key={b.id}>
-            {b.action}: {b.state}, until {day(b.expires)}, reference {b.appeal}
-          </li>
-        ))}
-        {(more.value?.appeals ?? []).map((a) => (
-          <li key={a.reference}>
-            Appeal {a.reference}, {day(a.at)}: {plain(a.text)}
-          </li>
-        ))}
-      </ul>
-    </article>
-  );
-}
+import { ask, count, day, Export, go, Heading, iso, Link, Note, percent, plain, said, useAddress, useAsked } from './bits.tsx';
+import { useMe } from './me.ts';
+import type { Appeal, Dossier } from './types.ts';
 
 export function AppealsPage() {
+  const me = useMe();
   const asked = useAsked(() => get<{ appeals: Appeal[] }>('/v1/appeals'), []);
   const [error, fail] = useState('');
-  const decide = (a: Appeal, lift: boolean) => {
-    const reason = prompt(lift ? 'Lift the barrier: say why' : 'Keep the barrier: say why');
-    if (!reason) return;
-    post(`/v1/appeals/${a.reference}/decide`, { lift, reason }).then(asked.again, (e: unknown) => fail(said(e)));
+  const run = (path: string, body: unknown) => post(path, body).then(asked.again, (e: unknown) => fail(said(e)));
+  const decide = async (a: Appeal, lift: boolean) => {
+    const reason = await ask(
+      lift ? `Uphold ${a.reference} and lift the barrier. Say why.` : `Keep the barrier of ${a.reference}. Say why.`,
+    );
+    if (reason) void run(`/v1/appeals/${a.reference}/decide`, { lift, reason });
   };
+  const undo = async (a: Appeal) => {
+    const reason = await ask(
+      `Take back what was decided on ${a.reference}: the appeal is open again${a.decided?.lifted ? ', and the barrier is as it was' : ''}. Say why.`,
+    );
+    if (reason) void run(`/v1/appeals/${a.reference}/undo`, { reason });
+  };
+  const list = asked.value?.appeals ?? [];
+  const may = me !== null && me.role !== 'viewer';
   return (
-    <section aria-labelledby="h">
-      <h1 id="h">Appeals</h1>
+    <section>
+      <Heading text="Appeals" />
       <Note error={asked.error || error} />
-      {asked.value?.appeals.length === 0 && <p class="quiet">Nobody objects to a barrier.</p>}
+      {asked.value && list.length === 0 && <p class="quiet">Nobody objects to a barrier.</p>}
+      {list.length > 0 && (
+        <Export
+          name="appeals"
+          rows={() =>
+            list.map(({ decided, ...a }) => ({
+              ...a,
+              at: iso(a.at),
+              ...(decided ? { decided: decided.lifted ? 'upheld' : 'refused', by: decided.by, reason: decided.reason } : {}),
+            }))
+          }
+        />
+      )}
       <ul>
-        {(asked.value?.appeals ?? []).map((a) => (
+        {list.map((a) => (
           <li key={a.reference}>
             <p>
-              {a.reference}, {plain(a.account)}, {day(a.at)}: {plain(a.text)}
+              {a.reference}, {a.account ? <Link to={{ account: a.account }}>{plain(a.account)}</Link> : 'a caller'}, {day(a.at)}:{' '}
+              {plain(a.text)}
             </p>
             {a.decided ? (
-              <p>
+              <p class="bar">
                 {a.decided.lifted ? 'Lifted' : 'Kept'} by {plain(a.decided.by)}: {plain(a.decided.reason)}
+                {may && (
+                  <button type="button" onClick={() => void undo(a)}>
+                    Undo: {a.decided.lifted ? 'lifted' : 'kept'} by {plain(a.decided.by)}
+                  </button>
+                )}
               </p>
             ) : (
-              <p class="bar">
-                <button type="button" onClick={() => decide(a, true)}>
-                  Lift the barrier
-                </button>
-                <button type="button" onClick={() => decide(a, false)}>
-                  Keep it
-                </button>
-              </p>
+              may && (
+                <p class="bar">
+                  <button type="button" onClick={() => void decide(a, true)}>
+                    Lift the barrier
+                  </button>
+                  <button type="button" onClick={() => void decide(a, false)}>
+                    Keep it
+                  </button>
+                </p>
+              )
             )}
           </li>
         ))}
@@ -88,87 +77,189 @@ export function AppealsPage() {
   );
 }
 
-export function ComparePage({ id }: { id: string }) {
-  const p = useAddress();
-  const asked = useAsked(async () => {
-    const [c, d] = await Promise.all([get<{ cases: Case[] }>('/v1/cases'), get<Dossier>('/v1/dossier')]);
-    return { f: d.campaigns.find((x) => x.id === c.cases.find((y) => y.id === id)?.campaign), d };
-  }, [id]);
-  const others = asked.value?.d.look_alikes ?? [];
-  const other = others.find((x) => x.id === p.get('with')) ?? others[0];
-  const f = asked.value?.f;
-  const signals = [...new Set([...(f?.evidence ?? []), ...(other?.evidence ?? [])].map((e) => e.signal))];
-  const cell = (list: NonNullable<typeof f>['evidence'] | undefined, s: string) => {
-    const e = list?.find((x) => x.signal === s);
-    return e ? `${e.bits > 0 ? '+' : ''}${e.bits.toFixed(1)} bits: ${plain(e.reason)}` : '';
-  };
+/** The page of one signal: what it measures, how, what it cannot see, and its figures on this store. */
+export function SignalPage({ id }: { id: string }) {
+  const asked = useAsked(() => text(`/v1/explain/${encodeURIComponent(id)}`), [id]);
   return (
-    <section aria-labelledby="h">
-      <h1 id="h">Compare</h1>
+    <article>
+      <Heading text={`Signal ${plain(id)}`} />
       <Note error={asked.error} />
-      <label>
-        With{' '}
-        <select value={other?.id ?? ''} onChange={(e) => go({ with: e.currentTarget.value })}>
-          {others.map((o) => (
-            <option key={o.id} value={o.id}>
-              {plain(o.title)}
-            </option>
-          ))}
-        </select>
-      </label>
-      {f && other && (
-        <div class="scroll">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Test</th>
-                <th scope="col">{plain(f.title)}</th>
-                <th scope="col">
-                  {plain(other.title)}: {plain(other.explanation)}
+      {asked.value && <pre class="file">{plain(asked.value)}</pre>}
+    </article>
+  );
+}
+
+function Looks() {
+  const asked = useAsked(() => get<{ looks: Look[] }>('/v1/looks'), []);
+  const list = asked.value?.looks ?? [];
+  return (
+    <section aria-labelledby="looks">
+      <h2 id="looks">The last looks</h2>
+      <Note error={asked.error} />
+      <Export name="looks" rows={() => list.map((l) => ({ ...l }))} />
+      <div class="scroll">
+        <table class="stack">
+          <thead>
+            <tr>
+              <th scope="col">Looked on</th>
+              {['Exchanges', 'Accounts', 'Lines rejected', 'Cohorts tested', 'Campaigns', 'Undecided', 'Took', 'Behind'].map((n) => (
+                <th key={n} scope="col" class="n">
+                  {n}
                 </th>
-              </tr>
-            </thead>
-            <tbody>
-              {signals.map((s) => (
-                <tr key={s}>
-                  <th scope="row">{s}</th>
-                  <td>{cell(f.evidence, s)}</td>
-                  <td>{cell(other.evidence, s)}</td>
-                </tr>
               ))}
-            </tbody>
-          </table>
-        </div>
-      )}
+            </tr>
+          </thead>
+          <tbody>
+            {list.map((l) => (
+              <tr key={l.generated}>
+                <td data-name="Looked on">
+                  {day(l.generated)}
+                  {l.complete ? '' : ' (incomplete)'}
+                </td>
+                <td data-name="Exchanges" class="n">
+                  {count(l.exchanges)}
+                </td>
+                <td data-name="Accounts" class="n">
+                  {count(l.accounts)}
+                </td>
+                <td data-name="Lines rejected" class="n">
+                  {count(l.rejected)}
+                </td>
+                <td data-name="Cohorts tested" class="n">
+                  {count(l.cohorts)}
+                </td>
+                <td data-name="Campaigns" class="n">
+                  {l.campaigns}
+                </td>
+                <td data-name="Undecided" class="n">
+                  {l.undecided}
+                </td>
+                <td data-name="Took" class="n">
+                  {l.ms > 0 ? `${(l.ms / 1000).toFixed(1)} s` : '-'}
+                </td>
+                <td data-name="Behind" class="n">
+                  {l.to ? behind(l.generated, l.to) : '-'}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <p class="quiet">Behind: from the newest exchange of a look to the look. A scan of old logs is as far behind as they are old.</p>
     </section>
+  );
+}
+
+function behind(at: string, newest: string): string {
+  const s = Math.max(0, (Date.parse(at) - Date.parse(newest)) / 1000);
+  return s < 600 ? `${s.toFixed(0)} s` : s < 86_400 ? `${(s / 3600).toFixed(1)} h` : `${(s / 86_400).toFixed(0)} d`;
+}
+
+function SignalTable({ d }: { d: Dossier }) {
+  const all = [...d.campaigns, ...d.undecided, ...d.look_alikes];
+  const known = new Map((d.tested.signals ?? []).map((s) => [s.signal, s]));
+  const signals = [
+    ...new Set([
+      ...known.keys(),
+      ...all.flatMap((f) => f.evidence.filter((e) => e.reference.from !== 'prior' && e.signal !== 'prior').map((e) => e.signal)),
+    ]),
+  ];
+  const rows = signals.map((signal) => {
+    // One row a cohort: a signal that stands in two ledgers is counted once.
+    const here = all.flatMap((f) => f.evidence.find((e) => e.signal === signal) ?? []);
+    const fired = here.filter((e) => e.outcome === 'fired' && e.bits > 0).length;
+    const able = here.filter((e) => e.outcome !== 'not applicable' && e.outcome !== 'failed').length;
+    const k = known.get(signal);
+    return {
+      signal,
+      fired,
+      applicable: able,
+      not_applicable: here.filter((e) => e.outcome === 'not applicable').length,
+      failed: here.filter((e) => e.outcome === 'failed').length,
+      rate: able > 0 ? fired / able : null,
+      null_rate: k && k.applicable > 0 ? k.fired / k.applicable : null,
+      null_cohorts: k?.applicable ?? null,
+      honest_low: k?.reference.low ?? null,
+      honest_median: k?.reference.median ?? null,
+      honest_high: k?.reference.high ?? null,
+      microseconds: d.timing?.signals[signal] ?? null,
+    };
+  });
+  const n = (x: number | null): string => (x === null ? '-' : x.toPrecision(3));
+  return (
+    <>
+      <h2>Signals over {count(all.length)} cohorts</h2>
+      <p class="quiet">
+        Firing rate: of the reported cohorts it can speak about, those it speaks for. On null cohorts, which are honest as far as anybody
+        knows, it should fire hardly ever: that is its calibration on this store, measured on the cohorts it learned from. Cost: of weighing
+        one cohort. The measured error rates are in docs/results.md.
+      </p>
+      <Export name="signals" rows={() => rows} />
+      <div class="scroll">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Signal</th>
+              {['Fired', 'Of', 'Not applicable', 'Failed', 'Firing rate', 'On null cohorts', 'Honest 5 %', 'Median', '95 %', 'Cost'].map(
+                (x) => (
+                  <th key={x} scope="col" class="n">
+                    {x}
+                  </th>
+                ),
+              )}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((r) => (
+              <tr key={r.signal}>
+                <td>
+                  <Link to={{ signal: r.signal }}>{r.signal}</Link>
+                </td>
+                <td class="n">{r.fired}</td>
+                <td class="n">{r.applicable}</td>
+                <td class="n">{r.not_applicable}</td>
+                <td class="n">{r.failed}</td>
+                <td class="n">{r.rate === null ? '-' : percent(r.rate)}</td>
+                <td class="n">{r.null_rate === null ? '-' : `${percent(r.null_rate)} of ${r.null_cohorts}`}</td>
+                <td class="n">{n(r.honest_low)}</td>
+                <td class="n">{n(r.honest_median)}</td>
+                <td class="n">{n(r.honest_high)}</td>
+                <td class="n">{r.microseconds === null ? '-' : `${count(r.microseconds)} µs`}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {d.timing && (
+        <>
+          <h3>Where the last look spent its time</h3>
+          <Export name="stages" rows={() => (d.timing?.stages ?? []).map((s) => ({ ...s }))} />
+          <ul>
+            {d.timing.stages.map((s) => (
+              <li key={s.stage}>
+                {s.stage}: {(s.ms / 1000).toFixed(2)} s
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </>
   );
 }
 
 export function HealthPage() {
   const health = useAsked(() => get<Record<string, unknown>>('/readyz'), []);
   const d = useAsked(() => get<Dossier>('/v1/dossier'), []);
-  const all = d.value ? [...(d.value.campaigns ?? []), ...(d.value.undecided ?? []), ...(d.value.look_alikes ?? [])] : [];
-  const signals = [...new Set(all.flatMap((f) => f.evidence.map((e) => e.signal)))].filter((s) => s !== 'prior');
-  const rows = signals.map((signal) => {
-    const here = all.flatMap((f) => f.evidence.filter((e) => e.signal === signal));
-    return {
-      signal,
-      fired: here.filter((e) => e.outcome === 'fired').length,
-      quiet: here.filter((e) => e.outcome === 'quiet').length,
-      not_applicable: here.filter((e) => e.outcome === 'not applicable').length,
-      failed: here.filter((e) => e.outcome === 'failed').length,
-    };
-  });
   const c = d.value?.coverage;
   return (
-    <section aria-labelledby="h">
-      <h1 id="h">Signals and health</h1>
+    <section>
+      <Heading text="Signals and health" />
       <Note error={health.error || d.error} />
       <dl>
         {Object.entries(health.value ?? {}).map(([k, v]) => (
           <>
             <dt>{k.replaceAll('_', ' ')}</dt>
-            <dd>{plain(String(v))}</dd>
+            <dd>{v === null ? '-' : plain(String(v))}</dd>
           </>
         ))}
       </dl>
@@ -180,6 +271,14 @@ export function HealthPage() {
             rejected
             {c.reasons.map((r) => `, ${r.reason} ${r.lines}`).join('')}.
           </p>
+          <Export
+            name="coverage"
+            rows={() => [
+              ...c.files.map((f) => ({ ...f })),
+              ...c.reasons.map((r) => ({ name: `rejected: ${r.reason}`, lines: r.lines })),
+              ...c.not_applicable.map((n) => ({ name: `not applicable: ${n.signal}`, note: n.because })),
+            ]}
+          />
           <ul>
             {c.not_applicable.map((n) => (
               <li key={n.signal + n.because}>
@@ -193,56 +292,79 @@ export function HealthPage() {
         <p>
           False discoveries: at most {d.value.false_discovery.honest_campaigns_at_most.toFixed(3)} honest campaigns expected among those
           named, {d.value.false_discovery.honest_accounts_per_month_at_most.toFixed(2)} honest accounts a month (
-          {d.value.false_discovery.method}).
+          {d.value.false_discovery.method}), if null cohorts are honest.
         </p>
       )}
-      <h2>Signals over {count(all.length)} cohorts</h2>
-      <Export name="signals" rows={() => rows} />
-      <div class="scroll">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Signal</th>
-              <th scope="col">Fired</th>
-              <th scope="col">Quiet</th>
-              <th scope="col">Not applicable</th>
-              <th scope="col">Failed</th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((r) => (
-              <tr key={r.signal}>
-                <td>{r.signal}</td>
-                <td class="n">{r.fired}</td>
-                <td class="n">{r.quiet}</td>
-                <td class="n">{r.not_applicable}</td>
-                <td class="n">{r.failed}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Looks />
+      {d.value && <SignalTable d={d.value} />}
     </section>
   );
 }
 
+interface AuditPageData {
+  readonly head: string;
+  readonly all: number;
+  readonly before: number;
+  readonly entries: readonly (Entry & { readonly said: string })[];
+}
+
 export function AuditPage() {
-  const asked = useAsked(() => get<{ head: string; entries: Entry[] }>('/v1/audit'), []);
-  const rows = [...(asked.value?.entries ?? [])].reverse();
+  const p = useAddress();
+  const q = p.get('q') ?? '';
+  const before = p.get('before') ?? '';
+  const asked = useAsked(() => get<AuditPageData>(`/v1/audit?${new URLSearchParams({ q, ...(before ? { before } : {}) })}`), [q, before]);
+  const a = asked.value;
+  const rows = [...(a?.entries ?? [])].reverse();
+  const reason = (e: Entry): string => {
+    const w = e.what as unknown as Record<string, unknown>;
+    return String(w['reason'] ?? '');
+  };
+  const last = a?.before ?? 0;
   return (
-    <section aria-labelledby="h">
-      <h1 id="h">Audit</h1>
+    <section>
+      <Heading text="Audit" />
       <Note error={asked.error} />
       <p class="quiet">
-        Head <code>{asked.value?.head}</code>. Note it elsewhere: <code>stillwatch audit verify --head</code> then also tells a log that was
-        cut short.
+        Head <code>{a?.head}</code>. Note it elsewhere: <code>stillwatch audit verify --head</code> then also tells a log that was cut
+        short.
       </p>
-      <Export
-        name="audit"
-        rows={() => rows.map((e) => ({ seq: e.seq, at: day(e.at), by: e.by, type: e.what.type, what: e.what, hash: e.hash }))}
-      />
+      <p class="bar">
+        <label>
+          Find <input type="search" value={q} onInput={(e) => go({ q: e.currentTarget.value, before: null }, 'replace')} />
+        </label>
+        <Export
+          name="audit"
+          rows={() =>
+            rows.map((e) => ({
+              seq: e.seq,
+              at: iso(e.at),
+              by: e.by,
+              type: e.what.type,
+              said: e.said,
+              reason: reason(e),
+              what: e.what,
+              hash: e.hash,
+            }))
+          }
+        />
+        <button
+          type="button"
+          disabled={last >= (a?.all ?? 0)}
+          onClick={() => go({ before: last + 200 >= (a?.all ?? 0) ? null : String(last + 200) })}
+        >
+          Newer
+        </button>
+        <button type="button" disabled={last - rows.length <= 0} onClick={() => go({ before: String(last - rows.length) })}>
+          Older
+        </button>
+        {a && (
+          <span>
+            {last - rows.length + 1} to {last} of {count(a.all)}
+          </span>
+        )}
+      </p>
       <div class="scroll">
-        <table>
+        <table class="stack">
           <thead>
             <tr>
               <th scope="col">When</th>
@@ -252,19 +374,16 @@ export function AuditPage() {
             </tr>
           </thead>
           <tbody>
-            {rows.map((e) => {
-              const w = e.what as unknown as Record<string, unknown>;
-              return (
-                <tr key={e.seq}>
-                  <td>{day(e.at)}</td>
-                  <td>{plain(e.by)}</td>
-                  <td>
-                    {e.what.type} {plain(String(w['id'] ?? w['account'] ?? w['what'] ?? ''))}
-                  </td>
-                  <td>{plain(String(w['reason'] ?? w['text'] ?? w['said'] ?? ''))}</td>
-                </tr>
-              );
-            })}
+            {rows.map((e) => (
+              <tr key={e.seq}>
+                <td data-name="When">{day(e.at)}</td>
+                <td data-name="Who">{plain(e.by)}</td>
+                <td data-name="What">
+                  {e.what.type} {plain(e.said)}
+                </td>
+                <td data-name="Why">{plain(reason(e))}</td>
+              </tr>
+            ))}
           </tbody>
         </table>
       </div>

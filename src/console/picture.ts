@@ -8,7 +8,7 @@ const LABELS = 30;
 /** A graph on a canvas: at most 500 nodes at places the server computed, moved and zoomed without laying anything out. */
 export class Picture {
   readonly canvas: HTMLCanvasElement;
-  private graph: Graph = { nodes: [], edges: [], kinds: [], leftOut: 0 };
+  private graph: Graph = { nodes: [], edges: [], kinds: [], opened: [], leftOut: 0 };
   private marked: readonly string[] = [];
   private x = 0;
   private y = 0;

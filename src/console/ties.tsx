@@ -1,10 +1,12 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { get } from './api.ts';
-import { count, go, Link, Note, plain, useAddress, useAsked } from './bits.tsx';
+import { count, Export, go, Link, Note, plain, useAddress, useAsked } from './bits.tsx';
 import { type Graph, type GraphNode, Picture } from './picture.ts';
 
 const short = (s: string): string => (s.length > 40 ? `${s.slice(0, 37)}...` : s);
-const LISTED = 40;
+const LISTED = 80;
+/** What of the address is the picture's. */
+const VIEW = ['kind', 'bits', 'open', 'a', 'b'] as const;
 
 const flip = (list: readonly string[], id: string): string => (list.includes(id) ? list.filter((x) => x !== id) : [...list, id]).join(',');
 
@@ -15,6 +17,18 @@ export function Ties({ id }: { id: string }) {
   const bits = p.get('bits') ?? '';
   const open = (p.get('open') ?? '').split(',').filter(Boolean);
   const [one, two] = [p.get('a') ?? '', p.get('b') ?? ''];
+  // What was done to the picture, and nothing else on the page, is what its undo takes back.
+  const [past, setPast] = useState<readonly Record<string, string | null>[]>([]);
+  const step = (change: Record<string, string | null>, how: 'step' | 'replace' = 'step'): void => {
+    setPast([...past.slice(-49), Object.fromEntries(VIEW.map((k) => [k, p.get(k)]))]);
+    go(change, how);
+  };
+  const undo = (): void => {
+    const last = past.at(-1);
+    if (!last) return;
+    setPast(past.slice(0, -1));
+    go(last);
+  };
   const asked = useAsked(
     () => get<Graph>(`/v1/cases/${encodeURIComponent(id)}/graph?${new URLSearchParams({ kind, bits, open: open.join(',') })}`),
     [id, kind, bits, open.join(',')],
@@ -23,8 +37,8 @@ export function Ties({ id }: { id: string }) {
   const picture = useRef<Picture | null>(null);
   const g = asked.value;
   const chosen = (n: GraphNode): void => {
-    if (n.kind === 'group') go({ open: flip(open, n.id) });
-    if (n.kind === 'account') go(one && !two && n.label !== one ? { b: n.label } : { a: n.label, b: null });
+    if (n.kind === 'group') step({ open: flip(open, n.id) });
+    if (n.kind === 'account') step(one && !two && n.label !== one ? { b: n.label } : { a: n.label, b: null });
   };
   const choose = useRef(chosen);
   choose.current = chosen;
@@ -46,7 +60,7 @@ export function Ties({ id }: { id: string }) {
       <p class="bar">
         <label>
           Kind{' '}
-          <select value={kind} onChange={(e) => go({ kind: e.currentTarget.value })}>
+          <select value={kind} onChange={(e) => step({ kind: e.currentTarget.value })}>
             <option value="">all</option>
             {(g?.kinds ?? []).map((k) => (
               <option key={k}>{k}</option>
@@ -54,14 +68,26 @@ export function Ties({ id }: { id: string }) {
           </select>
         </label>
         <label>
-          Bits at least <input type="number" min="0" value={bits} onInput={(e) => go({ bits: e.currentTarget.value })} />
+          Bits at least <input type="number" min="0" value={bits} onInput={(e) => step({ bits: e.currentTarget.value }, 'replace')} />
         </label>
-        <button type="button" disabled={open.length === 0} onClick={() => go({ open: null })}>
+        <button type="button" disabled={open.length === 0} onClick={() => step({ open: null })}>
           Collapse all
         </button>
-        <button type="button" onClick={() => history.back()}>
+        <button type="button" disabled={past.length === 0} onClick={undo}>
           Undo
         </button>
+        <Export
+          name={`${id}-graph`}
+          rows={() =>
+            (g?.nodes ?? []).map((n) => ({
+              kind: n.kind,
+              label: n.label,
+              accounts: n.accounts,
+              bits: n.bits,
+              shows: g && n.kind !== 'value' ? sharedBy(g, n) : '',
+            }))
+          }
+        />
       </p>
       <div class="picture">
         <canvas
@@ -71,18 +97,50 @@ export function Ties({ id }: { id: string }) {
           role="img"
           aria-label={`${g?.nodes.filter((n) => n.kind === 'value').length ?? 0} values and ${g?.nodes.filter((n) => n.kind !== 'value').length ?? 0} accounts or groups that show them; the list beside it says the same`}
         />
-        <ul class="groups" aria-label="Groups, the largest first">
+        <ul class="groups" aria-label="Groups and accounts, the largest first">
+          {(g?.opened ?? []).map((x) => (
+            <li key={`open-${x.id}`}>
+              <button type="button" aria-expanded="true" onClick={() => step({ open: flip(open, x.id) })}>
+                Collapse {count(x.accounts)} accounts
+              </button>
+              {x.accounts > x.shown && (
+                <button
+                  type="button"
+                  onClick={() =>
+                    step({
+                      open: flip(
+                        open.filter((o) => o !== x.id),
+                        `${x.id}.${x.from + x.shown}`,
+                      ),
+                    })
+                  }
+                >
+                  {count(x.from + 1)} to {count(x.from + x.shown)} of {count(x.accounts)}: the next
+                </button>
+              )}
+            </li>
+          ))}
           {(g?.nodes ?? [])
             .filter((n) => n.kind !== 'value')
             .slice(0, LISTED)
             .map((n) => (
               <li key={n.id}>
                 {n.kind === 'group' ? (
-                  <button type="button" aria-expanded={open.includes(n.id)} onClick={() => go({ open: flip(open, n.id) })}>
+                  <button type="button" aria-expanded="false" onClick={() => step({ open: flip(open, n.id) })}>
                     {n.label}
                   </button>
                 ) : (
-                  <Link to={{ account: n.label }}>{short(plain(n.label))}</Link>
+                  <>
+                    <Link to={{ account: n.label }}>{short(plain(n.label))}</Link>{' '}
+                    <button
+                      type="button"
+                      class="mini"
+                      aria-label={`mark ${plain(n.label)}, to ask why it is linked`}
+                      onClick={() => chosen(n)}
+                    >
+                      mark
+                    </button>
+                  </>
                 )}{' '}
                 {g && sharedBy(g, n)}
               </li>
@@ -90,7 +148,9 @@ export function Ties({ id }: { id: string }) {
         </ul>
       </div>
       <p class="quiet">
-        Drag to move, wheel or + and - to zoom. A click opens a group; two clicks on accounts ask why they are linked.
+        Squares: values, the label says which. Circles: accounts, or groups of accounts that show the same values. Red: the pair asked
+        about. Drag to move, wheel or + and - to zoom. A click opens a group; two clicks on accounts ask why they are linked. The list
+        beside it does the same by keyboard.
         {g && g.leftOut > 0 ? ` ${count(g.leftOut)} smaller groups are not drawn; narrow by kind or bits.` : ''}
       </p>
       <Why id={id} one={one} two={two} />
@@ -110,7 +170,7 @@ function Why({ id, one, two }: { id: string; one: string; two: string }) {
   const asked = useAsked(
     async () =>
       one && two
-        ? get<{ shared: { kind: string; value: string; bits: number }[] }>(
+        ? get<{ shared: { kind: string; value: string; bits: number; accounts: number }[] }>(
             `/v1/cases/${encodeURIComponent(id)}/why?${new URLSearchParams({ a: one, b: two })}`,
           )
         : null,
@@ -141,7 +201,7 @@ function Why({ id, one, two }: { id: string; one: string; two: string }) {
       {shared && (
         <p role="status">
           {shared.length > 0
-            ? `They share ${shared.map((t) => `${t.kind} ${plain(t.value)} (${t.bits} bits)`).join(', ')}.`
+            ? `They share ${shared.map((t) => `${t.kind} ${plain(t.value)} (${t.bits} bits; ${count(t.accounts)} accounts show it)`).join(', ')}.`
             : 'No value ties these two by themselves: each belongs by its content, judged against the cohort as a whole.'}
         </p>
       )}

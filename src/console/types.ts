@@ -1,11 +1,47 @@
 import type { Blast } from '../barriers/blast.ts';
-import type { Appeal, Barrier, Case } from '../barriers/model.ts';
-import type { Dossier, Finding, Undecided } from '../model/dossier.ts';
+import type { Appeal, Barrier, Case, Verification } from '../barriers/model.ts';
+import type { AccountFile, Held, InboxRow, Related } from '../model/desk.ts';
+import type { Dossier, Finding, LookAlike } from '../model/dossier.ts';
 
-export type { Appeal, Barrier, Blast, Case, Dossier, Finding, Undecided };
+export type { AccountFile, Appeal, Barrier, Blast, Case, Dossier, Finding, Held, InboxRow, LookAlike, Related };
 
 export interface Opened {
   readonly case: Case;
-  readonly finding: Finding | null;
+  readonly finding: Held | null;
   readonly barriers: readonly Barrier[];
+  readonly related: readonly Related[];
+  /** What an undo would take back. */
+  readonly undo: { readonly what: string; readonly by: string; readonly at: number } | null;
+  /** The look that is shown. */
+  readonly generated: string | null;
+  readonly latest: string | null;
+  readonly releases: Dossier['releases'];
+  readonly enforcing: boolean;
+}
+
+export interface Me {
+  readonly name: string;
+  readonly role: 'viewer' | 'analyst' | 'admin';
+  readonly enforcing: boolean;
+  /** A service enforces; a console over a store alone keeps decisions and enforces nothing. */
+  readonly serving: boolean;
+}
+
+export interface AccountPageData {
+  readonly file: AccountFile;
+  readonly findings: readonly {
+    readonly id: string;
+    readonly title: string;
+    readonly verdict: 'campaign' | 'undecided';
+    readonly confidence: number;
+    readonly member:
+      | { readonly membership: number; readonly share: number; readonly share_low: number; readonly share_high: number }
+      | undefined;
+  }[];
+  readonly look_alikes: readonly { readonly id: string; readonly title: string; readonly kind: string }[];
+  readonly cases: readonly { readonly id: string; readonly title: string; readonly status: string }[];
+  readonly barriers: readonly Barrier[];
+  readonly appeals: readonly Appeal[];
+  readonly verification: Verification | null;
+  readonly legal_hold: { readonly by: string; readonly reason: string } | null;
 }

@@ -154,6 +154,16 @@ export interface Coverage {
   readonly complete: boolean;
 }
 
+export interface SignalRecord {
+  readonly signal: string;
+  readonly title: string;
+  readonly axis: Axis;
+  /** Null cohorts it could speak about, and those it fired on (one bit or more). */
+  readonly applicable: number;
+  readonly fired: number;
+  readonly reference: { readonly median: number | null; readonly low: number | null; readonly high: number | null };
+}
+
 export interface Dossier {
   readonly schema: 'stillwatch.dossier/1';
   readonly generated: string;
@@ -163,7 +173,20 @@ export interface Dossier {
   readonly campaigns: readonly Finding[];
   readonly undecided: readonly Undecided[];
   readonly look_alikes: readonly LookAlike[];
-  readonly tested: { readonly cohorts: number; readonly null_cohorts: number; readonly reference_accounts: number };
+  readonly tested: {
+    readonly cohorts: number;
+    readonly null_cohorts: number;
+    readonly reference_accounts: number;
+    /** Each signal on this scan's null cohorts, which are honest as far as anybody knows. */
+    readonly signals?: readonly SignalRecord[];
+  };
+  /** Models first seen inside the window, by the exchanges themselves. */
+  readonly releases?: readonly { readonly model: string; readonly at: string }[];
+  /** ms each stage of this scan took, and microseconds a signal takes for one cohort. Of this run alone: no part of the result. */
+  readonly timing?: {
+    readonly stages: readonly { readonly stage: string; readonly ms: number }[];
+    readonly signals: Readonly<Record<string, number>>;
+  };
   /** Bound on false discoveries of this scan; absent when nothing was read. */
   readonly false_discovery?: {
     readonly method: string;

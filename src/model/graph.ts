@@ -15,6 +15,8 @@ export interface Graph {
   /** Pairs of places in `nodes`. */
   readonly edges: readonly (readonly [number, number])[];
   readonly kinds: readonly string[];
+  /** Groups that stand open, and which of their accounts are drawn. */
+  readonly opened: readonly { readonly id: string; readonly accounts: number; readonly from: number; readonly shown: number }[];
   /** Nodes beyond the limit, which are not drawn. */
   readonly leftOut: number;
 }

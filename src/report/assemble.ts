@@ -8,8 +8,10 @@ import type { Table } from '../campaigns/table.ts';
 import type { Coverage, Dossier, Evidence, Exemplar, Finding, LookAlike, Undecided } from '../model/dossier.ts';
 import type { ScanOptions } from '../scan.ts';
 import { type Place, sample, taken, timeline } from '../store/queries/cohorts.ts';
+import { releases } from '../store/queries/releases.ts';
 import type { Store } from '../store/store.ts';
 import { type Opened, openTexts } from '../store/texts.ts';
+import { calibration } from './calibration.ts';
 import { concealment } from './concealment.ts';
 import { summary, title } from './words.ts';
 
@@ -28,7 +30,15 @@ export function idOf(accounts: readonly string[]): string {
 }
 
 /** One document from a judgement: what every renderer shows. */
-export async function assemble(store: Store, t: Table, judgement: Judgement | null, coverage: Coverage, o: ScanOptions): Promise<Dossier> {
+export async function assemble(
+  store: Store,
+  t: Table,
+  judgement: Judgement | null,
+  coverage: Coverage,
+  o: ScanOptions,
+  stages: readonly { readonly stage: string; readonly ms: number }[],
+): Promise<Dossier> {
+  const calibrated = calibration(judgement);
   const cases = judgement?.cases ?? [];
   const shown = cases
     .filter((c) => c.verdict === 'campaign')
@@ -59,7 +69,10 @@ export async function assemble(store: Store, t: Table, judgement: Judgement | nu
       cohorts: judgement?.tested ?? 0,
       null_cohorts: judgement?.nulls.length ?? 0,
       reference_accounts: judgement?.references.length ?? 0,
+      signals: calibrated.signals,
     },
+    releases: t.rows.length > 0 ? await releases(store, o.until ?? null) : [],
+    timing: { stages, signals: calibrated.cost },
     ...(judgement ? { false_discovery: judgement.discoveries } : {}),
   };
 }

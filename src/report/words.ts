@@ -17,15 +17,18 @@ export function title(f: Omit<Finding, 'title' | 'summary'>): string {
 /** The sentence a person would write: what they did together, since when, and what speaks for it. */
 export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case): string {
   const facts = c.facts;
-  const parts: string[] = [];
-  parts.push(`${count(f.accounts.length)} accounts sent ${count(f.exchanges)} exchanges since ${f.first_seen.slice(0, 10)}`);
-  const deck = c.ledger.evidence.find((e) => e.signal === 'deck');
-  if (deck && deck.bits > 1) parts.push(`their ${count(f.loot.distinct_items)} distinct items look dealt from one pool`);
+  const after = targets(f)[0];
+  const born = facts.born.n >= 5 && facts.born.k > 0.6 * facts.born.n ? `, ${facts.born.k} of them created within one week,` : '';
+  const deck = (c.ledger.evidence.find((e) => e.signal === 'deck')?.bits ?? 0) > 1;
+  const pool = `what looks like one pool of ${count(f.loot.distinct_items)} ${after ? `${after} ` : ''}items among themselves`;
+  const sent = `${count(f.exchanges)} exchanges with ${count(f.loot.output_tokens)} output tokens`;
+  const when = `since ${f.first_seen.slice(0, 10)}, on ${f.loot.days} ${f.loot.days === 1 ? 'day' : 'days'}`;
+  const head = `${count(f.accounts.length)} accounts${born}`;
+  const parts = deck ? [`${head} deal ${pool}`, `${sent} ${when}`] : [`${head} sent ${sent} ${when}`];
   if (facts.ties.scaffold.tied > 0.5 * facts.accounts.length)
     parts.push(`${facts.ties.scaffold.tied} of them carry a sentence hardly anyone else sends`);
   if (facts.ties.network.tied > 0.5 * facts.accounts.length)
     parts.push(`${facts.ties.network.tied} come from addresses that hardly anyone else uses`);
-  if (facts.born.n >= 5 && facts.born.k > 0.6 * facts.born.n) parts.push(`${facts.born.k} were created within one week`);
   const fitting = f.explanations.filter((e) => e.fits);
   const end = fitting.length === 0 ? 'none of the innocent explanations tested fits' : `an explanation fits: ${fitting[0]?.kind ?? ''}`;
   return `${parts.join('; ')}; ${end}.`;

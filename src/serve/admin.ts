@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecure } from 'node:https';
+import { gzip } from 'node:zlib';
 import type { Actor, Role } from '../barriers/model.ts';
 import { readBody, TooLarge } from '../gateway/body.ts';
 import { hostPort, type ServeConfig } from '../gateway/config.ts';
@@ -40,10 +41,13 @@ const STATUS: Record<string, number> = {
   E_TWICE: 409,
   E_STATE: 409,
   E_LEGAL_HOLD: 409,
+  E_LOOK: 404,
   E_DETECTOR: 503,
   E_INTERNAL: 500,
 };
 const BODY_MAX = 1 << 20;
+/** Answers of this many characters are packed. */
+const PACKED_FROM = 4096;
 
 interface Token {
   readonly name: string;
@@ -129,14 +133,20 @@ export class Admin {
     const send = (status: number, value: unknown) => {
       const text = value instanceof Text;
       const body = text ? value.body : `${JSON.stringify(value)}\n`;
-      res.writeHead(status, {
+      const headers = {
         'content-type': text ? value.type : 'application/json',
-        'content-length': Buffer.byteLength(body),
         'cache-control': 'no-store',
         'x-content-type-options': 'nosniff',
         'content-security-policy': "default-src 'none'",
+        vary: 'accept-encoding',
+      };
+      const plain = () => res.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(body);
+      if (body.length < PACKED_FROM || !/\bgzip\b/.test(String(req.headers['accept-encoding'] ?? ''))) return void plain();
+      // Names of accounts say nothing of the token, which is in no answer: packing gives nothing away.
+      gzip(body, { level: 4 }, (error, packed) => {
+        if (error) plain();
+        else res.writeHead(status, { ...headers, 'content-encoding': 'gzip', 'content-length': packed.length }).end(packed);
       });
-      res.end(body);
     };
     const fail = (status: number, code: string, message: string, hint: string) => send(status, { error: { code, message, hint } });
     // `//` alone names no host; whatever it is, it is no page here.

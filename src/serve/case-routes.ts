@@ -1,9 +1,13 @@
+import { blast } from '../barriers/blast.ts';
 import { caseOf, clearedAccounts, simple } from '../barriers/commands.ts';
-import { merge, split, undo } from '../barriers/curate.ts';
+import { lastDone, merge, openOn, split, undo } from '../barriers/curate.ts';
 import { type Case, DISPOSITIONS, type Disposition } from '../barriers/model.ts';
-import type { Finding, Member } from '../model/dossier.ts';
+import type { Held } from '../model/desk.ts';
+import type { Dossier } from '../model/dossier.ts';
+import { StillwatchError } from '../model/errors.ts';
 import type { Route } from './admin.ts';
 import { IDS } from './control.ts';
+import { type Cut, cutTo, findingOf, heldIn, inbox, masked, membersOf, related } from './findings.ts';
 import { type House, text, texts, wrong } from './house.ts';
 
 /** Cases: their evidence, their picture, and what people say and do about them. */
@@ -11,12 +15,28 @@ export function caseRoutes(h: House): Route[] {
   const { control, now } = h;
   const s = () => control.state;
   const run = (events: Parameters<typeof control.run>[0]) => control.run(events);
-  const finding = (id: string): Finding | null => h.last().dossier?.campaigns.find((f) => f.id === id) ?? null;
-  /** Members of a case that a person cut, as the findings of the last look have them. */
-  const membersOf = (c: Case): Member[] => {
-    const own = new Set(c.accounts);
-    const known = (h.last().dossier?.campaigns ?? []).flatMap((f) => f.accounts.filter((m) => own.has(m.account)));
-    return [...new Map(known.map((m) => [m.account, m])).values()];
+  /** The look that is asked for, as it was; without a time the last one. */
+  const lookAt = async (at: string | null): Promise<Dossier | null> => {
+    const last = h.last().dossier;
+    if (!at || at === last?.generated) return last;
+    const body = (await h.ask({ ask: 'dossier', at })) as string | null;
+    if (body === null)
+      throw new StillwatchError('E_LOOK', `the look of ${at} is not kept any more`, 'leave look= out: the last one is shown');
+    return JSON.parse(body) as Dossier;
+  };
+  /** What a case shows: the finding it stands for, and as a person cut it where one did. */
+  const shown = async (c: Case, d: Dossier | null): Promise<Held | null> => {
+    const f = findingOf(d, c);
+    if (!f || !c.by_hand) return f;
+    const members = membersOf(d, c);
+    // The figures are a nicety: without the process that owns the store the members still stand.
+    const cut = (await h.ask({ ask: 'cut', accounts: c.accounts }).catch(() => null)) as Cut | null;
+    return cutTo(f, c, members, cut);
+  };
+  const undoable = (id: string) => {
+    const at = lastDone(control.audit.entries, s(), id);
+    const e = control.audit.entries[at];
+    return e ? { what: e.what.type, by: e.by, at: e.at } : null;
   };
   const teach = async () => {
     for (const account of clearedAccounts(s()))
@@ -33,18 +53,69 @@ export function caseRoutes(h: House): Route[] {
     { method: 'GET', path: '/v1/cases', role: 'viewer', run: () => ({ cases: [...s().cases.values()] }) },
     {
       method: 'GET',
+      path: '/v1/inbox',
+      role: 'viewer',
+      run: () => ({ generated: h.last().dossier?.generated ?? null, rows: inbox(h.last().dossier, [...s().cases.values()]) }),
+    },
+    {
+      method: 'POST',
+      path: '/v1/cases',
+      role: 'analyst',
+      run: ({ body, who }) => {
+        const id = text(body, 'finding', 200);
+        const f = heldIn(h.last().dossier).find((x) => x.id === id);
+        if (!f) throw new StillwatchError('E_UNKNOWN', `the last look holds no ${JSON.stringify(id)}`, 'see GET /v1/inbox');
+        const made = IDS.id('k');
+        run(openOn(s(), who, f, made, now()));
+        return { case: s().cases.get(made) };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v1/findings/:id',
+      role: 'viewer',
+      run: async ({ params, query }) => {
+        const d = await lookAt(query.get('look'));
+        const f = heldIn(d).find((x) => x.id === params['id']);
+        return {
+          finding: f ? masked(f) : null,
+          generated: d?.generated ?? null,
+          latest: h.last().dossier?.generated ?? null,
+          releases: d?.releases ?? [],
+        };
+      },
+    },
+    {
+      method: 'GET',
       path: '/v1/cases/:id',
       role: 'viewer',
-      run: ({ params, who }) => {
+      run: async ({ params, query, who }) => {
         const c = caseOf(s(), params['id'] ?? '');
-        // Opening the evidence is what lets somebody accept a barrier on it.
-        const f = finding(c.campaign);
-        if (f && who.role !== 'viewer' && !c.read_by.includes(who.name)) run(simple(who, { type: 'case.read', id: c.id }, now()));
+        const d = await lookAt(query.get('look'));
+        const f = await shown(c, d);
+        // Opening the evidence as it now is is what lets somebody accept a barrier on it.
+        if (f && d === h.last().dossier && who.role !== 'viewer' && !c.read_by.includes(who.name))
+          run(simple(who, { type: 'case.read', id: c.id }, now()));
         return {
           case: s().cases.get(c.id),
-          finding: f && c.by_hand ? { ...f, accounts: membersOf(c) } : f,
+          finding: f && masked(f),
           barriers: [...s().barriers.values()].filter((b) => b.case === c.id),
+          related: related(d, c, [...s().cases.values()]),
+          undo: undoable(c.id),
+          generated: d?.generated ?? null,
+          latest: h.last().dossier?.generated ?? null,
+          releases: d?.releases ?? [],
+          enforcing: s().enforcing,
         };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v1/cases/:id/blast',
+      role: 'viewer',
+      run: ({ params }) => {
+        const c = caseOf(s(), params['id'] ?? '');
+        return { blast: blast(membersOf(h.last().dossier, c), c.accounts, (a) => h.last().subjects[a] ?? {}) };
       },
     },
     {
@@ -56,7 +127,7 @@ export function caseRoutes(h: House): Route[] {
         const reason = query.get('reason') ?? '';
         if (reason.trim() === '') wrong('reading texts takes a reason, which is logged: ?reason=...');
         run([{ at: now(), by: who.name, what: { type: 'data.read', what: `texts of case ${c.id}`, reason: reason.slice(0, 500) } }]);
-        return { texts: await h.ask({ ask: 'texts', campaign: c.campaign }) };
+        return { texts: await h.ask({ ask: 'texts', campaign: findingOf(h.last().dossier, c)?.id ?? c.campaign }) };
       },
     },
     {
@@ -66,7 +137,11 @@ export function caseRoutes(h: House): Route[] {
       run: ({ params, query }) =>
         h.ask({
           ask: 'graph',
-          campaign: caseOf(s(), params['id'] ?? '').campaign,
+          campaign: (() => {
+            const c = caseOf(s(), params['id'] ?? '');
+            return findingOf(h.last().dossier, c)?.id ?? c.campaign;
+          })(),
+          ...only(s().cases.get(params['id'] ?? '')),
           kind: query.get('kind') ?? '',
           bitsMin: Number(query.get('bits') ?? 0) || 0,
           open: (query.get('open') ?? '').split(',').filter(Boolean).slice(0, 50),
@@ -76,13 +151,7 @@ export function caseRoutes(h: House): Route[] {
       method: 'GET',
       path: '/v1/cases/:id/why',
       role: 'viewer',
-      run: async ({ params, query }) => ({
-        shared: await h.ask({
-          ask: 'why',
-          campaign: caseOf(s(), params['id'] ?? '').campaign,
-          accounts: [query.get('a') ?? '', query.get('b') ?? ''],
-        }),
-      }),
+      run: async ({ query }) => ({ shared: await h.ask({ ask: 'why', accounts: [query.get('a') ?? '', query.get('b') ?? ''] }) }),
     },
     {
       method: 'POST',
@@ -176,7 +245,7 @@ export function caseRoutes(h: House): Route[] {
                 'from' in what ? what.from : '',
                 'made' in what ? what.made : '',
                 'case' in what ? what.case.id : '',
-                'barrier' in what ? what.barrier.id : '',
+                'barrier' in what ? (what.barrier?.id ?? '') : '',
                 ...('cases' in what ? what.cases.map((c) => c.id) : []),
               ];
               return ids.includes(id) || ids.some((x) => mine.has(x));
@@ -188,3 +257,6 @@ export function caseRoutes(h: House): Route[] {
     },
   ];
 }
+
+/** A picture of a case that a person cut is one of its accounts. */
+const only = (c: Case | undefined): { only?: readonly string[] } => (c?.by_hand ? { only: c.accounts } : {});

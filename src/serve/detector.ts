@@ -9,9 +9,13 @@ import { messageOf, StillwatchError } from '../model/errors.ts';
 import { identifiers, type ScanOptions, scan } from '../scan.ts';
 import { openStore } from '../store/open.ts';
 import { type Days, erase, expire, exportOf } from '../store/personal.ts';
+import { accountOf, sharedBy } from '../store/queries/account.ts';
 import { accountRecords } from '../store/queries/accounts.ts';
+import { taken, timeline } from '../store/queries/cohorts.ts';
+import { looks } from '../store/queries/looks.ts';
 import { type Tied, tiesOf } from '../store/queries/ties.ts';
 import type { Store } from '../store/store.ts';
+import type { Cut } from './findings.ts';
 import { graphOf } from './graph.ts';
 import { Intake, type Took } from './intake.ts';
 
@@ -20,10 +24,21 @@ export type Question =
   | { readonly ask: 'explain'; readonly what: string }
   | { readonly ask: 'account'; readonly account: string }
   | { readonly ask: 'rejects'; readonly most: number }
-  | { readonly ask: 'dossier' }
+  | { readonly ask: 'dossier'; readonly at?: string }
+  | { readonly ask: 'looks' }
+  | { readonly ask: 'file'; readonly account: string }
+  | { readonly ask: 'cut'; readonly accounts: readonly string[] }
   | { readonly ask: 'texts'; readonly campaign: string }
-  | { readonly ask: 'graph'; readonly campaign: string; readonly kind: string; readonly bitsMin: number; readonly open: readonly string[] }
-  | { readonly ask: 'why'; readonly campaign: string; readonly accounts: readonly [string, string] }
+  | {
+      readonly ask: 'graph';
+      readonly campaign: string;
+      readonly kind: string;
+      readonly bitsMin: number;
+      readonly open: readonly string[];
+      /** Accounts of a case that a person cut. */
+      readonly only?: readonly string[];
+    }
+  | { readonly ask: 'why'; readonly accounts: readonly [string, string] }
   | { readonly ask: 'scan'; readonly paths: readonly string[]; readonly format: string }
   | {
       readonly ask: 'label';
@@ -239,18 +254,40 @@ export class Detector {
       case 'rejects':
         return this.answers.rejects(store, q.most);
       case 'dossier':
-        return (await store.first<{ body: string }>('SELECT body FROM dossiers ORDER BY at DESC LIMIT 1'))?.body ?? null;
+        return q.at === undefined
+          ? ((await store.first<{ body: string }>('SELECT body FROM dossiers ORDER BY at DESC LIMIT 1'))?.body ?? null)
+          : ((
+              await store.first<{ body: string }>('SELECT body FROM dossiers WHERE id = {at:String} ORDER BY at DESC LIMIT 1', { at: q.at })
+            )?.body ?? null);
+      case 'looks':
+        return looks(store);
+      case 'file': {
+        const f = await accountOf(store, q.account);
+        if (!f)
+          throw new StillwatchError(
+            'E_UNKNOWN',
+            `there is no account ${JSON.stringify(q.account)} in this store`,
+            'identifiers are those of the log, letter by letter',
+          );
+        return f;
+      }
+      case 'cut':
+        return cutOf(store, q.accounts);
       case 'texts':
         return exemplarTexts(store, q.campaign);
       case 'graph': {
-        const { ties, bitsOf } = await this.tiesIn(store, q.campaign);
+        const { ties, bitsOf } = await this.tiesIn(store, q.campaign, q.only);
         return graphOf(ties, { kind: q.kind, bitsMin: q.bitsMin, open: q.open, bitsOf });
       }
       case 'why': {
-        const { ties, bitsOf } = await this.tiesIn(store, q.campaign);
-        return ties
-          .filter((t) => q.accounts.every((a) => t.accounts.includes(a)))
-          .map((t) => ({ kind: t.kind, value: t.value, bits: bitsOf(t) }));
+        const shared = await sharedBy(store, ...q.accounts);
+        if (!shared)
+          throw new StillwatchError(
+            'E_UNKNOWN',
+            'one of these accounts is not in this store',
+            'identifiers are those of the log, letter by letter',
+          );
+        return shared;
       }
       case 'scan': {
         const began = Date.now();
@@ -279,18 +316,19 @@ export class Detector {
   }
 
   /** Ties of a finding, asked of the store once for each dossier: a picture is narrowed and opened many times. */
-  private async tiesIn(store: Store, campaign: string): Promise<{ ties: readonly Tied[]; bitsOf: (t: Tied) => number }> {
+  private async tiesIn(
+    store: Store,
+    campaign: string,
+    only?: readonly string[],
+  ): Promise<{ ties: readonly Tied[]; bitsOf: (t: Tied) => number }> {
     const f = await findingOf(store, campaign);
     if (!f) return { ties: [], bitsOf: () => 0 };
-    const key = `${campaign} ${f.accounts.length} ${f.indicators.length}`;
+    const accounts = only ?? f.accounts.map((a) => a.account);
+    const key = `${campaign} ${accounts.length} ${accounts[0]} ${f.indicators.length}`;
     if (this.tied.key !== key)
       this.tied = {
         key,
-        ties: await tiesOf(
-          store,
-          f.accounts.map((a) => a.account),
-          f.indicators,
-        ),
+        ties: await tiesOf(store, accounts, f.indicators),
       };
     const bits = new Map(f.indicators.map((i) => [`${i.kind}\0${i.value}`, i.bits]));
     return { ties: this.tied.ties, bitsOf: (t) => bits.get(`${t.kind}\0${t.value}`) ?? 0 };
@@ -307,6 +345,28 @@ async function findingOf(store: Store, id: string): Promise<Pick<Finding, 'accou
   const body = (await store.first<{ body: string }>('SELECT body FROM dossiers ORDER BY at DESC LIMIT 1'))?.body;
   const d = body ? (JSON.parse(body) as Dossier) : null;
   return d ? [...d.campaigns, ...d.undecided].find((x) => x.id === id) : undefined;
+}
+
+/** What the exchanges of a case that a person cut add up to. */
+async function cutOf(store: Store, accounts: readonly string[]): Promise<Cut> {
+  const rows = await store.rows<{ a: string }>(
+    `SELECT leftPad(hex(cityHash64(x)), 16, '0') AS a FROM (SELECT arrayJoin({names:Array(String)}) AS x)`,
+    { names: accounts },
+  );
+  const accts = rows.map((r) => r.a);
+  const days = await timeline(store, accts, null);
+  const got = await taken(store, accts, null);
+  return {
+    timeline: days.map((d) => ({ ...d, joined: 0, closed: 0 })),
+    models: got.models,
+    loot: {
+      exchanges: days.reduce((x, d) => x + d.exchanges, 0),
+      distinct_items: got.items,
+      output_tokens: got.output,
+      reasoning_tokens: got.reasoning,
+      days: days.length,
+    },
+  };
 }
 
 /** Texts that evidence cites, of one finding of the last dossier. */

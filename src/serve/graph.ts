@@ -51,19 +51,24 @@ export function graphOf(all: readonly Tied[], view: GraphView): Graph {
     for (const t of to) edges.push([nodes.length, t]);
     nodes.push(n);
   };
-  const open = new Set(view.open);
+  // `id.from` opens a large group from that account on.
+  const open = new Map(view.open.map((o) => [o.split('.')[0] ?? '', Number(o.split('.')[1] ?? 0) || 0]));
+  const opened: { id: string; accounts: number; from: number; shown: number }[] = [];
   for (const [key, g] of sorted) {
     const id = groupId(key);
     if (g.accounts.length === 1)
       put({ id: `a:${g.accounts[0]}`, kind: 'account', label: g.accounts[0] ?? '', accounts: 1, bits: 0 }, g.ties);
     else if (open.has(id)) {
-      for (const a of g.accounts.slice(0, GRAPH.openMax)) put({ id: `a:${a}`, kind: 'account', label: a, accounts: 1, bits: 0 }, g.ties);
-      const rest = g.accounts.length - GRAPH.openMax;
-      if (rest > 0) put({ id, kind: 'group', label: `${rest} more accounts`, accounts: rest, bits: 0 }, g.ties);
+      const from = Math.min(open.get(id) ?? 0, Math.max(0, g.accounts.length - 1));
+      const shown = g.accounts.slice(from, from + GRAPH.openMax);
+      opened.push({ id, accounts: g.accounts.length, from, shown: shown.length });
+      for (const a of shown) put({ id: `a:${a}`, kind: 'account', label: a, accounts: 1, bits: 0 }, g.ties);
+      const rest = g.accounts.length - shown.length;
+      if (rest > 0) put({ id: `${id}+`, kind: 'group', label: `${rest} more accounts`, accounts: rest, bits: 0 }, g.ties);
     } else put({ id, kind: 'group', label: `${g.accounts.length} accounts`, accounts: g.accounts.length, bits: 0 }, g.ties);
   }
   const at = layout(nodes.length, edges);
-  return { nodes: nodes.map((n, i) => ({ ...n, x: at[2 * i] as number, y: at[2 * i + 1] as number })), edges, kinds, leftOut };
+  return { nodes: nodes.map((n, i) => ({ ...n, x: at[2 * i] as number, y: at[2 * i + 1] as number })), edges, kinds, opened, leftOut };
 }
 
 /** A short name for a set of ties (FNV-1a), the same in every look that finds it. */

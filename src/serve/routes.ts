@@ -1,22 +1,24 @@
 import { blast, restsOn } from '../barriers/blast.ts';
 import { approve, caseOf, closeGate, decideAppeal, extend, fileAppeal, lift, openGate, propose, simple } from '../barriers/commands.ts';
-import { ACTIONS, type Action, type Barrier } from '../barriers/model.ts';
+import { undoAppeal } from '../barriers/curate.ts';
+import { ACTIONS, type Action, type Barrier, type Case } from '../barriers/model.ts';
 import type { Subject } from '../barriers/policy.ts';
-import type { Finding } from '../model/dossier.ts';
+import type { Held } from '../model/desk.ts';
 import { StillwatchError } from '../model/errors.ts';
 import { type Route, Text } from './admin.ts';
 import { caseRoutes } from './case-routes.ts';
 import { IDS } from './control.ts';
+import { findingOf, heldIn, maskedDossier, membersOf } from './findings.ts';
 import { type House, number, text, texts, wrong } from './house.ts';
+import { wordsOf } from './said.ts';
 
 export function routes(h: House): Route[] {
   const { control, now } = h;
   const s = () => control.state;
   const run = (events: Parameters<typeof control.run>[0]) => control.run(events);
-  const finding = (id: string): Finding | null => h.last().dossier?.campaigns.find((f) => f.id === id) ?? null;
   const subject = (a: string): Subject => h.last().subjects[a] ?? {};
-  const findingOf = (b: { readonly case?: string | undefined }): Finding | null =>
-    b.case === undefined ? null : finding(s().cases.get(b.case)?.campaign ?? '');
+  const evidenceOf = (c: Case | undefined) => restsOn(c ? findingOf(h.last().dossier, c) : null);
+  const membersFor = (b: Barrier) => membersOf(h.last().dossier, b);
   const barrier = (id: string): Barrier =>
     s().barriers.get(id) ??
     (() => {
@@ -74,7 +76,7 @@ export function routes(h: House): Route[] {
               action,
               reason: text(body, 'reason'),
               hours: number(body, 'hours', 72),
-              evidence: restsOn(of ? finding(of.campaign) : null),
+              evidence: evidenceOf(of ?? undefined),
               ...(typeof body['level'] === 'string' ? { level: body['level'] } : {}),
               ...(budget
                 ? {
@@ -89,7 +91,7 @@ export function routes(h: House): Route[] {
           ),
         );
         const made = barrier(id);
-        return { barrier: made, blast: blast(findingOf(made), made.accounts, subject) };
+        return { barrier: made, blast: blast(membersFor(made), made.accounts, subject) };
       },
     },
     {
@@ -98,7 +100,7 @@ export function routes(h: House): Route[] {
       role: 'viewer',
       run: ({ params }) => {
         const b = barrier(params['id'] ?? '');
-        return { barrier: b, blast: blast(findingOf(b), b.accounts, subject) };
+        return { barrier: b, blast: blast(membersFor(b), b.accounts, subject) };
       },
     },
     {
@@ -166,7 +168,9 @@ export function routes(h: House): Route[] {
         const g = [...s().gates.values()].find((x) => x.appeal === params['reference']);
         if (!b && !g) throw new StillwatchError('E_UNKNOWN', 'nothing has this reference', 'quote it letter by letter');
         return {
-          ...(b ? { barrier: b, decided_by: b.approvals, evidence: b.evidence ?? findingOf(b)?.evidence ?? [], case: b.case ?? null } : {}),
+          ...(b
+            ? { barrier: b, decided_by: b.approvals, evidence: b.evidence ?? evidenceOf(s().cases.get(b.case ?? '')), case: b.case ?? null }
+            : {}),
           ...(g ? { gate: g } : {}),
           appeal: s().appeals.get(params['reference'] ?? '') ?? null,
         };
@@ -195,6 +199,15 @@ export function routes(h: House): Route[] {
     },
     {
       method: 'POST',
+      path: '/v1/appeals/:reference/undo',
+      role: 'analyst',
+      run: ({ params, body, who }) => {
+        run(undoAppeal(control.audit.entries, s(), who, params['reference'] ?? '', text(body, 'reason'), now()));
+        return { appeal: s().appeals.get(params['reference'] ?? '') };
+      },
+    },
+    {
+      method: 'POST',
       path: '/v1/verifications',
       role: 'analyst',
       run: ({ body, who }) => {
@@ -218,15 +231,31 @@ export function routes(h: House): Route[] {
       path: '/v1/audit',
       role: 'viewer',
       run: ({ query }) => {
-        const from = Math.max(0, Number(query.get('from') ?? 0) || 0);
-        return { head: control.audit.head, entries: control.audit.entries.slice(from, from + 1000) };
+        // From a number on, as a copy of the log is taken; or, for a reader, the last before a number.
+        const { entries: all, head } = control.audit;
+        if (query.has('from')) {
+          const from = Math.max(0, Number(query.get('from')) || 0);
+          return { head, all: all.length, entries: all.slice(from, from + 1000) };
+        }
+        const words = (query.get('q') ?? '').toLowerCase();
+        const kept = words === '' ? all : all.filter((e) => `${e.by} ${e.what.type} ${wordsOf(e)}`.toLowerCase().includes(words));
+        const before = Math.min(kept.length, Math.max(0, Number(query.get('before') ?? kept.length) || 0));
+        return {
+          head,
+          all: kept.length,
+          before,
+          entries: kept.slice(Math.max(0, before - 200), before).map((e) => ({ ...e, said: wordsOf(e) })),
+        };
       },
     },
     {
       method: 'GET',
       path: '/v1/dossier',
       role: 'viewer',
-      run: () => h.last().dossier ?? { schema: 'stillwatch.dossier/1', campaigns: [] },
+      run: () => {
+        const d = h.last().dossier;
+        return d ? maskedDossier(d) : { schema: 'stillwatch.dossier/1', campaigns: [], undecided: [], look_alikes: [] };
+      },
     },
     {
       method: 'GET',
@@ -239,6 +268,42 @@ export function routes(h: House): Route[] {
       path: '/v1/accounts/:account',
       role: 'viewer',
       run: async ({ params }) => new Text(String(await h.ask({ ask: 'account', account: params['account'] ?? '' }))),
+    },
+    {
+      method: 'GET',
+      path: '/v1/accounts/:account/file',
+      role: 'viewer',
+      run: async ({ params }) => {
+        const account = params['account'] ?? '';
+        const file = await h.ask({ ask: 'file', account });
+        const mine = (list: readonly { accounts: readonly { account: string }[] }[]) =>
+          list.filter((f) => f.accounts.some((m) => m.account === account));
+        return {
+          file,
+          findings: mine(heldIn(h.last().dossier)).map((f) => {
+            const held = f as Held;
+            const m = held.accounts.find((x) => x.account === account);
+            return { id: held.id, title: held.title, verdict: held.verdict, confidence: held.confidence, member: m };
+          }),
+          look_alikes: (h.last().dossier?.look_alikes ?? [])
+            .filter((l) => l.accounts.includes(account))
+            .map(({ id, title, kind }) => ({ id, title, kind })),
+          cases: [...s().cases.values()]
+            .filter((c) => c.accounts.includes(account))
+            .map(({ id, title, status }) => ({ id, title, status })),
+          barriers: [...s().barriers.values()].filter((b) => b.accounts.includes(account)),
+          appeals: [...s().appeals.values()].filter((a) => a.account === account),
+          verification: s().verifications.get(account) ?? null,
+          legal_hold: s().legalHolds.get(account) ?? null,
+        };
+      },
+    },
+    { method: 'GET', path: '/v1/looks', role: 'viewer', run: async () => ({ looks: await h.ask({ ask: 'looks' }) }) },
+    {
+      method: 'GET',
+      path: '/v1/me',
+      role: 'viewer',
+      run: ({ who }) => ({ name: who.name, role: who.role, enforcing: s().enforcing, serving: h.health()['workers'] !== undefined }),
     },
     {
       method: 'GET',

@@ -4,6 +4,17 @@ import { when } from './accounts.ts';
 /** A model counts as released inside the window when it is first seen this long after the log begins. */
 const RELEASE = { afterDays: 2, accountsMin: 20 } as const;
 
+/** Models first seen inside the window, the earliest first. */
+export async function releases(store: Store, until: number | null): Promise<{ model: string; at: string }[]> {
+  const e = store.all('exchanges');
+  const rows = await store.rows<{ m: string; t: string }>(
+    `SELECT toString(model) AS m, toUnixTimestamp64Milli(min(time)) AS t, uniq(acct) AS a FROM ${e} AS e WHERE model != '' ${when(until)} GROUP BY m
+      HAVING min(time) > (SELECT min(time) FROM ${e} AS e WHERE 1 ${when(until)}) + INTERVAL ${RELEASE.afterDays} DAY AND a >= ${RELEASE.accountsMin} ORDER BY t, m LIMIT 20`,
+    until === null ? {} : { until: String(until) },
+  );
+  return rows.map((r) => ({ model: r.m, at: new Date(Number(r.t)).toISOString() }));
+}
+
 /**
  * Part of each account's exchanges that went to a newly released model within the day after its release, by account index; NaN for accounts not active both
  * before the release and on that day, and for all when the log holds no release. Of several releases the one that most accounts took up counts.

@@ -1,0 +1,159 @@
+import type { Evidence } from '../model/dossier.ts';
+import { get } from './api.ts';
+import { count, Export, go, Heading, Link, Note, plain, useAddress, useAsked } from './bits.tsx';
+import { Strip } from './evidence.tsx';
+import type { Dossier, LookAlike, Opened } from './types.ts';
+
+interface Side {
+  readonly id: string;
+  readonly title: string;
+  readonly accounts: number;
+  readonly exchanges: number;
+  readonly axes: { readonly coordination: number; readonly extraction: number };
+  readonly evidence: readonly Evidence[];
+}
+
+const sideOf = (f: {
+  id: string;
+  title: string;
+  accounts: readonly unknown[];
+  exchanges: number;
+  axes: Side['axes'];
+  evidence: readonly Evidence[];
+}): Side => ({
+  id: f.id,
+  title: f.title,
+  accounts: f.accounts.length,
+  exchanges: f.exchanges,
+  axes: f.axes,
+  evidence: f.evidence,
+});
+
+function Cell({ e, other }: { e: Evidence | undefined; other: Evidence | undefined }) {
+  if (!e) return <span class="quiet">not tested</span>;
+  return (
+    <>
+      <strong>{`${e.bits > 0 ? '+' : ''}${e.bits.toFixed(1)} bits`}</strong>
+      {e.figure === null ? '' : `, ${e.figure.toPrecision(3)} ${e.unit}`}
+      <br />
+      <Strip e={e} {...(other ? { with: [other] } : {})} wide={false} />
+      <small>{plain(e.reason)}</small>
+    </>
+  );
+}
+
+/** A campaign, or an undecided cohort, beside a cohort that was cleared: every test with both figures on one scale. */
+export function ComparePage({ id }: { id: string }) {
+  const p = useAddress();
+  const asked = useAsked(async () => {
+    const d = await get<Dossier>('/v1/dossier');
+    const own = id.startsWith('k-')
+      ? (await get<Opened>(`/v1/cases/${encodeURIComponent(id)}`)).finding
+      : [...d.campaigns, ...d.undecided].find((f) => f.id === id);
+    return { own: own ? sideOf(own) : null, others: d.look_alikes };
+  }, [id]);
+  const others = asked.value?.others ?? [];
+  const kinds = [...new Set(others.map((o) => o.kind))].sort();
+  const kind = p.get('kind') ?? '';
+  const offered = others.filter((o) => kind === '' || o.kind === kind);
+  const other: LookAlike | undefined = offered.find((x) => x.id === p.get('with')) ?? offered[0];
+  const own = asked.value?.own;
+  const signals = [...new Set([...(own?.evidence ?? []), ...(other?.evidence ?? [])].map((e) => e.signal))];
+  const of = (list: readonly Evidence[] | undefined, s: string) => list?.find((x) => x.signal === s);
+  return (
+    <section>
+      <Heading text={own ? `Compare ${plain(own.title)}` : 'Compare'}>Compare</Heading>
+      <Note error={asked.error} />
+      {asked.value && !own && <p class="quiet">The last look does not hold it.</p>}
+      {asked.value && others.length === 0 && <p class="quiet">The last look cleared no cohort to compare with.</p>}
+      <p class="bar">
+        <label>
+          Kind{' '}
+          <select value={kind} onChange={(e) => go({ kind: e.currentTarget.value, with: null })}>
+            <option value="">all kinds</option>
+            {kinds.map((k) => (
+              <option key={k}>{k}</option>
+            ))}
+          </select>
+        </label>
+        <label>
+          With{' '}
+          <select value={other?.id ?? ''} onChange={(e) => go({ with: e.currentTarget.value })}>
+            {offered.map((o) => (
+              <option key={o.id} value={o.id}>
+                {o.id}: {plain(o.title)}
+              </option>
+            ))}
+          </select>
+        </label>
+        {own && other && (
+          <Export
+            name={`compare-${own.id}-${other.id}`}
+            rows={() =>
+              signals.map((s) => ({
+                signal: s,
+                here_bits: of(own.evidence, s)?.bits,
+                here_figure: of(own.evidence, s)?.figure,
+                there_bits: of(other.evidence, s)?.bits,
+                there_figure: of(other.evidence, s)?.figure,
+                unit: of(own.evidence, s)?.unit ?? of(other.evidence, s)?.unit,
+              }))
+            }
+          />
+        )}
+      </p>
+      {own && other && (
+        <table class="compare">
+          <thead>
+            <tr>
+              <th scope="col">Test</th>
+              <th scope="col">
+                <Link to={id.startsWith('k-') ? { case: id } : { undecided: id }}>{plain(own.title)}</Link>
+                <small>{id}</small>
+              </th>
+              <th scope="col">
+                {plain(other.title)}
+                <small>
+                  {other.id}: {plain(other.explanation)}
+                </small>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            <tr>
+              <th scope="row">accounts, exchanges</th>
+              <td>
+                {count(own.accounts)}, {count(own.exchanges)}
+              </td>
+              <td>
+                {count(other.accounts.length)}, {count(other.exchanges)}
+              </td>
+            </tr>
+            <tr>
+              <th scope="row">coordination, extraction</th>
+              <td>
+                {own.axes.coordination.toFixed(3)}, {own.axes.extraction.toFixed(3)}
+              </td>
+              <td>
+                {other.axes.coordination.toFixed(3)}, {other.axes.extraction.toFixed(3)}
+              </td>
+            </tr>
+            {signals.map((s) => (
+              <tr key={s}>
+                <th scope="row">
+                  <Link to={{ signal: s }}>{s}</Link>
+                </th>
+                <td>
+                  <Cell e={of(own.evidence, s)} other={of(other.evidence, s)} />
+                </td>
+                <td>
+                  <Cell e={of(other.evidence, s)} other={of(own.evidence, s)} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,351 @@
+import { useState } from 'preact/hooks';
+import type { Member } from '../model/dossier.ts';
+import { count, day, Export, go, Link, Meter, percent, plain, useAddress } from './bits.tsx';
+import type { Dossier, Finding } from './types.ts';
+
+const PAGE = 50;
+const W = 720;
+const H = 150;
+const LEFT = 56;
+const TOP = 16;
+
+/** Round numbers up to `most`, for an axis. */
+function ticks(most: number): number[] {
+  const step = 10 ** Math.floor(Math.log10(Math.max(1, most)));
+  const by = most / step >= 5 ? step * 2 : most / step >= 2 ? step : step / 2;
+  return Array.from({ length: Math.floor(most / by) + 1 }, (_, i) => i * by).filter((t) => Number.isInteger(t));
+}
+
+/** Exchanges a day as bars, active accounts as a line, joins, closures and model releases as marks; the same numbers as a table below. */
+export function Timeline({ f, releases }: { f: Pick<Finding, 'timeline' | 'id'>; releases: Dossier['releases'] }) {
+  const days = f.timeline;
+  if (days.length === 0) return <p class="quiet">No day of it is in the store.</p>;
+  const most = Math.max(1, ...days.map((d) => d.exchanges));
+  const accounts = Math.max(1, ...days.map((d) => d.accounts));
+  const step = (W - LEFT - 50) / days.length;
+  const x = (i: number) => LEFT + (i + 0.5) * step;
+  const y = (v: number, of: number) => TOP + H * (1 - v / of);
+  const place = new Map(days.map((d, i) => [d.day, i]));
+  const out = (releases ?? []).flatMap((r) => {
+    const i = place.get(r.at.slice(0, 10));
+    return i === undefined ? [] : [{ ...r, i }];
+  });
+  const labels = days.map((d, i) => ({ d, i })).filter(({ i }) => i % Math.ceil(days.length / 7) === 0);
+  return (
+    <figure>
+      <svg
+        class="timeline"
+        viewBox={`0 0 ${W} ${TOP + H + 46}`}
+        role="img"
+        aria-label={`${days.length} days, at most ${count(most)} exchanges and ${count(accounts)} active accounts a day; the table below has the numbers`}
+      >
+        {ticks(most).map((t) => (
+          <g key={t}>
+            <line class="grid" x1={LEFT} x2={W - 50} y1={y(t, most)} y2={y(t, most)} />
+            <text x={LEFT - 6} y={y(t, most) + 4} text-anchor="end">
+              {count(t)}
+            </text>
+          </g>
+        ))}
+        {ticks(accounts).map((t) => (
+          <text key={t} class="line" x={W - 44} y={y(t, accounts) + 4}>
+            {count(t)}
+          </text>
+        ))}
+        {days.map((d, i) => (
+          <g key={d.day}>
+            <rect
+              class="fill"
+              x={x(i) - step / 2 + 0.5}
+              width={Math.max(1, step - 1)}
+              y={y(d.exchanges, most)}
+              height={TOP + H - y(d.exchanges, most)}
+            />
+            {d.joined > 0 && <circle class="joined" cx={x(i)} cy={TOP + H + 9} r={Math.min(5, 1.5 + Math.sqrt(d.joined))} />}
+            {d.closed > 0 && <rect class="closed" x={x(i) - 3} y={TOP + H + 17} width="6" height="6" />}
+          </g>
+        ))}
+        <polyline class="active" points={days.map((d, i) => `${x(i)},${y(d.accounts, accounts)}`).join(' ')} />
+        {out.map((r) => (
+          <g key={r.model}>
+            <line class="release" x1={x(r.i)} x2={x(r.i)} y1={TOP} y2={TOP + H} />
+            <text x={x(r.i)} y={TOP - 4} text-anchor="middle">
+              {plain(r.model)}
+            </text>
+          </g>
+        ))}
+        {labels.map(({ d, i }) => (
+          <text key={d.day} x={x(i)} y={TOP + H + 40} text-anchor="middle">
+            {d.day.slice(5)}
+          </text>
+        ))}
+      </svg>
+      <figcaption>
+        Bars: exchanges a day (left). Line: active accounts (right). Dots: accounts first seen. Squares: accounts closed. Dashed: a model
+        first seen. Days in UTC, {days[0]?.day} to {days.at(-1)?.day}.
+      </figcaption>
+      <details>
+        <summary>The days as a table</summary>
+        <Export name={`${f.id}-timeline`} rows={() => days.map((d) => ({ ...d }))} />
+        <div class="scroll">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Day</th>
+                {['Exchanges', 'Active accounts', 'First seen', 'Closed'].map((n) => (
+                  <th key={n} scope="col" class="n">
+                    {n}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {days.map((d) => (
+                <tr key={d.day}>
+                  <td>{d.day}</td>
+                  <td class="n">{count(d.exchanges)}</td>
+                  <td class="n">{count(d.accounts)}</td>
+                  <td class="n">{count(d.joined)}</td>
+                  <td class="n">{count(d.closed)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </details>
+    </figure>
+  );
+}
+
+export function Mix({ f }: { f: Pick<Finding, 'id' | 'capabilities' | 'population_capabilities'> }) {
+  const names = Object.keys(f.capabilities);
+  if (names.length === 0) return <p class="quiet">No text was at hand to classify.</p>;
+  return (
+    <>
+      <Export
+        name={`${f.id}-capabilities`}
+        rows={() => names.map((n) => ({ capability: n, here: f.capabilities[n], everybody: f.population_capabilities[n] ?? 0 }))}
+      />
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Capability</th>
+            <th scope="col">Here</th>
+            <th scope="col">Everybody</th>
+          </tr>
+        </thead>
+        <tbody>
+          {names.map((n) => (
+            <tr key={n}>
+              <td>{n}</td>
+              <td>
+                <Meter value={f.capabilities[n] ?? 0} label={n} />
+              </td>
+              <td>
+                <Meter value={f.population_capabilities[n] ?? 0} label={`${n} of everybody`} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </>
+  );
+}
+
+export function Took({ f }: { f: Finding }) {
+  return (
+    <dl>
+      <dt>Exchanges</dt>
+      <dd>{count(f.loot.exchanges)}</dd>
+      <dt>Distinct items</dt>
+      <dd>{count(f.loot.distinct_items)}</dd>
+      <dt>Output tokens</dt>
+      <dd>{count(f.loot.output_tokens)}</dd>
+      <dt>Reasoning tokens</dt>
+      <dd>{count(f.loot.reasoning_tokens)}</dd>
+      <dt>Days</dt>
+      <dd>{f.loot.days}</dd>
+      <dt>Capabilities</dt>
+      <dd>
+        {Object.entries(f.capabilities)
+          .slice(0, 4)
+          .map(([k, v]) => `${k} ${percent(v)}`)
+          .join(', ') || 'no text to tell'}
+      </dd>
+      <dt>Models</dt>
+      <dd>
+        {Object.entries(f.models)
+          .map(([m, n]) => `${plain(m)} ${count(n)}`)
+          .join(', ')}
+      </dd>
+    </dl>
+  );
+}
+
+export function Explanations({ f }: { f: Pick<Finding, 'id' | 'explanations'> }) {
+  return (
+    <>
+      <Export name={`${f.id}-explanations`} rows={() => f.explanations.map((x) => ({ ...x }))} />
+      <ul>
+        {f.explanations.map((x) => (
+          <li key={x.kind}>
+            <strong>{x.fits ? 'fits' : 'does not fit'}</strong>: {plain(x.kind)}, {plain(x.reason)}
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+export function Indicators({ f }: { f: Pick<Finding, 'id' | 'indicators'> }) {
+  if (f.indicators.length === 0) return <p class="quiet">No value of note is shared.</p>;
+  return (
+    <>
+      <Export name={`${f.id}-indicators`} rows={() => f.indicators.map((i) => ({ ...i }))} />
+      <div class="scroll">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Kind</th>
+              <th scope="col">Value</th>
+              <th scope="col" class="n">
+                Accounts here
+              </th>
+              <th scope="col" class="n">
+                Others
+              </th>
+              <th scope="col" class="n">
+                Bits
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {f.indicators.map((i) => (
+              <tr key={i.kind + i.value}>
+                <td>{i.kind}</td>
+                <td>
+                  <code>{plain(i.value)}</code>
+                </td>
+                <td class="n">{i.accounts}</td>
+                <td class="n">{i.others}</td>
+                <td class="n">{i.bits}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </>
+  );
+}
+
+/** Accounts of a case; those chosen can be split off into a case of their own, their number said first. */
+export function Accounts({
+  list,
+  name,
+  marked,
+  apart,
+}: {
+  list: readonly Member[];
+  name: string;
+  /** Accounts the picture asks about. */
+  marked: readonly string[];
+  apart?: (accounts: string[]) => void;
+}) {
+  const p = useAddress();
+  const [chosen, choose] = useState<ReadonlySet<string>>(new Set());
+  const here = new Set(list.map((m) => m.account));
+  const picked = [...chosen].filter((a) => here.has(a));
+  const flip = (a: string): void => {
+    const next = new Set(picked);
+    if (!next.delete(a)) next.add(a);
+    choose(next);
+  };
+  const page = Math.max(0, Number(p.get('rows') ?? 0) || 0);
+  const words = (p.get('find') ?? '').toLowerCase();
+  const kept = words ? list.filter((m) => m.account.toLowerCase().includes(words)) : list;
+  return (
+    <section aria-labelledby="accounts">
+      <h2 id="accounts">Accounts ({count(list.length)})</h2>
+      <p class="bar">
+        <label>
+          Find{' '}
+          <input type="search" value={p.get('find') ?? ''} onInput={(e) => go({ find: e.currentTarget.value, rows: null }, 'replace')} />
+        </label>
+        <Export name={`${name}-accounts`} rows={() => kept.map((m) => ({ ...m }))} />
+        {apart && words && (
+          <button type="button" onClick={() => choose(new Set(kept.map((m) => m.account)))}>
+            Choose all {count(kept.length)} found
+          </button>
+        )}
+        {apart && picked.length > 0 && (
+          <button type="button" onClick={() => apart(picked)}>
+            Split {count(picked.length)} off
+          </button>
+        )}
+        {kept.length > PAGE && (
+          <>
+            <button type="button" disabled={page === 0} onClick={() => go({ rows: String(page - 1) })}>
+              Previous
+            </button>
+            <span>
+              {page * PAGE + 1} to {Math.min(kept.length, (page + 1) * PAGE)} of {count(kept.length)}
+            </span>
+            <button type="button" disabled={(page + 1) * PAGE >= kept.length} onClick={() => go({ rows: String(page + 1) })}>
+              Next
+            </button>
+          </>
+        )}
+      </p>
+      <div class="scroll">
+        <table class="stack">
+          <thead>
+            <tr>
+              {apart && <th scope="col">Choose</th>}
+              <th scope="col">Account</th>
+              <th scope="col">Membership</th>
+              <th scope="col" class="n">
+                Exchanges
+              </th>
+              <th scope="col">Share that is the campaign's</th>
+              <th scope="col">First seen</th>
+              <th scope="col">Last seen</th>
+            </tr>
+          </thead>
+          <tbody>
+            {kept.slice(page * PAGE, (page + 1) * PAGE).map((m) => (
+              <tr key={m.account} class={marked.includes(m.account) ? 'at' : ''}>
+                {apart && (
+                  <td data-name="Choose">
+                    <input
+                      type="checkbox"
+                      aria-label={`choose ${plain(m.account)}`}
+                      checked={picked.includes(m.account)}
+                      onChange={() => flip(m.account)}
+                    />
+                  </td>
+                )}
+                <td data-name="Account">
+                  <Link to={{ account: m.account }}>{plain(m.account)}</Link>
+                </td>
+                <td data-name="Membership">
+                  <Meter value={m.membership} label="membership" />
+                </td>
+                <td data-name="Exchanges" class="n">
+                  {count(m.exchanges)}
+                </td>
+                <td data-name="Share">
+                  {percent(m.share)}{' '}
+                  <small>
+                    ({percent(m.share_low)} to {percent(m.share_high)})
+                  </small>
+                </td>
+                <td data-name="First seen">{day(m.first_seen)}</td>
+                <td data-name="Last seen">{day(m.last_seen)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}

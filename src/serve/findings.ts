@@ -1,0 +1,176 @@
+import { overlap } from '../barriers/cases.ts';
+import type { Case } from '../barriers/model.ts';
+import type { Held, InboxRow, Related } from '../model/desk.ts';
+import type { Dossier, Finding, LookAlike, Member, Undecided } from '../model/dossier.ts';
+
+/** What a case shows of a look: findings by id, by accounts where ids changed, and put together where a person cut the case. */
+
+export function heldIn(d: Dossier | null): Held[] {
+  return [
+    ...(d?.campaigns ?? []).map((f): Held => ({ ...f, verdict: 'campaign' })),
+    ...(d?.undecided ?? []).map(
+      (f): Held => ({ ...f, kind: (f as Undecided & { kind?: Finding['kind'] }).kind ?? 'purpose unclear', verdict: 'undecided' }),
+    ),
+  ];
+}
+
+const SAME = 0.5;
+
+/** The finding a case stands for in a look: the one of its id, else the one that shares most of its accounts. */
+export function findingOf(d: Dossier | null, c: Pick<Case, 'campaign' | 'accounts'>): Held | null {
+  const all = heldIn(d);
+  const own = all.find((f) => f.id === c.campaign);
+  if (own) return own;
+  let best: Held | null = null;
+  let most = SAME;
+  for (const f of all) {
+    const o = overlap(
+      f.accounts.map((m) => m.account),
+      c.accounts,
+    );
+    if (o > most) [best, most] = [f, o];
+  }
+  return best;
+}
+
+/** Members of a case that a person cut, as the findings of a look have them; each account once, as the finding that is surest of it has it. */
+export function membersOf(d: Dossier | null, c: Pick<Case, 'accounts'>): Member[] {
+  const own = new Set(c.accounts);
+  const known = new Map<string, Member>();
+  for (const f of heldIn(d))
+    for (const m of f.accounts) if (own.has(m.account) && (known.get(m.account)?.membership ?? -1) < m.membership) known.set(m.account, m);
+  return [...known.values()];
+}
+
+const earliest = (xs: readonly string[]): string => [...xs].sort()[0] ?? '';
+const latest = (xs: readonly string[]): string => [...xs].sort().at(-1) ?? '';
+
+/** What exchanges of the accounts of a cut case add up to, asked of the store. */
+export type Cut = Pick<Finding, 'timeline' | 'models' | 'loot'>;
+
+/** A finding as a person cut it: accounts and figures are those of the case, evidence is that of the cohort the machine judged. */
+export function cutTo(f: Held, c: Case, members: readonly Member[], cut: Cut | null): Held {
+  const exchanges = Math.round(members.reduce((x, m) => x + m.exchanges * m.share, 0));
+  const said = `${members.length} accounts that a person put together (${c.split_from ? `split from ${c.split_from}` : 'merged'}), with ${exchanges.toLocaleString('en-US')} exchanges. The evidence and the explanations below are of the ${f.accounts.length} accounts that were judged as one cohort.`;
+  return {
+    ...f,
+    title: c.title,
+    summary: said,
+    accounts: members,
+    exchanges,
+    first_seen: earliest(members.map((m) => m.first_seen)),
+    last_seen: latest(members.map((m) => m.last_seen)),
+    ...(cut
+      ? { ...cut, timeline: cut.timeline.map((d) => ({ ...d, joined: members.filter((m) => m.first_seen.startsWith(d.day)).length })) }
+      : {}),
+  };
+}
+
+/** A finding without a word of what anybody sent: texts are asked for with a reason, which is logged. */
+export function masked<T extends Pick<Finding, 'evidence'>>(f: T): T {
+  return {
+    ...f,
+    evidence: f.evidence.map((e) => ({ ...e, exemplars: e.exemplars.map(({ text: _, ...x }) => x) })),
+  };
+}
+
+export const maskedDossier = (d: Dossier): Dossier => ({
+  ...d,
+  campaigns: d.campaigns.map(masked),
+  undecided: d.undecided.map(masked),
+  look_alikes: d.look_alikes.map((l: LookAlike) => masked(l as LookAlike & Pick<Finding, 'evidence'>)),
+});
+
+const trend = (days: readonly { exchanges: number }[]): number => {
+  const n = Math.max(1, Math.floor(days.length / 3));
+  const sum = (x: readonly { exchanges: number }[]) => x.reduce((a, d) => a + d.exchanges, 0);
+  return sum(days.slice(-n)) / Math.max(1, sum(days.slice(-2 * n, -n)));
+};
+
+const figures = (f: Held | null): Pick<InboxRow, 'exchanges' | 'first' | 'last' | 'trend' | 'capabilities'> => ({
+  exchanges: f?.exchanges ?? 0,
+  first: f?.first_seen ?? '',
+  last: f?.last_seen ?? '',
+  trend: f ? trend(f.timeline) : 1,
+  capabilities: Object.entries(f?.capabilities ?? {})
+    .sort((a, b) => b[1] - a[1])
+    .slice(0, 3)
+    .map(([k]) => k),
+});
+
+export function inbox(d: Dossier | null, cases: readonly Case[]): InboxRow[] {
+  const shown = new Set<string>();
+  const rows = cases.map((c): InboxRow => {
+    const f = findingOf(d, c);
+    if (f) shown.add(f.id);
+    const cut = f && c.by_hand ? cutTo(f, c, membersOf(d, c), null) : f;
+    return {
+      id: c.id,
+      what: 'case',
+      title: c.by_hand ? `${c.accounts.length} accounts: ${c.title}` : c.title,
+      kind: c.kind,
+      state: c.status === 'closed' ? (c.disposition?.is ?? 'closed') : f?.verdict === 'undecided' ? 'undecided' : 'open',
+      confidence: c.confidence,
+      accounts: c.accounts.length,
+      ...figures(cut),
+      assignee: c.assignee ?? '',
+    };
+  });
+  for (const f of heldIn(d))
+    if (f.verdict === 'undecided' && !shown.has(f.id))
+      rows.push({
+        id: f.id,
+        what: 'undecided',
+        title: f.title,
+        kind: f.kind,
+        state: 'undecided',
+        confidence: f.confidence,
+        accounts: f.accounts.length,
+        ...figures(f),
+        assignee: '',
+      });
+  return rows;
+}
+
+const VALUES_MAX = 12;
+
+/** Other cases and undecided cohorts that share an indicator or an account: perhaps of the same operator. */
+export function related(d: Dossier | null, c: Case, cases: readonly Case[]): Related[] {
+  const own = new Set(c.indicators.map((i) => `${i.kind}\0${i.value}`));
+  for (const i of findingOf(d, c)?.indicators ?? []) own.add(`${i.kind}\0${i.value}`);
+  const accounts = new Set(c.accounts);
+  const taken = new Set(cases.map((x) => findingOf(d, x)?.id));
+  const others = [
+    ...cases
+      .filter((x) => x.id !== c.id)
+      .map((x) => ({
+        what: 'case' as const,
+        id: x.id,
+        title: x.title,
+        state: x.disposition?.is ?? x.status,
+        indicators: x.indicators,
+        members: x.accounts,
+      })),
+    ...heldIn(d)
+      .filter((f) => f.verdict === 'undecided' && !taken.has(f.id))
+      .map((f) => ({
+        what: 'undecided' as const,
+        id: f.id,
+        title: f.title,
+        state: 'undecided',
+        indicators: f.indicators,
+        members: f.accounts.map((m) => m.account),
+      })),
+  ];
+  return others
+    .map(({ indicators, members, ...x }) => ({
+      ...x,
+      values: indicators
+        .filter((i) => own.has(`${i.kind}\0${i.value}`))
+        .slice(0, VALUES_MAX)
+        .map(({ kind, value }) => ({ kind, value })),
+      accounts: members.filter((a) => accounts.has(a)).length,
+    }))
+    .filter((x) => x.values.length + x.accounts > 0)
+    .sort((a, b) => b.values.length - a.values.length || b.accounts - a.accounts);
+}
