@@ -252,7 +252,12 @@ describe('the picture', () => {
     const group = g.nodes.find((n) => n.kind === 'group')?.id ?? '';
     const opened = graphOf(ties, { ...view, open: [group] });
     expect(opened.nodes.filter((n) => n.kind === 'account')).toHaveLength(GRAPH.openMax);
-    expect(opened.nodes.find((n) => n.id === group)?.label).toBe(`${15_000 - GRAPH.openMax} more accounts`);
+    const more = opened.nodes.find((n) => n.id === `${group}.${GRAPH.openMax}`);
+    expect(more?.label).toBe(`${15_000 - GRAPH.openMax} more accounts`);
+    // And from there the next of them, until all have been seen.
+    const next = graphOf(ties, { ...view, open: [more?.id ?? ''] });
+    expect(next.opened).toEqual([{ id: group, accounts: 15_000, from: GRAPH.openMax, shown: GRAPH.openMax }]);
+    expect(next.nodes.find((n) => n.kind === 'account')?.label).toBe(name(GRAPH.openMax));
     expect(graphOf(ties, { ...view, kind: 'payment' }).nodes.map((n) => n.accounts)).toEqual([10_000, 10_000]);
   });
 

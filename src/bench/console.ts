@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Browser, chromium } from 'playwright-core';
 import { rng } from '../campaigns/stats.ts';
+import { SIGNALS } from '../signals/index.ts';
 import { openStore } from '../store/open.ts';
 import { ROOT } from './cost.ts';
 
@@ -85,9 +86,28 @@ async function make(at: string): Promise<void> {
         population_capabilities: {},
         models: { m: 2 * accounts },
         loot: { exchanges: 2 * accounts, distinct_items: 0, output_tokens: 0, reasoning_tokens: 0, days: 2 },
-        evidence: [],
+        // As much as a scan writes: a row for every signal, each with the figures of 40 honest cohorts, and exemplars.
+        evidence: SIGNALS.map((x) => ({
+          signal: x.id,
+          axis: x.axis,
+          family: x.family,
+          bits: 4 * random() - 1,
+          outcome: 'fired',
+          figure: random(),
+          unit: x.unit,
+          reference: { median: 0.5, low: 0.1, high: 0.9, from: 'made for a figure', values: Array.from({ length: 40 }, () => random()) },
+          reason: 'a sentence of the length that reasons have, with a figure in it, and what honest cohorts show beside it',
+          kind: 'fact',
+          exemplars: names.slice(0, 4).map((account, i) => ({ exchange: `x${i}-0`, account, time: dossier.window.from })),
+        })),
         indicators: shared.map(([value, set]) => ({ kind: 'address', value, accounts: set.size, others: 0, bits: 8 })),
-        timeline: [],
+        timeline: Array.from({ length: 45 }, (_, i) => ({
+          day: new Date(1777852800000 + i * 86_400_000).toISOString().slice(0, 10),
+          exchanges: Math.round(accounts * random()),
+          accounts: Math.round(accounts * random()),
+          joined: i,
+          closed: i % 7,
+        })),
         explanations: [],
         recommended: { action: 'watch', blast_radius: { accounts, exchanges: 2 * accounts, innocent_exchanges_estimated: 0 } },
       },
@@ -108,12 +128,20 @@ function bundle(): number {
   return sum;
 }
 
-async function measure(browser: Browser, url: string): Promise<{ first: number; open: number; frames: number[] }> {
+async function measure(browser: Browser, url: string): Promise<{ first: number; bytes: number; open: number; frames: number[] }> {
   const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+  // What came over the wire, as it came: packed bodies and headers.
+  let bytes = 0;
+  const wire = await page.context().newCDPSession(page);
+  await wire.send('Network.enable');
+  wire.on('Network.loadingFinished', (e) => {
+    bytes += e.encodedDataLength;
+  });
   const began = performance.now();
   await page.goto(url);
   await page.waitForSelector('tbody tr');
   const first = performance.now() - began;
+  const firstBytes = bytes;
   const opening = performance.now();
   await page.locator('tbody tr a').first().click();
   await page.waitForSelector('.picture canvas');
@@ -139,7 +167,7 @@ async function measure(browser: Browser, url: string): Promise<{ first: number; 
   await page.mouse.up();
   const frames = (await page.evaluate('window.frames_.slice(2)')) as number[];
   await page.close();
-  return { first, open, frames };
+  return { first, bytes: firstBytes, open, frames };
 }
 
 const at = join(dir, 'store');
@@ -176,6 +204,12 @@ try {
   process.stdout.write(
     `campaign of ${accounts} accounts, ${args.runs} runs, medians\n` +
       `bundle: ${(bundle() / 1024).toFixed(1)} KB compressed\n` +
+      `first view, all that is sent for it: ${(
+        quantile(
+          runs.map((r) => r.bytes),
+          0.5,
+        ) / 1024
+      ).toFixed(1)} KB\n` +
       `first view: ${middle((r) => r.first)} ms; campaign opened with its picture: ${middle((r) => r.open)} ms\n` +
       `frames while the picture is dragged: p50 ${quantile(frames, 0.5).toFixed(1)} ms, p95 ${quantile(frames, 0.95).toFixed(1)} ms (${frames.length} frames)\n`,
   );

@@ -8,7 +8,11 @@ const LISTED = 80;
 /** What of the address is the picture's. */
 const VIEW = ['kind', 'bits', 'open', 'a', 'b'] as const;
 
-const flip = (list: readonly string[], id: string): string => (list.includes(id) ? list.filter((x) => x !== id) : [...list, id]).join(',');
+/** A group opens, closes, or (`group.from`) shows the next of its accounts; it stands in the list once. */
+const flip = (list: readonly string[], id: string): string => {
+  const others = list.filter((x) => x.split('.')[0] !== id.split('.')[0]);
+  return (list.includes(id) ? others : [...others, id]).join(',');
+};
 
 /** What accounts share: the picture, the same as a list beside it, and why two of them are linked. Kind, bits, what stands open and the pair are in the address. */
 export function Ties({ id }: { id: string }) {
@@ -100,21 +104,15 @@ export function Ties({ id }: { id: string }) {
         <ul class="groups" aria-label="Groups and accounts, the largest first">
           {(g?.opened ?? []).map((x) => (
             <li key={`open-${x.id}`}>
-              <button type="button" aria-expanded="true" onClick={() => step({ open: flip(open, x.id) })}>
+              <button
+                type="button"
+                aria-expanded="true"
+                onClick={() => step({ open: open.filter((o) => o.split('.')[0] !== x.id).join(',') })}
+              >
                 Collapse {count(x.accounts)} accounts
               </button>
               {x.accounts > x.shown && (
-                <button
-                  type="button"
-                  onClick={() =>
-                    step({
-                      open: flip(
-                        open.filter((o) => o !== x.id),
-                        `${x.id}.${x.from + x.shown}`,
-                      ),
-                    })
-                  }
-                >
+                <button type="button" onClick={() => step({ open: flip(open, `${x.id}.${(x.from + x.shown) % x.accounts}`) })}>
                   {count(x.from + 1)} to {count(x.from + x.shown)} of {count(x.accounts)}: the next
                 </button>
               )}

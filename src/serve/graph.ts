@@ -64,7 +64,17 @@ export function graphOf(all: readonly Tied[], view: GraphView): Graph {
       opened.push({ id, accounts: g.accounts.length, from, shown: shown.length });
       for (const a of shown) put({ id: `a:${a}`, kind: 'account', label: a, accounts: 1, bits: 0 }, g.ties);
       const rest = g.accounts.length - shown.length;
-      if (rest > 0) put({ id: `${id}+`, kind: 'group', label: `${rest} more accounts`, accounts: rest, bits: 0 }, g.ties);
+      if (rest > 0)
+        put(
+          {
+            id: `${id}.${(from + shown.length) % g.accounts.length}`,
+            kind: 'group',
+            label: `${rest} more accounts`,
+            accounts: rest,
+            bits: 0,
+          },
+          g.ties,
+        );
     } else put({ id, kind: 'group', label: `${g.accounts.length} accounts`, accounts: g.accounts.length, bits: 0 }, g.ties);
   }
   const at = layout(nodes.length, edges);
