@@ -232,7 +232,7 @@ export const STEP_ACCOUNTS = 250;
 
 export const inStepSample = (accounts: readonly number[]): readonly number[] => sampled(accounts, STEP_ACCOUNTS);
 
-function inStep(t: Table, accounts: readonly number[]): Lockstep | null {
+export function inStep(t: Table, accounts: readonly number[]): Lockstep | null {
   const b = t.beats;
   if (!b) return null;
   const rows = inStepSample(accounts)

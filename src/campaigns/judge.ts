@@ -105,13 +105,21 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
   });
   const cases: Case[] = [];
   const taken = new Set<number>();
-  for (const [i, x] of first.slice(0, LIMITS.look).entries()) {
-    o.progress?.('judging members', i, Math.min(LIMITS.look, first.length));
+  const queue = first.slice(0, LIMITS.look);
+  for (let i = 0; i < queue.length; i++) {
+    const x = queue[i] as Found;
+    o.progress?.('judging members', i, queue.length);
     const fresh = x.c.accounts.filter((a) => !taken.has(a)).length;
     if (fresh < COHORT.accountsMin || fresh < 0.5 * x.c.accounts.length) continue;
     const own = apart(k, x.c, x.bits, clean, learned, honest, suspects.length);
     const one = settle(bench(own.learned, own.honest, taken), x, scopes.get(x.c) ?? null);
     cases.push(one);
+    // Another hand on the same source is asked about next, by itself; each such group is smaller than what it came from.
+    if (one.apart.length >= COHORT.accountsMin && one.apart.length < x.c.accounts.length) {
+      const c: Candidate = { accounts: [...new Set(one.apart)].sort((p, q) => p - q), sources: x.c.sources, scaffold: [] };
+      const f = await look(t, k, c, o, scopes);
+      if (f) queue.splice(i + 1, 0, { c, f, bits: ledger(f, learned, c.sources, []).coordinationBits });
+    }
     // A cohort that is merely as different as others are settles nothing for other cohorts its accounts are in.
     // Nor does reselling: what a part of a reseller's traffic carries is a question of its own.
     const settled =

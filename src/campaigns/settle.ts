@@ -5,13 +5,13 @@ import type { Signal } from '../signals/signal.ts';
 import { successionSignal } from '../signals/succession.ts';
 import type { Candidate, Kin } from './candidates.ts';
 import { type Facts, factsOf, sampled, type View } from './facts.ts';
+import { CROWD, ofOneBrief, ofOneClock, ofOneShare, withoutOutsiders } from './hands.ts';
 import { kindsLeft } from './kinds.ts';
 import { type Learned, type Ledger, ledger } from './ledger.ts';
 import { carrierShares, honestCarriers, type Judged, judgeCarriers, judgeMembers, Pool, shares } from './membership.ts';
 import { centreWithout } from './profile.ts';
-import { repeatedWithOthers } from './repeats.ts';
 import { type Honest, ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
-import { median, spread } from './stats.ts';
+import { median } from './stats.ts';
 import type { Table } from './table.ts';
 
 export type Verdict = 'campaign' | 'other kind' | 'look-alike' | 'undecided' | 'nothing';
@@ -27,11 +27,13 @@ export interface Case {
   readonly kind: Kind;
   readonly missing: readonly string[];
   readonly confidence: number;
+  /** Accounts left out as another hand's, to be judged by themselves. */
+  readonly apart: readonly number[];
 }
 
 const LIMITS = {
   /** Above this many accounts a cohort's neighbours are not looked at, and members are told on a sample first. */
-  crowd: 1_500,
+  crowd: CROWD,
   probe: 400,
   honestSample: 150,
   membersMin: 5,
@@ -62,6 +64,8 @@ interface Settled {
   readonly facts: Facts;
   /** Hardly anyone is a member. */
   readonly few: boolean;
+  /** Accounts of another hand on the same source: a question of their own. */
+  readonly apart: readonly number[];
 }
 
 /** Shares out members and decides: who belongs, what it is, and what would decide where nothing does. */
@@ -76,6 +80,7 @@ export function settle(x: Bench, { c, f: before }: { readonly c: Candidate; read
     members: accounts.map((account) => ({ account, membership: 0.5, share: Number.NaN, low: 0, high: 1 })),
     facts: accounts.length === c.accounts.length ? before : factsOf(t, accounts, k.mu, narrowed(scope, accounts)),
     few: false,
+    apart: [],
   };
   const asFound = weighed(x, c, whole);
   const half = 0.5 * accounts.length;
@@ -105,68 +110,22 @@ export function settle(x: Bench, { c, f: before }: { readonly c: Candidate; read
 function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Settled {
   let { accounts, members, facts } = from;
   const carries = carried(x.t, c);
+  const apart: number[] = [];
   for (let round = 0; round < (accounts.length > LIMITS.crowd ? 2 : 4); round++) {
     const judged = share(x, accounts, scope, carries, facts);
-    const kept = ofOneBrief(
-      x.t,
-      c,
-      withoutOutsiders(
-        x.t,
-        scope,
-        judged.filter((j) => j.membership >= 0.5 && !granted(x.t, j.account)),
-      ),
-    );
-    if (kept.length < LIMITS.membersMin) return { accounts, members, facts, few: true };
+    const those = judged.filter((j) => j.membership >= 0.5 && !granted(x.t, j.account));
+    const alike = scope ? those : ofOneShare(x.t, facts, carries, those);
+    const clocked = ofOneClock(x.t, c, facts, ofOneBrief(x.t, c, withoutOutsiders(x.t, scope, alike)));
+    const kept = clocked.kept;
+    apart.push(...clocked.apart);
+    if (kept.length < LIMITS.membersMin) return { accounts, members, facts, few: true, apart };
     const same = kept.length === accounts.length;
     members = kept;
     accounts = kept.map((j) => j.account);
     facts = factsOf(x.t, accounts, x.k.mu, narrowed(scope, accounts));
     if (same) break;
   }
-  return { accounts, members, facts, few: false };
-}
-
-/**
- * An account that sends what other members send, far more often than they send one another's items, draws from the same source by a hand of its own: beyond the middle by so many
- * robust standard deviations, which are no smaller than `spread`, and by no less than `least` of its items.
- */
-const OUTSIDER = { least: 0.08, deviations: 5, spread: 0.015 } as const;
-
-function withoutOutsiders(t: Table, scope: View | null, members: readonly Judged[]): Judged[] {
-  if (scope || members.length > LIMITS.crowd) return [...members];
-  const repeated = repeatedWithOthers(members.flatMap((m) => t.profiles.cellsOf(m.account)));
-  const rates = [...repeated.values()];
-  const limit = Math.max(OUTSIDER.least, median(rates) + OUTSIDER.deviations * Math.max(OUTSIDER.spread, spread(rates)));
-  return members.filter((m) => (repeated.get(m.account) ?? 0) <= limit);
-}
-
-/** Accounts of a group that carries another sentence of its own, at least so many, are a question of their own where one sentence holds this part of a cohort. */
-const BRIEF = { largest: 0.5, others: 5, carried: 0.3 } as const;
-
-/**
- * Two sets after the same kind of task are alike in content, and may both be dealt from pools like one another. Where most members of a cohort found by content carry one
- * sentence of theirs, a group that carries another, and never that one, is no part of it: same deck is not same hand.
- */
-function ofOneBrief(t: Table, c: Candidate, members: readonly Judged[]): Judged[] {
-  const inside = new Set(members.map((m) => m.account));
-  const groups = new Map<number, Set<number>>();
-  for (const a of inside)
-    for (const { v, count } of t.valuesOf[a] ?? []) {
-      const value = t.values[v];
-      if (value?.kind !== 'scaffold' || count < BRIEF.carried * (t.rows[a]?.n ?? 1)) continue;
-      // Mostly theirs: a famous prompt divides nobody.
-      if (value.accounts.length > 2 * inside.size) continue;
-      const g = groups.get(v) ?? new Set();
-      groups.set(v, g.add(a));
-    }
-  const [first] = [...groups.values()].sort((x, y) => y.size - x.size);
-  if (c.scaffold.length > 0 || !first || first.size < BRIEF.largest * inside.size) return [...members];
-  const apart = new Set<number>();
-  for (const g of groups.values()) {
-    if (g.size < BRIEF.others || [...g].some((a) => first.has(a))) continue;
-    for (const a of g) apart.add(a);
-  }
-  return members.filter((m) => !apart.has(m.account));
+  return { accounts, members, facts, few: false, apart };
 }
 
 /**
@@ -193,7 +152,7 @@ function oneQueue(x: Bench, members: readonly Judged[], facts: Facts, book: Ledg
   return hands < QUEUE.handBits && median(each) <= QUEUE.requestsEach;
 }
 
-function weighed(x: Bench, c: Candidate, { members, facts, few }: Settled): Case {
+function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled): Case {
   const tried = rivals(facts, c, x.t, x.honest, x.without);
   const book = ledger(facts, x.learned, c.sources, [
     ...tried.filter((r) => r.bits !== 0).map((r) => ({ axis: r.axis, bits: r.bits, reason: r.reason, id: `rival:${r.id}` })),
@@ -229,7 +188,7 @@ function weighed(x: Bench, c: Candidate, { members, facts, few }: Settled): Case
           ...lacking(facts, book, x.honest),
         ]
       : [];
-  return { candidate: c, facts, ledger: book, rivals: tried, members, verdict, kind, missing, confidence };
+  return { candidate: c, facts, ledger: book, rivals: tried, members, verdict, kind, missing, confidence, apart };
 }
 
 const granted = (t: Table, a: number): boolean => {

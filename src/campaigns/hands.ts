@@ -1,0 +1,138 @@
+import type { Candidate } from './candidates.ts';
+import { type Facts, inStep, type View } from './facts.ts';
+import type { Judged } from './membership.ts';
+import { repeatedWithOthers } from './repeats.ts';
+import { median, spread } from './stats.ts';
+import type { Table } from './table.ts';
+
+/** Same deck is not same hand: who of those that draw from one source belongs to one hand. */
+
+/** Above this many accounts a cohort is a crowd, and not looked at pair by pair. */
+export const CROWD = 1_500;
+
+/**
+ * An account that sends what other members send, far more often than they send one another's items, draws from the same source by a hand of its own: beyond the middle by so many
+ * robust standard deviations, which are no smaller than `spread`, and by no less than `least` of its items.
+ */
+const OUTSIDER = { least: 0.08, deviations: 5, spread: 0.015 } as const;
+
+export function withoutOutsiders(t: Table, scope: View | null, members: readonly Judged[]): Judged[] {
+  if (scope || members.length > CROWD) return [...members];
+  const repeated = repeatedWithOthers(members.flatMap((m) => t.profiles.cellsOf(m.account)));
+  const rates = [...repeated.values()];
+  const limit = Math.max(OUTSIDER.least, median(rates) + OUTSIDER.deviations * Math.max(OUTSIDER.spread, spread(rates)));
+  return members.filter((m) => (repeated.get(m.account) ?? 0) <= limit);
+}
+
+/** An account whose share lies below the middle of the cohort's by this factor, with its whole interval below the second, draws from the pool beside work of its own. */
+const SHARE = { estimate: 0.8, upper: 0.9, dedicated: 0.6 } as const;
+
+/** Members by a private value of theirs. */
+function tiedIn(t: Table, facts: Facts, members: readonly Judged[]): Map<number, number[]> {
+  const theirs = new Set([...facts.ties.identity.values, ...facts.ties.network.values]);
+  const out = new Map<number, number[]>();
+  for (const { account } of members)
+    for (const { v } of t.valuesOf[account] ?? []) {
+      if (!theirs.has(v)) continue;
+      const list = out.get(v);
+      if (list) list.push(account);
+      else out.set(v, [account]);
+    }
+  return out;
+}
+
+/**
+ * Accounts that one hand hired for a pool alone draw like parts of their work from it. Who draws a smaller part, and has no private tie and none of the sentence, uses the same
+ * public sets by a hand of their own: same deck is not same hand.
+ */
+export function ofOneShare(t: Table, facts: Facts, carries: (a: number) => number, members: readonly Judged[]): Judged[] {
+  const middle = median(members.map((m) => m.share));
+  // Resellers, and accounts with cover, differ in what part they lend.
+  if (!(middle >= SHARE.dedicated)) return [...members];
+  const tied = new Set([...tiedIn(t, facts, members).values()].filter((l) => l.length > 1).flat());
+  return members.filter(
+    (m) =>
+      Number.isNaN(m.share) ||
+      m.share >= SHARE.estimate * middle ||
+      m.high >= SHARE.upper * middle ||
+      tied.has(m.account) ||
+      carries(m.account) > 0,
+  );
+}
+
+/** A group of at least so many accounts that holds private values of its own; one of two works by a clock (correlation) that the other follows by less than this part. */
+const CLOCK = { group: 5, keeps: 0.1, errors: 3, follows: 0.25 } as const;
+
+/**
+ * Two operators may take the same public sets. Where a group in a cohort found by content holds private values apart from the rest, they share no sentence, and one of the two
+ * keeps a clock that the other does not follow, the larger is judged, and the other is a question of its own.
+ */
+export function ofOneClock(
+  t: Table,
+  c: Candidate,
+  facts: Facts,
+  members: readonly Judged[],
+): { readonly kept: Judged[]; readonly apart: readonly number[] } {
+  if (c.scaffold.length > 0 || members.length > CROWD || !t.beats || facts.ties.scaffold.tied > 0.5 * members.length)
+    return { kept: [...members], apart: [] };
+  const tied = components(tiedIn(t, facts, members)).filter((g) => g.length >= CLOCK.group);
+  if (tied.length === 0) return { kept: [...members], apart: [] };
+  const inside = new Set(tied.flat());
+  const rest = members.map((m) => m.account).filter((a) => !inside.has(a));
+  const groups = [...tied, ...(rest.length >= CLOCK.group ? [rest] : [])].sort((x, y) => y.length - x.length);
+  const apart = new Set<number>();
+  const [first = []] = groups;
+  for (const g of groups.slice(1)) {
+    const [own, theirs, both] = [inStep(t, first), inStep(t, g), inStep(t, [...first, ...g])];
+    if (!own || !theirs || !both) continue;
+    const [k, n] = [own.accounts, theirs.accounts];
+    // From the mean over all pairs: what is left for pairs across, when pairs within are taken off.
+    const across = (both.together * (k + n) * (k + n - 1) - own.together * k * (k - 1) - theirs.together * n * (n - 1)) / (2 * k * n);
+    const most = own.together > theirs.together ? own : theirs;
+    if (most.together > CLOCK.keeps + CLOCK.errors * most.se && across < CLOCK.follows * most.together) for (const a of g) apart.add(a);
+  }
+  return { kept: members.filter((m) => !apart.has(m.account)), apart: [...apart] };
+}
+
+/** Accounts that a chain of shared values connects, the largest group first. */
+function components(by: ReadonlyMap<number, readonly number[]>): number[][] {
+  const root = new Map<number, number>();
+  const find = (a: number): number => {
+    let r = a;
+    while (root.get(r) !== undefined && root.get(r) !== r) r = root.get(r) as number;
+    return r;
+  };
+  for (const list of by.values()) for (const a of list) root.set(find(a), find(list[0] as number));
+  const out = new Map<number, number[]>();
+  for (const a of new Set([...by.values()].flat())) out.set(find(a), [...(out.get(find(a)) ?? []), a]);
+  return [...out.values()].sort((x, y) => y.length - x.length || (x[0] as number) - (y[0] as number));
+}
+
+/** Accounts of a group that carries another sentence of its own, at least so many, are a question of their own where one sentence holds this part of a cohort. */
+const BRIEF = { largest: 0.5, others: 5, carried: 0.3 } as const;
+
+/**
+ * Two sets after the same kind of task are alike in content, and may both be dealt from pools like one another. Where most members of a cohort found by content carry one
+ * sentence of theirs, a group that carries another, and never that one, is no part of it: same deck is not same hand.
+ */
+export function ofOneBrief(t: Table, c: Candidate, members: readonly Judged[]): Judged[] {
+  const inside = new Set(members.map((m) => m.account));
+  const groups = new Map<number, Set<number>>();
+  for (const a of inside)
+    for (const { v, count } of t.valuesOf[a] ?? []) {
+      const value = t.values[v];
+      if (value?.kind !== 'scaffold' || count < BRIEF.carried * (t.rows[a]?.n ?? 1)) continue;
+      // Mostly theirs: a famous prompt divides nobody.
+      if (value.accounts.length > 2 * inside.size) continue;
+      const g = groups.get(v) ?? new Set();
+      groups.set(v, g.add(a));
+    }
+  const [first] = [...groups.values()].sort((x, y) => y.size - x.size);
+  if (c.scaffold.length > 0 || !first || first.size < BRIEF.largest * inside.size) return [...members];
+  const apart = new Set<number>();
+  for (const g of groups.values()) {
+    if (g.size < BRIEF.others || [...g].some((a) => first.has(a))) continue;
+    for (const a of g) apart.add(a);
+  }
+  return members.filter((m) => !apart.has(m.account));
+}
