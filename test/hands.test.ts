@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest';
+import { type Beats, commonBeat } from '../src/campaigns/beats.ts';
+import type { Candidate } from '../src/campaigns/candidates.ts';
+import type { Facts } from '../src/campaigns/facts.ts';
+import { ofOneBrief, ofOneClock, ofOneShare } from '../src/campaigns/hands.ts';
+import type { Judged } from '../src/campaigns/membership.ts';
+import { rng } from '../src/campaigns/stats.ts';
+import type { Table } from '../src/campaigns/table.ts';
+
+const DAYS = 14;
+const member = (account: number, over: Partial<Judged> = {}): Judged => ({
+  account,
+  membership: 0.99,
+  share: 0.95,
+  low: 0.85,
+  high: 1,
+  ...over,
+});
+const rows = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
+const found: Candidate = { accounts: [], sources: ['content'], scaffold: [] } as unknown as Candidate;
+
+/** Accounts by the values they show; `clock(a, bar)` is the mean number of exchanges in three hours. */
+function table(
+  values: readonly { kind: string; accounts: readonly number[] }[],
+  n: number,
+  clock: (a: number, bar: number) => number,
+): Table {
+  const random = rng(11);
+  const bars = DAYS * 8;
+  const counts = new Uint16Array(n * bars);
+  for (let a = 0; a < n; a++)
+    for (let t = 0; t < bars; t++) {
+      let k = 0;
+      for (let p = random(); p > Math.exp(-clock(a, t)); p *= random()) k += 1;
+      counts[a * bars + t] = k;
+    }
+  const beats: Beats = { bars, perDay: 8, counts };
+  return {
+    rows: rows(0, n).map(() => ({ n: 100 })),
+    values: values.map((v) => ({ kind: v.kind, value: v.kind, accounts: Int32Array.from(v.accounts) })),
+    valuesOf: rows(0, n).map((a) => values.flatMap((v, i) => (v.accounts.includes(a) ? [{ v: i, count: 90 }] : []))),
+    beats: { ...beats, rowOf: Int32Array.from(rows(0, n)), common: commonBeat(beats, rows(0, n)) },
+  } as unknown as Table;
+}
+
+const facts = (over: { identity?: number[]; network?: number[]; scaffold?: number }): Facts =>
+  ({
+    ties: {
+      identity: { tied: 0, of: 0, values: over.identity ?? [] },
+      network: { tied: 0, of: 0, values: over.network ?? [] },
+      scaffold: { tied: over.scaffold ?? 0, of: 0, values: [] },
+    },
+  }) as unknown as Facts;
+
+const random = rng(3);
+const beat = Array.from({ length: DAYS * 8 }, () => (random() < 0.3 ? 0.2 : 4));
+const accounts = (list: readonly Judged[]): number[] => list.map((m) => m.account);
+
+describe('members of one hand', () => {
+  it('leave out who draws a smaller part without a tie; who is tied, carries the sentence, or may draw as much stays', () => {
+    const t = table([{ kind: 'payment', accounts: [8, 9] }], 12, () => 2);
+    const some = { share: 0.5, low: 0.3, high: 0.7 };
+    const list = [
+      ...rows(0, 8).map((a) => member(a)),
+      member(8, some),
+      member(9, some),
+      member(10, some),
+      member(11, { ...some, high: 0.95 }),
+    ];
+    expect(accounts(ofOneShare(t, facts({ identity: [0] }), () => 0, list))).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11]);
+    expect(accounts(ofOneShare(t, facts({}), (a) => (a === 10 ? 0.5 : 0), list))).toContain(10);
+    // Resellers lend what they lend.
+    const mixed = list.map((m) => member(m.account, { share: 0.1 + 0.04 * m.account, high: 0.2 + 0.04 * m.account }));
+    expect(ofOneShare(t, facts({}), () => 0, mixed)).toHaveLength(12);
+  });
+
+  it('are told from another hand on the same source by private values apart and a clock the others do not follow', () => {
+    const values = [{ kind: 'address', accounts: rows(0, 10) }];
+    const two = table(values, 22, (a, t) => (a < 10 ? 2 : (beat[t] as number)));
+    const apart = ofOneClock(
+      two,
+      found,
+      facts({ network: [0] }),
+      rows(0, 22).map((a) => member(a)),
+    );
+    expect(accounts(apart.kept)).toEqual(rows(10, 22));
+    expect(apart.apart).toEqual(rows(0, 10));
+    // One dispatcher over two sets of addresses is one hand, and so are two groups of which neither keeps a clock.
+    const one = table(values, 22, (_a, t) => beat[t] as number);
+    const none = table(values, 22, () => 2);
+    for (const t of [one, none])
+      expect(
+        ofOneClock(
+          t,
+          found,
+          facts({ network: [0] }),
+          rows(0, 22).map((a) => member(a)),
+        ),
+      ).toMatchObject({ apart: [] });
+    // A sentence that most carry says one hand, whatever the clocks.
+    expect(
+      ofOneClock(
+        two,
+        found,
+        facts({ network: [0], scaffold: 20 }),
+        rows(0, 22).map((a) => member(a)),
+      ).apart,
+    ).toEqual([]);
+  });
+
+  it('are told apart by the sentences of two briefs, but a famous prompt divides nobody', () => {
+    const t = table(
+      [
+        { kind: 'scaffold', accounts: rows(0, 12) },
+        { kind: 'scaffold', accounts: rows(12, 18) },
+      ],
+      18,
+      () => 2,
+    );
+    expect(
+      accounts(
+        ofOneBrief(
+          t,
+          found,
+          rows(0, 18).map((a) => member(a)),
+        ),
+      ),
+    ).toEqual(rows(0, 12));
+    const famous = table(
+      [
+        { kind: 'scaffold', accounts: rows(0, 12) },
+        { kind: 'scaffold', accounts: [...rows(12, 18), ...rows(100, 200)] },
+      ],
+      18,
+      () => 2,
+    );
+    expect(
+      ofOneBrief(
+        famous,
+        found,
+        rows(0, 18).map((a) => member(a)),
+      ),
+    ).toHaveLength(18);
+  });
+});
