@@ -99,25 +99,31 @@ export function campaign(rung: Rung, s: Scene, t: TextSource, id: string, accoun
         (x) => ({ ...x, ...put(x.text), taken: true }),
       );
     }
-    case 'paraphrase':
+    case 'paraphrase': {
+      const dressed = (text: string): Pick<Turn, 'text' | 'system'> =>
+        r.chance(0.6) ? { text, system: reworded(r) } : { text: r.chance(0.5) ? `${reworded(r)} ${text}` : `${text} ${reworded(r)}` };
       return crew(
         p,
         rung,
         26,
         () => ({ perDay: r.lognormal(26, 0.4), from: start, addresses: Array.from({ length: 6 }, () => address(r)) }),
-        (x) => ({ ...x, text: r.chance(0.5) ? `${reworded(r)} ${x.text}` : `${x.text} ${reworded(r)}`, taken: true }),
+        // Before, after, or as the system text: longer requests than a developer's would give it away.
+        (x) => ({ ...x, ...dressed(x.text), taken: true }),
       );
+    }
     case 'replay': {
       // Whole sessions of a developer's kind, each replayed in another language: the turns of one session stay together.
-      const draw = deck(p, expected(p, 26));
+      const draw = deck(p, expected(p, 40));
       return Array.from({ length: accounts }, () => {
         const who = persona(s, { perDay: r.lognormal(16, 0.7), turns: 4, from: start });
         return member(p, rung, who, () => {
           const language = r.int(1, 7);
           const followUps: string[] = [];
-          while (r.chance(0.75) && followUps.length < 12) followUps.push(tongue(draw().text, language));
+          // A developer's turn mostly holds two things: what is wanted, and what it is about.
+          const turn = (first: Item) => tongue(r.chance(0.8) ? `${first.text} ${draw().text}` : first.text, language);
+          while (r.chance(0.75) && followUps.length < 12) followUps.push(turn(draw()));
           const x = draw();
-          return { ...x, text: tongue(x.text, language), followUps, taken: true };
+          return { ...x, text: turn(x), followUps, taken: true };
         });
       });
     }
