@@ -208,19 +208,14 @@ test('killed at random, every exchange that got an answer is in the store exactl
   const dir = temp();
   const up = await upstream();
   open.push(() => up.close());
-  const s = await started(
-    service(
-      (p) => `store: ./store
+  const config = (p: { proxy: number; decide: number }) => `store: ./store
 workers: 2
 proxy: {listen: "127.0.0.1:${p.proxy}", upstream: "${up.url}"}
 decisions: {listen: "127.0.0.1:${p.decide}"}
 detection: {every_seconds: 2}
 spool: {rotate_ms: 200}
-`,
-      undefined,
-      dir,
-    ),
-  );
+`;
+  const s = await started(service((p) => config(p), undefined, dir));
   const random = rng(20261124);
   const answered: string[] = [];
   const posted: string[] = [];
@@ -257,16 +252,20 @@ spool: {rotate_ms: 200}
       // It had ended by itself.
     }
   }
+  // And the parent of all, with requests on their way: its children end by themselves, and what they spooled waits for the next start.
+  s.process.kill('SIGKILL');
+  await pause(600);
   ending = true;
   await Promise.all(clients);
   expect(answered.length).toBeGreaterThan(100);
   expect(posted.length).toBeGreaterThan(100);
-  await s.until('an empty spool', async () => {
-    const h = (await s.admin('GET', '/readyz')).body;
+  const again = await started(service((p) => config(p), undefined, dir));
+  await again.until('an empty spool', async () => {
+    const h = (await again.admin('GET', '/readyz')).body;
     return h['spool_bytes'] === 0 && h['detection'] === 'up';
   });
   await pause(1500);
-  await s.stop();
+  await again.stop();
   await withStore(
     async (store) => {
       const rows = await store.rows<{ id: string; n: string }>('SELECT id, count() AS n FROM exchanges GROUP BY id');
