@@ -113,14 +113,20 @@ export function campaign(rung: Rung, s: Scene, t: TextSource, id: string, accoun
     }
     case 'replay': {
       // Whole sessions of a developer's kind, each replayed in another language: the turns of one session stay together.
-      const draw = deck(p, expected(p, 40));
+      const draw = deck(p, expected(p, 60));
       return Array.from({ length: accounts }, () => {
         const who = persona(s, { perDay: r.lognormal(16, 0.7), turns: 4, from: start });
+        // Developers put more or less into a turn; a session that is replayed is one of theirs.
+        const length = r.lognormal(135, 0.4);
         return member(p, rung, who, () => {
           const language = r.int(1, 7);
           const followUps: string[] = [];
-          // A developer's turn mostly holds two things: what is wanted, and what it is about.
-          const turn = (first: Item) => tongue(r.chance(0.8) ? `${first.text} ${draw().text}` : first.text, language);
+          const turn = (first: Item) => {
+            let text = first.text;
+            while (text.length < 0.7 * length) text = `${text} ${draw().text}`;
+            const end = text.lastIndexOf(';', 1.3 * length);
+            return tongue(text.length > 1.5 * length && end > 0.5 * length ? text.slice(0, end) : text, language);
+          };
           while (r.chance(0.75) && followUps.length < 12) followUps.push(turn(draw()));
           const x = draw();
           return { ...x, text: turn(x), followUps, taken: true };

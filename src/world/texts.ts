@@ -90,7 +90,9 @@ export class BuiltInTexts implements TextSource {
     const verbosity = Math.min(7, random.lognormal(2.2, 0.45));
     return Array.from({ length: size }, () => {
       const f = random.pick(fields);
-      const parts = Array.from({ length: 1 + Math.round(random.unit() * 2 * (verbosity - 1)) }, () => clause(f, [], random));
+      // A task is about something of its own, as an honest account's work is: from a few nouns alone thousands of items come out twice.
+      const own = Array.from({ length: 2 }, () => coin((l) => random.pick(l), random.int(1, 3)));
+      const parts = Array.from({ length: 1 + Math.round(random.unit() * 2 * (verbosity - 1)) }, () => clause(f, own, random));
       return {
         text: `${random.pick(['Write', 'Work out', 'Design', 'Explain', 'Derive', 'Produce'])} a way to ${parts.join('; ')}.`,
         capability: f.capability,
