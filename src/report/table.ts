@@ -50,7 +50,7 @@ export function table(d: Dossier, o: TableOptions): string {
         .slice(0, 8)
         .flatMap((u) => [
           inert(line(u as unknown as Finding)),
-          ...u.missing.slice(0, 1).flatMap((m) => wrap(`  lacks ${m}`, o.width).map(inert)),
+          ...u.missing.slice(0, 1).flatMap((m) => wrap(`  to decide: ${m}`, o.width).map(inert)),
         ]),
     );
   }
