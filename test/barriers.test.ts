@@ -447,6 +447,8 @@ test('a gate to a country holds for where the account is registered and for wher
   expect([ask('US', 'XX'), ask('xx'), ask('US'), ask()]).toEqual(['closed', 'closed', 'allow', 'allow']);
   // Its reference is appealed like a barrier's, and upheld the gate opens.
   let t = run(s, fileAppeal(s, 'SW-9', '', 'please', NOW));
-  t = run(t, decideAppeal(t, bert, 'SW-9', true, 'right', NOW));
+  // Another caller may object to it too.
+  t = run(t, fileAppeal(t, 'SW-9', 'other', 'please', NOW));
+  t = run(t, decideAppeal(t, bert, 'SW-9~caller', true, 'right', NOW));
   expect(t.gates.get('g')?.state).toBe('opened');
 });

@@ -153,6 +153,45 @@ describe('cases cut by hand', () => {
     expect(d.state.barriers.get('b2')).toMatchObject({ state: 'proposed', approvals: [], dry_run: true });
   });
 
+  test('an undo is no way round the second person: who held once holds no second time, and who did not lift it brings it back as a proposal only', () => {
+    const d = new Desk();
+    d.look({ id: 'x', accounts: ['a', 'b', 'c'] });
+    d.run([{ at: 1, by: 'ann', what: { type: 'case.read', id: 'k1' } }]);
+    d.run([{ at: 1, by: 'bert', what: { type: 'case.read', id: 'k1' } }]);
+    const hold = (id: string) =>
+      d.run(propose(d.state, ann, { id, appeal: id, case: 'k1', accounts: ['a'], action: 'hold', reason: 'r', hours: 24 }, 1));
+    hold('h1');
+    d.run(approve(d.state, ann, 'h1', 2, { dryRun: false }));
+    d.run(undo(d.log, d.state, ann, 'k1', 3));
+    expect(() => approve(d.state, ann, 'h1', 4)).toThrow(/held some of these accounts before/);
+    hold('h2');
+    expect(() => approve(d.state, ann, 'h2', 4)).toThrow(/held some of these accounts before/);
+    const bert = { name: 'bert', role: 'admin' } as const;
+    d.run(approve(d.state, bert, 'h2', 5, { dryRun: false }));
+    d.run(lift(d.state, bert, 'h2', 'r', 6));
+    d.run(undo(d.log, d.state, ann, 'k1', 7));
+    expect(d.state.barriers.get('h2')).toMatchObject({ state: 'proposed', held_by: ['bert'] });
+  });
+
+  test('a case that grows a little at each look is read anew once it has grown by a tenth since it was read', () => {
+    const d = new Desk();
+    const names = (n: number) => Array.from({ length: n }, (_, i) => `m${100 + i}`);
+    d.look({ id: 'x', accounts: names(40) });
+    d.run([{ at: 1, by: 'ann', what: { type: 'case.read', id: 'k1' } }]);
+    for (const n of [42, 44]) d.look({ id: 'x', accounts: names(n) });
+    expect(d.state.cases.get('k1')?.read_by).toEqual(['ann']);
+    d.look({ id: 'x', accounts: names(46) });
+    expect(d.state.cases.get('k1')?.read_by).toEqual([]);
+  });
+
+  test('a fragment that is undecided takes over no case of the whole, nor one a person cut', () => {
+    const d = new Desk();
+    d.look({ id: 'x', accounts: ['a', 'b', 'c', 'd', 'e', 'f', 'g'] });
+    d.undecided = [{ id: 'u', title: 't', confidence: 0.3, accounts: ['a', 'b', 'z'].map((account) => ({ account })), indicators: [] }];
+    d.look();
+    expect(d.accounts('k1')).toBe('abcdefg');
+  });
+
   test('a person opens a case on an undecided cohort once; looks follow it, and the opening can be taken back', () => {
     const d = new Desk();
     const f = (accounts: string[]) =>

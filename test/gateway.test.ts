@@ -562,6 +562,8 @@ test('what a model thinks all the same does not come through where reasoning is 
   for await (const c of await openai(s).chat.completions.create({ model: 'thinks', messages: hello, stream: true }))
     parts.push(c.choices[0]?.delta.content ?? '');
   expect(parts.join('')).toBe('Hello there');
+  // The role, which opens a message, comes through though its event held a thought.
+  expect(await raw('/v1/chat/completions', true)).toContain('"role":"assistant"');
   // The usage was read all the same.
   expect(s.records().every((r) => r['output_tokens'] === 34)).toBe(true);
 });
@@ -587,6 +589,35 @@ test('callers who do not read hold no connection for good, and nobody waits behi
   await new Promise((r) => setTimeout(r, 1200));
   expect((await try_()).status).toBe(200);
   for (const c of idle) c.destroy();
+});
+
+test('requests wait for the upstream in a queue that is bounded and forgets who went away', async () => {
+  const s = await setup({ delayMs: 700, proxyExtra: '  upstream_connections: 1\n  upstream_queue: 2\n' });
+  const body = JSON.stringify({ model: 'm-1', messages: hello });
+  const ask = (signal?: AbortSignal) =>
+    fetch(`http://127.0.0.1:${s.port}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer sk-bob' },
+      body,
+      ...(signal ? { signal } : {}),
+    }).then(
+      (r) => r.status,
+      () => 0,
+    );
+  const first = ask();
+  await new Promise((r) => setTimeout(r, 150));
+  for (let i = 0; i < 3; i++) {
+    const gone = new AbortController();
+    const left = [ask(gone.signal), ask(gone.signal)];
+    await new Promise((r) => setTimeout(r, 60));
+    expect(await ask()).toBe(503);
+    gone.abort();
+    await Promise.all(left);
+    await new Promise((r) => setTimeout(r, 20));
+  }
+  expect([await first, await ask()]).toEqual([200, 200]);
+  // Nobody who went away while waiting was forwarded.
+  expect(s.up.seen).toHaveLength(2);
 });
 
 test('a rehearsal changes no answer: limits, step-ups, unknown keys at a gateway', async () => {
@@ -620,6 +651,8 @@ test('two slow barriers on one case are one budget, and a reservation is settled
   expect(one['action']).toBe('allow');
   expect((await post('/v1/decide', { account: 'alice', tokens: 900 }))['action']).toBe('slow');
   expect(await post('/v1/settle', { reservation: one['reservation'], tokens: 10 })).toEqual({ settled: true });
+  // A call that is repeated gives nothing back twice, and a reservation that nobody gave gives nothing at all.
+  expect(await post('/v1/settle', { reservation: one['reservation'], tokens: null })).toEqual({ settled: true });
   expect((await post('/v1/decide', { account: 'alice', tokens: 900 }))['action']).toBe('allow');
   expect((await post('/v1/decide', { account: 'alice', tokens: 1 }))['action']).toBe('slow');
   expect((await post('/v1/settle', { reservation: 'bm9uc2Vuc2U', tokens: 1 }))['error']).toBeDefined();

@@ -31,6 +31,12 @@ function sameSet(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && b.every((x) => set.has(x));
 }
 
+/** Half of the larger set is in both: a fragment is not the whole. */
+function alike(a: readonly string[], b: readonly string[]): boolean {
+  const set = new Set(a);
+  return b.filter((x) => set.has(x)).length >= SAME * Math.max(1, a.length, b.length);
+}
+
 const SAME = 0.5;
 const CHANGED = 0.05;
 const VERIFIED: readonly string[] = ['id', 'business'];
@@ -120,13 +126,22 @@ export function detect(before: State, d: Detected, policy: Policy, ids: Ids, now
       }
     }
   }
-  // What a person opened a case on goes on being looked at, though nobody names it.
-  for (const f of d.dossier.undecided) {
+  // What a person opened a case on goes on being looked at, though nobody names it: the cohort of its id, else the one that is mostly the same accounts.
+  const named = new Set(d.dossier.campaigns.map((f) => f.id));
+  for (const held of [...s.cases.values()]) {
+    if (held.status === 'closed' || named.has(held.campaign)) continue;
+    const f =
+      d.dossier.undecided.find((x) => x.id === held.campaign) ??
+      (held.by_hand
+        ? undefined
+        : d.dossier.undecided.find((x) =>
+            alike(
+              held.accounts,
+              x.accounts.map((a) => a.account),
+            ),
+          ));
+    if (!f) continue;
     const accounts = f.accounts.map((a) => a.account);
-    const held = sameCase(s, accounts);
-    if (!held || held.status === 'closed' || events.some((e) => e.what.type.startsWith('case.') && 'id' in e.what && e.what.id === held.id))
-      continue;
-    if (d.dossier.campaigns.some((c) => c.id === held.campaign)) continue;
     if (
       held.campaign !== f.id ||
       Math.abs(held.confidence - f.confidence) > CHANGED ||

@@ -68,7 +68,8 @@ export function propose(s: State, by: Actor, p: Proposal, now: number): Event[] 
     refuse('E_EXPIRY', `a hold lasts at most ${HOLD_HOURS_MAX} hours`, 'propose a suspension for longer, which two persons accept');
   for (const [name, least] of [
     ['requests_per_minute', 1],
-    ['tokens_per_minute', 100],
+    // What a request of no stated length reserves, with room for its prompt.
+    ['tokens_per_minute', 4096],
   ] as const) {
     const given = p.budget?.[name];
     if (given !== undefined && given < least)
@@ -78,6 +79,8 @@ export function propose(s: State, by: Actor, p: Proposal, now: number): Event[] 
         'that is a suspension, which two people accept',
       );
   }
+  if (p.budget?.burst_minutes !== undefined && p.budget.burst_minutes < 1)
+    refuse('E_BUDGET', 'a budget whose burst is less than a minute lets too little through at once', 'leave burst_minutes out');
   if (p.level !== undefined && (p.action !== 'verify' || !LEVELS.slice(1).includes(p.level)))
     refuse('E_LEVEL', `level ${JSON.stringify(p.level)} is none for ${p.action}`, `verify takes ${LEVELS.slice(1).join(', ')}`);
   const barrier: Barrier = {
@@ -126,7 +129,7 @@ export function approve(s: State, by: Actor, id: string, now: number, options: {
   if (b.case === undefined && b.action !== 'watch' && b.author === by.name)
     refuse('E_TWICE', `${by.name} proposed it, and it rests on no case`, 'another person accepts it, or propose it on a case');
   // A day's hold again and again is a suspension.
-  if (b.action === 'hold' && [...s.barriers.values()].some((x) => heldBefore(x, b, by.name)))
+  if (b.action === 'hold' && (b.held_by?.includes(by.name) || [...s.barriers.values()].some((x) => heldBefore(x, b, by.name))))
     refuse('E_TWICE', `${by.name} has held some of these accounts before`, 'another person accepts a second hold; or propose a suspension');
   const activates = b.approvals.length + 1 >= approvalsNeeded(b.action);
   return [{ at: now, by: by.name, what: { type: 'barrier.approved', id, activates, dry_run: options.dryRun ?? !s.enforcing } }];
@@ -135,8 +138,7 @@ export function approve(s: State, by: Actor, id: string, now: number, options: {
 const heldBefore = (x: Barrier, b: Barrier, name: string): boolean =>
   x.id !== b.id &&
   x.action === 'hold' &&
-  (x.state === 'active' || x.state === 'lifted') &&
-  x.approvals.some((a) => a.by === name) &&
+  (x.approvals.some((a) => a.by === name) || x.held_by?.includes(name) === true) &&
   x.accounts.some((a) => b.accounts.includes(a));
 
 /** What policy does by itself: watch, ask for verification, or a hold of at most a day. Never a suspension. */
@@ -193,13 +195,15 @@ export function openGate(s: State, by: Actor, id: string, reason: string, now: n
 }
 
 /** A caller objects. Anybody who knows the reference may. */
-export function fileAppeal(s: State, reference: string, account: string, text: string, now: number): Event[] {
+export function fileAppeal(s: State, reference: string, account: string, text: string, now: number, filed: readonly Gate[] = []): Event[] {
   const b =
     [...s.barriers.values()].find((x) => x.appeal === reference && (account === '' || x.accounts.includes(account))) ??
-    [...s.gates.values()].find((g) => g.appeal === reference);
+    [...s.gates.values(), ...filed].find((g) => g.appeal === reference);
   if (!b) return refuse('E_UNKNOWN', 'no barrier or gate has this reference', 'quote the reference of the error message letter by letter');
-  if (s.appeals.has(reference)) refuse('E_TWICE', 'an appeal with this reference is open already', 'it will be answered');
-  const appeal = { reference, barrier: b.id, account, text: text.trim().slice(0, 4000), at: now };
+  // A gate has one reference for all callers: each may object.
+  const key = s.barriers.has(b.id) ? reference : `${reference}~${account || 'caller'}`;
+  if (s.appeals.has(key)) refuse('E_TWICE', 'an appeal with this reference is open already', 'it will be answered');
+  const appeal = { reference: key, barrier: b.id, account, text: text.trim().slice(0, 4000), at: now };
   return [{ at: now, by: account || 'caller', what: { type: 'appeal.filed', appeal } }];
 }
 
@@ -209,6 +213,8 @@ export function decideAppeal(s: State, by: Actor, reference: string, lifted: boo
   const a = s.appeals.get(reference) ?? refuse('E_UNKNOWN', 'there is no such appeal', 'list them with GET /v1/appeals');
   if (a.decided) refuse('E_TWICE', 'this appeal has been decided', 'propose or lift the barrier itself');
   const events: Event[] = [{ at: now, by: by.name, what: { type: 'appeal.decided', reference, lifted, reason: words(reason) } }];
+  if (lifted && a.barrier.startsWith('policy:'))
+    refuse('E_STATE', 'this gate stands in the policy file', 'change the file, and answer the appeal by keeping it or after the change');
   if (lifted && s.gates.get(a.barrier)?.state === 'closed')
     return [...events, ...openGate(s, by, a.barrier, `appeal upheld: ${reason}`, now)];
   const stands = s.barriers.get(a.barrier)?.state;

@@ -79,6 +79,8 @@ export function lastDone(log: readonly Event[], s: State, id: string): number {
   return -1;
 }
 
+const SPENT: readonly string[] = ['lifted', 'refused'];
+
 const before = (log: readonly Event[], at: number): State => log.slice(0, at).reduce(apply, EMPTY_STATE);
 
 /**
@@ -94,7 +96,7 @@ export function undo(log: readonly Event[], s: State, by: Actor, id: string, now
   if (at < 0)
     throw new StillwatchError('E_STATE', 'nothing has been done to this case that could be taken back', 'gates are opened by themselves');
   const { what } = log[at] as Event;
-  if (BARRIER.includes(what.type)) return undoBarrier(log, by, at, now);
+  if (BARRIER.includes(what.type)) return undoBarrier(log, s, by, at, now);
   const taken = new Set(log.flatMap((e) => (e.what.type === 'case.restored' ? [e.what.undoes] : [])));
   const touched = about(what);
   for (const [i, later] of log.entries())
@@ -127,11 +129,16 @@ export function undo(log: readonly Event[], s: State, by: Actor, id: string, now
  * A barrier as it was before. What two people must accept does not stand again by one person's undo: a suspension that was lifted comes back as a proposal. What
  * was lifted on an appeal comes back with the appeal.
  */
-function undoBarrier(log: readonly Event[], by: Actor, at: number, now: number): Event[] {
+function undoBarrier(log: readonly Event[], s: State, by: Actor, at: number, now: number): Event[] {
   const { what, by: who } = log[at] as Event;
   const id = barrierOf(what);
   const decided = log[at - 1];
-  if (what.type === 'barrier.lifted' && decided?.what.type === 'appeal.decided' && decided.by === who && decided.what.lifted)
+  if (
+    (what.type === 'barrier.lifted' || what.type === 'barrier.refused') &&
+    decided?.what.type === 'appeal.decided' &&
+    decided.by === who &&
+    decided.what.lifted
+  )
     throw new StillwatchError(
       'E_STATE',
       'it was lifted on an appeal',
@@ -141,16 +148,21 @@ function undoBarrier(log: readonly Event[], by: Actor, at: number, now: number):
     {
       at: now,
       by: by.name,
-      what: { type: 'barrier.restored', id, barrier: earlier(before(log, at), id, now), undoes: at, what: what.type },
+      what: { type: 'barrier.restored', id, barrier: earlier(before(log, at), s, id, who === by.name, now), undoes: at, what: what.type },
     },
   ];
 }
 
-function earlier(was: State, id: string, now: number): Barrier | null {
+/** @param own who takes it back is who did it: only they bring back by themselves what stood before. */
+function earlier(was: State, is: State, id: string, own: boolean, now: number): Barrier | null {
   const b = was.barriers.get(id) ?? null;
   if (b?.state === 'active' && b.expires <= now)
     throw new StillwatchError('E_STATE', `barrier ${id} has run out meanwhile`, 'propose it again');
-  return b?.state === 'active' && b.action === 'suspend' ? { ...b, state: 'proposed', dry_run: true, approvals: [] } : b;
+  if (!b) return null;
+  const last = is.barriers.get(id);
+  const held_by = [...new Set([...(last?.held_by ?? []), ...(last?.approvals ?? []).map((a) => a.by)])];
+  const kept = held_by.length > 0 ? { ...b, held_by } : b;
+  return b.state === 'active' && (b.action === 'suspend' || !own) ? { ...kept, state: 'proposed', dry_run: true, approvals: [] } : kept;
 }
 
 /** Takes back what was decided on an appeal: it is open again, and what was lifted with it is as it was. */
@@ -160,19 +172,28 @@ export function undoAppeal(log: readonly Event[], s: State, by: Actor, reference
   if (!a?.decided) throw new StillwatchError('E_STATE', 'nothing has been decided on this appeal', 'list them with GET /v1/appeals');
   const events: Event[] = [{ at: now, by: by.name, what: { type: 'appeal.reopened', reference, reason: words(reason) } }];
   const at = log.findLastIndex((e) => e.what.type === 'appeal.decided' && e.what.reference === reference);
-  const lifted = log[at + 1]?.what;
-  if (lifted?.type === 'barrier.lifted' && lifted.id === a.barrier && s.barriers.get(a.barrier)?.state === 'lifted')
+  const next = log[at + 1];
+  const lifted = next?.what;
+  const own = next?.by === by.name;
+  if (
+    (lifted?.type === 'barrier.lifted' || lifted?.type === 'barrier.refused') &&
+    lifted.id === a.barrier &&
+    SPENT.includes(s.barriers.get(a.barrier)?.state ?? '')
+  )
     events.push({
       at: now,
       by: by.name,
       what: {
         type: 'barrier.restored',
         id: a.barrier,
-        barrier: earlier(before(log, at + 1), a.barrier, now),
+        barrier: earlier(before(log, at + 1), s, a.barrier, own, now),
         undoes: at + 1,
         what: lifted.type,
       },
     });
+  const gate = s.gates.get(a.barrier);
+  if (lifted?.type === 'gate.opened' && lifted.id === a.barrier && gate?.state === 'opened' && gate.expires > now)
+    events.push({ at: now, by: by.name, what: { type: 'gate.closed', gate: { ...gate, state: 'closed' } } });
   return events;
 }
 

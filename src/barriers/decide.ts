@@ -57,7 +57,7 @@ export class Decider {
 
   decide(r: Request, now: number): Verdict {
     const known = this.verified.get(r.account);
-    const verification = known?.level ?? r.verification;
+    const verification = known ? stronger(known.level, r.verification) : r.verification;
     const who = { ...r, ...(verification === undefined ? {} : { verification }) };
     // Matching a campaign's values alone brings no more than the limits published for every new account.
     const matches = (r.indicators ?? []).some((i) => this.indicators.has(i));
@@ -93,9 +93,15 @@ export class Decider {
   }
 }
 
+/** What was recorded counts beside what the record holds; `none` takes both away. */
+const stronger = (recorded: string, held: string | undefined): string =>
+  recorded === 'none' || LEVELS.indexOf(recorded) >= LEVELS.indexOf(held ?? 'none') ? recorded : (held as string);
+
 /** A step up is answered by its level or a stronger one; without a level by what was recorded after it was asked for, or by papers seen before. */
 function answers(b: Standing, v: { readonly level: string; readonly at: number }): boolean {
   const had = LEVELS.indexOf(v.level);
+  // Levels of an older log, which had names of their own: recorded, they answered.
+  if (had < 0) return b.level === undefined;
   if (b.level !== undefined) return had >= LEVELS.indexOf(b.level);
   return had >= LEVELS.indexOf('id') || (had > 0 && v.at >= b.created);
 }

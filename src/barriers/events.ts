@@ -94,11 +94,16 @@ export function apply(s: State, { at, by, what }: Event): State {
           ...what.change,
           updated: at,
           // Who read what it was has not read what it is; one more account among many makes it no other case.
-          ...(what.change.accounts && grownBy(c.accounts, what.change.accounts) > READ_ANEW ? { read_by: [] } : {}),
+          ...(what.change.accounts && grownBy(c.read_base ?? c.accounts, what.change.accounts) > READ_ANEW ? { read_by: [] } : {}),
         })),
       };
     case 'case.read':
-      return { ...s, cases: edit(s.cases, what.id, (c) => (c.read_by.includes(by) ? c : { ...c, read_by: [...c.read_by, by] })) };
+      return {
+        ...s,
+        cases: edit(s.cases, what.id, (c) =>
+          c.read_by.includes(by) ? c : { ...c, read_by: [...c.read_by, by], ...(c.read_by.length === 0 ? { read_base: c.accounts } : {}) },
+        ),
+      };
     case 'case.commented':
       return { ...s, cases: edit(s.cases, what.id, (c) => ({ ...c, comments: [...c.comments, { by, at, text: what.text }] })) };
     case 'case.assigned':

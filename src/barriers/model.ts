@@ -51,6 +51,8 @@ export interface Barrier {
   readonly evidence?: readonly { readonly signal: string; readonly axis: string; readonly bits: number; readonly reason: string }[];
   /** For `slow`: one budget for all its accounts together. */
   readonly budget?: Budget;
+  /** Who accepted it before an acceptance was taken back: an undo makes nobody forget. */
+  readonly held_by?: readonly string[];
   readonly lifted?: { readonly by: string; readonly at: number; readonly reason: string };
 }
 
@@ -88,6 +90,8 @@ export interface Case {
   readonly disposition?: { readonly is: Disposition; readonly by: string; readonly at: number; readonly seconded?: string };
   /** People who opened the evidence, who alone may accept a barrier on it. */
   readonly read_by: readonly string[];
+  /** The accounts it had when the first of them read it: what has grown since is measured against it. */
+  readonly read_base?: readonly string[];
   readonly assignee?: string;
   /** The case that took this one's accounts in. */
   readonly merged_into?: string;

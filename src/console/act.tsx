@@ -191,7 +191,7 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
                   <input type="number" min="1" value={rate} onInput={(e) => setRate(e.currentTarget.value)} />
                 </label>
                 <label>
-                  Tokens a minute <input type="number" min="100" value={tokens} onInput={(e) => setTokens(e.currentTarget.value)} />
+                  Tokens a minute <input type="number" min="4096" value={tokens} onInput={(e) => setTokens(e.currentTarget.value)} />
                 </label>
               </>
             )}

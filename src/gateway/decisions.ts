@@ -1,5 +1,7 @@
-import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import type { Ask } from '../barriers/gcra.ts';
 import { messageOf } from '../model/errors.ts';
@@ -76,19 +78,25 @@ function read(path: string, raw: Buffer): Asked | null {
   }
 }
 
-/** A reservation travels with the gateway that asked for it, which holds the token: any worker can settle it. */
-const reservation = (asks: readonly Ask[]): string => Buffer.from(JSON.stringify(asks)).toString('base64url');
+/** Reservations that are settled already, and how long one can be. */
+const SETTLED_MAX = 100_000;
+const RESERVED_MS = 900_000;
 
-function reserved(said: string): Ask[] | null {
+const signed = (key: Buffer, said: string): string => createHmac('sha256', key).update(said).digest('base64url');
+
+/** A reservation travels with the gateway that asked for it, signed: any worker can settle it, and nobody can make one. */
+function reservation(key: Buffer, asks: readonly Ask[], now: number): string {
+  const said = Buffer.from(JSON.stringify({ id: randomUUID(), at: now, asks })).toString('base64url');
+  return `${said}.${signed(key, said)}`;
+}
+
+function reserved(key: Buffer, given: string, now: number): { id: string; asks: Ask[] } | null {
+  const [said = '', by = ''] = given.split('.');
+  const own = Buffer.from(signed(key, said));
+  if (own.length !== by.length || !timingSafeEqual(own, Buffer.from(by))) return null;
   try {
-    const list = JSON.parse(Buffer.from(said, 'base64url').toString('utf8')) as unknown;
-    const good = (a: Json): boolean => {
-      const rate = object(a['rate']);
-      return (
-        /^[ac]:.*:[rt]$/s.test(text(a['key'])) && [a['units'], rate['perMs'], rate['burst']].every((x) => typeof x === 'number' && x >= 0)
-      );
-    };
-    return Array.isArray(list) && list.length > 0 && list.length <= 64 && list.every((a) => good(object(a))) ? (list as Ask[]) : null;
+    const { id, at, asks } = JSON.parse(Buffer.from(said, 'base64url').toString('utf8')) as { id: string; at: number; asks: Ask[] };
+    return now - at <= RESERVED_MS ? { id, asks } : null;
   } catch {
     return null;
   }
@@ -99,6 +107,8 @@ export class Decisions {
   private readonly parts: Parts;
   private readonly token: Buffer | null;
   private readonly max: number;
+  private readonly key: Buffer;
+  private readonly settled = new Set<string>();
   private readonly spools = new Map<string, Spool>();
   private readonly spoolOf: (format: string) => Spool;
 
@@ -108,6 +118,11 @@ export class Decisions {
     const c = parts.config.decisions;
     this.token = c?.token_sha256 ? Buffer.from(c.token_sha256, 'hex') : null;
     this.max = c?.body_bytes_max ?? 1 << 20;
+    // Workers of one service know one another's signatures by the token of its host.
+    const host = join(parts.config.state, 'admin.token');
+    this.key = createHash('sha256')
+      .update(existsSync(host) ? `reservations ${readFileSync(host, 'utf8')}` : randomUUID())
+      .digest();
   }
 
   close(): void {
@@ -202,7 +217,7 @@ export class Decisions {
       ...(out.verdict.gate ? { gate: out.verdict.gate.id, reference: out.verdict.gate.appeal } : {}),
       ...(out.verdict.rehearsed ? { dry_run: { action: out.verdict.rehearsed.action, barrier: out.verdict.rehearsed.id } } : {}),
       newcomer: out.verdict.newcomer,
-      ...(out.ok && out.asks.length > 0 ? { reservation: reservation(out.asks) } : {}),
+      ...(out.ok && out.asks.length > 0 ? { reservation: reservation(this.key, out.asks, this.parts.now()) } : {}),
       ...(out.ok
         ? { headers: out.headers }
         : {
@@ -218,10 +233,14 @@ export class Decisions {
 
   /** What a decision reserved, settled with what was used: `tokens`, or null when nothing was answered. */
   private async settle(res: ServerResponse, r: Json): Promise<void> {
-    const asks = reserved(text(r['reservation']));
-    if (!asks) throw new Bad(400, 'reservation is none that /v1/decide gave');
-    const used = r['tokens'] === null ? null : number(r['tokens']);
-    await this.parts.guard.settle({ asks }, used, this.parts.now());
+    const got = reserved(this.key, text(r['reservation']), this.parts.now());
+    if (!got) throw new Bad(400, 'reservation is none that /v1/decide gave in the last quarter of an hour');
+    // Once: a call that is repeated gives nothing back twice.
+    if (!this.settled.has(got.id)) {
+      this.settled.add(got.id);
+      if (this.settled.size > SETTLED_MAX) this.settled.delete(this.settled.values().next().value as string);
+      await this.parts.guard.settle({ asks: got.asks }, r['tokens'] === null ? null : number(r['tokens']), this.parts.now());
+    }
     json(res, 200, { settled: true });
   }
 

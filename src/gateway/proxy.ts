@@ -10,6 +10,7 @@ import { forwarded, HOP_BACK, keyOf } from './headers.ts';
 import { type Holder, keyHash, type Lookup } from './lookup.ts';
 import type { Meters } from './meters.ts';
 import { recordHead, recordLine, type Seen, scopeOf } from './record.ts';
+import { Slots } from './slots.ts';
 import type { Spool } from './spool.ts';
 import { UsageTap } from './usage.ts';
 import { Withheld } from './withhold.ts';
@@ -40,7 +41,7 @@ export class Forwarder {
   private readonly pool: Pool;
   private readonly trusted;
   private readonly base: string;
-  private inFlight = 0;
+  private readonly slots: Slots;
 
   constructor(parts: Parts) {
     this.parts = parts;
@@ -53,6 +54,7 @@ export class Forwarder {
       bodyTimeout: this.c.upstream_timeout_ms,
       pipelining: 1,
     });
+    this.slots = new Slots(this.c.upstream_connections, this.c.upstream_queue);
     this.trusted = trustList(this.c.trusted_proxies);
   }
 
@@ -198,7 +200,7 @@ export class Forwarder {
     };
   }
 
-  private forward(
+  private async forward(
     req: IncomingMessage,
     res: ServerResponse,
     id: string,
@@ -209,10 +211,13 @@ export class Forwarder {
   ): Promise<void> {
     const { meters, spool, guard, now, config } = this.parts;
     const began = now();
-    if (this.inFlight >= this.c.upstream_connections + this.c.upstream_queue) {
-      if (log) void guard.settle(log.pass, null, now());
-      refuse(res, dialect, BUSY, id);
-      return Promise.resolve();
+    if (!this.slots.now()) {
+      const got = await this.slots.soon(res, this.c.queue_timeout_ms);
+      if (got !== 'taken') {
+        if (log) void guard.settle(log.pass, null, now());
+        if (got !== 'gone') refuse(res, dialect, BUSY, id);
+        return;
+      }
     }
     return new Promise((resolve) => {
       let controller: Dispatcher.DispatchController | null = null;
@@ -223,26 +228,26 @@ export class Forwarder {
       const waiting: (() => void)[] = [];
       let left = -1;
       let over = false;
-      this.inFlight += 1;
       let stalled: NodeJS.Timeout | undefined;
-      // Whoever waits for a connection longer than this is told so: a caller must not hang because others read slowly.
-      const queued =
-        this.inFlight > this.c.upstream_connections
-          ? setTimeout(() => {
-              if (controller || over) return;
-              refund();
-              refuse(res, dialect, BUSY, id);
-              done();
-            }, this.c.queue_timeout_ms)
-          : undefined;
       const done = () => {
         if (!over) {
           over = true;
-          this.inFlight -= 1;
-          clearTimeout(stalled);
-          clearTimeout(queued);
           resolve();
         }
+      };
+      // The place is free when the upstream's side is over, not when the caller's is.
+      let held = true;
+      const free = () => {
+        if (held) this.slots.give();
+        held = false;
+      };
+      // A connection, to the upstream or here, is not held for somebody who does not read.
+      const watch = () => {
+        if (res.destroyed || res.writableFinished) return;
+        stalled ??= setTimeout(() => {
+          meters.stalled.inc();
+          res.destroy();
+        }, this.c.stalled_timeout_ms);
       };
       /** Before the answer's end goes out it is on disk; when that fails and traffic must not go unseen, the answer does not end. */
       const keep = (then: () => void): void => {
@@ -281,13 +286,10 @@ export class Forwarder {
       const pass = (chunk: Buffer) => {
         if (chunk.length === 0 || res.write(chunk)) return;
         controller?.pause();
-        // A connection to the upstream is not held for somebody who does not read.
-        stalled ??= setTimeout(() => {
-          meters.stalled.inc();
-          res.destroy();
-        }, this.c.stalled_timeout_ms);
+        watch();
       };
       res.on('close', () => {
+        clearTimeout(stalled);
         if (!res.writableFinished) {
           controller?.abort(new Error('the client went away'));
           // What was sent of the answer has been taken: it is recorded all the same.
@@ -317,8 +319,13 @@ export class Forwarder {
             controller = c;
             if (res.destroyed || over) c.abort(new Error('nobody waits for it any more'));
           },
-          onResponseStart: (_c, code, headers) => {
+          onResponseStart: (c, code, headers) => {
             if (code < 200) return;
+            if (log?.pass.outcome === 'withhold' && !/^(identity)?$/i.test(String(headers['content-encoding'] ?? ''))) {
+              // Packed although it was asked not to be: what cannot be read cannot be taken out.
+              c.abort(new Error('an answer whose reasoning is withheld came packed'));
+              return;
+            }
             status = code;
             const out: Record<string, string | string[]> = {};
             for (const [k, v] of Object.entries(headers)) if (v !== undefined && !HOP_BACK.has(k)) out[k] = v;
@@ -334,21 +341,30 @@ export class Forwarder {
             }
             res.writeHead(code, out);
           },
-          onResponseData: (_c, chunk) => {
+          onResponseData: (c, chunk) => {
             const last = tap?.take(chunk) === true;
             if (left > 0) left -= chunk.length;
-            const out = filter ? filter.take(chunk) : chunk;
+            let out = chunk;
+            try {
+              if (filter) out = filter.take(chunk);
+            } catch (error) {
+              c.abort(error as Error);
+              return;
+            }
             if (last || left === 0 || kept !== 'no') keep(() => pass(out));
             else pass(out);
           },
           onResponseEnd: () => {
+            free();
             keep(() => {
               res.end(filter?.end());
+              watch();
               meters.latency.observe((now() - began) / 1000);
               done();
             });
           },
           onResponseError: (_c, error) => {
+            free();
             if (res.destroyed && over) return;
             meters.upstreamErrors.inc();
             if (status > 0) {

@@ -9,6 +9,7 @@ const type = (x: unknown): string => String(object(x)['type'] ?? '');
 const THOUGHTS = ['reasoning_content', 'reasoning', 'reasoning_details', 'thinking'];
 const THINKING = new Set(['thinking', 'redacted_thinking']);
 const JSON_MAX = 64 << 20;
+const EVENT_MAX = 8 << 20;
 
 function stripped(message: unknown): { message: unknown; had: boolean } {
   const m = { ...object(message) };
@@ -42,6 +43,9 @@ export class Withheld {
   private readonly stream: boolean;
   private readonly json: boolean;
   private rest: Buffer = Buffer.alloc(0);
+  /** A whole answer, in parts until its end. */
+  private readonly parts: Buffer[] = [];
+  private bytes = 0;
   private readonly hidden = new Set<number>();
 
   constructor(dialect: Dialect, contentType: string) {
@@ -53,11 +57,14 @@ export class Withheld {
   /** What may go out now. */
   take(chunk: Buffer): Buffer {
     if (!this.stream && !this.json) return chunk;
-    this.rest = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
     if (this.json) {
-      if (this.rest.length > JSON_MAX) throw new Error('an answer whose reasoning is withheld is too large');
+      this.bytes += chunk.length;
+      if (this.bytes > JSON_MAX) throw new Error('an answer whose reasoning is withheld is too large');
+      this.parts.push(chunk);
       return Buffer.alloc(0);
     }
+    this.rest = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
+    if (this.rest.length > EVENT_MAX) throw new Error('an event of an answer whose reasoning is withheld is too large');
     const out: Buffer[] = [];
     for (;;) {
       const n = this.rest.indexOf('\n\n');
@@ -72,7 +79,7 @@ export class Withheld {
   }
 
   end(): Buffer {
-    const rest = this.rest;
+    const rest = this.json ? Buffer.concat(this.parts) : this.rest;
     this.rest = Buffer.alloc(0);
     if (rest.length === 0) return rest;
     if (this.stream) return this.event(rest) ?? Buffer.alloc(0);
@@ -108,7 +115,8 @@ export class Withheld {
     const choices = list(j['choices']).map((c) => {
       const s = stripped(object(c)['delta']);
       had ||= s.had;
-      const left = Object.entries(object(s.message)).some(([k, v]) => k !== 'role' && v !== null && v !== '');
+      // The role opens a message, and clients wait for it.
+      const left = Object.values(object(s.message)).some((v) => v !== null && v !== '');
       other ||= left || (object(c)['finish_reason'] ?? null) !== null;
       return { ...object(c), delta: s.message };
     });

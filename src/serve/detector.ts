@@ -8,7 +8,7 @@ import type { Dossier, Finding } from '../model/dossier.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { identifiers, type ScanOptions, scan } from '../scan.ts';
 import { openStore } from '../store/open.ts';
-import { type Days, erase, expire, exportOf } from '../store/personal.ts';
+import { type Days, erase, eraseLate, expire, exportOf } from '../store/personal.ts';
 import { accountOf, sharedBy } from '../store/queries/account.ts';
 import { accountRecords } from '../store/queries/accounts.ts';
 import { taken, timeline } from '../store/queries/cohorts.ts';
@@ -163,7 +163,7 @@ export class Detector {
     }
     // What was on its way when somebody asked to be erased goes when it arrives.
     this.erased = this.erased.filter((e) => e.at > Date.now() - ERASE_MS);
-    if (taken > 0) for (const e of this.erased) await erase(this.store as Store, e.account, e.at);
+    if (taken > 0) for (const e of this.erased) await eraseLate(this.store as Store, e.account, e.at);
   }
 
   private options(): ScanOptions {
@@ -308,6 +308,8 @@ export class Detector {
         this.erased.push({ account: q.account, at: Date.now() });
         return erase(store, q.account);
       case 'expire':
+        // A hold set since outweighs what is still owed to an erasure.
+        this.erased = this.erased.filter((e) => !q.held.includes(e.account));
         return expire(store, q.days, q.held);
       case 'detect':
         await this.look();

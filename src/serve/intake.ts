@@ -209,7 +209,13 @@ export class Intake {
     const whole = read < TAIL_BYTES ? read : buffer.subarray(0, read).lastIndexOf(10) + 1;
     const lines = buffer.toString('utf8', 0, whole).split(/\r?\n/).filter(Boolean);
     if (lines.length === 0) return { offset: held.offset + read, took: null };
-    const done = await this.load(lines, '', path);
-    return { offset: held.offset + whole, took: { torn: 0, ...done, newest: statSync(old).mtimeMs } };
+    const newest = statSync(old).mtimeMs;
+    try {
+      return { offset: held.offset + whole, took: { torn: 0, ...(await this.load(lines, '', path)), newest } };
+    } catch (error) {
+      // A line torn by the rotation, or another file under the old number: counted, and the new file is read.
+      if (!(error instanceof StillwatchError) || error.code !== 'E_FORMAT') throw error;
+      return { offset: held.offset + read, took: { accepted: 0, rejected: 0, torn: lines.length, newest } };
+    }
   }
 }

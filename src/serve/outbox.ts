@@ -23,17 +23,23 @@ const TOLD = [
   'barrier.refused',
   'barrier.lifted',
   'barrier.extended',
+  'barrier.restored',
+  'case.restored',
   'gate.closed',
   'gate.opened',
   'appeal.filed',
   'appeal.decided',
+  'appeal.reopened',
 ];
+/** What, taken back, changes what stands. */
+const STANDS: readonly string[] = ['barrier.approved', 'barrier.lifted', 'barrier.extended'];
 const FIRST_WAIT = 1000;
 const LAST_WAIT = 3_600_000;
 
 const wanted = (h: Hook, { what }: Entry): boolean =>
   (h.events.includes('*') ? TOLD.includes(what.type) : h.events.includes(what.type)) &&
-  !(h.standing && what.type === 'barrier.approved' && (!what.activates || what.dry_run));
+  !(h.standing && what.type === 'barrier.approved' && (!what.activates || what.dry_run)) &&
+  !(h.standing && what.type === 'barrier.restored' && !STANDS.includes(what.what));
 
 /** Where a hook got to is its own: two on one address may want different things. */
 const keyOf = (h: Hook): string => `${h.standing ? 'standing ' : ''}${h.url} ${[...h.events].sort().join(',')}`;

@@ -129,7 +129,7 @@ export class Primary {
             {
               url: c.enforcement.url,
               // The barrier's own expiry travels with it; when the mode changes, so does what stands.
-              events: ['barrier.approved', 'barrier.lifted', 'barrier.extended', 'mode.changed'],
+              events: ['barrier.approved', 'barrier.lifted', 'barrier.extended', 'barrier.restored', 'mode.changed'],
               standing: true,
               ...(c.enforcement.secret ? { secret: c.enforcement.secret } : {}),
             },

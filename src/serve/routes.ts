@@ -1,8 +1,8 @@
 import { blast, restsOn } from '../barriers/blast.ts';
 import { approve, caseOf, closeGate, decideAppeal, extend, fileAppeal, lift, openGate, propose, simple } from '../barriers/commands.ts';
 import { undoAppeal } from '../barriers/curate.ts';
-import { ACTIONS, type Action, type Barrier, type Case } from '../barriers/model.ts';
-import type { Subject } from '../barriers/policy.ts';
+import { ACTIONS, type Action, type Barrier, type Case, LEVELS } from '../barriers/model.ts';
+import { policyGates, type Subject } from '../barriers/policy.ts';
 import type { Held } from '../model/desk.ts';
 import { StillwatchError } from '../model/errors.ts';
 import { type Route, Text } from './admin.ts';
@@ -130,7 +130,7 @@ export function routes(h: House): Route[] {
         return { barrier: barrier(params['id'] ?? '') };
       },
     },
-    { method: 'GET', path: '/v1/gates', role: 'viewer', run: () => ({ gates: [...s().gates.values()] }) },
+    { method: 'GET', path: '/v1/gates', role: 'viewer', run: () => ({ gates: [...policyGates(control.policy), ...s().gates.values()] }) },
     {
       method: 'POST',
       path: '/v1/gates',
@@ -165,7 +165,7 @@ export function routes(h: House): Route[] {
       role: 'viewer',
       run: ({ params }) => {
         const b = [...s().barriers.values()].find((x) => x.appeal === params['reference']);
-        const g = [...s().gates.values()].find((x) => x.appeal === params['reference']);
+        const g = [...policyGates(control.policy), ...s().gates.values()].find((x) => x.appeal === params['reference']);
         if (!b && !g) throw new StillwatchError('E_UNKNOWN', 'nothing has this reference', 'quote it letter by letter');
         return {
           ...(b
@@ -182,9 +182,10 @@ export function routes(h: House): Route[] {
       path: '/v1/appeals',
       role: 'viewer',
       run: ({ body }) => {
-        const reference = text(body, 'reference', 64);
-        run(fileAppeal(s(), reference, typeof body['account'] === 'string' ? body['account'] : '', text(body, 'text'), now()));
-        return { appeal: s().appeals.get(reference) };
+        const reference = text(body, 'reference', 128);
+        const account = typeof body['account'] === 'string' ? body['account'] : '';
+        run(fileAppeal(s(), reference, account, text(body, 'text'), now(), policyGates(control.policy)));
+        return { appeal: s().appeals.get(reference) ?? s().appeals.get(`${reference}~${account || 'caller'}`) };
       },
     },
     {
@@ -211,6 +212,7 @@ export function routes(h: House): Route[] {
       path: '/v1/verifications',
       role: 'analyst',
       run: ({ body, who }) => {
+        if (!LEVELS.includes(text(body, 'level', 64))) wrong(`level is one of ${LEVELS.join(', ')}`);
         const verification = { account: text(body, 'account', 512), level: text(body, 'level', 64), by: who.name, at: now() };
         run(simple(who, { type: 'verification.recorded', verification }, now()));
         return { verification };

@@ -75,15 +75,29 @@ export async function expire(store: Store, days: Days, held: readonly string[]):
   return n;
 }
 
-/**
- * Removes an account from sketches, texts, exemplars, records, rejected lines and dossiers.
- *
- * @param before ms since 1970: only exchanges up to then
- * @returns exchanges removed
- */
-export async function erase(store: Store, account: string, before = Number.MAX_SAFE_INTEGER): Promise<number> {
-  const params = { a: account, q: JSON.stringify(account), before: String(Math.min(before, 4_000_000_000_000)) };
+/** Exchanges of an account up to a moment, and their texts, that came in after it was erased. @returns exchanges removed */
+export async function eraseLate(store: Store, account: string, before: number): Promise<number> {
+  const params = { a: account, before: String(before) };
   const own = `acct = cityHash64({a:String}) AND account = {a:String} AND time <= fromUnixTimestamp64Milli({before:Int64}, 'UTC')`;
+  const n = (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM exchanges WHERE ${own}`, params)).reduce(
+    (x, r) => x + Number(r.n),
+    0,
+  );
+  if (n === 0) return 0;
+  await store.everywhere(
+    `ALTER TABLE texts DELETE WHERE key IN (SELECT key FROM exchanges WHERE ${own}) SETTINGS mutations_sync = 1`,
+    params,
+  );
+  await store.everywhere(`ALTER TABLE exchanges DELETE WHERE ${own} SETTINGS mutations_sync = 1`, params);
+  return n;
+}
+
+/** Removes an account from sketches, texts, exemplars, records, rejected lines and dossiers. @returns exchanges removed */
+export async function erase(store: Store, account: string): Promise<number> {
+  // A value of a key that names an account, not any word that happens to be one.
+  const q = `(?i)"[a-z_.]*(account|user|customer|owner|org|key|id|name)[a-z_.]*"\\s*:\\s*${JSON.stringify(account).replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}`;
+  const params = { a: account, q };
+  const own = 'acct = cityHash64({a:String}) AND account = {a:String}';
   const n = (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM exchanges WHERE ${own}`, params)).reduce(
     (x, r) => x + Number(r.n),
     0,
@@ -95,7 +109,7 @@ export async function erase(store: Store, account: string, before = Number.MAX_S
   await gone('accounts', 'account = {a:String}');
   await gone('labels', 'account = {a:String}');
   await gone('exemplars', 'account = {a:String}');
-  await gone('rejects', 'position(head, {q:String}) > 0');
+  await gone('rejects', 'match(head, {q:String})');
   const held = await store.rows<{ id: string; at: string; body: string }>(
     'SELECT id, at, body FROM dossiers WHERE position(body, {q:String}) > 0',
     {
