@@ -133,7 +133,7 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
  * keep much the same pace. What sets an operator apart is what ties the accounts themselves. Below so many requests an account nobody is named without `handBits` of
  * it; clocks count half, since scripts copied from one place start at the same minutes.
  */
-const QUEUE = { requestsEach: 200, handBits: 3 } as const;
+const QUEUE = { requestsEach: 200, accounts: 12, handBits: 3 } as const;
 
 function oneQueue(x: Bench, members: readonly Judged[], facts: Facts, book: Ledger): boolean {
   // Resellers are no people who work off a queue.
@@ -149,7 +149,8 @@ function oneQueue(x: Bench, members: readonly Judged[], facts: Facts, book: Ledg
   const hands = family('network') + family('identity') + Math.max(...clocks, 0.5 * fires(lockstepSignal as Signal<never>));
   // What an account sends besides is not the queue's.
   const each = members.map((m) => (x.t.rows[m.account]?.n ?? 0) * (Number.isNaN(m.share) ? 1 : m.share));
-  return hands < QUEUE.handBits && median(each) <= QUEUE.requestsEach;
+  // And a handful of accounts on one source, without a tie, may be one customer's workers.
+  return hands < QUEUE.handBits && (median(each) <= QUEUE.requestsEach || members.length < QUEUE.accounts);
 }
 
 function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled): Case {
@@ -182,7 +183,7 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled
             : []),
           ...(queue
             ? [
-                `hands: people who take tasks from one queue, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace; a tie of identity, network, client or succession, or more than ${QUEUE.requestsEach} requests an account, would decide`,
+                `hands: people who take tasks from one queue, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace; a tie of identity, network, client or succession, or more than ${QUEUE.requestsEach} requests an account over at least ${QUEUE.accounts} accounts, would decide`,
               ]
             : []),
           ...lacking(facts, book, x.honest),
