@@ -61,6 +61,11 @@ describe('cases cut by hand', () => {
     d.look({ id: 'x', accounts: ['a', 'b', 'c'], confidence: 0.7 }, { id: 'y', accounts: ['d', 'e', 'f'], confidence: 0.6 });
     expect(d.state.cases.size).toBe(2);
     expect(d.accounts('k1')).toBe('abcdef');
+    // Both are found again at every look, and nothing new is said about it.
+    const said = d.log.length;
+    for (let i = 0; i < 2; i++)
+      d.look({ id: 'x', accounts: ['a', 'b', 'c'], confidence: 0.7 }, { id: 'y', accounts: ['d', 'e', 'f'], confidence: 0.6 });
+    expect(d.log.length).toBe(said);
     d.run(undo(d.log, d.state, ann, 'k1', 3));
     expect([d.accounts('k1'), d.accounts('k2')]).toEqual(['abc', 'def']);
     expect(d.state.cases.get('k2')).toMatchObject({ status: 'open' });

@@ -70,52 +70,19 @@ export function detect(before: State, d: Detected, policy: Policy, ids: Ids, now
       s = apply(s, e);
     }
   };
+  const named = new Set(d.dossier.campaigns.map((f) => f.id));
   for (const f of d.dossier.campaigns) {
-    const accounts = f.accounts.map((a) => a.account);
-    const indicators = strong(f.indicators);
-    const held = sameCase(s, accounts);
+    const held = sameCase(
+      s,
+      f.accounts.map((a) => a.account),
+    );
     let id = held?.id ?? '';
     if (!held) {
       id = ids.id('k');
-      const made: Case = {
-        id,
-        campaign: f.id,
-        kind: f.kind,
-        title: f.title,
-        confidence: f.confidence,
-        accounts,
-        indicators,
-        opened: now,
-        updated: now,
-        status: 'open',
-        read_by: [],
-        comments: [],
-      };
-      happen([{ at: now, by: 'detection', what: { type: 'case.opened', case: made } }]);
+      happen([{ at: now, by: 'detection', what: { type: 'case.opened', case: caseOn(f, id, now) } }]);
     } else if (held.status === 'closed' && held.disposition?.is !== 'confirmed') continue;
-    else if (
-      held.campaign !== f.id ||
-      Math.abs(held.confidence - f.confidence) > CHANGED ||
-      (!held.by_hand && !sameSet(held.accounts, accounts))
-    )
-      happen([
-        {
-          at: now,
-          by: 'detection',
-          what: {
-            type: 'case.updated',
-            id,
-            change: {
-              campaign: f.id,
-              title: f.title,
-              kind: f.kind,
-              confidence: f.confidence,
-              // What a person cut stays cut.
-              ...(held.by_hand ? {} : { accounts, indicators }),
-            },
-          },
-        },
-      ]);
+    // A case put together of several campaigns goes by the one it went by, as long as that is found.
+    else if (!(held.by_hand && held.campaign !== f.id && named.has(held.campaign))) happen(followed(held, f, now));
     const { plans } = planned(policy, f, (a) => d.subjects[a] ?? {});
     for (const p of plans) {
       try {
@@ -127,7 +94,6 @@ export function detect(before: State, d: Detected, policy: Policy, ids: Ids, now
     }
   }
   // What a person opened a case on goes on being looked at, though nobody names it: the cohort of its id, else the one that is mostly the same accounts.
-  const named = new Set(d.dossier.campaigns.map((f) => f.id));
   for (const held of [...s.cases.values()]) {
     if (held.status === 'closed' || named.has(held.campaign)) continue;
     const f =
@@ -140,35 +106,49 @@ export function detect(before: State, d: Detected, policy: Policy, ids: Ids, now
               x.accounts.map((a) => a.account),
             ),
           ));
-    if (!f) continue;
-    const accounts = f.accounts.map((a) => a.account);
-    if (
-      held.campaign !== f.id ||
-      Math.abs(held.confidence - f.confidence) > CHANGED ||
-      (!held.by_hand && !sameSet(held.accounts, accounts))
-    )
-      happen([
-        {
-          at: now,
-          by: 'detection',
-          what: {
-            type: 'case.updated',
-            id: held.id,
-            change: {
-              campaign: f.id,
-              title: f.title,
-              confidence: f.confidence,
-              ...(held.by_hand ? {} : { accounts, indicators: strong(f.indicators) }),
-            },
-          },
-        },
-      ]);
+    if (f) happen(followed(held, f, now));
   }
   return events;
 }
 
+type Seen = Pick<Finding, 'id' | 'title' | 'confidence' | 'accounts' | 'indicators'> & { readonly kind?: Finding['kind'] };
+
+/** A case on what a look found. */
+export function caseOn(f: Seen & Pick<Finding, 'kind'>, id: string, now: number): Case {
+  return {
+    id,
+    campaign: f.id,
+    kind: f.kind,
+    title: f.title,
+    confidence: f.confidence,
+    accounts: f.accounts.map((m) => m.account),
+    indicators: strong(f.indicators),
+    opened: now,
+    updated: now,
+    status: 'open',
+    read_by: [],
+    comments: [],
+  };
+}
+
+/** What a look changes of a case: nothing, where it finds what it found before. */
+function followed(held: Case, f: Seen, now: number): Event[] {
+  const accounts = f.accounts.map((a) => a.account);
+  const same = held.by_hand || sameSet(held.accounts, accounts);
+  if (held.campaign === f.id && Math.abs(held.confidence - f.confidence) <= CHANGED && same) return [];
+  const change = {
+    campaign: f.id,
+    title: f.title,
+    confidence: f.confidence,
+    ...(f.kind ? { kind: f.kind } : {}),
+    // What a person cut stays cut.
+    ...(held.by_hand ? {} : { accounts, indicators: strong(f.indicators) }),
+  };
+  return [{ at: now, by: 'detection', what: { type: 'case.updated', id: held.id, change } }];
+}
+
 /** Indicators that hardly anybody else shows. */
-export const strong = (list: Finding['indicators']): { kind: string; value: string }[] =>
+const strong = (list: Finding['indicators']): { kind: string; value: string }[] =>
   list.filter((i) => i.others === 0 || i.bits >= 8).map(({ kind, value }) => ({ kind, value }));
 
 function covered(s: State, id: string, action: string, now: number): Set<string> {

@@ -1,6 +1,6 @@
 import type { Finding } from '../model/dossier.ts';
 import { StillwatchError } from '../model/errors.ts';
-import { sameCase, strong } from './cases.ts';
+import { caseOn, sameCase } from './cases.ts';
 import { caseOf, person, words } from './commands.ts';
 import { apply, type Event, type Happening } from './events.ts';
 import { type Actor, type Barrier, type Case, EMPTY_STATE, type State } from './model.ts';
@@ -209,19 +209,5 @@ export function openOn(
   const accounts = f.accounts.map((m) => m.account);
   const held = sameCase(s, accounts);
   if (held) throw new StillwatchError('E_TWICE', `case ${held.id} is about these accounts already`, `open it: GET /v1/cases/${held.id}`);
-  const made: Case = {
-    id,
-    campaign: f.id,
-    kind: f.kind,
-    title: f.title,
-    confidence: f.confidence,
-    accounts,
-    indicators: strong(f.indicators),
-    opened: now,
-    updated: now,
-    status: 'open',
-    read_by: [],
-    comments: [],
-  };
-  return [{ at: now, by: by.name, what: { type: 'case.opened', case: made } }];
+  return [{ at: now, by: by.name, what: { type: 'case.opened', case: caseOn(f, id, now) } }];
 }
