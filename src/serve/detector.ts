@@ -222,9 +222,10 @@ export class Detector {
   }
 
   private async report(dossier: Dossier, tookMs: number, newest: number): Promise<void> {
-    const records = dossier.campaigns.length > 0 ? await accountRecords(this.store as Store) : new Map();
+    const shown = [...dossier.campaigns, ...dossier.undecided];
+    const records = shown.length > 0 ? await accountRecords(this.store as Store) : new Map();
     const subjects = Object.create(null) as Record<string, Subject>;
-    for (const f of dossier.campaigns)
+    for (const f of shown)
       for (const { account } of f.accounts) {
         const r = records.get(account);
         if (r) subjects[account] = { tier: r.tier, verification: r.verification };
