@@ -14,7 +14,8 @@ const pad = (s: string, n: number): string => (s.length > n ? `${s.slice(0, n - 
 const right = (s: string, n: number): string => s.padStart(n);
 
 function line(f: Finding): string {
-  const after = targets(f).join(', ') || Object.keys(f.capabilities)[0] || '-';
+  // What everybody asks for as much is no target.
+  const after = targets(f).join(', ') || (Object.keys(f.capabilities).length > 0 ? 'as everybody' : '-');
   return `${pad(f.id, 11)} ${right(f.confidence.toFixed(2), 5)} ${right(count(f.accounts.length), 9)} ${right(count(f.exchanges), 13)}  ${f.first_seen.slice(0, 10)}  ${f.last_seen.slice(0, 10)}  ${pad(after, 40)}`;
 }
 
