@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { Entry } from '../src/barriers/chain.ts';
 import { EMPTY_STATE } from '../src/barriers/model.ts';
 import { Spool } from '../src/gateway/spool.ts';
+import { identifiers } from '../src/scan.ts';
 import { Intake } from '../src/serve/intake.ts';
 import { Outbox, signature } from '../src/serve/outbox.ts';
 import { erase, eraseLate, expire } from '../src/store/personal.ts';
@@ -64,6 +65,17 @@ describe('scopes', () => {
       expect(rows[0]).toMatchObject({ content_state: 'full' });
       expect(rows[1]).toMatchObject({ chars: 0, content_state: 'absent' });
       expect((await store.rows('SELECT * FROM texts')).length).toBe(1);
+    });
+  });
+});
+
+describe('identifiers', () => {
+  it('are decided by whoever fills a store first, live intake too, and the other way is refused', async () => {
+    await withStore(async (store) => {
+      expect(await identifiers(store, { inputs: [] })).toBe(false);
+      expect(await identifiers(store, { inputs: ['live'], keyed: true })).toBe(true);
+      expect(await identifiers(store, { inputs: ['live'] })).toBe(true);
+      await expect(identifiers(store, { inputs: ['live'], keyed: false })).rejects.toMatchObject({ code: 'E_IDENTIFIERS' });
     });
   });
 });

@@ -97,6 +97,8 @@ const schema = v.strictObject({
       fdr: v.optional(positive, 0.1),
       retention: v.optional(v.picklist(['none', 'evidence', 'all']), 'evidence'),
       keep_days: v.optional(whole, 30),
+      /** How addresses, keys, end users and account data stand in a new store; one that has begun says itself. */
+      identifiers: v.optional(v.picklist(['plain', 'keyed'])),
       /** Days to keep sketches, rejected lines and exemplars; absent keeps them. A legal hold outlasts them. */
       expire: v.optional(v.strictObject({ exchanges: v.optional(whole), rejects: v.optional(whole), exemplars: v.optional(whole) }), {}),
     }),

@@ -105,7 +105,12 @@ export class Detector {
     for (const l of this.store.lost)
       this.tell({ type: 'said', level: 'error', said: `a part of the store was found broken and is lost: ${l}` });
     const { retention, keep_days } = this.c.detection;
-    const keyed = await identifiers(this.store, { inputs: [] });
+    // Live intake is a first scan too: it decides how identifiers stand in a new store.
+    const wanted = this.c.detection.identifiers;
+    const keyed = await identifiers(this.store, {
+      inputs: this.c.proxy || this.c.decisions || this.c.tail.length > 0 ? ['live'] : [],
+      ...(wanted ? { keyed: wanted === 'keyed' } : {}),
+    });
     mkdirSync(spoolDir(this.c), { recursive: true, mode: 0o700 });
     this.intake = new Intake(this.store, this.c.state, spoolDir(this.c), {
       spool: join(this.c.state, 'batches'),
