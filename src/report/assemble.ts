@@ -16,6 +16,19 @@ import { concealment } from './concealment.ts';
 import { summary, title } from './words.ts';
 
 const LIMITS = { lookAlikes: 60, undecided: 30, texts: 150, population: 1200, exemplars: 4, indicators: 12 } as const;
+/** Signals that a member's exchange shows by itself; a clock or a tie is shown by its figure, and by the indicators. */
+const SHOWN_BY: ReadonlySet<string> = new Set([
+  'deck',
+  'partition',
+  'scaffold',
+  'one-form',
+  'elicitation',
+  'single-use',
+  'useful-output',
+  'haul',
+  'breadth',
+  'fresh-items',
+]);
 const CALIBRATED = 'simulated worlds (see docs/results.md); not a frequency measured on real campaigns';
 
 const iso = (t: number): string => new Date(t).toISOString();
@@ -162,7 +175,7 @@ async function finding(
     ...c.ledger.evidence.map((e) => ({
       ...e,
       bits: round(e.bits, 2),
-      exemplars: ['deck', 'scaffold', 'elicitation', 'fresh-items'].includes(e.signal) ? exemplars : [],
+      exemplars: SHOWN_BY.has(e.signal) ? exemplars : [],
     })),
     ...hidden.evidence,
   ];
