@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Entry } from '../src/barriers/chain.ts';
 import { EMPTY_STATE } from '../src/barriers/model.ts';
+import { scopeOf } from '../src/gateway/record.ts';
 import { Spool } from '../src/gateway/spool.ts';
 import { identifiers } from '../src/scan.ts';
 import { Intake } from '../src/serve/intake.ts';
@@ -46,6 +47,12 @@ describe('tailed files', () => {
 });
 
 describe('scopes', () => {
+  it('on a workspace hold nothing of what comes through the proxy, where none is known, rather than everything', () => {
+    const scope = [{ match: { workspaces: ['w'] }, mode: 'exclude' as const }];
+    expect(scopeOf(scope, { account: 'a' }, 'm', '')).toBeNull();
+    expect(scopeOf([{ match: { accounts: ['a'] }, mode: 'exclude' as const }], { account: 'a' }, 'm', '')).toBe('exclude');
+  });
+
   it('hold for logs that are taken in: nothing of an excluded account, no text of one that keeps metadata only', async () => {
     const dir = temp();
     const log = file(

@@ -13,7 +13,8 @@ export function jsonPath(path: string): string[] {
 
 const BROKEN = `(multiSearchAny(line, ['\\\\ud', '\\\\uD']) OR NOT isValidUTF8(line)) AND NOT isValidJSON(line)`;
 
-const quote = (s: string): string => `'${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+/** A string as a literal of the engine. */
+export const quote = (s: string): string => `'${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 
 function overridden(path: string, type: string): string {
   const args = jsonPath(path).map(quote).join(', ');

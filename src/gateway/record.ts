@@ -1,4 +1,4 @@
-import type { ServeConfig } from './config.ts';
+import type { Scope } from '../store/scopes.ts';
 import type { Asked } from './dialects.ts';
 import type { Holder } from './lookup.ts';
 import type { Usage } from './usage.ts';
@@ -16,8 +16,6 @@ export interface Seen {
   readonly country: string;
 }
 
-type Scope = ServeConfig['scopes'][number];
-
 const has = (list: readonly string[] | undefined, x: string | undefined): boolean =>
   list === undefined || (x !== undefined && list.includes(x));
 
@@ -25,7 +23,12 @@ const has = (list: readonly string[] | undefined, x: string | undefined): boolea
 export function scopeOf(scopes: readonly Scope[], h: Holder, model: string, country: string): Scope['mode'] | null {
   const hit = scopes.find(
     ({ match: m }) =>
-      has(m.accounts, h.account) && has(m.organizations, h.organization) && has(m.countries, h.country ?? country) && has(m.models, model),
+      has(m.accounts, h.account) &&
+      has(m.organizations, h.organization) &&
+      has(m.countries, h.country ?? country) &&
+      has(m.models, model) &&
+      // A holder of a key has no workspace that is known here: such a scope holds nothing of what comes this way.
+      has(m.workspaces, undefined),
   );
   return hit?.mode ?? null;
 }

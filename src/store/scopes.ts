@@ -1,3 +1,5 @@
+import { quote } from '../formats/read.ts';
+
 /** What of the traffic is left out, or kept without its text, before a sketch is made of it. All lists of a scope must hold an exchange. */
 export interface Scope {
   readonly match: {
@@ -11,7 +13,6 @@ export interface Scope {
   readonly mode: 'exclude' | 'metadata-only';
 }
 
-const quote = (s: string): string => `'${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 const within = (column: string, list: readonly string[] | undefined): string[] =>
   list === undefined ? [] : [list.length === 0 ? '0' : `${column} IN (${list.map(quote).join(', ')})`];
 
