@@ -15,7 +15,7 @@ import { alreadyRead, type FileCoverage, ingest } from './store/ingest.ts';
 import { accountRecords, accountRows, type Scope } from './store/queries/accounts.ts';
 import { beatsOf } from './store/queries/beats.ts';
 import { commonWords, profileCells } from './store/queries/profiles.ts';
-import { movedShares } from './store/queries/releases.ts';
+import { movedShares, releasesOf } from './store/queries/releases.ts';
 import { repeatedShares } from './store/queries/repeats.ts';
 import { sharedColumns, sharedScaffolds } from './store/queries/values.ts';
 import type { Store } from './store/store.ts';
@@ -208,6 +208,7 @@ async function sketches(store: Store, o: ScanOptions): Promise<Table> {
   ];
   o.progress?.('finding repeated items', 3, 4);
   const repeated = hasText ? await repeatedShares(store, index, until) : new Float64Array(rows.length);
+  const releases = await releasesOf(store, until);
   return table({
     rows,
     records,
@@ -217,7 +218,8 @@ async function sketches(store: Store, o: ScanOptions): Promise<Table> {
     profiles: profiles(rows.length, cells),
     values: shared,
     repeated,
-    moved: await movedShares(store, index, until),
+    releases,
+    moved: await movedShares(store, index, until, releases),
   });
 }
 

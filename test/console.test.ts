@@ -1,13 +1,13 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CHROMIUM, openBrowser, openConsole } from '../src/bench/browser.ts';
 import { makeWorld } from '../src/world/make.ts';
 import { temp } from './support/tools.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
 const HOSTILE = '<img src=x onerror="window.owned=1">\u202egnp';
 
 // One store with a campaign in it, one member of which has a name that tries to be a page; one console over it.
@@ -30,29 +30,8 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
       stdio: 'pipe',
       env: { ...process.env, STILLWATCH_QUIET: '1' },
     });
-    const child = spawn(process.execPath, ['dist/cli/main.js', 'console', '--store', store, '--listen', '127.0.0.1:0'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    stop = () => child.kill('SIGTERM');
-    url = await new Promise<string>((done) => {
-      let said = '';
-      child.stdout.on('data', (d: Buffer) => {
-        said += d.toString();
-        const m = /http\S+/.exec(said);
-        if (m) done(m[0]);
-      });
-    });
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    });
+    ({ url, stop } = await openConsole(store));
+    browser = await openBrowser();
   }, 120_000);
   afterAll(async () => {
     await browser?.close();

@@ -129,14 +129,13 @@ export function approve(s: State, by: Actor, id: string, now: number, options: {
   if (b.case === undefined && b.action !== 'watch' && b.author === by.name)
     refuse('E_TWICE', `${by.name} proposed it, and it rests on no case`, 'another person accepts it, or propose it on a case');
   // A day's hold again and again is a suspension.
-  if (b.action === 'hold' && (b.held_by?.includes(by.name) || [...s.barriers.values()].some((x) => heldBefore(x, b, by.name))))
+  if (b.action === 'hold' && [...s.barriers.values()].some((x) => heldBefore(x, b, by.name)))
     refuse('E_TWICE', `${by.name} has held some of these accounts before`, 'another person accepts a second hold; or propose a suspension');
   const activates = b.approvals.length + 1 >= approvalsNeeded(b.action);
   return [{ at: now, by: by.name, what: { type: 'barrier.approved', id, activates, dry_run: options.dryRun ?? !s.enforcing } }];
 }
 
 const heldBefore = (x: Barrier, b: Barrier, name: string): boolean =>
-  x.id !== b.id &&
   x.action === 'hold' &&
   (x.approvals.some((a) => a.by === name) || x.held_by?.includes(name) === true) &&
   x.accounts.some((a) => b.accounts.includes(a));

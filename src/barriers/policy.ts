@@ -179,7 +179,8 @@ export function planned(p: Policy, f: Finding, subject: (account: string) => Sub
   };
 }
 
-const tighter = (a: number | undefined, b: number | undefined): number | undefined =>
+/** The smaller of two limits, of which either may be absent. */
+export const tighter = (a: number | undefined, b: number | undefined): number | undefined =>
   a === undefined ? b : b === undefined ? a : Math.min(a, b);
 
 /** The limits of an account: its verification's, else its tier's, else the default; a new account has the published ones, where they are tighter. */

@@ -1,13 +1,13 @@
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { rng } from '../campaigns/stats.ts';
 import { SIGNALS } from '../signals/index.ts';
 import { openStore } from '../store/open.ts';
+import { CHROMIUM, openBrowser, openConsole } from './browser.ts';
 import { ROOT } from './cost.ts';
 
 /**
@@ -17,7 +17,6 @@ import { ROOT } from './cost.ts';
 const { values: args } = parseArgs({ options: { accounts: { type: 'string', default: '25000' }, runs: { type: 'string', default: '5' } } });
 
 const HOUSE = fileURLToPath(ROOT);
-const CHROMIUM = '/usr/bin/chromium';
 if (!existsSync(CHROMIUM)) throw new Error(`${CHROMIUM} is not there: apt-get install chromium`);
 const dir = mkdtempSync(join(tmpdir(), 'stillwatch-console-'));
 const accounts = Number(args.accounts);
@@ -173,29 +172,10 @@ async function measure(browser: Browser, url: string): Promise<{ first: number; 
 const at = join(dir, 'store');
 process.stderr.write(`making a campaign of ${accounts} accounts\n`);
 await make(at);
-const child = spawn(process.execPath, [join(HOUSE, 'dist/cli/main.js'), 'console', '--store', at, '--listen', '127.0.0.1:0'], {
-  stdio: ['ignore', 'pipe', 'inherit'],
-});
+const served = await openConsole(at);
 try {
-  const url = await new Promise<string>((done) => {
-    let said = '';
-    child.stdout.on('data', (d: Buffer) => {
-      said += d.toString();
-      const m = /http\S+/.exec(said);
-      if (m) done(m[0]);
-    });
-  });
-  const browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+  const { url } = served;
+  const browser = await openBrowser();
   const runs: Awaited<ReturnType<typeof measure>>[] = [];
   for (let i = 0; i < Number(args.runs); i++) runs.push(await measure(browser, url));
   await browser.close();
@@ -214,6 +194,6 @@ try {
       `frames while the picture is dragged: p50 ${quantile(frames, 0.5).toFixed(1)} ms, p95 ${quantile(frames, 0.95).toFixed(1)} ms (${frames.length} frames)\n`,
   );
 } finally {
-  child.kill('SIGTERM');
+  served.stop();
   rmSync(dir, { recursive: true, force: true });
 }

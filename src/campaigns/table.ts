@@ -20,6 +20,8 @@ export interface Table {
   readonly repeated: Float64Array;
   /** Part of each account's exchanges in the first day of the newest model that went to it; NaN where that cannot be told. */
   readonly moved: Float64Array;
+  /** Models first seen inside the window, the earliest first. */
+  readonly releases: readonly { readonly model: string; readonly at: number }[];
   /** Declared owner: an organisation of the record or the log, '' when none. */
   readonly owner: readonly string[];
   /** Accounts a mail domain has. */

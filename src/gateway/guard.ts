@@ -1,7 +1,7 @@
 import { Decider, type Request, type Verdict } from '../barriers/decide.ts';
 import { type Ask, type Budgets, perMinute, type Taken } from '../barriers/gcra.ts';
 import type { Budget } from '../barriers/model.ts';
-import { NO_POLICY } from '../barriers/policy.ts';
+import { NO_POLICY, tighter } from '../barriers/policy.ts';
 import { applied, type Delta, type Snapshot } from '../barriers/snapshot.ts';
 import type { ServeConfig } from './config.ts';
 import { type Dialect, limitHeaders, type Refusal } from './dialects.ts';
@@ -51,13 +51,12 @@ interface Place {
 
 /** Of two barriers on one case the narrower budget holds: two must not let through twice as much. */
 function tightest(a: Budget | undefined, b: Budget): Budget {
-  const least = (x: number | undefined, y: number | undefined) => (x === undefined ? y : y === undefined ? x : Math.min(x, y));
   return a === undefined
     ? b
     : {
-        requests_per_minute: least(a.requests_per_minute, b.requests_per_minute),
-        tokens_per_minute: least(a.tokens_per_minute, b.tokens_per_minute),
-        burst_minutes: least(a.burst_minutes, b.burst_minutes),
+        requests_per_minute: tighter(a.requests_per_minute, b.requests_per_minute),
+        tokens_per_minute: tighter(a.tokens_per_minute, b.tokens_per_minute),
+        burst_minutes: tighter(a.burst_minutes, b.burst_minutes),
       };
 }
 

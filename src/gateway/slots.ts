@@ -16,10 +16,6 @@ export class Slots {
     this.queueMax = queueMax;
   }
 
-  get waiting(): number {
-    return this.queue.size;
-  }
-
   /** A place at once; false when there is none. */
   now(): boolean {
     if (this.free === 0) return false;

@@ -8,14 +8,13 @@ import type { Table } from '../campaigns/table.ts';
 import type { Coverage, Dossier, Evidence, Exemplar, Finding, LookAlike, Undecided } from '../model/dossier.ts';
 import type { ScanOptions } from '../scan.ts';
 import { type Place, sample, taken, timeline } from '../store/queries/cohorts.ts';
-import { releases } from '../store/queries/releases.ts';
 import type { Store } from '../store/store.ts';
 import { type Opened, openTexts } from '../store/texts.ts';
 import { calibration } from './calibration.ts';
 import { concealment } from './concealment.ts';
 import { summary, title } from './words.ts';
 
-const LIMITS = { lookAlikes: 60, undecided: 30, texts: 150, population: 1200, exemplars: 4, indicators: 12 } as const;
+const LIMITS = { lookAlikes: 60, undecided: 30, texts: 150, population: 1200, exemplars: 4, indicators: 12, releases: 20 } as const;
 /** Signals that a member's exchange shows by itself; a clock or a tie is shown by its figure, and by the indicators. */
 const SHOWN_BY: ReadonlySet<string> = new Set([
   'deck',
@@ -84,7 +83,7 @@ export async function assemble(
       reference_accounts: judgement?.references.length ?? 0,
       signals: calibrated.signals,
     },
-    releases: t.rows.length > 0 ? await releases(store, o.until ?? null) : [],
+    releases: t.releases.slice(0, LIMITS.releases).map((r) => ({ model: r.model, at: iso(r.at) })),
     timing: { stages, signals: calibrated.cost },
     ...(judgement ? { false_discovery: judgement.discoveries } : {}),
   };

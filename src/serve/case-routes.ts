@@ -33,6 +33,8 @@ export function caseRoutes(h: House): Route[] {
     const cut = (await h.ask({ ask: 'cut', accounts: c.accounts }).catch(() => null)) as Cut | null;
     return cutTo(f, c, members, cut);
   };
+  /** The finding a case goes by in the last look. */
+  const campaignOf = (c: Case): string => findingOf(h.last().dossier, c)?.id ?? c.campaign;
   const undoable = (id: string) => {
     const at = lastDone(control.audit.entries, s(), id);
     const e = control.audit.entries[at];
@@ -127,25 +129,25 @@ export function caseRoutes(h: House): Route[] {
         const reason = query.get('reason') ?? '';
         if (reason.trim() === '') wrong('reading texts takes a reason, which is logged: ?reason=...');
         run([{ at: now(), by: who.name, what: { type: 'data.read', what: `texts of case ${c.id}`, reason: reason.slice(0, 500) } }]);
-        return { texts: await h.ask({ ask: 'texts', campaign: findingOf(h.last().dossier, c)?.id ?? c.campaign }) };
+        return { texts: await h.ask({ ask: 'texts', campaign: campaignOf(c) }) };
       },
     },
     {
       method: 'GET',
       path: '/v1/cases/:id/graph',
       role: 'viewer',
-      run: ({ params, query }) =>
-        h.ask({
+      run: ({ params, query }) => {
+        const c = caseOf(s(), params['id'] ?? '');
+        return h.ask({
           ask: 'graph',
-          campaign: (() => {
-            const c = caseOf(s(), params['id'] ?? '');
-            return findingOf(h.last().dossier, c)?.id ?? c.campaign;
-          })(),
-          ...only(s().cases.get(params['id'] ?? '')),
+          campaign: campaignOf(c),
+          // A picture of a case that a person cut is one of its accounts.
+          ...(c.by_hand ? { only: c.accounts } : {}),
           kind: query.get('kind') ?? '',
           bitsMin: Number(query.get('bits') ?? 0) || 0,
           open: (query.get('open') ?? '').split(',').filter(Boolean).slice(0, 50),
-        }),
+        });
+      },
     },
     {
       method: 'GET',
@@ -257,6 +259,3 @@ export function caseRoutes(h: House): Route[] {
     },
   ];
 }
-
-/** A picture of a case that a person cut is one of its accounts. */
-const only = (c: Case | undefined): { only?: readonly string[] } => (c?.by_hand ? { only: c.accounts } : {});

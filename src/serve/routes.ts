@@ -3,7 +3,6 @@ import { approve, caseOf, closeGate, decideAppeal, extend, fileAppeal, lift, ope
 import { undoAppeal } from '../barriers/curate.ts';
 import { ACTIONS, type Action, type Barrier, type Case, LEVELS } from '../barriers/model.ts';
 import { policyGates, type Subject } from '../barriers/policy.ts';
-import type { Held } from '../model/desk.ts';
 import { StillwatchError } from '../model/errors.ts';
 import { type Route, Text } from './admin.ts';
 import { caseRoutes } from './case-routes.ts';
@@ -278,14 +277,11 @@ export function routes(h: House): Route[] {
       run: async ({ params }) => {
         const account = params['account'] ?? '';
         const file = await h.ask({ ask: 'file', account });
-        const mine = (list: readonly { accounts: readonly { account: string }[] }[]) =>
-          list.filter((f) => f.accounts.some((m) => m.account === account));
         return {
           file,
-          findings: mine(heldIn(h.last().dossier)).map((f) => {
-            const held = f as Held;
-            const m = held.accounts.find((x) => x.account === account);
-            return { id: held.id, title: held.title, verdict: held.verdict, confidence: held.confidence, member: m };
+          findings: heldIn(h.last().dossier).flatMap(({ id, title, verdict, confidence, accounts }) => {
+            const member = accounts.find((m) => m.account === account);
+            return member ? [{ id, title, verdict, confidence, member }] : [];
           }),
           look_alikes: (h.last().dossier?.look_alikes ?? [])
             .filter((l) => l.accounts.includes(account))

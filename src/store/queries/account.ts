@@ -71,7 +71,7 @@ async function scaffolds(store: Store, id: string): Promise<Shown[]> {
 }
 
 /** Values of exchanges and of the account's record, the rarest first. */
-export async function indicators(store: Store, id: string): Promise<Shown[]> {
+async function indicators(store: Store, id: string): Promise<Shown[]> {
   const e = store.all('exchanges');
   const out: Shown[] = [];
   for (const [kind, sql] of Object.entries(VALUE_SQL) as [ValueKind, string][]) {
@@ -105,18 +105,22 @@ export async function sharedBy(
   b: string,
 ): Promise<{ kind: string; value: string; bits: number; accounts: number }[] | null> {
   const e = store.all('exchanges');
-  const [x, y] = [await accountOf(store, a), await accountOf(store, b)];
-  if (!x || !y) return null;
-  const all = Number((await store.first<{ n: string }>(`SELECT uniq(acct) AS n FROM ${e} AS e`))?.n ?? 0);
+  const held = await store.first<{ x: string; y: string; n: string }>(
+    `SELECT countIf(account = {a:String}) AS x, countIf(account = {b:String}) AS y, uniq(acct) AS n FROM ${e} AS e`,
+    { a, b },
+  );
+  if (!held || held.x === '0' || held.y === '0') return null;
+  const shown = async (id: string): Promise<Shown[]> => [...(await scaffolds(store, id)), ...(await indicators(store, id))];
+  const [x, y] = [await shown(a), await shown(b)];
   const key = (s: Shown): string => `${s.kind}\0${s.value}`;
-  const other = new Set([...y.scaffolds, ...y.indicators].map(key));
-  return [...x.scaffolds, ...x.indicators]
+  const other = new Set(y.map(key));
+  return x
     .filter((s) => other.has(key(s)))
     .map((s) => ({
       kind: s.kind,
       value: s.value,
       accounts: s.accounts,
-      bits: Number(Math.log2((all - 1) / Math.max(1, s.accounts - 1)).toFixed(1)),
+      bits: Number(Math.log2((Number(held.n) - 1) / Math.max(1, s.accounts - 1)).toFixed(1)),
     }))
     .sort((p, q) => q.bits - p.bits);
 }
