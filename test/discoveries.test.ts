@@ -38,8 +38,9 @@ describe('false discoveries', () => {
 
   it('the dial asks for more evidence when fewer honest accounts may be named', () => {
     const named = [{ bits: 20, accounts: 50 }];
-    const loose = discoveries(named, [20, 3], 100, 30, { alpha: 0.1, look: 1 });
-    const strict = discoveries(named, [20, 3], 100, 30, { alpha: 0.1, look: 1, honestPerMonth: 0.01 });
+    const sizes = Array.from({ length: 100 }, () => 50);
+    const loose = discoveries(named, [20, 3], sizes, 30, { alpha: 0.1, look: 1 });
+    const strict = discoveries(named, [20, 3], sizes, 30, { alpha: 0.1, look: 1, honestPerMonth: 0.01 });
     expect(strict.threshold_bits).toBeCloseTo(Math.log2((100 * 50) / 0.01), 9);
     expect(strict.threshold_bits).toBeGreaterThan(loose.threshold_bits);
     expect(loose.honest_accounts_per_month_at_most).toBeCloseTo((100 / 2 ** loose.threshold_bits) * 50, 9);

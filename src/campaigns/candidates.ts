@@ -222,7 +222,8 @@ export function candidates(t: Table, k: Kin, seed: number): { candidates: Candid
   for (const c of kindred) put(c, COHORT.same);
   for (const c of unions(kindred, t.profiles, k.mu)) put(c, COHORT.same);
   for (const c of fromLinks(t, random)) put(c, COHORT.same);
-  for (const g of merged) if (g.scaffold.size > 0 && coveredBy(g.set, kindred) >= COHORT.same) g.sources.add('kindred');
+  for (const g of merged)
+    if (g.scaffold.size > 0 && Math.max(coveredBy(g.set, kindred), closed(g.set, k.near)) >= COHORT.same) g.sources.add('kindred');
   const all = merged
     .map((g): Candidate => ({ accounts: [...g.set].sort((x, y) => x - y), sources: [...g.sources], scaffold: [...g.scaffold] }))
     .sort((x, y) => y.sources.length - x.sources.length || y.accounts.length - x.accounts.length);
@@ -237,4 +238,18 @@ function coveredBy(set: ReadonlySet<number>, communities: readonly Candidate[]):
     if (inside.length >= 0.9 * c.accounts.length) for (const a of inside) covered.add(a);
   }
   return covered.size / Math.max(1, set.size);
+}
+
+/** Part of the nearest neighbours in content of a set's accounts that are of the set, of those that could be: content alone sets it apart, whatever the communities were cut into. */
+function closed(set: ReadonlySet<number>, near: Neighbours): number {
+  let inside = 0;
+  let all = 0;
+  for (const a of set)
+    for (let x = 0; x < Math.min(near.k, set.size - 1); x++) {
+      const b = near.ids[a * near.k + x] as number;
+      if (b < 0) break;
+      all += 1;
+      if (set.has(b)) inside += 1;
+    }
+  return inside / Math.max(1, all);
 }

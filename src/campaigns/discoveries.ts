@@ -6,6 +6,8 @@ import type { Dossier } from '../model/dossier.ts';
  * A cohort's evidence of coordination, without its prior, is an e-value: under the null its mean is at most one, because it is a likelihood ratio
  * judged against null cohorts of the same builder and what families count twice is taken off ("joint"). The e-BH procedure (Wang and Ramdas, 2022)
  * holds the false discovery rate at alpha whatever ties cohorts to one another; looks at doubling volumes share alpha out as 6 / (pi^2 j^2), which sums to one.
+ * Cohorts weigh by their size, weights adding up to their number (weighted e-BH): most of what the builder puts forward are handfuls of accounts, a campaign is not,
+ * and null cohorts are judged at the cohort's own size, so that the weight says nothing about the evidence.
  */
 
 export type Discoveries = NonNullable<Dossier['false_discovery']>;
@@ -17,9 +19,19 @@ export const levelOf = (alpha: number, look: number): number => (alpha * 6) / (M
 export const lookOf = (exchanges: number, first: number): number =>
   first > 0 && exchanges > first ? 1 + Math.floor(Math.log2(exchanges / first) + 1e-9) : 1;
 
+/** Accounts beyond which a cohort weighs no more: a community of half the population is no likelier a campaign than one of a hundred. */
+const WEIGHT_MOST = 100;
+
+/** log2 of a cohort's weight among the cohorts tested, whose weights average to one. */
+export function weightOf(accounts: number, tested: readonly number[]): number {
+  const capped = (n: number): number => Math.min(n, WEIGHT_MOST);
+  const mean = tested.reduce((x, n) => x + capped(n), 0) / Math.max(1, tested.length);
+  return mean > 0 ? Math.log2(Math.max(1, capped(accounts)) / mean) : 0;
+}
+
 /**
- * Bits a cohort must reach under e-BH: the smallest threshold log2(K / (level k)) that k cohorts reach; infinite when none do. `bits` are log2 e-values of
- * the cohorts that may be named, `tested` is K, all that were looked at.
+ * Bits a cohort must reach under e-BH, its weight's included: the smallest threshold log2(K / (level k)) that k cohorts reach; the one asked of a single cohort when
+ * none do. `bits` are log2 of weighted e-values of the cohorts that may be named, `tested` is K, all that were looked at.
  */
 export function thresholdOf(bits: readonly number[], tested: number, level: number): number {
   const sorted = [...bits].sort((x, y) => y - x);
@@ -38,39 +50,41 @@ export interface DiscoveryOptions {
   readonly honestPerMonth?: number;
 }
 
-/** What must be reached, and what it bounds, for cohorts of these bits and sizes in a window of some days. */
+/** What may be named: log2 of its e-value, and how many accounts the cohort was put forward with. */
+export interface Nameable {
+  readonly bits: number;
+  readonly accounts: number;
+}
+
+/**
+ * What must be reached, and what it bounds.
+ * @param all log2 e-values of every cohort no mechanism explains, for the table that the lab checks the bound with.
+ * @param tested accounts of each cohort that was looked at.
+ */
 export function discoveries(
-  named: readonly { readonly bits: number; readonly accounts: number }[],
+  named: readonly Nameable[],
   all: readonly number[],
-  tested: number,
+  tested: readonly number[],
   days: number,
   o: DiscoveryOptions,
 ): Discoveries {
-  const size = named.length > 0 ? named.reduce((x, c) => x + c.accounts, 0) / named.length : 0;
   const months = Math.max(days, 1) / 30;
   const level = levelOf(o.alpha, o.look);
-  const dial =
-    o.honestPerMonth !== undefined && size > 0
-      ? Math.log2((tested * size) / (Math.max(1e-9, o.honestPerMonth) * months))
-      : Number.NEGATIVE_INFINITY;
-  const threshold = Math.max(
-    thresholdOf(
-      named.map((c) => c.bits),
-      tested,
-      level,
-    ),
-    dial,
-  );
-  const honest = named.some((c) => c.bits >= threshold) ? tested / 2 ** threshold : 0;
+  // By Markov's inequality a cohort of weight w and n honest accounts passes a threshold of T with probability w / T at most, and then names n.
+  const exposed = tested.reduce((x, n) => x + n * 2 ** weightOf(n, tested), 0);
+  const dial = o.honestPerMonth !== undefined ? Math.log2(exposed / (Math.max(1e-9, o.honestPerMonth) * months)) : Number.NEGATIVE_INFINITY;
+  const weighted = named.map((c) => c.bits + weightOf(c.accounts, tested));
+  const threshold = Math.max(thresholdOf(weighted, tested.length, level), dial);
+  const any = weighted.some((b) => b >= threshold);
   return {
     method:
-      'e-BH over the cohorts of a look, level alpha 6/(pi^2 j^2) at look j; conditional on null cohorts of the same builder being honest',
+      'e-BH over the cohorts of a look, each weighted by its accounts (at most 100), level alpha 6/(pi^2 j^2) at look j; conditional on null cohorts of the same builder being honest',
     alpha: o.alpha,
     look: o.look,
-    tested,
+    tested: tested.length,
     threshold_bits: threshold,
-    honest_campaigns_at_most: honest,
-    honest_accounts_per_month_at_most: (honest * size) / months,
+    honest_campaigns_at_most: any ? tested.length / 2 ** threshold : 0,
+    honest_accounts_per_month_at_most: any ? exposed / 2 ** threshold / months : 0,
     at_least: Array.from({ length: 21 }, (_, x) => all.filter((b) => b >= x).length),
   };
 }

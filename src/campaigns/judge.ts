@@ -2,7 +2,7 @@ import { deckSignal } from '../signals/deck.ts';
 import { successionSignal } from '../signals/succession.ts';
 import { type Beats, commonBeat } from './beats.ts';
 import { type Candidate, COHORT, candidates, type Kin, kin } from './candidates.ts';
-import { type Discoveries, discoveries } from './discoveries.ts';
+import { type Discoveries, discoveries, weightOf } from './discoveries.ts';
 import { DAY, type Facts, factsOf, inStepSample, succession, type View } from './facts.ts';
 import { type Learned, learn, ledger, PRIOR } from './ledger.ts';
 import { type NullCohort, nullCohorts, nullMembers, references } from './nulls.ts';
@@ -132,16 +132,17 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
   const open = first.map((x) =>
     rivals(x.f, x.c, t, honest, o.without).some((r) => r.fits && mechanism(r)) ? Number.NEGATIVE_INFINITY : x.bits - PRIOR.coordination,
   );
+  const sizes = found.candidates.map((c) => c.accounts.length);
   const bound = discoveries(
-    cases.filter((x) => x.verdict === 'campaign').map((x) => ({ bits: evidenceBits(x), accounts: x.members.length })),
+    cases.filter((x) => x.verdict === 'campaign').map((x) => ({ bits: evidenceBits(x), accounts: x.candidate.accounts.length })),
     open,
-    found.candidates.length,
+    sizes,
     (t.to - t.from) / DAY,
     o,
   );
   for (const [i, x] of cases.entries()) {
-    if (x.verdict !== 'campaign' || evidenceBits(x) >= bound.threshold_bits) continue;
-    const short = bound.threshold_bits - evidenceBits(x);
+    const short = bound.threshold_bits - weightOf(x.candidate.accounts.length, sizes) - evidenceBits(x);
+    if (x.verdict !== 'campaign' || short <= 0) continue;
     cases[i] = {
       ...x,
       verdict: 'undecided',

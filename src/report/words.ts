@@ -38,5 +38,5 @@ export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case): string 
 export function bound(d: Dossier): string {
   const f = d.false_discovery;
   if (!f || d.campaigns.length === 0) return '';
-  return `By the bound (false discovery rate ${f.alpha}, look ${f.look}, ${f.tested} cohorts tested, ${f.threshold_bits.toFixed(1)} bits needed): at most ${f.honest_campaigns_at_most.toPrecision(1)} honest cohorts named in this look, ${f.honest_accounts_per_month_at_most.toPrecision(1)} honest accounts a month, if the null cohorts are honest.`;
+  return `By the bound (false discovery rate ${f.alpha}, look ${f.look}, ${f.tested} cohorts tested, ${f.threshold_bits.toFixed(1)} bits needed of one of average size): at most ${f.honest_campaigns_at_most.toPrecision(1)} honest cohorts named in this look, ${f.honest_accounts_per_month_at_most.toPrecision(1)} honest accounts a month, if the null cohorts are honest.`;
 }
