@@ -130,10 +130,10 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
 
 /**
  * Freelancers of one platform, tutors and translators who share out incoming work, or scripts of one tutorial are dealt from one deck, carry one brief that anybody can copy, and
- * keep much the same pace. What sets an operator apart is what ties the accounts themselves. Below so many requests an account nobody is named without `handBits` of
- * it; clocks count half, since scripts copied from one place start at the same minutes.
+ * keep much the same pace. What sets an operator apart is what ties the accounts themselves. Below so many requests an account, in all or on
+ * a day of work, nobody is named without `handBits` of it (a long window must not turn the patient into suspects); clocks count half, since scripts copied from one place start at the same minutes.
  */
-const QUEUE = { requestsEach: 200, accounts: 12, handBits: 3 } as const;
+const QUEUE = { requestsEach: 200, requestsDay: 15, accounts: 12, handBits: 3 } as const;
 
 function oneQueue(x: Bench, members: readonly Judged[], facts: Facts, book: Ledger): boolean {
   // Resellers are no people who work off a queue.
@@ -149,8 +149,10 @@ function oneQueue(x: Bench, members: readonly Judged[], facts: Facts, book: Ledg
   const hands = family('network') + family('identity') + Math.max(...clocks, 0.5 * fires(lockstepSignal as Signal<never>));
   // What an account sends besides is not the queue's.
   const each = members.map((m) => (x.t.rows[m.account]?.n ?? 0) * (Number.isNaN(m.share) ? 1 : m.share));
+  const daily = members.map((m, i) => (each[i] as number) / Math.max(1, x.t.rows[m.account]?.days ?? 1));
   // And a handful of accounts on one source, without a tie, may be one customer's workers.
-  return hands < QUEUE.handBits && (median(each) <= QUEUE.requestsEach || members.length < QUEUE.accounts);
+  const few = median(each) <= QUEUE.requestsEach || median(daily) <= QUEUE.requestsDay || members.length < QUEUE.accounts;
+  return hands < QUEUE.handBits && few;
 }
 
 function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled): Case {
@@ -183,7 +185,7 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled
             : []),
           ...(queue
             ? [
-                `hands: people who take tasks from one queue, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace; a tie of identity, network, client or succession, or more than ${QUEUE.requestsEach} requests an account over at least ${QUEUE.accounts} accounts, would decide`,
+                `hands: people who take tasks from one queue, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace; a tie of identity, network, client or succession, or more than ${QUEUE.requestsEach} requests an account, ${QUEUE.requestsDay} a day, over at least ${QUEUE.accounts} accounts, would decide`,
               ]
             : []),
           ...lacking(facts, book, x.honest),
