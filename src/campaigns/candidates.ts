@@ -14,21 +14,27 @@ export interface Candidate {
   readonly sources: readonly Source[];
   /** The shared sentences that formed it, as indices into the table's values. */
   readonly scaffold: readonly number[];
+  /** How often it was looked at; as often as it was found, unless said. */
+  readonly looks?: number;
 }
 
 export const COHORT = { accountsMin: 5, candidatesMax: 600, itemsMin: 12, neighbours: 12, same: 0.7, sameCarriers: 0.95 } as const;
 
 /** Accounts that share sentences, one candidate for sentences that go together. */
 function fromScaffolds(t: Table): Candidate[] {
-  const groups = new Map<string, { accounts: number[]; values: number[] }>();
+  const groups = new Map<string, { accounts: number[]; values: number[]; spread: number }>();
   t.values.forEach((value, v) => {
     if (value.kind !== 'scaffold') return;
     const accounts = carriers(t, value);
     if (accounts.length < COHORT.accountsMin) return;
     const key = signature(accounts);
     const g = groups.get(key);
-    if (g) g.values.push(v);
-    else groups.set(key, { accounts, values: [v] });
+    if (!g) groups.set(key, { accounts, values: [v], spread: value.accounts.length });
+    else {
+      g.values.push(v);
+      // The sentence that the fewest others send tells best who is meant.
+      if (value.accounts.length < g.spread) Object.assign(g, { accounts, spread: value.accounts.length });
+    }
   });
   return [...groups.values()].map((g) => ({ accounts: g.accounts, sources: ['scaffold'], scaffold: g.values }));
 }

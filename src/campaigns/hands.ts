@@ -42,22 +42,41 @@ function tiedIn(t: Table, facts: Facts, members: readonly Judged[]): Map<number,
 }
 
 /**
- * Accounts that one hand hired for a pool alone draw like parts of their work from it. Who draws a smaller part, and has no private tie and none of the sentence, uses the same
- * public sets by a hand of their own: same deck is not same hand.
+ * Accounts that one hand hired for a pool alone draw like parts of their work from it. Who draws a smaller part, and has no private tie and none of the sentences that are
+ * mostly theirs, uses the same public sets by a hand of their own: same deck is not same hand.
  */
-export function ofOneShare(t: Table, facts: Facts, carries: (a: number) => number, members: readonly Judged[]): Judged[] {
+export function ofOneShare(t: Table, facts: Facts, members: readonly Judged[]): Judged[] {
   const middle = median(members.map((m) => m.share));
   // Resellers, and accounts with cover, differ in what part they lend.
   if (!(middle >= SHARE.dedicated)) return [...members];
   const tied = new Set([...tiedIn(t, facts, members).values()].filter((l) => l.length > 1).flat());
+  const theirs = new Set(facts.ties.scaffold.values);
+  const carries = (a: number): boolean => (t.valuesOf[a] ?? []).some(({ v }) => theirs.has(v));
   return members.filter(
     (m) =>
       Number.isNaN(m.share) ||
       m.share >= SHARE.estimate * middle ||
       m.high >= SHARE.upper * middle ||
       tied.has(m.account) ||
-      carries(m.account) > 0,
+      carries(m.account),
   );
+}
+
+/** Where this part of a cohort holds a tie, who holds none is a member only on content as good as the others': a share of this part of theirs at least, from its lower bound. */
+const UNTIED = { held: 0.9, low: 0.5 } as const;
+
+/**
+ * What nearly all members have in common, a stranger whose content happens to be alike has not. The tie is no reason to be a member (who copies a sentence carries it too); its
+ * absence is one not to be, unless the content leaves no doubt.
+ */
+export function withoutStrangers(t: Table, facts: Facts, members: readonly Judged[]): Judged[] {
+  const held = (['scaffold', 'network', 'identity'] as const).filter((f) => facts.ties[f].tied >= UNTIED.held * facts.ties[f].of);
+  if (held.length === 0) return [...members];
+  const theirs = new Set(held.flatMap((f) => facts.ties[f].values));
+  const tied = (m: Judged): boolean => (t.valuesOf[m.account] ?? []).some(({ v }) => theirs.has(v));
+  const low = UNTIED.low * median(members.filter(tied).map((m) => m.low));
+  const middle = SHARE.estimate * median(members.filter(tied).map((m) => m.share));
+  return members.filter((m) => tied(m) || (m.low >= low && m.share >= middle));
 }
 
 /** A group of at least so many accounts that holds private values of its own; one of two works by a clock (correlation) that the other follows by less than this part. */

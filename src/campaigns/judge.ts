@@ -7,7 +7,7 @@ import { DAY, type Facts, factsOf, inStepSample, succession, type View } from '.
 import { type Learned, learn, ledger, PRIOR } from './ledger.ts';
 import { type NullCohort, nullCohorts, nullMembers, references } from './nulls.ts';
 import { explained, type Honest, mechanism, ONE_TASK, rivals } from './rivals.ts';
-import { type Bench, type Case, carried, lacking, settle } from './settle.ts';
+import { type Bench, type Case, carried, lacking, settle, settleBoth } from './settle.ts';
 import { median, quantile } from './stats.ts';
 import type { Table } from './table.ts';
 
@@ -112,7 +112,7 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
     const fresh = x.c.accounts.filter((a) => !taken.has(a)).length;
     if (fresh < COHORT.accountsMin || fresh < 0.5 * x.c.accounts.length) continue;
     const own = apart(k, x.c, x.bits, clean, learned, honest, suspects.length);
-    const one = settle(bench(own.learned, own.honest, taken), x, scopes.get(x.c) ?? null);
+    const one = settleBoth(bench(own.learned, own.honest, taken), x, scopes.get(x.c) ?? null);
     cases.push(one);
     // Another hand on the same source is asked about next, by itself; each such group is smaller than what it came from.
     if (one.apart.length >= COHORT.accountsMin && one.apart.length < x.c.accounts.length) {

@@ -119,6 +119,7 @@ export function ledger(
   learned: Learned,
   sources: readonly Source[],
   rivals: readonly { readonly axis: 'coordination' | 'extraction'; readonly bits: number; readonly reason: string; readonly id: string }[],
+  looks = sources.length,
 ): Ledger {
   const mute = new Set<Family>();
   const own = selecting(sources);
@@ -128,10 +129,7 @@ export function ledger(
   const list = rows(f, learned.models, mute);
   const evidence: Evidence[] = [plain('prior', 'coordination', 'prior', PRIOR.coordination, 'one cohort in a thousand is one hand')];
   for (const r of list.filter((x) => x.signal.axis === 'coordination')) evidence.push(asEvidence(r, mute));
-  if (sources.length > 1)
-    evidence.push(
-      plain('search', 'coordination', 'joint', -Math.log2(sources.length), `the cohort was looked for in ${sources.length} ways`),
-    );
+  if (looks > 1) evidence.push(plain('search', 'coordination', 'joint', -Math.log2(looks), `the cohort was looked for in ${looks} ways`));
   if (learned.overlap.coordination > 0.01)
     evidence.push(
       plain(

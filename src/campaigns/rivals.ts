@@ -215,6 +215,9 @@ const MECHANISMS = new Set(['licensed', 'one-organisation', 'benchmark', 'classr
 /** Whether an explanation shows a mechanism of its own, which settles what the cohort is. */
 export const mechanism = (r: Rival): boolean => MECHANISMS.has(r.id);
 
+/** Whether an explanation says only that content differs as honest content does: it has nothing to say of what ties the accounts themselves. */
+export const contentOnly = (r: Rival): boolean => r.id === 'own-subjects' || r.id === 'agent';
+
 /** Whether a known honest kind explains a null cohort: such kinds are tested as rivals, and the null stands for what is not on the list. */
 export function explained(f: Facts, t: Table, h: Honest): boolean {
   const c: Candidate = { accounts: f.accounts, sources: ['kindred'], scaffold: [] };

@@ -5,12 +5,12 @@ import type { Signal } from '../signals/signal.ts';
 import { successionSignal } from '../signals/succession.ts';
 import type { Candidate, Kin } from './candidates.ts';
 import { type Facts, factsOf, sampled, type View } from './facts.ts';
-import { CROWD, ofOneBrief, ofOneClock, ofOneShare, withoutOutsiders } from './hands.ts';
+import { CROWD, ofOneBrief, ofOneClock, ofOneShare, withoutOutsiders, withoutStrangers } from './hands.ts';
 import { kindsLeft } from './kinds.ts';
 import { type Learned, type Ledger, ledger } from './ledger.ts';
 import { carrierShares, honestCarriers, type Judged, judgeCarriers, judgeMembers, Pool, shares } from './membership.ts';
 import { centreWithout } from './profile.ts';
-import { type Honest, ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
+import { contentOnly, type Honest, ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
 import { median } from './stats.ts';
 import type { Table } from './table.ts';
 
@@ -39,6 +39,8 @@ const LIMITS = {
   membersMin: 5,
   worthBits: -7,
   openExtraction: 0.25,
+  openCoordination: 0.05,
+  handBits: 3,
 } as const;
 
 /** What one cohort is judged with. */
@@ -68,8 +70,29 @@ interface Settled {
   readonly apart: readonly number[];
 }
 
+const RANK: Readonly<Record<Verdict, number>> = { campaign: 4, undecided: 3, 'other kind': 2, 'look-alike': 1, nothing: 0 };
+
+/**
+ * A cohort found by a sentence that stands in a part of its traffic, and by all of its content too, is two hypotheses: that part of accounts with work of their own, or the accounts
+ * as a whole, of whose pool the sentence is a phrase. Both are looked at, and pay for it; what explains the part stands, and otherwise what more speaks for.
+ */
+export function settleBoth(x: Bench, found: { readonly c: Candidate; readonly f: Facts }, scope: View | null): Case {
+  if (!scope || !found.c.sources.includes('kindred')) return settle(x, found, scope);
+  const c: Candidate = { ...found.c, looks: found.c.sources.length + 1 };
+  const part = settle(x, { c, f: found.f }, scope);
+  if (part.verdict === 'look-alike' || part.verdict === 'other kind') return part;
+  const whole = settle(x, { c, f: factsOf(x.t, c.accounts, x.k.mu) }, null, true);
+  const ahead = RANK[whole.verdict] - RANK[part.verdict] || whole.members.length - part.members.length;
+  return ahead > 0 ? whole : part;
+}
+
 /** Shares out members and decides: who belongs, what it is, and what would decide where nothing does. */
-export function settle(x: Bench, { c, f: before }: { readonly c: Candidate; readonly f: Facts }, scope: View | null): Case {
+export function settle(
+  x: Bench,
+  { c, f: before }: { readonly c: Candidate; readonly f: Facts },
+  scope: View | null,
+  mixed = scope !== null,
+): Case {
   const { t, k } = x;
   let accounts: readonly number[] = c.accounts.filter((a) => !x.taken.has(a));
   // A grant of the provider's, or a person's word, clears an account: it may be part of what a case is about, never of who is named. Where most hold one, that explains the cohort.
@@ -89,7 +112,7 @@ export function settle(x: Bench, { c, f: before }: { readonly c: Candidate; read
   // their traffic always are: strangers who copied it make the whole look heterogeneous.
   const worth =
     t.hasText &&
-    (scope !== null ||
+    (mixed ||
       (asFound.ledger.coordinationBits > LIMITS.worthBits &&
         ((deck?.rho ?? 1) < x.honest.rhoMedian || ties.scaffold.tied > half || ties.network.tied > half)));
   if (!worth) return asFound;
@@ -114,7 +137,7 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
   for (let round = 0; round < (accounts.length > LIMITS.crowd ? 2 : 4); round++) {
     const judged = share(x, accounts, scope, carries, facts);
     const those = judged.filter((j) => j.membership >= 0.5 && !granted(x.t, j.account));
-    const alike = scope ? those : ofOneShare(x.t, facts, carries, those);
+    const alike = scope ? those : withoutStrangers(x.t, facts, ofOneShare(x.t, facts, those));
     const clocked = ofOneClock(x.t, c, facts, ofOneBrief(x.t, c, withoutOutsiders(x.t, scope, alike)));
     const kept = clocked.kept;
     apart.push(...clocked.apart);
@@ -133,7 +156,7 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
  * keep much the same pace. What sets an operator apart is what ties the accounts themselves. Below so many requests an account, in all or on
  * a day of work, nobody is named without `handBits` of it (a long window must not turn the patient into suspects); clocks count half, since scripts copied from one place start at the same minutes.
  */
-const QUEUE = { requestsEach: 200, requestsDay: 15, accounts: 12, handBits: 3 } as const;
+const QUEUE = { requestsEach: 200, requestsDay: 10, accounts: 12, handBits: 3 } as const;
 
 function oneQueue(x: Bench, members: readonly Judged[], facts: Facts, book: Ledger): boolean {
   // Resellers are no people who work off a queue.
@@ -157,14 +180,15 @@ function oneQueue(x: Bench, members: readonly Judged[], facts: Facts, book: Ledg
 
 function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled): Case {
   const tried = rivals(facts, c, x.t, x.honest, x.without);
-  const book = ledger(facts, x.learned, c.sources, [
+  const against = [
     ...tried.filter((r) => r.bits !== 0).map((r) => ({ axis: r.axis, bits: r.bits, reason: r.reason, id: `rival:${r.id}` })),
     { axis: 'extraction' as const, ...kindsLeft(facts, x.honest, x.t), id: 'other-kinds' },
-  ]);
+  ];
+  const book = ledger(facts, x.learned, c.sources, against, c.looks);
   const confidence = book.coordination * book.extraction;
-  const fitting = tried.find((r) => r.fits && r.id !== ONE_TASK);
+  const fits = tried.filter((r) => r.fits && r.id !== ONE_TASK);
   const task = tried.find((r) => r.fits && r.id === ONE_TASK);
-  const decided = decide(book, fitting, confidence, x.confidenceMin);
+  const decided = decide(book, fits, confidence, x.confidenceMin);
   // A cohort in which hardly anyone is a member names nobody.
   const unmembered = decided.verdict === 'campaign' && (few || members.some((m) => granted(x.t, m.account)));
   // One task done by many hands looks like a small campaign: until more is taken nobody is named.
@@ -186,6 +210,11 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled
           ...(queue
             ? [
                 `hands: people who take tasks from one queue, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace; a tie of identity, network, client or succession, or more than ${QUEUE.requestsEach} requests an account, ${QUEUE.requestsDay} a day, over at least ${QUEUE.accounts} accounts, would decide`,
+              ]
+            : []),
+          ...(decided.verdict === 'undecided' && fits[0]
+            ? [
+                `subjects: ${fits[0].reason}; that would clear unrelated accounts, and does not explain what ties these by identity, network or timing: a person's look`,
               ]
             : []),
           ...lacking(facts, book, x.honest),
@@ -266,8 +295,17 @@ function share(
   return judged.flatMap((j) => carriers.get(j.account) ?? (inside.has(j.account) && tied.has(j.account) ? j : []));
 }
 
-function decide(book: Ledger, fitting: Rival | undefined, confidence: number, confidenceMin: number): { verdict: Verdict; kind: Kind } {
+/** Bits of what ties accounts themselves, whatever they send and with which client: an agent's users share that. */
+const hands = (book: Ledger): number =>
+  book.evidence.reduce((sum, e) => sum + (e.axis === 'coordination' && HANDS.has(e.signal) ? Math.max(0, e.bits) : 0), 0);
+const HANDS: ReadonlySet<string> = new Set(['network', 'identity', 'signup-burst']);
+
+function decide(book: Ledger, fits: readonly Rival[], confidence: number, confidenceMin: number): { verdict: Verdict; kind: Kind } {
   const oneHand = book.coordination >= 0.5;
+  // That subjects differ explains content, not what ties the accounts themselves: such a cohort is not cleared, and nobody in it is named.
+  if (fits.length > 0 && fits.every(contentOnly) && hands(book) >= LIMITS.handBits && book.coordination >= LIMITS.openCoordination)
+    return { verdict: 'undecided', kind: 'purpose unclear' };
+  const fitting = fits[0];
   if (fitting) {
     if (fitting.becomes === 'look-alike' || !oneHand)
       return { verdict: 'look-alike', kind: fitting.becomes === 'look-alike' ? 'look-alike' : fitting.becomes };
