@@ -20,7 +20,7 @@ import { Decider } from '../src/barriers/decide.ts';
 import { apply, type Event } from '../src/barriers/events.ts';
 import { MemoryBudgets, perMinute } from '../src/barriers/gcra.ts';
 import { type Actor, EMPTY_STATE, type State } from '../src/barriers/model.ts';
-import { checkPolicy, limitsFor, NO_POLICY, planned, policyDiff, training } from '../src/barriers/policy.ts';
+import { checkPolicy, limitsFor, NO_POLICY, type Policy, planned, policyDiff, training } from '../src/barriers/policy.ts';
 import { applied, deltaOf, snapshotOf } from '../src/barriers/snapshot.ts';
 import type { Dossier, Finding } from '../src/model/dossier.ts';
 import { Audit, verifyFile } from '../src/serve/audit.ts';
@@ -130,6 +130,17 @@ test('policy alone never suspends, never holds longer than a day, and waits abov
   expect(events.some((e) => e.what.type === 'service' && e.what.said.includes('waits for a person'))).toBe(true);
   const verified = detect(EMPTY_STATE, detected([finding()], { a: { verification: 'business' } }), POLICY, ids, NOW);
   expect([...run(EMPTY_STATE, verified).barriers.values()].every((b) => b.state === 'proposed')).toBe(true);
+  // A share of verified customers, in place of a number: one of three hundred is below one in a hundred, one of thirty is not.
+  const shared: Policy = { ...POLICY, automatic: { ...POLICY.automatic, verified_share_max: 0.01 } };
+  for (const [known, held] of [
+    [300, true],
+    [30, false],
+    [undefined, false],
+  ] as const) {
+    const look = { ...detected([finding()], { a: { verification: 'business' } }), ...(known ? { verified: known } : {}) };
+    const out = run(EMPTY_STATE, detect(EMPTY_STATE, look, shared, ids, NOW));
+    expect([...out.barriers.values()].some((b) => b.state === 'active')).toBe(held);
+  }
 });
 
 test('what policy does by itself it does once: a hold that ran out is not set again', () => {

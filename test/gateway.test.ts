@@ -700,3 +700,115 @@ test('Envoy with a body, and LiteLLM with a key and tools, are decided by what i
   expect(await litellm({ texts: ['x'], tools: [{ type: 'function' }], request_data: { user_api_key_user_id: 'bob' } })).toBe('BLOCKED');
   expect(await litellm({ texts: ['x'], request_data: {} })).toBe('NONE');
 });
+
+const PARTS = `
+      messages: contents
+      content: parts
+      system: systemInstruction.parts
+      tools: tools
+      output_max: generationConfig.maxOutputTokens
+      reasoning: [generationConfig.thinkingConfig]
+      thoughts: ["candidates.*.content.parts.*[thought]"]
+      usage: {input: usageMetadata.promptTokenCount, output: usageMetadata.candidatesTokenCount, reasoning: usageMetadata.thoughtsTokenCount, stop: candidates.0.finishReason}`;
+const OWN_NAMES = `  routes:
+    /v1beta/models/{model}:generateContent: ${PARTS}
+    /v1beta/models/{model}:streamGenerateContent: ${PARTS}
+      stream: true
+    /api/chat:
+      model: model
+      messages: messages
+      stream: stream
+      thoughts: [message.thinking]
+      usage: {input: prompt_eval_count, output: eval_count, stop: done_reason}
+    /api/plain:
+      messages: prompt
+`;
+
+const ask = {
+  contents: [{ role: 'user', parts: [{ text: 'Name three rivers.' }] }],
+  systemInstruction: { parts: [{ text: 'You are brief.' }] },
+  generationConfig: { maxOutputTokens: 64, thinkingConfig: { thinkingBudget: 100 } },
+};
+
+test('an API with field names of its own is read by a map: who asks what of which model, what it used, and its thoughts', async () => {
+  const s = await setup({ proxyExtra: OWN_NAMES });
+  const post = (port: number, path: string, body: unknown, key = 'sk-bob') =>
+    fetch(`http://127.0.0.1:${port}${path}`, { method: 'POST', headers: { authorization: `Bearer ${key}` }, body: JSON.stringify(body) });
+  expect(await (await post(s.port, '/v1beta/models/m-9:generateContent', ask)).text()).toContain('Hello there');
+  expect(await (await post(s.port, '/v1beta/models/m-9:streamGenerateContent?alt=sse', ask)).text()).toContain(' there');
+  expect(await (await post(s.port, '/api/chat', { model: 'l-3', stream: true, messages: hello })).text()).toContain('"done":true');
+  const records = s.records();
+  expect(records.map((r) => r['model'])).toEqual(['m-9', 'm-9', 'l-3']);
+  for (const r of records.slice(0, 2))
+    expect(r).toMatchObject({
+      account: 'bob',
+      system: JSON.stringify(ask.systemInstruction.parts),
+      messages: [{ role: 'user', content: JSON.stringify(ask.contents[0]?.parts) }],
+      params: { max_tokens: 64 },
+      input_tokens: 12,
+      output_tokens: 34,
+      reasoning_tokens: 20,
+      stop_reason: 'STOP',
+    });
+  expect(records[2]).toMatchObject({ stream: true, input_tokens: 12, output_tokens: 34, stop_reason: 'stop' });
+  // No path that merely looks like one, and no step upwards behind a name.
+  for (const path of ['/v1beta/models/a/b:generateContent', '/v1beta/models/..%2fm:generateContent', '/v1beta/models/m:other'])
+    expect((await post(s.port, path, ask)).status).toBe(404);
+});
+
+test('thoughts of an API with names of its own are withheld where a map says where they are; elsewhere it is refused and not promised', async () => {
+  const s = await setup({ proxyExtra: OWN_NAMES, state: stateWith(barrier('withhold')) });
+  const post = (path: string, body: unknown) =>
+    fetch(`http://127.0.0.1:${s.port}${path}`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer sk-alice' },
+      body: JSON.stringify(body),
+    });
+  for (const [path, body] of [
+    ['/v1beta/models/m-9:generateContent', ask],
+    ['/v1beta/models/m-9:streamGenerateContent', ask],
+    ['/api/chat', { model: 'l-3', stream: true, messages: hello }],
+  ] as const) {
+    const r = await post(path, body);
+    const text = await r.text();
+    expect(r.headers.get('stillwatch-notice')).toContain('reasoning withheld');
+    expect(text).toContain('Hello');
+    expect(text).toContain('34');
+    expect(text).not.toContain('secret thought');
+  }
+  expect(s.up.seen[0]?.body['generationConfig']).toEqual({ maxOutputTokens: 64 });
+  const refused = await post('/api/plain', { prompt: 'Hello' });
+  expect(refused.status).toBe(403);
+  expect(await refused.text()).toContain('reasoning_withheld');
+  expect(s.up.seen.some((x) => x.path === '/api/plain')).toBe(false);
+});
+
+test('a gate on a capability holds for an API with names of its own', async () => {
+  const gate = {
+    id: 'g',
+    models: [],
+    capabilities: ['reasoning', 'vision', 'tools'],
+    countries: [],
+    tiers: [],
+    reason: 'x',
+    author: 'ann',
+    created: 0,
+    expires: Date.now() + 1e6,
+    state: 'closed' as const,
+    appeal: 'SW-1',
+  };
+  const s = await setup({ proxyExtra: OWN_NAMES, state: { ...stateWith(), gates: new Map([['g', gate]]) } });
+  const status = async (body: unknown) =>
+    (
+      await fetch(`http://127.0.0.1:${s.port}/v1beta/models/m-9:generateContent`, {
+        method: 'POST',
+        headers: { authorization: 'Bearer sk-bob' },
+        body: JSON.stringify(body),
+      })
+    ).status;
+  const plain = { contents: ask.contents };
+  expect(await status(plain)).toBe(200);
+  expect(await status(ask)).toBe(403);
+  expect(await status({ ...plain, tools: [{ functionDeclarations: [{ name: 'f' }] }] })).toBe(403);
+  expect(await status({ contents: [{ role: 'user', parts: [{ inlineData: { mimeType: 'image/png', data: 'AA' } }] }] })).toBe(403);
+});

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Beats, commonBeat } from '../src/campaigns/beats.ts';
 import type { Candidate } from '../src/campaigns/candidates.ts';
 import type { Facts } from '../src/campaigns/facts.ts';
-import { ofOneBrief, ofOneClock, ofOneShare } from '../src/campaigns/hands.ts';
+import { ofOneBrief, ofOneClock, ofOneShare, withoutStrangers } from '../src/campaigns/hands.ts';
 import type { Judged } from '../src/campaigns/membership.ts';
 import { rng } from '../src/campaigns/stats.ts';
 import type { Table } from '../src/campaigns/table.ts';
@@ -43,12 +43,19 @@ function table(
   } as unknown as Table;
 }
 
-const facts = (over: { identity?: number[]; network?: number[]; scaffold?: number }): Facts =>
+const facts = (over: {
+  identity?: number[];
+  network?: number[];
+  scaffold?: number;
+  sentences?: number[];
+  of?: number;
+  tied?: number;
+}): Facts =>
   ({
     ties: {
-      identity: { tied: 0, of: 0, values: over.identity ?? [] },
-      network: { tied: 0, of: 0, values: over.network ?? [] },
-      scaffold: { tied: over.scaffold ?? 0, of: 0, values: [] },
+      identity: { tied: 0, of: over.of ?? 1, values: over.identity ?? [] },
+      network: { tied: over.tied ?? 0, of: over.of ?? 1, values: over.network ?? [] },
+      scaffold: { tied: over.scaffold ?? 0, of: over.of ?? 1, values: over.sentences ?? [] },
     },
   }) as unknown as Facts;
 
@@ -58,7 +65,11 @@ const accounts = (list: readonly Judged[]): number[] => list.map((m) => m.accoun
 
 describe('members of one hand', () => {
   it('leave out who draws a smaller part without a tie; who is tied, carries the sentence, or may draw as much stays', () => {
-    const t = table([{ kind: 'payment', accounts: [8, 9] }], 12, () => 2);
+    const values = [
+      { kind: 'payment', accounts: [8, 9] },
+      { kind: 'scaffold', accounts: [0, 1, 10] },
+    ];
+    const t = table(values, 12, () => 2);
     const some = { share: 0.5, low: 0.3, high: 0.7 };
     const list = [
       ...rows(0, 8).map((a) => member(a)),
@@ -67,11 +78,28 @@ describe('members of one hand', () => {
       member(10, some),
       member(11, { ...some, high: 0.95 }),
     ];
-    expect(accounts(ofOneShare(t, facts({ identity: [0] }), () => 0, list))).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11]);
-    expect(accounts(ofOneShare(t, facts({}), (a) => (a === 10 ? 0.5 : 0), list))).toContain(10);
+    expect(accounts(ofOneShare(t, facts({ identity: [0] }), list))).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11]);
+    // A sentence counts where it is mostly theirs; one that half the world sends does not.
+    expect(accounts(ofOneShare(t, facts({ sentences: [1] }), list))).toContain(10);
+    expect(accounts(ofOneShare(t, facts({}), list))).not.toContain(10);
     // Resellers lend what they lend.
     const mixed = list.map((m) => member(m.account, { share: 0.1 + 0.04 * m.account, high: 0.2 + 0.04 * m.account }));
-    expect(ofOneShare(t, facts({}), () => 0, mixed)).toHaveLength(12);
+    expect(ofOneShare(t, facts({}), mixed)).toHaveLength(12);
+  });
+
+  it('leave out strangers who hold none of what nearly all members hold, unless their content leaves no doubt', () => {
+    const t = table([{ kind: 'address', accounts: rows(0, 20) }], 23, () => 2);
+    const list = [
+      ...rows(0, 20).map((a) => member(a)),
+      // A reader of the same subjects, one whose few requests look alike by chance, and one whose content is as theirs.
+      member(20, { share: 0.5, low: 0.1, high: 0.7 }),
+      member(21, { share: 0.95, low: 0.2, high: 1 }),
+      member(22, { share: 0.9, low: 0.7, high: 1 }),
+    ];
+    const tied = { network: [0], tied: 21, of: 23 };
+    expect(accounts(withoutStrangers(t, facts(tied), list))).toEqual([...rows(0, 20), 22]);
+    // Where only some hold the tie, its absence tells nothing.
+    expect(withoutStrangers(t, facts({ ...tied, tied: 15 }), list)).toHaveLength(23);
   });
 
   it('are told from another hand on the same source by private values apart and a clock the others do not follow', () => {

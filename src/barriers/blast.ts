@@ -21,7 +21,8 @@ export interface Blast {
 export const restsOn = (f: Finding | null): { signal: string; axis: string; bits: number; reason: string }[] =>
   (f?.evidence ?? []).filter((e) => Math.abs(e.bits) >= 0.05).map(({ signal, axis, bits, reason }) => ({ signal, axis, bits, reason }));
 
-const VERIFIED: readonly string[] = ['id', 'business'];
+/** Levels of verification that make an account a verified customer. */
+export const VERIFIED: readonly string[] = ['id', 'business'];
 
 /** What a barrier on these accounts would touch, before it is set. Classes are tier and verification as the records have them. */
 export function blast(known: readonly Member[], accounts: readonly string[], subject: (a: string) => Subject): Blast {

@@ -1,6 +1,6 @@
 import type { Dossier, Finding } from '../model/dossier.ts';
 import { messageOf } from '../model/errors.ts';
-import { restsOn } from './blast.ts';
+import { restsOn, VERIFIED } from './blast.ts';
 import { automatic, propose } from './commands.ts';
 import { apply, type Event } from './events.ts';
 import { type Actor, AUTOMATIC, type Case, HOLD_HOURS_MAX, type State } from './model.ts';
@@ -12,6 +12,8 @@ const POLICY: Actor = { name: 'policy', role: 'policy' };
 export interface Detected {
   readonly dossier: Dossier;
   readonly subjects: Readonly<Record<string, Subject>>;
+  /** Verified customers that are known, in findings or not. */
+  readonly verified?: number;
 }
 
 export interface Ids {
@@ -39,7 +41,6 @@ function alike(a: readonly string[], b: readonly string[]): boolean {
 
 const SAME = 0.5;
 const CHANGED = 0.05;
-const VERIFIED: readonly string[] = ['id', 'business'];
 
 /** The case that is about most of these accounts. */
 export function sameCase(s: State, accounts: readonly string[]): Case | null {
@@ -224,15 +225,16 @@ function byItself(before: State, asked: readonly Event[], f: Finding, d: Detecte
   const volume = new Map(d.dossier.campaigns.flatMap((c) => c.accounts.map((a) => [a.account, a.exchanges] as const)));
   const share = [...touched].reduce((x, a) => x + (volume.get(a) ?? 0), 0) / Math.max(1, d.dossier.coverage.exchanges);
   const verified = [...touched].filter((a) => VERIFIED.includes(d.subjects[a]?.verification ?? '')).length;
-  const { traffic_share_max, verified_accounts_max } = policy.automatic;
-  if (what.barrier.action !== 'watch' && (share > traffic_share_max || verified > verified_accounts_max))
+  const { traffic_share_max, verified_accounts_max, verified_share_max } = policy.automatic;
+  const most = verified_share_max === undefined ? verified_accounts_max : verified_share_max * (d.verified ?? 0);
+  if (what.barrier.action !== 'watch' && (share > traffic_share_max || verified > most))
     return [
       {
         at: now,
         by: 'policy',
         what: {
           type: 'service',
-          said: `${what.barrier.action} on ${what.barrier.accounts.length} accounts of ${f.id} waits for a person: it would touch ${(100 * share).toFixed(1)} % of the traffic (cap ${(100 * traffic_share_max).toFixed(1)} %) and ${verified} verified accounts (cap ${verified_accounts_max})`,
+          said: `${what.barrier.action} on ${what.barrier.accounts.length} accounts of ${f.id} waits for a person: it would touch ${(100 * share).toFixed(1)} % of the traffic (cap ${(100 * traffic_share_max).toFixed(1)} %) and ${verified} verified accounts (cap ${Math.floor(most)}${verified_share_max === undefined ? '' : `, ${100 * verified_share_max} % of ${d.verified ?? 0}`})`,
         },
       },
     ];

@@ -68,6 +68,8 @@ const schema = v.strictObject({
     v.strictObject({
       traffic_share_max: v.optional(share, 0.02),
       verified_accounts_max: v.optional(positive, 0),
+      /** Part of all verified customers, in place of their number. */
+      verified_share_max: v.optional(share),
     }),
     {},
   ),

@@ -7,6 +7,7 @@ import { ROLES } from '../barriers/model.ts';
 import { checkPolicy, NO_POLICY, type Policy } from '../barriers/policy.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { DIALECTS } from './dialects.ts';
+import { FIELDS } from './fields.ts';
 
 const address = v.pipe(v.string(), v.regex(/^(\[[0-9a-f:]+\]|[^:\s]+):\d{1,5}$/i, 'is HOST:PORT, for example 127.0.0.1:8080'));
 const positive = v.pipe(v.number(), v.minValue(0, 'must not be negative'));
@@ -34,7 +35,7 @@ const schema = v.strictObject({
       tls: v.optional(tls),
       upstream: url,
       key_header: v.optional(v.string(), ''),
-      routes: v.optional(v.record(v.string(), v.picklist(DIALECTS)), {
+      routes: v.optional(v.record(v.string(), v.union([v.picklist(DIALECTS), FIELDS])), {
         '/v1/messages': 'anthropic',
         '/v1/chat/completions': 'openai',
         '/v1/responses': 'openai-responses',

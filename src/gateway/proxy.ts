@@ -4,12 +4,14 @@ import { type Dispatcher, Pool } from 'undici';
 import { clientAddress, trustedHeader, trustList } from './address.ts';
 import { readBody, TooLarge } from './body.ts';
 import type { ProxyConfig, ServeConfig } from './config.ts';
-import { type Asked, asked, type Dialect, type Refusal, refuse, withoutReasoning } from './dialects.ts';
+import { type Asked, asked, refuse, withoutReasoning } from './dialects.ts';
+import { askedBy, type Reading, RouteTable, without } from './fields.ts';
 import { type Guard, type Pass, rehearsedIn } from './guard.ts';
 import { forwarded, HOP_BACK, keyOf } from './headers.ts';
 import { type Holder, keyHash, type Lookup } from './lookup.ts';
 import type { Meters } from './meters.ts';
 import { recordHead, recordLine, type Seen, scopeOf } from './record.ts';
+import { BAD, BUSY, REASONED } from './refusals.ts';
 import { Slots } from './slots.ts';
 import type { Spool } from './spool.ts';
 import { UsageTap } from './usage.ts';
@@ -24,15 +26,7 @@ export interface Parts {
   readonly now: () => number;
 }
 
-const BUSY: Refusal = {
-  status: 503,
-  code: 'overloaded',
-  message: 'The model service is busy.',
-  retry: true,
-  retryMs: 1000,
-};
-
-const BAD = (message: string, status: Refusal['status'] = 400): Refusal => ({ status, code: 'invalid_request', message, retry: false });
+const UNREAD: Reading = { dialect: 'json', named: {} };
 
 /** The reverse proxy: reads what is asked, decides, forwards, and lets the answer through as it comes. */
 export class Forwarder {
@@ -42,6 +36,7 @@ export class Forwarder {
   private readonly trusted;
   private readonly base: string;
   private readonly slots: Slots;
+  private readonly routes: RouteTable;
 
   constructor(parts: Parts) {
     this.parts = parts;
@@ -55,6 +50,7 @@ export class Forwarder {
       pipelining: 1,
     });
     this.slots = new Slots(this.c.upstream_connections, this.c.upstream_queue);
+    this.routes = new RouteTable(this.c.routes);
     this.trusted = trustList(this.c.trusted_proxies);
   }
 
@@ -76,10 +72,10 @@ export class Forwarder {
     const started = this.parts.now();
     const url = req.url ?? '/';
     const path = url.split('?', 1)[0] as string;
-    const dialect = Object.hasOwn(this.c.routes, path) ? (this.c.routes[path] as Dialect) : undefined;
-    if (dialect === undefined) {
+    const reading = this.routes.of(path);
+    if (reading === undefined) {
       if (req.method === 'GET' && this.c.forward.some((p) => path === p || path.startsWith(`${p}/`)) && !/\.\.|%2e|%2f|%5c|\\/i.test(url))
-        return this.forward(req, res, id, url, null, 'json', null);
+        return this.forward(req, res, id, url, null, UNREAD, null);
       // What is not understood is not let through.
       return refuse(
         res,
@@ -88,6 +84,7 @@ export class Forwarder {
         id,
       );
     }
+    const { dialect, fields } = reading;
     if (req.method !== 'POST') return refuse(res, dialect, BAD('This path takes POST.', 404), id);
     if (req.headers['content-encoding'] && req.headers['content-encoding'] !== 'identity')
       return refuse(res, dialect, BAD('Send the body without content-encoding.', 415), id);
@@ -128,7 +125,7 @@ export class Forwarder {
     } catch {
       return refuse(res, dialect, BAD('The body is no JSON object.'), id);
     }
-    const ask = asked(dialect, body);
+    const ask = fields ? askedBy(fields, body, reading.named) : asked(dialect, body);
     const who: Holder = holder ?? { account: `key:${hash.slice(0, 24)}` };
     const seen = this.seen(req, id, started, who, hash, ask, path);
     const mode = scopeOf(this.parts.config.scopes, who, ask.model, seen.country);
@@ -163,20 +160,24 @@ export class Forwarder {
         id,
       );
     }
-    const sent = this.sent(verdict.outcome, dialect, body, raw);
+    if (verdict.outcome === 'withhold' && fields && !fields.thoughts) {
+      await this.parts.guard.settle(verdict, null, this.parts.now());
+      return refuse(res, dialect, REASONED, id);
+    }
+    const sent = this.sent(verdict.outcome, reading, body, raw);
     if (!sent) {
       await this.parts.guard.settle(verdict, null, this.parts.now());
       return refuse(res, dialect, BAD('The body is nested too deeply.'), id);
     }
-    return this.forward(req, res, id, url, sent, dialect, { pass: verdict, head });
+    return this.forward(req, res, id, url, sent, reading, { pass: verdict, head });
   }
 
   /** The body as it is sent on; null when it cannot be written down again. */
-  private sent(outcome: Pass['outcome'], dialect: Dialect, body: Record<string, unknown>, raw: Buffer): Buffer | null {
+  private sent(outcome: Pass['outcome'], { dialect, fields }: Reading, body: Record<string, unknown>, raw: Buffer): Buffer | null {
     try {
       // Names that stand twice in an object are read differently by different readers: where it matters what is asked for, what was understood is sent.
       return outcome === 'withhold'
-        ? Buffer.from(JSON.stringify(withoutReasoning(dialect, body)))
+        ? Buffer.from(JSON.stringify(fields ? without(body, fields.reasoning) : withoutReasoning(dialect, body)))
         : this.parts.guard.snapshot.gates.length > 0
           ? Buffer.from(JSON.stringify(body))
           : raw;
@@ -206,7 +207,7 @@ export class Forwarder {
     id: string,
     url: string,
     body: Buffer | null,
-    dialect: Dialect,
+    { dialect, fields }: Reading,
     log: { readonly pass: Pass; readonly head: string | null } | null,
   ): Promise<void> {
     const { meters, spool, guard, now, config } = this.parts;
@@ -250,6 +251,7 @@ export class Forwarder {
         }, this.c.stalled_timeout_ms);
       };
       /** Before the answer's end goes out it is on disk; when that fails and traffic must not go unseen, the answer does not end. */
+      let whole = false;
       const keep = (then: () => void): void => {
         if (kept === 'failed') return;
         if (!log || kept === 'yes') {
@@ -259,7 +261,7 @@ export class Forwarder {
         waiting.push(then);
         if (kept === 'soon') return;
         kept = 'soon';
-        const usage = tap ? tap.end() : { input: 0, output: 0, reasoning: 0, stop: '' };
+        const usage = tap ? tap.end(whole) : { input: 0, output: 0, reasoning: 0, stop: '' };
         // Who hangs up before the last event has had what was reserved, or more; who got an error has had nothing.
         const used = Math.max(usage.input + usage.output, tap?.ended ? 0 : log.pass.reserved);
         void guard.settle(log.pass, status >= 400 ? null : used, now());
@@ -330,10 +332,10 @@ export class Forwarder {
             const out: Record<string, string | string[]> = {};
             for (const [k, v] of Object.entries(headers)) if (v !== undefined && !HOP_BACK.has(k)) out[k] = v;
             if (log) {
-              tap = new UsageTap(String(headers['content-type'] ?? ''));
+              tap = new UsageTap(String(headers['content-type'] ?? ''), fields);
               Object.assign(out, log.pass.headers, { 'stillwatch-exchange': id });
               if (log.pass.outcome === 'withhold') {
-                filter = new Withheld(dialect, String(headers['content-type'] ?? ''));
+                filter = new Withheld(dialect, String(headers['content-type'] ?? ''), fields?.thoughts);
                 delete out['content-length'];
               }
               // With its length known, an answer ends with its last byte; that byte waits for the record.
@@ -356,6 +358,7 @@ export class Forwarder {
           },
           onResponseEnd: () => {
             free();
+            whole = true;
             keep(() => {
               res.end(filter?.end());
               watch();

@@ -1,3 +1,5 @@
+import { at, type Fields } from './fields.ts';
+
 /** What an answer used, read off it as it passes. */
 export interface Usage {
   input: number;
@@ -40,6 +42,19 @@ function read(into: Usage, j: Json): void {
   for (const x of [r, j['object'] === 'response' ? j : {}]) if (typeof x['status'] === 'string') into.stop = x['status'];
 }
 
+/** Adds what an answer, or an event of one, says it used. Counts grow over a stream, so the largest holds. */
+function usedBy(f: Fields, into: Usage, answer: unknown): void {
+  const n = (p: string | undefined): number => {
+    const x = at(answer, p);
+    return typeof x === 'number' && Number.isFinite(x) && x > 0 ? Math.trunc(x) : 0;
+  };
+  into.input = Math.max(into.input, n(f.usage.input));
+  into.output = Math.max(into.output, n(f.usage.output));
+  into.reasoning = Math.max(into.reasoning, n(f.usage.reasoning));
+  const stop = at(answer, f.usage.stop);
+  if (typeof stop === 'string') into.stop = stop;
+}
+
 const LINE_MAX = 1 << 20;
 const BODY_MAX = 8 << 20;
 
@@ -50,13 +65,18 @@ const BODY_MAX = 8 << 20;
 export class UsageTap {
   readonly usage: Usage = { input: 0, output: 0, reasoning: 0, stop: '' };
   private readonly sse: boolean;
+  /** A stream of one JSON object a line. */
+  private readonly rows: boolean;
+  private readonly fields: Fields | undefined;
   private held: Buffer[] = [];
   private bytes = 0;
   /** Whether the answer said itself that it was over. */
   ended = false;
 
-  constructor(contentType: string) {
-    this.sse = contentType.includes('text/event-stream');
+  constructor(contentType: string, fields?: Fields) {
+    this.rows = /ndjson|jsonl|json-seq/.test(contentType);
+    this.sse = this.rows || contentType.includes('text/event-stream');
+    this.fields = fields;
   }
 
   /** Takes a chunk; true when it ends the answer as the client's library sees it. */
@@ -77,18 +97,18 @@ export class UsageTap {
   }
 
   private lines(part: Buffer): boolean {
-    if (!MARKS.some((m) => part.includes(m))) return false;
+    if (!this.fields && !this.rows && !MARKS.some((m) => part.includes(m))) return false;
     let last = false;
     for (const line of part.toString('utf8').split('\n')) {
-      if (!line.startsWith('data:')) continue;
-      const data = line.slice(5).trim();
+      if (!this.rows && !line.startsWith('data:')) continue;
+      const data = (this.rows ? line : line.slice(5)).trim();
       if (data === '[DONE]') {
         last = true;
         continue;
       }
       try {
         const j = object(JSON.parse(data));
-        read(this.usage, j);
+        this.read(j);
         const type = j['type'];
         if (type === 'message_stop' || type === 'response.completed' || type === 'response.incomplete' || type === 'response.failed')
           last = true;
@@ -99,10 +119,19 @@ export class UsageTap {
     return last;
   }
 
-  end(): Usage {
+  private read(j: Json): void {
+    read(this.usage, j);
+    if (this.fields) usedBy(this.fields, this.usage, j);
+  }
+
+  /** The upstream is done: for an API whose streams have no last word of their own that is the end. */
+  end(whole = false): Usage {
+    // A last line without its line end.
+    if (this.rows && this.held.length > 0) this.lines(Buffer.concat(this.held));
+    if (whole && (this.fields || this.rows)) this.ended = true;
     if (!this.sse && this.held.length > 0) {
       try {
-        read(this.usage, object(JSON.parse(Buffer.concat(this.held).toString('utf8'))));
+        this.read(object(JSON.parse(Buffer.concat(this.held).toString('utf8'))));
         this.ended = true;
       } catch {
         // Not JSON: nothing to read.

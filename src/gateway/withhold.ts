@@ -1,4 +1,5 @@
 import type { Dialect } from './dialects.ts';
+import { without } from './fields.ts';
 
 type Json = Record<string, unknown>;
 const object = (x: unknown): Json => (typeof x === 'object' && x !== null && !Array.isArray(x) ? (x as Json) : {});
@@ -23,7 +24,8 @@ function stripped(message: unknown): { message: unknown; had: boolean } {
 }
 
 /** A whole answer without its reasoning. */
-export function answerWithout(d: Dialect, body: Json): Json {
+export function answerWithout(d: Dialect, body: Json, thoughts?: readonly string[]): Json {
+  if (thoughts) return without(body, thoughts);
   if (d === 'anthropic') return { ...body, content: list(body['content']).filter((b) => !THINKING.has(type(b))) };
   if (d === 'openai-responses') return { ...body, output: list(body['output']).filter((o) => type(o) !== 'reasoning') };
   return {
@@ -41,6 +43,8 @@ export function answerWithout(d: Dialect, body: Json): Json {
 export class Withheld {
   private readonly dialect: Dialect;
   private readonly stream: boolean;
+  private readonly rows: boolean;
+  private readonly thoughts: readonly string[] | undefined;
   private readonly json: boolean;
   private rest: Buffer = Buffer.alloc(0);
   /** A whole answer, in parts until its end. */
@@ -48,10 +52,13 @@ export class Withheld {
   private bytes = 0;
   private readonly hidden = new Set<number>();
 
-  constructor(dialect: Dialect, contentType: string) {
+  /** `thoughts`: where an API with field names of its own holds them. */
+  constructor(dialect: Dialect, contentType: string, thoughts?: readonly string[]) {
     this.dialect = dialect;
-    this.stream = /^text\/event-stream/i.test(contentType);
-    this.json = /^application\/([\w.]+\+)?json/i.test(contentType);
+    this.thoughts = thoughts;
+    this.rows = /ndjson|jsonl|json-seq/i.test(contentType);
+    this.stream = this.rows || /^text\/event-stream/i.test(contentType);
+    this.json = !this.rows && /^application\/([\w.]+\+)?json/i.test(contentType);
   }
 
   /** What may go out now. */
@@ -69,7 +76,7 @@ export class Withheld {
     for (;;) {
       const n = this.rest.indexOf('\n\n');
       const r = this.rest.indexOf('\r\n\r\n');
-      const at = r >= 0 && (n < 0 || r < n) ? r + 4 : n >= 0 ? n + 2 : -1;
+      const at = this.rows ? this.rest.indexOf('\n') + 1 || -1 : r >= 0 && (n < 0 || r < n) ? r + 4 : n >= 0 ? n + 2 : -1;
       if (at < 0) break;
       const e = this.event(this.rest.subarray(0, at));
       if (e) out.push(e);
@@ -84,7 +91,7 @@ export class Withheld {
     if (rest.length === 0) return rest;
     if (this.stream) return this.event(rest) ?? Buffer.alloc(0);
     try {
-      return Buffer.from(JSON.stringify(answerWithout(this.dialect, JSON.parse(rest.toString('utf8')) as Json)));
+      return Buffer.from(JSON.stringify(answerWithout(this.dialect, JSON.parse(rest.toString('utf8')) as Json, this.thoughts)));
     } catch {
       // No JSON: an error page holds no thoughts.
       return rest;
@@ -92,6 +99,7 @@ export class Withheld {
   }
 
   private event(raw: Buffer): Buffer | null {
+    if (this.rows) return this.row(raw);
     const lines = raw.toString('utf8').split(/\r?\n/);
     const data = lines
       .filter((l) => l.startsWith('data:'))
@@ -103,10 +111,24 @@ export class Withheld {
     } catch {
       return raw;
     }
-    const kept = this.dialect === 'anthropic' ? this.anthropic(j) : this.dialect === 'openai-responses' ? this.responses(j) : this.chat(j);
+    const kept = this.thoughts
+      ? without(j, this.thoughts)
+      : this.dialect === 'anthropic'
+        ? this.anthropic(j)
+        : this.dialect === 'openai-responses'
+          ? this.responses(j)
+          : this.chat(j);
     if (kept === null) return null;
     const head = lines.filter((l) => l !== '' && !l.startsWith('data:'));
     return Buffer.from(`${[...head, `data: ${JSON.stringify(kept)}`].join('\n')}\n\n`);
+  }
+
+  private row(raw: Buffer): Buffer {
+    try {
+      return Buffer.from(`${JSON.stringify(answerWithout(this.dialect, JSON.parse(raw.toString('utf8')) as Json, this.thoughts))}\n`);
+    } catch {
+      return raw;
+    }
   }
 
   private chat(j: Json): Json | null {

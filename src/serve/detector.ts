@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { VERIFIED } from '../barriers/blast.ts';
 import type { Detected } from '../barriers/cases.ts';
 import type { Subject } from '../barriers/policy.ts';
 import type { ServeConfig } from '../gateway/config.ts';
@@ -10,7 +11,7 @@ import { identifiers, type ScanOptions, scan } from '../scan.ts';
 import { openStore } from '../store/open.ts';
 import { type Days, erase, eraseLate, expire, exportOf } from '../store/personal.ts';
 import { accountOf, sharedBy } from '../store/queries/account.ts';
-import { accountRecords } from '../store/queries/accounts.ts';
+import { type AccountRecord, accountRecords } from '../store/queries/accounts.ts';
 import { taken, timeline } from '../store/queries/cohorts.ts';
 import { looks } from '../store/queries/looks.ts';
 import { type Tied, tiesOf } from '../store/queries/ties.ts';
@@ -228,14 +229,16 @@ export class Detector {
 
   private async report(dossier: Dossier, tookMs: number, newest: number): Promise<void> {
     const shown = [...dossier.campaigns, ...dossier.undecided];
-    const records = shown.length > 0 ? await accountRecords(this.store as Store) : new Map();
+    const records = shown.length > 0 ? await accountRecords(this.store as Store) : new Map<string, AccountRecord>();
+    let verified = 0;
+    for (const r of records.values()) if (VERIFIED.includes(r.verification)) verified += 1;
     const subjects = Object.create(null) as Record<string, Subject>;
     for (const f of shown)
       for (const { account } of f.accounts) {
         const r = records.get(account);
         if (r) subjects[account] = { tier: r.tier, verification: r.verification };
       }
-    this.tell({ type: 'detected', detected: { dossier, subjects }, tookMs, newest });
+    this.tell({ type: 'detected', detected: { dossier, subjects, verified }, tookMs, newest });
   }
 
   /** Answers in its turn. */

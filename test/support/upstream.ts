@@ -128,6 +128,35 @@ function responses(res: ServerResponse, body: Record<string, unknown>): void {
 
 const THOUGHT = 'the secret thought';
 
+/** An API whose bodies use names of their own: contents made of parts, usage in metadata, streamed as events. */
+function ofParts(res: ServerResponse, stream: boolean): void {
+  const candidate = (list: readonly unknown[], finish?: string) => ({
+    candidates: [{ content: { role: 'model', parts: list }, ...(finish ? { finishReason: finish } : {}) }],
+    ...(finish ? { usageMetadata: { promptTokenCount: 12, candidatesTokenCount: 34, thoughtsTokenCount: 20 } } : {}),
+  });
+  const thought = { text: THOUGHT, thought: true };
+  if (stream)
+    sse(
+      res,
+      [
+        ['', candidate([thought])],
+        ['', candidate([{ text: 'Hello' }])],
+        ['', candidate([{ text: ' there' }], 'STOP')],
+      ],
+      false,
+    );
+  else
+    res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(candidate([thought, { text: 'Hello there' }], 'STOP')));
+}
+
+/** An API that streams one object a line. */
+function byLines(res: ServerResponse, model: unknown): void {
+  res.writeHead(200, { 'content-type': 'application/x-ndjson' });
+  res.write(`${JSON.stringify({ model, message: { role: 'assistant', content: '', thinking: THOUGHT }, done: false })}\n`);
+  res.write(`${JSON.stringify({ model, message: { role: 'assistant', content: 'Hello there' }, done: false })}\n`);
+  res.end(`${JSON.stringify({ model, done: true, done_reason: 'stop', prompt_eval_count: 12, eval_count: 34 })}\n`);
+}
+
 /** A model that sends its thoughts whatever it is asked. */
 function thinks(res: ServerResponse, url: string, body: Record<string, unknown>): void {
   const whole = (j: unknown) => res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(j));
@@ -243,6 +272,15 @@ export async function upstream(delayMs = 0): Promise<Upstream> {
       const body = text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
       seen.push({ path: req.url ?? '', headers: req.headers, body, raw: text });
       const answer = () => {
+        const path = req.url ?? '';
+        if (path.startsWith('/v1beta/models/')) {
+          ofParts(res, path.includes(':stream'));
+          return;
+        }
+        if (path === '/api/chat') {
+          byLines(res, body['model']);
+          return;
+        }
         if (body['model'] === 'busy') {
           res.writeHead(429, { 'content-type': 'application/json' }).end('{"type":"error"}');
           return;
