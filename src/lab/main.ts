@@ -234,6 +234,9 @@ function tally(d: Dossier, truth: readonly Truth[], campaigns: readonly { kind: 
   for (const [cls, set] of hit) (byClass.get(cls) as { cohorts: number }).cohorts += set.size;
 }
 
+/** Parts of the window that a replay looks at: finely where a campaign should be found. */
+const STEPS = [0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
+
 /** Exchanges of a campaign before the first step at which half its accounts are named, as a share of all of them. */
 async function leaked(store: Store, whole: Dossier, truth: readonly Truth[], kind: Rung): Promise<void> {
   const mine = new Set(truth.filter((t) => t.class === kind).map((t) => t.account));
@@ -256,9 +259,9 @@ async function leaked(store: Store, whole: Dossier, truth: readonly Truth[], kin
     );
   const from = Date.parse(whole.window.from ?? '');
   const to = Date.parse(whole.window.to ?? '');
-  for (let i = 1; i <= 12; i++) {
-    const until = Math.trunc(from + ((to - from) * i) / 12);
-    if (i === 12 || found(await run(store, null, until))) {
+  for (const part of STEPS) {
+    const until = Math.trunc(from + (to - from) * part);
+    if (part === 1 || found(await run(store, null, until))) {
       k.leaked.push((await count(until)) / (await count(to)));
       return;
     }
