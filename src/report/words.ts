@@ -34,9 +34,12 @@ export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case): string 
   return `${parts.join('; ')}; ${end}.`;
 }
 
+/** One figure that counts, without an exponent: a bound is no measurement. */
+const rough = (x: number): string => String(Number(x.toPrecision(1)));
+
 /** What the scan's bound on false discoveries says, in one sentence; '' when nothing was named. */
 export function bound(d: Dossier): string {
   const f = d.false_discovery;
   if (!f || d.campaigns.length === 0) return '';
-  return `By the bound (false discovery rate ${f.alpha}, look ${f.look}, ${f.tested} cohorts tested, ${f.threshold_bits.toFixed(1)} bits needed of one of average size): at most ${f.honest_campaigns_at_most.toPrecision(1)} honest cohorts named in this look, ${f.honest_accounts_per_month_at_most.toPrecision(1)} honest accounts a month, if the null cohorts are honest.`;
+  return `By the bound (false discovery rate ${f.alpha}, look ${f.look}, ${f.tested} cohorts tested, ${f.threshold_bits.toFixed(1)} bits needed of one of average size): at most ${rough(f.honest_campaigns_at_most)} honest cohorts named in this look, ${rough(f.honest_accounts_per_month_at_most)} honest accounts a month, if the null cohorts are honest.`;
 }
