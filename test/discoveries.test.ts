@@ -44,14 +44,14 @@ describe('false discoveries', () => {
     expect(weightOf(4000, sizes)).toBeCloseTo(weightOf(100, sizes), 12);
     // Equal evidence: the large one is named, the handful is not.
     const few = Array.from({ length: 99 }, () => 5);
-    const bound = discoveries([{ bits: 8, accounts: 60 }], [8], [...few, 60], 30, { alpha: 0.1, look: 1 });
+    const bound = discoveries([{ bits: 8, accounts: 60 }], [8], [], [...few, 60], 30, { alpha: 0.1, look: 1 });
     expect(8 + weightOf(60, [...few, 60])).toBeGreaterThanOrEqual(bound.threshold_bits);
     expect(8 + weightOf(5, [...few, 60])).toBeLessThan(bound.threshold_bits);
     const random = rng(6);
     let wrong = 0;
     for (let i = 0; i < 4000; i++) {
       const named = sizes.map((accounts) => ({ bits: -Math.log2(random()), accounts }));
-      const o = discoveries(named, [], sizes, 30, { alpha: 0.1, look: 1 });
+      const o = discoveries(named, [], [], sizes, 30, { alpha: 0.1, look: 1 });
       if (named.some((c) => c.bits + weightOf(c.accounts, sizes) >= o.threshold_bits)) wrong += 1;
     }
     expect(wrong / 4000).toBeLessThanOrEqual(0.1 + 3 * Math.sqrt((0.1 * 0.9) / 4000));
@@ -60,11 +60,12 @@ describe('false discoveries', () => {
   it('the dial asks for more evidence when fewer honest accounts may be named', () => {
     const named = [{ bits: 20, accounts: 50 }];
     const sizes = Array.from({ length: 100 }, () => 50);
-    const loose = discoveries(named, [20, 3], sizes, 30, { alpha: 0.1, look: 1 });
-    const strict = discoveries(named, [20, 3], sizes, 30, { alpha: 0.1, look: 1, honestPerMonth: 0.01 });
+    const loose = discoveries(named, [20, 3], [20], sizes, 30, { alpha: 0.1, look: 1 });
+    const strict = discoveries(named, [20, 3], [20], sizes, 30, { alpha: 0.1, look: 1, honestPerMonth: 0.01 });
     expect(strict.threshold_bits).toBeCloseTo(Math.log2((100 * 50) / 0.01), 9);
     expect(strict.threshold_bits).toBeGreaterThan(loose.threshold_bits);
     expect(loose.honest_accounts_per_month_at_most).toBeCloseTo((100 / 2 ** loose.threshold_bits) * 50, 9);
     expect(loose.at_least.slice(0, 5)).toEqual([2, 2, 2, 2, 1]);
+    expect(loose.nameable_at_least?.slice(0, 5)).toEqual([1, 1, 1, 1, 1]);
   });
 });

@@ -59,11 +59,13 @@ export interface Nameable {
 /**
  * What must be reached, and what it bounds.
  * @param all log2 e-values of every cohort no mechanism explains, for the table that the lab checks the bound with.
+ * @param nameable of those that nothing but their bits keeps from being named: what the bound is applied to.
  * @param tested accounts of each cohort that was looked at.
  */
 export function discoveries(
   named: readonly Nameable[],
   all: readonly number[],
+  nameable: readonly number[],
   tested: readonly number[],
   days: number,
   o: DiscoveryOptions,
@@ -85,6 +87,10 @@ export function discoveries(
     threshold_bits: threshold,
     honest_campaigns_at_most: any ? tested.length / 2 ** threshold : 0,
     honest_accounts_per_month_at_most: any ? exposed / 2 ** threshold / months : 0,
-    at_least: Array.from({ length: 21 }, (_, x) => all.filter((b) => b >= x).length),
+    at_least: reached(all),
+    nameable_at_least: reached(nameable),
   };
 }
+
+/** How many reach 0, 1, 2, ... 20 bits. */
+const reached = (bits: readonly number[]): number[] => Array.from({ length: 21 }, (_, x) => bits.filter((b) => b >= x).length);

@@ -136,6 +136,7 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
   const bound = discoveries(
     cases.filter((x) => x.verdict === 'campaign').map((x) => ({ bits: evidenceBits(x), accounts: x.candidate.accounts.length })),
     open,
+    cases.filter((x) => !x.barred).map(evidenceBits),
     sizes,
     (t.to - t.from) / DAY,
     o,

@@ -29,6 +29,8 @@ export interface Case {
   readonly confidence: number;
   /** Accounts left out as another hand's, to be judged by themselves. */
   readonly apart: readonly number[];
+  /** Something other than its bits keeps it from being named: an explanation, a rule on queues or small tasks, too few members. */
+  readonly barred: boolean;
 }
 
 const LIMITS = {
@@ -193,7 +195,8 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled
   const unmembered = decided.verdict === 'campaign' && (few || members.some((m) => granted(x.t, m.account)));
   // One task done by many hands looks like a small campaign: until more is taken nobody is named.
   const small = decided.verdict === 'campaign' && task !== undefined;
-  const queue = decided.verdict === 'campaign' && !small && oneQueue(x, members, facts, book);
+  const queued = oneQueue(x, members, facts, book);
+  const queue = decided.verdict === 'campaign' && !small && queued;
   const verdict = unmembered || small || queue ? 'undecided' : decided.verdict;
   const kind = queue ? 'one source, hands unresolved' : unmembered || small ? 'purpose unclear' : decided.kind;
   const missing =
@@ -220,7 +223,19 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled
           ...lacking(facts, book, x.honest),
         ]
       : [];
-  return { candidate: c, facts, ledger: book, rivals: tried, members, verdict, kind, missing, confidence, apart };
+  return {
+    candidate: c,
+    facts,
+    ledger: book,
+    rivals: tried,
+    members,
+    verdict,
+    kind,
+    missing,
+    confidence,
+    apart,
+    barred: few || task !== undefined || queued || fits.length > 0,
+  };
 }
 
 const granted = (t: Table, a: number): boolean => {

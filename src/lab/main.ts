@@ -139,6 +139,8 @@ async function compare(files: { exchanges: string; accounts: string }, truth: re
 
 /** Tested cohorts of worlds without a campaign that no mechanism explains, with at least 0, 1, 2, ... bits of coordination. */
 const nullAtLeast = Array.from({ length: 21 }, () => 0);
+/** Of those, that nothing but their bits keeps from being named. */
+const nameable = Array.from({ length: 21 }, () => 0);
 let nullTested = 0;
 
 async function world(seed: number, campaigns: readonly { kind: Rung; accounts: number }[]): Promise<void> {
@@ -162,6 +164,7 @@ async function world(seed: number, campaigns: readonly { kind: Rung; accounts: n
       nullTested += d.false_discovery.tested;
       d.false_discovery.at_least.forEach((n, x) => {
         nullAtLeast[x] = (nullAtLeast[x] as number) + n;
+        nameable[x] = (nameable[x] as number) + (d.false_discovery?.nameable_at_least?.[x] ?? 0);
       });
     }
     if (args.clearers) await withoutEach(store, truth);
@@ -353,13 +356,15 @@ if (leftOut.size > 0) {
 if (nullTested > 0) {
   out.push(
     '',
-    `| evidence of coordination, worlds without a campaign | cohorts with at least as much, of ${nullTested} tested | share (95 % Clopper-Pearson) | the bound |`,
-    '|---|---|---|---|',
+    `| evidence of coordination, worlds without a campaign | cohorts with at least as much, of ${nullTested} tested | share (95 % Clopper-Pearson) | of those that nothing but their bits keeps from being named | share (95 %) | the bound |`,
+    '|---|---|---|---|---|---|',
   );
   for (const x of [1, 2, 3, 4, 5, 6, 7, 8, 10, 12]) {
-    const n = nullAtLeast[x] as number;
-    const [low, high] = clopperPearson(n, nullTested);
-    out.push(`| ${x} bits | ${n} | ${(n / nullTested).toFixed(5)} (${low.toFixed(5)}-${high.toFixed(5)}) | ${(2 ** -x).toFixed(5)} |`);
+    const share = (n: number): string => {
+      const [low, high] = clopperPearson(n, nullTested);
+      return `${n} | ${(n / nullTested).toFixed(5)} (${low.toFixed(5)}-${high.toFixed(5)})`;
+    };
+    out.push(`| ${x} bits | ${share(nullAtLeast[x] as number)} | ${share(nameable[x] as number)} | ${(2 ** -x).toFixed(5)} |`);
   }
 }
 if (!args['no-leak'] && seeds.length > 0)

@@ -202,5 +202,7 @@ export interface Dossier {
     readonly honest_accounts_per_month_at_most: number;
     /** Tested cohorts that no mechanism explains, with at least 0, 1, 2, ... bits. */
     readonly at_least: readonly number[];
+    /** Of those, that nothing but their bits keeps from being named. */
+    readonly nameable_at_least?: readonly number[];
   };
 }

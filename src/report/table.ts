@@ -63,7 +63,11 @@ export function table(d: Dossier, o: TableOptions): string {
     }
     out.push('', bold(`Cleared or of another kind (${d.look_alikes.length})`));
     for (const [kind, k] of [...kinds].sort((x, y) => y[1].accounts - x[1].accounts))
-      out.push(inert(`  ${pad(kind, 72)} ${right(String(k.n), 3)} ${pad(k.n === 1 ? 'cohort' : 'cohorts', 7)} ${right(count(k.accounts), 6)} accounts`));
+      out.push(
+        inert(
+          `  ${pad(kind, 72)} ${right(String(k.n), 3)} ${pad(k.n === 1 ? 'cohort' : 'cohorts', 7)} ${right(count(k.accounts), 6)} accounts`,
+        ),
+      );
   }
   const bad = c.files.filter((f) => f.state !== 'read' && f.state !== 'already_read');
   if (c.rejected > 0 || bad.length > 0 || c.lost.length > 0) {
