@@ -3,7 +3,8 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { ApiError, download, toCsv } from './api.ts';
 
 export const count = (n: number): string => n.toLocaleString('en-GB');
-export const percent = (x: number): string => `${(100 * x).toFixed(x < 0.1 ? 1 : 0)} %`;
+/** A share; what is short of all is not said to be all. */
+export const percent = (x: number): string => (x < 1 && x >= 0.995 ? '> 99 %' : `${(100 * x).toFixed(x < 0.1 ? 1 : 0)} %`);
 /** A moment, always in UTC and saying so. */
 export const day = (ms: number | string): string => `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 export const iso = (ms: number): string => new Date(ms).toISOString();

@@ -1,6 +1,6 @@
 import type { Dossier, Evidence, Finding } from '../model/dossier.ts';
 import { html as e } from './inert.ts';
-import { bound, count } from './words.ts';
+import { bound, count, sure } from './words.ts';
 
 const pct = (x: number): string => `${(100 * x).toFixed(x < 0.1 ? 1 : 0)} %`;
 
@@ -89,7 +89,7 @@ function exemplars(f: Finding): string {
 function section(f: Finding, missing: readonly string[] = []): string {
   const by = (axis: string) => f.evidence.filter((x) => x.axis === axis);
   return `<section id="${e(f.id)}"><h2>${e(f.id)}: ${e(f.title)}</h2><p>${e(f.summary)}</p>${missing.length > 0 ? `<div class="card warn"><b>Undecided.</b> What is missing:<ul>${missing.map((m) => `<li>${e(m)}</li>`).join('')}</ul></div>` : ''}
-<div class="axes"><div class="card"><div class="soft">confidence</div><div class="big">${f.confidence.toFixed(2)}</div><div class="soft">coordination × extraction</div></div><div class="card"><div class="soft">coordination</div><div class="big">${f.axes.coordination.toFixed(2)}</div></div><div class="card"><div class="soft">extraction</div><div class="big">${f.axes.extraction.toFixed(2)}</div></div><div class="card"><div class="soft">concealment (enters nothing)</div><div class="big">${f.axes.concealment.toFixed(2)}</div></div></div>
+<div class="axes"><div class="card"><div class="soft">confidence</div><div class="big">${sure(f.confidence)}</div><div class="soft">coordination × extraction</div></div><div class="card"><div class="soft">coordination</div><div class="big">${f.axes.coordination.toFixed(2)}</div></div><div class="card"><div class="soft">extraction</div><div class="big">${f.axes.extraction.toFixed(2)}</div></div><div class="card"><div class="soft">concealment (enters nothing)</div><div class="big">${f.axes.concealment.toFixed(2)}</div></div></div>
 <p class="soft">Calibrated on ${e(f.calibrated_on)}. ${e(f.kind)}.</p>
 <h3>Why these accounts are thought to be one hand</h3>${waterfall(by('coordination'))}
 <h3>Why what they take is thought fit to train a model</h3>${waterfall(by('extraction'))}
@@ -114,9 +114,9 @@ export function html(d: Dossier): string {
 <h1>Stillwatch dossier</h1><p class="soft">${e(d.generated)} · ${count(c.exchanges)} exchanges of ${count(c.accounts)} accounts${d.window.from ? ` · ${e(d.window.from.slice(0, 10))} to ${e(d.window.to?.slice(0, 10) ?? '')}` : ''} · ${d.tested.cohorts} cohorts tested against ${d.tested.null_cohorts} null cohorts</p>
 ${c.complete ? '' : '<div class="card warn"><b>Incomplete:</b> some input could not be read. See coverage.</div>'}
 <div class="card">The tool suspects, a person decides, the subject can answer. Facts are marked apart from inferences; confidence says what it was calibrated on. ${e(bound(d))}</div>
-${d.campaigns.length === 0 ? '<p><b>No campaign found.</b></p>' : `<table><tr><th>campaign</th><th class="n">confidence</th><th class="n">accounts</th><th class="n">exchanges</th><th>since</th><th>summary</th></tr>${d.campaigns.map((f) => `<tr><td><a href="#${e(f.id)}">${e(f.id)}</a></td><td class="n">${f.confidence.toFixed(2)}</td><td class="n">${f.accounts.length}</td><td class="n">${count(f.exchanges)}</td><td>${e(f.first_seen.slice(0, 10))}</td><td>${e(f.summary)}</td></tr>`).join('')}</table>`}
+${d.campaigns.length === 0 ? '<p><b>No campaign found.</b></p>' : `<table><tr><th>campaign</th><th class="n">confidence</th><th class="n">accounts</th><th class="n">exchanges</th><th>since</th><th>summary</th></tr>${d.campaigns.map((f) => `<tr><td><a href="#${e(f.id)}">${e(f.id)}</a></td><td class="n">${sure(f.confidence)}</td><td class="n">${f.accounts.length}</td><td class="n">${count(f.exchanges)}</td><td>${e(f.first_seen.slice(0, 10))}</td><td>${e(f.summary)}</td></tr>`).join('')}</table>`}
 ${d.campaigns.map((f) => section(f)).join('')}
-${d.undecided.length === 0 ? '' : `<h2>Undecided (${d.undecided.length})</h2><p class="soft">Not enough to name anyone; what is missing stands with each.</p>${d.undecided.map((u) => `<details><summary>${e(u.id)}: ${e(u.title)}, confidence ${u.confidence.toFixed(2)}</summary>${section(u as unknown as Finding, u.missing)}</details>`).join('')}`}
+${d.undecided.length === 0 ? '' : `<h2>Undecided (${d.undecided.length})</h2><p class="soft">Not enough to name anyone; what is missing stands with each.</p>${d.undecided.map((u) => `<details><summary>${e(u.id)}: ${e(u.title)}, confidence ${sure(u.confidence)}</summary>${section(u as unknown as Finding, u.missing)}</details>`).join('')}`}
 <h2>Cleared, or of another kind (${d.look_alikes.length})</h2><table><tr><th>cohort</th><th class="n">accounts</th><th class="n">exchanges</th><th>kind</th><th>what cleared it</th></tr>${d.look_alikes.map((l) => `<tr><td>${e(l.id)}</td><td class="n">${l.accounts.length}</td><td class="n">${count(l.exchanges)}</td><td>${e(l.kind)}</td><td>${e(l.explanation)}</td></tr>`).join('')}</table>
 <h2>Coverage</h2><table><tr><th>file</th><th>format</th><th>state</th><th class="n">lines</th><th class="n">accepted</th><th class="n">rejected</th><th class="n">duplicates</th><th>note</th></tr>${c.files.map((f) => `<tr><td>${e(f.name)}</td><td>${e(f.format)}</td><td>${e(f.state)}</td><td class="n">${f.lines}</td><td class="n">${f.accepted}</td><td class="n">${f.rejected}</td><td class="n">${f.duplicates}</td><td>${e(f.note)}</td></tr>`).join('')}</table>
 <p>${count(c.rejected)} rejected${c.reasons.length > 0 ? `: ${c.reasons.map((r) => `${e(r.reason)} ${r.lines}`).join(', ')}` : ''}. ${pct(c.with_text)} of exchanges have text.</p>

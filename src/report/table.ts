@@ -1,6 +1,6 @@
 import type { Dossier, Finding } from '../model/dossier.ts';
 import { inert } from './inert.ts';
-import { bound, count, targets } from './words.ts';
+import { bound, count, sure, targets } from './words.ts';
 
 export interface TableOptions {
   readonly width: number;
@@ -16,7 +16,7 @@ const right = (s: string, n: number): string => s.padStart(n);
 function line(f: Finding): string {
   // What everybody asks for as much is no target.
   const after = targets(f).join(', ') || (Object.keys(f.capabilities).length > 0 ? 'as everybody' : '-');
-  return `${pad(f.id, 11)} ${right(f.confidence.toFixed(2), 5)} ${right(count(f.accounts.length), 9)} ${right(count(f.exchanges), 13)}  ${f.first_seen.slice(0, 10)}  ${f.last_seen.slice(0, 10)}  ${pad(after, 40)}`;
+  return `${pad(f.id, 11)} ${right(sure(f.confidence), 5)} ${right(count(f.accounts.length), 9)} ${right(count(f.exchanges), 13)}  ${f.first_seen.slice(0, 10)}  ${f.last_seen.slice(0, 10)}  ${pad(after, 40)}`;
 }
 
 const HEAD = `${pad('campaign', 11)} ${right('conf.', 5)} ${right('accounts', 9)} ${right('exchanges', 13)}  ${pad('first seen', 10)}  ${pad('last seen', 10)}  after`;
