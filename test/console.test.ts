@@ -174,6 +174,13 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
     }
     await page.waitForSelector('input[type=checkbox]');
     for (const i of [0, 1, 2]) await page.locator('input[type=checkbox]').nth(i).check();
+    // What is chosen, and what stands open, is in the address: the same page again, as a colleague would open it.
+    await page.click('summary:has-text("The days as a table")');
+    await page.waitForFunction(() => location.search.includes('fold=days'));
+    await page.reload();
+    await page.waitForSelector('input[type=checkbox]');
+    expect(await page.locator('input[type=checkbox]:checked').count()).toBe(3);
+    expect(await page.locator('details[open] summary:has-text("The days as a table")').count()).toBe(1);
     await page.click('button:has-text("Split 3 off")');
     await answer(page, 'two tools in one');
     await page.waitForSelector('h2:has-text("Accounts (3)")');

@@ -1,5 +1,5 @@
 import { get } from './api.ts';
-import { count, day, Export, Heading, Link, Meter, Note, percent, plain, useAsked } from './bits.tsx';
+import { count, day, Export, Fold, Heading, Link, Meter, Note, percent, plain, useAsked } from './bits.tsx';
 import type { AccountFile, AccountPageData } from './types.ts';
 
 /** A row of bars with its ends and its largest value said; the numbers are in the label of each. */
@@ -34,8 +34,7 @@ function Bars({ values, names, what }: { values: readonly number[]; names: reado
         )}
       </svg>
       <figcaption>{what}</figcaption>
-      <details>
-        <summary>As a table</summary>
+      <Fold name={what.toLowerCase().replaceAll(/[^a-z]+/g, '-')} summary="As a table">
         <Export
           name={what.toLowerCase().replaceAll(/[^a-z]+/g, '-')}
           rows={() => values.map((v, i) => ({ when: names[i], exchanges: v }))}
@@ -50,7 +49,7 @@ function Bars({ values, names, what }: { values: readonly number[]; names: reado
             ))}
           </tbody>
         </table>
-      </details>
+      </Fold>
     </figure>
   );
 }

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import { get, post } from './api.ts';
 import { BlastTable, ranOut, Standing } from './barrier.tsx';
-import { ask, count, day, Export, go, iso, Link, Note, plain, said, useAsked } from './bits.tsx';
+import { ask, count, day, Export, Fold, go, iso, Link, Note, plain, said, useAsked } from './bits.tsx';
 import type { Blast, InboxRow, Opened } from './types.ts';
 
 const ACTIONS = ['watch', 'slow', 'withhold', 'verify', 'hold', 'suspend'];
@@ -20,8 +20,7 @@ function History({ id, of }: { id: string; of: unknown }) {
   const asked = useAsked(() => get<{ entries: Line[] }>(`/v1/cases/${encodeURIComponent(id)}/history`), [id, of]);
   const list = asked.value?.entries ?? [];
   return (
-    <details>
-      <summary>History ({list.length})</summary>
+    <Fold name="history" summary={`History (${list.length})`}>
       <Note error={asked.error} />
       <Export name={`${id}-history`} rows={() => list.map((e) => ({ ...e, at: iso(e.at) }))} />
       <ul class="comments">
@@ -32,7 +31,7 @@ function History({ id, of }: { id: string; of: unknown }) {
           </li>
         ))}
       </ul>
-    </details>
+    </Fold>
   );
 }
 

@@ -53,6 +53,24 @@ export function Link({ to, children, current }: { to: Record<string, string>; ch
   );
 }
 
+/** Something folded away; whether it stands open is in the address. */
+export function Fold({ name, summary, children }: { name: string; summary: ComponentChildren; children: ComponentChildren }) {
+  const open = (useAddress().get('fold') ?? '').split(',').filter(Boolean);
+  return (
+    <details
+      open={open.includes(name)}
+      onToggle={(e) => {
+        const now = (params().get('fold') ?? '').split(',').filter(Boolean);
+        if (e.currentTarget.open === now.includes(name)) return;
+        go({ fold: (e.currentTarget.open ? [...now, name] : now.filter((n) => n !== name)).join(',') }, 'replace');
+      }}
+    >
+      <summary>{summary}</summary>
+      {children}
+    </details>
+  );
+}
+
 /** The heading of a page: the title of the window too, and where the keyboard goes when the page changes. */
 export function Heading({ children, text }: { children?: ComponentChildren; text: string }) {
   const h = useRef<HTMLHeadingElement>(null);

@@ -1,8 +1,9 @@
 import { useState } from 'preact/hooks';
 import type { Member } from '../model/dossier.ts';
-import { count, day, Export, go, Link, Meter, percent, plain, useAddress } from './bits.tsx';
+import { count, day, Export, Fold, go, Link, Meter, percent, plain, useAddress } from './bits.tsx';
 import type { Dossier, Finding } from './types.ts';
 
+const CHOSEN_MAX = 50;
 const PAGE = 50;
 const W = 720;
 const H = 150;
@@ -84,8 +85,7 @@ export function Timeline({ f, releases }: { f: Pick<Finding, 'timeline' | 'id'>;
         Bars: exchanges a day (left). Line: active accounts (right). Dots: accounts first seen. Squares: accounts closed. Dashed: a model
         first seen. Days in UTC, {days[0]?.day} to {days.at(-1)?.day}.
       </figcaption>
-      <details>
-        <summary>The days as a table</summary>
+      <Fold name="days" summary="The days as a table">
         <Export name={`${f.id}-timeline`} rows={() => days.map((d) => ({ ...d }))} />
         <div class="scroll">
           <table>
@@ -112,7 +112,7 @@ export function Timeline({ f, releases }: { f: Pick<Finding, 'timeline' | 'id'>;
             </tbody>
           </table>
         </div>
-      </details>
+      </Fold>
     </figure>
   );
 }
@@ -252,7 +252,14 @@ export function Accounts({
   apart?: (accounts: string[]) => void;
 }) {
   const p = useAddress();
-  const [chosen, choose] = useState<ReadonlySet<string>>(new Set());
+  // A few chosen accounts are in the address; a crowd would not fit.
+  const [crowd, keep] = useState<ReadonlySet<string> | null>(null);
+  const chosen = crowd ?? new Set((p.get('chosen') ?? '').split('\n').filter(Boolean));
+  const choose = (next: ReadonlySet<string>): void => {
+    const few = next.size <= CHOSEN_MAX;
+    keep(few ? null : next);
+    go({ chosen: few ? [...next].join('\n') : null }, 'replace');
+  };
   const here = new Set(list.map((m) => m.account));
   const picked = [...chosen].filter((a) => here.has(a));
   const flip = (a: string): void => {
