@@ -297,6 +297,12 @@ test('budgets: a burst, then the rate; all asks or none; what is settled comes b
   b.settle([ask('fresh', 30)], NOW + 1000);
   expect(b.take([ask('fresh', 30)], NOW + 1000)[0]?.ok).toBe(true);
   expect(b.take([ask('fresh', 1)], NOW + 1000)[0]?.ok).toBe(false);
+  // Another process takes over: what is spent stays so, what has come back is not handed on, and nothing is forgotten that it spent itself.
+  const next = new MemoryBudgets();
+  next.take([ask('own', 60)], NOW + 1000);
+  next.heed(b.spent(NOW + 1000));
+  for (const key of ['r', 'fresh', 'own']) expect(next.take([ask(key, 1)], NOW + 1000)[0]?.ok).toBe(false);
+  expect(b.spent(NOW + 3_600_000)).toEqual([]);
 });
 
 test('any change of the audit log is found: a letter, a line left out, put in, swapped, or cut off', () => {

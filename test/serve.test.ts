@@ -384,6 +384,19 @@ test('a faulty configuration or policy is told with its place, and reloading one
   s.process.kill('SIGHUP');
   await s.until('the word on it', async () => s.log().includes('E_POLICY'));
   expect(await decide()).toBe('limit');
+  // A new worker begins where the old one stood: what is spent stays spent.
+  const workers = () => JSON.stringify(s.log().match(/configuration read again/g) ?? []).length;
+  const before = workers();
+  writeFileSync(
+    join(dir, 'policy.yaml'),
+    'version: 1\nlimits: {default: {requests_per_minute: 1}, tiers: {free: {requests_per_minute: 9}}}\n',
+  );
+  s.process.kill('SIGHUP');
+  await s.until('the reload', async () => workers() > before);
+  for (let i = 0; i < 20; i++) {
+    expect(await decide()).toBe('limit');
+    await new Promise((r) => setTimeout(r, 100));
+  }
   writeFileSync(join(dir, 'policy.yaml'), 'version: 1\n');
   s.process.kill('SIGHUP');
   await s.until('the new policy', async () => (await decide()) === 'allow' && (await decide()) === 'allow');

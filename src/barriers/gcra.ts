@@ -70,6 +70,16 @@ export class MemoryBudgets implements Budgets {
     for (const a of asks) this.spend(a, -a.units, now);
   }
 
+  /** What is spent and has not come back yet, for a successor: a new process must not begin with full budgets. */
+  spent(now: number): (readonly [string, number])[] {
+    return [...this.tats].filter(([, t]) => t > now);
+  }
+
+  /** Takes over what another process has spent. */
+  heed(spent: readonly (readonly [string, number])[]): void {
+    for (const [k, t] of spent) this.tats.set(k, Math.max(t, this.tats.get(k) ?? 0));
+  }
+
   private spend(a: Ask, units: number, now: number): void {
     if (!(a.rate.perMs > 0)) return;
     const tat = Math.max(this.tats.get(a.key) ?? 0, now) + units / a.rate.perMs;

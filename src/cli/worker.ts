@@ -19,7 +19,7 @@ async function drain(): Promise<void> {
 
 process.on('message', (m: ToWorker) => {
   // Other libraries use this channel too.
-  if (typeof m !== 'object' || m === null || !['snapshot', 'delta', 'drain'].includes(m.type)) return;
+  if (typeof m !== 'object' || m === null || !['snapshot', 'delta', 'spent', 'hand', 'drain'].includes(m.type)) return;
   if (m.type === 'drain') void drain();
   const answer = worker.take(m);
   if (answer) process.send?.(answer);

@@ -13,12 +13,19 @@ import { Meters } from './meters.ts';
 import { Forwarder, type Parts } from './proxy.ts';
 import { Spool } from './spool.ts';
 
+/** Budgets in use, by key: a worker that goes hands them to the one that takes its place. */
+type Spent = readonly (readonly [string, number])[];
+
 /** What the parent tells a worker, and what a worker answers. */
 export type ToWorker =
   | { readonly type: 'snapshot'; readonly snapshot: Snapshot }
   | { readonly type: 'delta'; readonly delta: Delta }
+  | { readonly type: 'spent'; readonly spent: Spent }
+  /** Asks what is spent. */
+  | { readonly type: 'hand' }
   | { readonly type: 'drain' };
 export type FromWorker =
+  | { readonly type: 'spent'; readonly spent: Spent }
   | { readonly type: 'want' }
   | { readonly type: 'have'; readonly version: number }
   | { readonly type: 'ready' }
@@ -33,9 +40,10 @@ export class Worker {
   private readonly proxy: Forwarder | null = null;
   private readonly decisions: Decisions | null = null;
   private readonly redis: Redis | null = null;
+  private readonly memory = new MemoryBudgets();
 
   constructor(config: ServeConfig, name: string, now: () => number = Date.now) {
-    let budgets: Budgets = new MemoryBudgets();
+    let budgets: Budgets = this.memory;
     if (config.redis) {
       const timeout = config.redis.timeout_ms;
       // Commands fail at once while Redis is away: what happens then is configured, and waiting is never it.
@@ -121,7 +129,11 @@ export class Worker {
     const g = this.parts.guard;
     if (m.type === 'snapshot') g.set(m.snapshot);
     else if (m.type === 'delta' && !g.change(m.delta)) return { type: 'want' };
-    if (m.type === 'drain') return null;
+    if (m.type === 'drain' || m.type === 'hand') return this.redis ? null : { type: 'spent', spent: this.memory.spent(this.parts.now()) };
+    if (m.type === 'spent') {
+      this.memory.heed(m.spent);
+      return null;
+    }
     this.parts.meters.snapshotAge.set(g.snapshot.version);
     return { type: 'have', version: g.snapshot.version };
   }

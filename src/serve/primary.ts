@@ -58,6 +58,7 @@ export class Primary {
   private dossier: Dossier | null = null;
   private subjects: Readonly<Record<string, Subject>> = {};
   private replaced = new Set<number>();
+  private readonly successors = new Map<number, ClusterWorker>();
 
   constructor(programs: Programs, log: Logger) {
     const { config, policy } = readConfig(programs.configPath);
@@ -195,6 +196,7 @@ export class Primary {
   private fromWorker(w: ClusterWorker, m: FromWorker): void {
     if (m?.type === 'ready' || m?.type === 'want') this.send(w, { type: 'snapshot', snapshot: this.control.snapshot });
     if (m?.type === 'listening') this.listening.add(w.id);
+    if (m?.type === 'spent') this.send(this.successors.get(w.id), m);
     if (m?.type === 'have') {
       this.versions.set(w.id, m.version);
       this.workerFails = 0;
@@ -204,6 +206,7 @@ export class Primary {
   private workerGone(w: ClusterWorker, code: number, signal: string): void {
     this.versions.delete(w.id);
     this.listening.delete(w.id);
+    this.successors.delete(w.id);
     if (this.stopping || this.replaced.delete(w.id)) return;
     const wait = RESTART_MS[Math.min(this.workerFails, RESTART_MS.length - 1)] as number;
     this.workerFails += 1;
@@ -346,13 +349,17 @@ export class Primary {
       this.stopDetector();
       const old = Object.values(cluster.workers ?? {});
       const fresh = old.map(() => cluster.fork({ STILLWATCH_RUN: RUN, STILLWATCH_WORKER: `w${Date.now().toString(36)}` }));
-      for (const [i, w] of fresh.entries())
+      for (const [i, w] of fresh.entries()) {
+        const before = old[i];
+        if (!before) continue;
+        this.successors.set(before.id, w);
+        // Before it takes traffic it knows what is spent; what is spent until the other stops taking any follows with the drain.
+        w.once('online', () => this.send(before, { type: 'hand' }));
         w.once('listening', () => {
-          const before = old[i];
-          if (!before) return;
           this.replaced.add(before.id);
           this.send(before, { type: 'drain' });
         });
+      }
       this.log.info('configuration read again');
     } catch (error) {
       const e = error as StillwatchError;
