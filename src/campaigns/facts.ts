@@ -40,6 +40,8 @@ export interface Facts {
   readonly form: { readonly k: number; readonly n: number };
   /** Members with no quiet part of the day, of those with enough exchanges to tell. */
   readonly sleepless: { readonly k: number; readonly n: number };
+  /** Whether members keep a week: what they do on the two quietest days in a row against the others, and the part of days they are active on; NaN where too few are seen for a week. */
+  readonly week: { readonly quiet: number; readonly attendance: number };
   /** Members first seen in the densest day after the window's first, of those that joined after it. */
   readonly together: { readonly k: number; readonly n: number };
   readonly succession: Succession;
@@ -124,6 +126,34 @@ export function quietest(hours: readonly number[]): number {
     least = Math.min(least, s);
   }
   return least / total;
+}
+
+/**
+ * The week of a set of accounts, a voice each, whatever days it is theirs to rest on: rate on the two quietest days in a row over the rate on the others, each account's days counted
+ * from its first to its last.
+ */
+function weekOf(rows: readonly AccountRow[]): { quiet: number; attendance: number } {
+  const rate = new Float64Array(7);
+  const attended: number[] = [];
+  for (const r of rows) {
+    const first = Math.floor(r.first / DAY);
+    const span = Math.floor(r.last / DAY) - first + 1;
+    if (span < 7 || r.n < 20) continue;
+    attended.push(r.days / span);
+    // The first day of 1970 was a Thursday.
+    for (let w = 0; w < 7; w++) {
+      const days = Math.floor(span / 7) + ((w - ((first + 3) % 7) + 7) % 7 < span % 7 ? 1 : 0);
+      rate[w] = (rate[w] as number) + ((r.week[w] ?? 0) / days) * (span / r.n);
+    }
+  }
+  if (attended.length < 4) return { quiet: Number.NaN, attendance: Number.NaN };
+  const total = rate.reduce((x, y) => x + y, 0);
+  let quiet = Number.POSITIVE_INFINITY;
+  for (let w = 0; w < 7; w++) {
+    const two = (rate[w] as number) + (rate[(w + 1) % 7] as number);
+    quiet = Math.min(quiet, two / 2 / Math.max(1e-9, (total - two) / 5));
+  }
+  return { quiet, attendance: median(attended) };
 }
 
 function densest(times: readonly number[], span: number): number {
@@ -301,6 +331,7 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
     lockstep: inStep(t, accounts),
     form: form(rows),
     sleepless: { k: telling.filter((r) => quietest(r.hours) > 0.12).length, n: telling.length },
+    week: weekOf(rows),
     together: { k: joined.length >= 3 ? densest(joined, DAY) : 0, n: joined.length >= 3 ? joined.length : 0 },
     succession: succession(t, accounts, accounts),
     pivot: pivot(t, accounts),

@@ -62,21 +62,22 @@ export function ofOneShare(t: Table, facts: Facts, members: readonly Judged[]): 
   );
 }
 
-/** Where this part of a cohort holds a tie, who holds none is a member only on content as good as the others': a share of this part of theirs at least, from its lower bound. */
-const UNTIED = { held: 0.9, low: 0.5 } as const;
+/** Where this part of a cohort holds a tie, who holds none is no member. */
+const HELD = 0.8;
 
 /**
- * What nearly all members have in common, a stranger whose content happens to be alike has not. The tie is no reason to be a member (who copies a sentence carries it too); its
- * absence is one not to be, unless the content leaves no doubt.
+ * What nearly all members have in common, a stranger who reads the same sources has not: content cannot tell the two apart. The tie is no reason to be a member (who copies a sentence
+ * carries it too); its absence is one not to be. Where nearly all hold a private value, the phrases of a public source are no tie beside it.
  */
-export function withoutStrangers(t: Table, facts: Facts, members: readonly Judged[]): Judged[] {
-  const held = (['scaffold', 'network', 'identity'] as const).filter((f) => facts.ties[f].tied >= UNTIED.held * facts.ties[f].of);
-  if (held.length === 0) return [...members];
-  const theirs = new Set(held.flatMap((f) => facts.ties[f].values));
-  const tied = (m: Judged): boolean => (t.valuesOf[m.account] ?? []).some(({ v }) => theirs.has(v));
-  const low = UNTIED.low * median(members.filter(tied).map((m) => m.low));
-  const middle = SHARE.estimate * median(members.filter(tied).map((m) => m.share));
-  return members.filter((m) => tied(m) || (m.low >= low && m.share >= middle));
+export function withoutStrangers(t: Table, facts: Facts, members: readonly Judged[], mixed = false): Judged[] {
+  const held = (families: readonly ('scaffold' | 'network' | 'identity')[]) =>
+    families.filter((f) => facts.ties[f].tied >= HELD * facts.ties[f].of && facts.ties[f].of > 0);
+  const own = held(['network', 'identity']);
+  // In mixed accounts a sentence is what made them members: it was looked at there.
+  const by = own.length > 0 || mixed ? own : held(['scaffold']);
+  if (by.length === 0) return [...members];
+  const theirs = new Set(by.flatMap((f) => facts.ties[f].values));
+  return members.filter((m) => (t.valuesOf[m.account] ?? []).some(({ v }) => theirs.has(v)));
 }
 
 /** A group of at least so many accounts that holds private values of its own; one of two works by a clock (correlation) that the other follows by less than this part. */

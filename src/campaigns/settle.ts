@@ -1,8 +1,4 @@
 import type { Kind } from '../model/dossier.ts';
-import { lockstepSignal } from '../signals/lockstep.ts';
-import { pivotSignal } from '../signals/pivot.ts';
-import type { Signal } from '../signals/signal.ts';
-import { successionSignal } from '../signals/succession.ts';
 import type { Candidate, Kin } from './candidates.ts';
 import { type Facts, factsOf, sampled, type View } from './facts.ts';
 import { CROWD, ofOneBrief, ofOneClock, ofOneShare, withoutOutsiders, withoutStrangers } from './hands.ts';
@@ -10,6 +6,7 @@ import { kindsLeft } from './kinds.ts';
 import { type Learned, type Ledger, ledger } from './ledger.ts';
 import { carrierShares, honestCarriers, type Judged, judgeCarriers, judgeMembers, Pool, shares } from './membership.ts';
 import { centreWithout } from './profile.ts';
+import { oneQueue, queueLacks } from './queue.ts';
 import { contentOnly, type Honest, ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
 import { median } from './stats.ts';
 import type { Table } from './table.ts';
@@ -139,7 +136,7 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
   for (let round = 0; round < (accounts.length > LIMITS.crowd ? 2 : 4); round++) {
     const judged = share(x, accounts, scope, carries, facts);
     const those = judged.filter((j) => j.membership >= 0.5 && !granted(x.t, j.account));
-    const alike = scope ? those : withoutStrangers(x.t, facts, ofOneShare(x.t, facts, those));
+    const alike = withoutStrangers(x.t, facts, scope ? those : ofOneShare(x.t, facts, those), scope !== null);
     const clocked = ofOneClock(x.t, c, facts, ofOneBrief(x.t, c, withoutOutsiders(x.t, scope, alike)));
     const kept = clocked.kept;
     apart.push(...clocked.apart);
@@ -151,33 +148,6 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
     if (same) break;
   }
   return { accounts, members, facts, few: false, apart };
-}
-
-/**
- * Freelancers of one platform, tutors and translators who share out incoming work, or scripts of one tutorial are dealt from one deck, carry one brief that anybody can copy, and
- * keep much the same pace. What sets an operator apart is what ties the accounts themselves. Below so many requests an account, in all or on
- * a day of work, nobody is named without `handBits` of it (a long window must not turn the patient into suspects); clocks count half, since scripts copied from one place start at the same minutes.
- */
-const QUEUE = { requestsEach: 200, requestsDay: 10, accounts: 12, handBits: 3 } as const;
-
-function oneQueue(x: Bench, members: readonly Judged[], facts: Facts, book: Ledger): boolean {
-  // Resellers are no people who work off a queue.
-  if (facts.resale >= 0.5) return false;
-  const family = (of: string): number =>
-    Math.max(
-      0,
-      book.evidence.reduce((sum, e) => sum + (e.axis === 'coordination' && e.family === of ? e.bits : 0), 0),
-    );
-  // As they fire, not as they count: an even pace, which tells nothing here, may have outdone them in their family.
-  const fires = (signal: Signal<never>): number => Math.max(0, signal.weigh(facts, x.learned.models.get(signal.id) as never).bits);
-  const clocks = [successionSignal, pivotSignal].map((s) => fires(s as Signal<never>));
-  const hands = family('network') + family('identity') + Math.max(...clocks, 0.5 * fires(lockstepSignal as Signal<never>));
-  // What an account sends besides is not the queue's.
-  const each = members.map((m) => (x.t.rows[m.account]?.n ?? 0) * (Number.isNaN(m.share) ? 1 : m.share));
-  const daily = members.map((m, i) => (each[i] as number) / Math.max(1, x.t.rows[m.account]?.days ?? 1));
-  // And a handful of accounts on one source, without a tie, may be one customer's workers.
-  const few = median(each) <= QUEUE.requestsEach || median(daily) <= QUEUE.requestsDay || members.length < QUEUE.accounts;
-  return hands < QUEUE.handBits && few;
 }
 
 function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled): Case {
@@ -195,7 +165,7 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled
   const unmembered = decided.verdict === 'campaign' && (few || members.some((m) => granted(x.t, m.account)));
   // One task done by many hands looks like a small campaign: until more is taken nobody is named.
   const small = decided.verdict === 'campaign' && task !== undefined;
-  const queued = oneQueue(x, members, facts, book);
+  const queued = oneQueue(x.t, x.learned, members, facts);
   const queue = decided.verdict === 'campaign' && !small && queued;
   const verdict = unmembered || small || queue ? 'undecided' : decided.verdict;
   const kind = queue ? 'one source, hands unresolved' : unmembered || small ? 'purpose unclear' : decided.kind;
@@ -210,11 +180,7 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled
           ...(small
             ? [`volume: ${task.reason}; more than ${TASK.requestsEach} requests an account, or a million output tokens, would decide`]
             : []),
-          ...(queue
-            ? [
-                `hands: people who take tasks from one queue, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace; a tie of identity, network, client or succession, or more than ${QUEUE.requestsEach} requests an account, ${QUEUE.requestsDay} a day, over at least ${QUEUE.accounts} accounts, would decide`,
-              ]
-            : []),
+          ...(queue ? [queueLacks(facts)] : []),
           ...(decided.verdict === 'undecided' && fits[0]
             ? [
                 `subjects: ${fits[0].reason}; that would clear unrelated accounts, and does not explain what ties these by identity, network or timing: a person's look`,

@@ -21,6 +21,8 @@ export interface AccountRow {
   readonly obfuscated: number;
   readonly tooled: number;
   readonly hours: number[];
+  /** Exchanges by day of the week, Monday first, in UTC. */
+  readonly week: number[];
   readonly organization: string;
   /** Part of its exchanges that came through a reseller or a marketplace. */
   readonly resold: number;
@@ -48,6 +50,7 @@ export const within = (s: Scope): string =>
   (s.accounts ? `AND acct IN (SELECT reinterpretAsUInt64(reverse(unhex(arrayJoin({accts:Array(String)})))))` : '') +
   (s.scaffold ? ` AND hasAny(scaffold, arrayMap(h -> reinterpretAsUInt64(reverse(unhex(h))), {marks:Array(String)}))` : '');
 
+const WEEK = Array.from({ length: 7 }, (_, d) => `countIf(toDayOfWeek(time) = ${d + 1})`).join(', ');
 const HOURS = Array.from({ length: 24 }, (_, h) => `countIf(toHour(time) = ${h})`).join(', ');
 
 /** Every account's summary, in the order of its hash: the order all other queries use. */
@@ -75,7 +78,7 @@ export async function accountRows(store: Store, until: number | null, scope: Sco
     'addresses',
   ];
   return rows.map((r) => {
-    const row: Record<string, unknown> = { ...r, hours: (r.hours as unknown[]).map(Number) };
+    const row: Record<string, unknown> = { ...r, hours: (r.hours as unknown[]).map(Number), week: (r.week as unknown[]).map(Number) };
     for (const k of numeric) row[k] = Number(row[k]);
     return row as unknown as AccountRow;
   });
@@ -88,7 +91,7 @@ const accountSlice = (store: Store, until: number | null, scope: Scope, slice: s
       toUnixTimestamp64Milli(min(time)) AS first, toUnixTimestamp64Milli(max(time)) AS last, uniqExact(toDate(time)) AS days,
       sum(output_tokens) AS out_tokens, sum(reasoning_tokens) AS reasoning_tokens, sum(chars) AS chars,
       countIf(bitAnd(marks, 1) > 0) AS reasoned, countIf(bitAnd(marks, 2) > 0) AS graded, countIf(bitAnd(marks, 4) > 0) AS obfuscated, countIf(tool_count > 0) AS tooled,
-      [${HOURS}] AS hours,
+      [${HOURS}] AS hours, [${WEEK}] AS week,
       max(toString(organization)) AS organization, avg(channel IN ('reseller', 'marketplace')) AS resold, uniq(end_user) AS end_users, uniq(ip) AS addresses,
       toString(argMin(cityHash64(shape, user_agent, ja4), key)) AS form
     FROM ${store.all('exchanges')} AS exchanges WHERE 1 ${slice.replaceAll('acct', 'exchanges.acct')} ${within(scope)} ${when(until)} GROUP BY exchanges.acct ORDER BY exchanges.acct SETTINGS prefer_column_name_to_alias = 1`,

@@ -1,0 +1,59 @@
+import { clientSignal } from '../signals/client.ts';
+import { formSignal } from '../signals/form.ts';
+import { identitySignal } from '../signals/identity.ts';
+import { lockstepSignal } from '../signals/lockstep.ts';
+import { networkSignal } from '../signals/network.ts';
+import { pivotSignal } from '../signals/pivot.ts';
+import type { Signal } from '../signals/signal.ts';
+import { successionSignal } from '../signals/succession.ts';
+import type { Facts } from './facts.ts';
+import type { Learned } from './ledger.ts';
+import type { Judged } from './membership.ts';
+import { median } from './stats.ts';
+import type { Table } from './table.ts';
+
+/** What it takes to tell one hand from people, or agents, that share a source of work. */
+const QUEUE = { requestsEach: 200, requestsDay: 10, accounts: 12, handBits: 3, quietDays: 0.6, attendance: 0.75 } as const;
+
+const HANDS = [networkSignal, identitySignal, successionSignal, pivotSignal, lockstepSignal, clientSignal, formSignal];
+
+/**
+ * Freelancers of one platform, a call centre, clinicians with one template, translators who share out work, or scripts of one tutorial are dealt from one deck, carry one brief that anybody
+ * can copy, use one tool, join in one week, and keep much the same pace. What sets an operator apart is what ties the accounts themselves (network, identity, taking over from one another;
+ * clocks count half, since scripts copied from one place start at the same minutes), and that it knows no week. People do: where members rest on the same two days, or often, one tie is what
+ * one workplace has, and it takes two. Where they do not, one tie will do, or so many requests an account, in all and on a day of work, over so many accounts that no tool in common
+ * explains. In less than a week nobody can tell.
+ */
+export function oneQueue(t: Table, learned: Learned, members: readonly Judged[], facts: Facts): boolean {
+  // Resellers are no people who work off a queue.
+  if (facts.resale >= 0.5) return false;
+  // As they fire, not as they count: an even pace or a week of joining, which tell nothing here, may have outdone them in their family.
+  const bits = new Map(
+    HANDS.map((s) => [s.id, Math.max(0, (s as Signal<never>).weigh(facts, learned.models.get(s.id) as never).bits)] as const),
+  );
+  const of = (s: { readonly id: string }): number => bits.get(s.id) ?? 0;
+  const ties = [of(networkSignal), of(identitySignal), Math.max(of(successionSignal), of(pivotSignal), 0.5 * of(lockstepSignal))];
+  const { quiet, attendance } = facts.week;
+  if (quiet < QUEUE.quietDays || attendance < QUEUE.attendance) return ties.filter((b) => b >= QUEUE.handBits).length < 2;
+  const tied = ties.reduce((sum, b) => sum + b, 0) >= QUEUE.handBits;
+  if (tied || Number.isNaN(quiet)) return !tied;
+  // Agents of one tutorial know no week either.
+  if (Math.max(of(clientSignal), of(formSignal)) >= QUEUE.handBits) return true;
+  // What an account sends besides is not the queue's.
+  const each = members.map((m) => (t.rows[m.account]?.n ?? 0) * (Number.isNaN(m.share) ? 1 : m.share));
+  const daily = members.map((m, i) => (each[i] as number) / Math.max(1, t.rows[m.account]?.days ?? 1));
+  // And a handful of accounts on one source, without a tie, may be one customer's workers.
+  return median(each) <= QUEUE.requestsEach || median(daily) <= QUEUE.requestsDay || members.length < QUEUE.accounts;
+}
+
+/** What would decide, where they cannot be told apart. */
+export function queueLacks({ week }: Facts): string {
+  const seen = Number.isNaN(week.quiet)
+    ? '; in less than a week they cannot be told apart'
+    : week.quiet < QUEUE.quietDays
+      ? `, and rest as these do (on the two quietest days of the week they do ${Math.round(100 * week.quiet)} % of what they do on others)`
+      : week.attendance < QUEUE.attendance
+        ? `, and rest as these do (active on ${Math.round(100 * week.attendance)} % of days)`
+        : '';
+  return `hands: people who take tasks from one queue, a team with one template, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace${seen}; a tie of identity, network or succession (two where they keep a week), or, where they keep none and share no tool, more than ${QUEUE.requestsEach} requests an account, ${QUEUE.requestsDay} a day, over at least ${QUEUE.accounts} accounts, would decide`;
+}
