@@ -8,6 +8,7 @@ import { scanned, temp, withStore } from './support/tools.ts';
 
 interface Exchange {
   account: string;
+  time: string;
   messages: { role: string; content: string }[];
   system?: string;
 }
@@ -159,6 +160,21 @@ describe('where it hurts', () => {
 });
 
 describe('same deck is not same hand', () => {
+  it('with no tie but a common source, those who know no week are named, and the same accounts resting on two days are not', async () => {
+    const world = { seed: 8231, accounts: 600, days: 15, kind: 'slow' as const, size: 40 };
+    const never = await judged(world);
+    expect(never.honest).toEqual([]);
+    expect(never.found).toBe(40);
+    const rests = await judged(world, (w) => {
+      // Two days in a row, whichever: nobody's week counts more than another's.
+      const off = (time: string): boolean => [2, 3].includes(new Date(time).getUTCDay());
+      w.exchanges = w.exchanges.filter((e) => (w.truth.get(e.account)?.campaign ?? null) === null || !off(e.time));
+    });
+    expect(rests.d.campaigns).toEqual([]);
+    expect(rests.held).toBe(40);
+    expect(rests.d.undecided.find((u) => u.accounts.length >= 30)?.missing[0]).toMatch(/rest as these do/);
+  });
+
   it('freelancers who take tasks from one queue, with one brief and an even pace, are undecided and not named', async () => {
     const out = temp();
     const w = await makeWorld({ out, seed: 51, accounts: 600, days: 14, campaigns: [] });
