@@ -45,6 +45,20 @@ const barrier = (action: Action, over: Partial<Barrier> = {}): Barrier => ({
   ...over,
 });
 
+/** A gate that stands. */
+const closed = (over: { models: string[]; capabilities: string[] }) => ({
+  id: 'g',
+  countries: [],
+  tiers: [],
+  reason: 'x',
+  author: 'ann',
+  created: 0,
+  expires: Date.now() + 1e6,
+  state: 'closed' as const,
+  appeal: 'SW-1',
+  ...over,
+});
+
 const stateWith = (...barriers: Barrier[]): State => ({
   ...EMPTY_STATE,
   enforcing: true,
@@ -659,19 +673,7 @@ test('two slow barriers on one case are one budget, and a reservation is settled
 });
 
 test('Envoy with a body, and LiteLLM with a key and tools, are decided by what is asked for', async () => {
-  const gate = {
-    id: 'g',
-    models: ['closed-1'],
-    capabilities: [],
-    countries: [],
-    tiers: [],
-    reason: 'x',
-    author: 'ann',
-    created: 0,
-    expires: Date.now() + 1e6,
-    state: 'closed' as const,
-    appeal: 'SW-1',
-  };
+  const gate = closed({ models: ['closed-1'], capabilities: [] });
   const tools = { ...gate, id: 't', models: [], capabilities: ['tools'] };
   const s = await setup({
     state: {
@@ -784,19 +786,7 @@ test('thoughts of an API with names of its own are withheld where a map says whe
 });
 
 test('a gate on a capability holds for an API with names of its own', async () => {
-  const gate = {
-    id: 'g',
-    models: [],
-    capabilities: ['reasoning', 'vision', 'tools'],
-    countries: [],
-    tiers: [],
-    reason: 'x',
-    author: 'ann',
-    created: 0,
-    expires: Date.now() + 1e6,
-    state: 'closed' as const,
-    appeal: 'SW-1',
-  };
+  const gate = closed({ models: [], capabilities: ['reasoning', 'vision', 'tools'] });
   const s = await setup({ proxyExtra: OWN_NAMES, state: { ...stateWith(), gates: new Map([['g', gate]]) } });
   const status = async (body: unknown) =>
     (
