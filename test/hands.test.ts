@@ -101,6 +101,9 @@ describe('members of one hand', () => {
     // In mixed accounts the sentence was looked at already; where only some hold a tie, its absence tells nothing.
     expect(withoutStrangers(t, facts({ ...tied, tied: 9 }), list, true)).toHaveLength(24);
     expect(withoutStrangers(t, facts({ ...tied, tied: 9, scaffold: 9 }), list)).toHaveLength(24);
+    // Without any tie it is content alone, and who draws from the pool less surely than the others is left out.
+    const unsure = list.map((m) => (m.account < 3 ? member(m.account, { low: 0.5 }) : m));
+    expect(accounts(withoutStrangers(t, facts({ of: 24 }), unsure))).toEqual(rows(3, 24));
   });
 
   it('are told from another hand on the same source by private values apart and a clock the others do not follow', () => {

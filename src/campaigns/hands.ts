@@ -64,6 +64,8 @@ export function ofOneShare(t: Table, facts: Facts, members: readonly Judged[]): 
 
 /** Where this part of a cohort holds a tie, who holds none is no member. */
 const HELD = 0.8;
+/** Where they hold none, the lower bound of a member's share is at least this part of the middle one. */
+const SURE = 0.7;
 
 /**
  * What nearly all members have in common, a stranger who reads the same sources has not: content cannot tell the two apart. The tie is no reason to be a member (who copies a sentence
@@ -75,7 +77,11 @@ export function withoutStrangers(t: Table, facts: Facts, members: readonly Judge
   const own = held(['network', 'identity']);
   // In mixed accounts a sentence is what made them members: it was looked at there.
   const by = own.length > 0 || mixed ? own : held(['scaffold']);
-  if (by.length === 0) return [...members];
+  if (by.length === 0) {
+    // No tie to go by: whoever draws from the pool less surely than the others do is left out.
+    const least = mixed ? 0 : SURE * median(members.map((m) => m.low));
+    return members.filter((m) => Number.isNaN(m.share) || m.low >= least);
+  }
   const theirs = new Set(by.flatMap((f) => facts.ties[f].values));
   return members.filter((m) => (t.valuesOf[m.account] ?? []).some(({ v }) => theirs.has(v)));
 }
