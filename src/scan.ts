@@ -11,7 +11,7 @@ import type { ReadOptions } from './formats/read.ts';
 import type { Coverage, Dossier } from './model/dossier.ts';
 import { StillwatchError } from './model/errors.ts';
 import { assemble } from './report/assemble.ts';
-import { alreadyRead, type FileCoverage, ingest, repair } from './store/ingest.ts';
+import { alreadyRead, type FileCoverage, ingest } from './store/ingest.ts';
 import { accountRecords, accountRows, type Scope } from './store/queries/accounts.ts';
 import { beatsOf } from './store/queries/beats.ts';
 import { commonWords, profileCells } from './store/queries/profiles.ts';
@@ -53,7 +53,6 @@ export async function scan(store: Store, given: ScanOptions): Promise<Dossier> {
   const clock = stopwatch(given);
   const o = clock.options;
   const keyed = await identifiers(store, o);
-  await repair(store);
   const files = await read(store, o, keyed);
   await readAccountRecords(store, o, keyed);
   const t = await sketches(store, o);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openStore } from '../src/store/open.ts';
 import { SCHEMA_VERSION } from '../src/store/schema.ts';
-import { file, jsonl, record, SECRET, scanned, take, temp, withStore } from './support/tools.ts';
+import { file, jsonl, record, SECRET, take, temp, withStore } from './support/tools.ts';
 
 it('a second process is refused, and told which one holds the store', async () => {
   const at = join(temp(), 'store');
@@ -39,21 +39,6 @@ it('an interrupted scan resumes: what was kept stays, nothing comes twice', asyn
     expect(c).toMatchObject({ state: 'read', accepted: 134, duplicates: 0 });
     expect(c.note).toMatch(/interrupted/);
     expect(await s.first('SELECT count() AS n, uniqExact(key) AS k FROM exchanges')).toEqual({ n: '400', k: '400' });
-  }, at);
-});
-
-it('a file that a kill left with lines twice, and that does not come again, is put right by the next scan', async () => {
-  const at = join(temp(), 'store');
-  await withStore(async (s) => {
-    await take(s, file('l.jsonl', jsonl(Array.from({ length: 50 }, (_, i) => record({ id: `x${i}` })))));
-    await s.command('INSERT INTO exchanges SELECT * REPLACE (row + 1000 AS row) FROM (SELECT * FROM exchanges LIMIT 20)');
-    await s.command(`ALTER TABLE files DELETE WHERE state = 'done' SETTINGS mutations_sync = 2`);
-  }, at);
-  await withStore(async (s) => {
-    expect(Number((await s.first<{ n: string }>('SELECT count() AS n FROM exchanges'))?.n)).toBe(70);
-    const d = await scanned(s, file('other.jsonl', jsonl([record({ id: 'y' })])));
-    expect(d.coverage.exchanges).toBe(51);
-    expect(await s.first('SELECT max(row) AS r FROM exchanges')).toEqual({ r: '49' });
   }, at);
 });
 

@@ -111,7 +111,6 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
     source = inspect(input.name, unpacked.path);
     await load(store, source, format, id, 'exchanges', o);
   }
-  await unique(store, id);
   let lines = (await countAll(store, source, format)) ?? (await countLines(store, source, format));
   if ((o.keepTexts ?? 0) > 0) await load(store, source, format, id, 'texts', o);
   let now = await counts(store, id);
@@ -133,28 +132,6 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
     duplicates: Math.max(0, lines - now.accepted - now.rejected),
     note: truncated || note,
   };
-}
-
-/**
- * Of an exchange that a file holds more than once the first line stays. Looked for after the insert and not in it: a check of a million keys costs a tenth of what
- * telling rows apart as they pass does, and hardly a log holds any.
- */
-async function unique(store: Store, id: number): Promise<void> {
-  const own = `path_id = ${Math.trunc(id)}`;
-  const twice = `FROM exchanges WHERE ${own} GROUP BY key HAVING count() > 1`;
-  const seen = await store.rowsEverywhere<{ n: string; u: string }>(`SELECT count() AS n, uniqExact(key) AS u FROM exchanges WHERE ${own}`);
-  if (seen.every((r) => r.n === r.u)) return;
-  await store.everywhere(
-    `DELETE FROM exchanges WHERE ${own} AND key IN (SELECT key ${twice}) AND (key, row) NOT IN (SELECT key, min(row) ${twice})`,
-  );
-}
-
-/** Completes what an earlier run was interrupted in, of files that may not come again: nothing they held is counted twice. */
-export async function repair(store: Store): Promise<void> {
-  const begun = await store.rows<{ id: number }>(
-    `SELECT path_id AS id FROM files GROUP BY path_id HAVING argMax(state, (at, state != 'started')) = 'started'`,
-  );
-  for (const { id } of begun) await unique(store, id);
 }
 
 async function counts(store: Store, id: number): Promise<{ accepted: number; rejected: number }> {
@@ -197,7 +174,7 @@ async function statement(store: Store, source: string, format: Format, part: Par
   if (part === 'texts')
     return `INSERT INTO texts SETTINGS ${SKETCH_SETTINGS} SELECT key, acct, substring(text, 1, ${TEXT_MAX}) AS text, now('UTC') AS at, ${Math.trunc(o.keepTexts ?? 0)} AS days FROM (${sketch}) WHERE ${where(`reason = '' AND text != ''`)} LIMIT 1 BY key`;
   if (part === 'exchanges')
-    return `INSERT INTO exchanges SETTINGS ${SKETCH_SETTINGS}, max_insert_threads = 2 SELECT * EXCEPT reason FROM (${sketch}) WHERE ${where(`reason = ''`)}`;
+    return `INSERT INTO exchanges SETTINGS ${SKETCH_SETTINGS}, max_insert_threads = 2 SELECT * EXCEPT reason FROM (${sketch}) WHERE ${where(`reason = ''`)} LIMIT 1 BY key`;
   const head = o.keepRejects ? 'substring(toValidUTF8(line), 1, 300)' : `''`;
   return `INSERT INTO rejects SETTINGS ${SKETCH_SETTINGS} SELECT cityHash64(path_id, row, 'reject') AS key, path_id, row, reason, ${head} AS head FROM (${read}) WHERE ${where(`reason != ''`)}`;
 }
