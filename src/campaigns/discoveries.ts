@@ -6,8 +6,8 @@ import type { Dossier } from '../model/dossier.ts';
  * A cohort's evidence of coordination, without its prior, is an e-value: under the null its mean is at most one, because it is a likelihood ratio
  * judged against null cohorts of the same builder and what families count twice is taken off ("joint"). The e-BH procedure (Wang and Ramdas, 2022)
  * holds the false discovery rate at alpha whatever ties cohorts to one another; looks at doubling volumes share alpha out as 6 / (pi^2 j^2), which sums to one.
- * Cohorts weigh by their size, weights adding up to their number (weighted e-BH): most of what the builder puts forward are handfuls of accounts, a campaign is not,
- * and null cohorts are judged at the cohort's own size, so that the weight says nothing about the evidence.
+ * Cohorts weigh by their size, weights adding up to their number (weighted e-BH): most of what the builder puts forward are handfuls of accounts, a campaign is not.
+ * A weight is fixed by the size alone, before any evidence is weighed, and the bound holds for any weights of that kind.
  */
 
 export type Discoveries = NonNullable<Dossier['false_discovery']>;
