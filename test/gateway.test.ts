@@ -4,14 +4,18 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
+import * as v from 'valibot';
 import { afterEach, expect, test } from 'vitest';
 import type { Action, Barrier } from '../src/barriers/model.ts';
 import { EMPTY_STATE, type State } from '../src/barriers/model.ts';
 import { checkPolicy, NO_POLICY, type Policy } from '../src/barriers/policy.ts';
 import { snapshotOf } from '../src/barriers/snapshot.ts';
 import { readConfig } from '../src/gateway/config.ts';
+import { FIELDS } from '../src/gateway/fields.ts';
 import { keyHash } from '../src/gateway/lookup.ts';
 import { readSegment } from '../src/gateway/spool.ts';
+import { UsageTap } from '../src/gateway/usage.ts';
+import { Withheld } from '../src/gateway/withhold.ts';
 import { spoolDir, Worker } from '../src/gateway/worker.ts';
 import { temp } from './support/tools.ts';
 import { type Upstream, upstream } from './support/upstream.ts';
@@ -783,6 +787,24 @@ test('thoughts of an API with names of its own are withheld where a map says whe
   expect(refused.status).toBe(403);
   expect(await refused.text()).toContain('reasoning_withheld');
   expect(s.up.seen.some((x) => x.path === '/api/plain')).toBe(false);
+});
+
+test('thoughts are taken out of answers of one object a line, also where a mark begins each, and usage is read off them', () => {
+  const body = (mark: string) =>
+    [{ message: { content: '', thinking: 'the secret thought' } }, { message: { content: 'Hello' }, done: true, eval_count: 34 }]
+      .map((j) => `${mark}${JSON.stringify(j)}\n`)
+      .join('');
+  for (const [type, mark] of [
+    ['application/x-ndjson', ''],
+    ['application/json-seq', '\u001e'],
+  ] as const) {
+    const filter = new Withheld('json', type, ['message.thinking']);
+    const text = Buffer.concat([filter.take(Buffer.from(body(mark))), filter.end()]).toString();
+    expect(text).toBe(body(mark).replace(',"thinking":"the secret thought"', ''));
+    const tap = new UsageTap(type, v.parse(FIELDS, { usage: { output: 'eval_count' } }));
+    tap.take(Buffer.from(body(mark)));
+    expect(tap.end(true).output).toBe(34);
+  }
 });
 
 test('a gate on a capability holds for an API with names of its own', async () => {

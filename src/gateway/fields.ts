@@ -95,6 +95,12 @@ export function askedBy(f: Fields, body: Json, named: Readonly<Record<string, st
   };
 }
 
+/** Whether an answer is one JSON object a line. */
+export const byLine = (contentType: string): boolean => /ndjson|jsonl|json-seq/i.test(contentType);
+
+/** A line without the mark that a JSON text sequence begins it with (RFC 7464). */
+export const unmarked = (line: string): string => (line.startsWith('\u001e') ? line.slice(1) : line);
+
 /** How one path is read. */
 export interface Reading {
   readonly dialect: Dialect;

@@ -1,4 +1,4 @@
-import { at, type Fields } from './fields.ts';
+import { at, byLine, type Fields, unmarked } from './fields.ts';
 
 /** What an answer used, read off it as it passes. */
 export interface Usage {
@@ -74,7 +74,7 @@ export class UsageTap {
   ended = false;
 
   constructor(contentType: string, fields?: Fields) {
-    this.rows = /ndjson|jsonl|json-seq/.test(contentType);
+    this.rows = byLine(contentType);
     this.sse = this.rows || contentType.includes('text/event-stream');
     this.fields = fields;
   }
@@ -101,7 +101,7 @@ export class UsageTap {
     let last = false;
     for (const line of part.toString('utf8').split('\n')) {
       if (!this.rows && !line.startsWith('data:')) continue;
-      const data = (this.rows ? line : line.slice(5)).trim();
+      const data = (this.rows ? unmarked(line) : line.slice(5)).trim();
       if (data === '[DONE]') {
         last = true;
         continue;

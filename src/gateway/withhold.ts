@@ -1,5 +1,5 @@
 import type { Dialect } from './dialects.ts';
-import { without } from './fields.ts';
+import { byLine, unmarked, without } from './fields.ts';
 
 type Json = Record<string, unknown>;
 const object = (x: unknown): Json => (typeof x === 'object' && x !== null && !Array.isArray(x) ? (x as Json) : {});
@@ -56,7 +56,7 @@ export class Withheld {
   constructor(dialect: Dialect, contentType: string, thoughts?: readonly string[]) {
     this.dialect = dialect;
     this.thoughts = thoughts;
-    this.rows = /ndjson|jsonl|json-seq/i.test(contentType);
+    this.rows = byLine(contentType);
     this.stream = this.rows || /^text\/event-stream/i.test(contentType);
     this.json = !this.rows && /^application\/([\w.]+\+)?json/i.test(contentType);
   }
@@ -124,8 +124,11 @@ export class Withheld {
   }
 
   private row(raw: Buffer): Buffer {
+    const line = raw.toString('utf8');
+    const text = unmarked(line);
     try {
-      return Buffer.from(`${JSON.stringify(answerWithout(this.dialect, JSON.parse(raw.toString('utf8')) as Json, this.thoughts))}\n`);
+      const kept = JSON.stringify(answerWithout(this.dialect, JSON.parse(text) as Json, this.thoughts));
+      return Buffer.from(`${line.slice(0, line.length - text.length)}${kept}\n`);
     } catch {
       return raw;
     }
