@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { discoveries, levelOf, lookOf, thresholdOf, weightOf } from '../src/campaigns/discoveries.ts';
+import { discoveries, levelOf, lookOf, thresholdOf, weights } from '../src/campaigns/discoveries.ts';
 import { rng } from '../src/campaigns/stats.ts';
 
 describe('false discoveries', () => {
@@ -38,21 +38,21 @@ describe('false discoveries', () => {
 
   it('weights average to one, so that the rate holds whatever the sizes; a large cohort needs less than a handful, up to a bound', () => {
     const sizes = [5, 5, 5, 8, 12, 60, 4000];
-    const weights = sizes.map((n) => 2 ** weightOf(n, sizes));
-    expect(weights.reduce((x, w) => x + w, 0)).toBeCloseTo(sizes.length, 9);
-    expect(weightOf(60, sizes)).toBeGreaterThan(weightOf(12, sizes));
-    expect(weightOf(4000, sizes)).toBeCloseTo(weightOf(100, sizes), 12);
+    const all = sizes.map((n) => 2 ** weights(sizes)(n));
+    expect(all.reduce((x, w) => x + w, 0)).toBeCloseTo(sizes.length, 9);
+    expect(weights(sizes)(60)).toBeGreaterThan(weights(sizes)(12));
+    expect(weights(sizes)(4000)).toBeCloseTo(weights(sizes)(100), 12);
     // Equal evidence: the large one is named, the handful is not.
     const few = Array.from({ length: 99 }, () => 5);
     const bound = discoveries([{ bits: 8, accounts: 60 }], [8], [], [...few, 60], 30, { alpha: 0.1, look: 1 });
-    expect(8 + weightOf(60, [...few, 60])).toBeGreaterThanOrEqual(bound.threshold_bits);
-    expect(8 + weightOf(5, [...few, 60])).toBeLessThan(bound.threshold_bits);
+    expect(8 + weights([...few, 60])(60)).toBeGreaterThanOrEqual(bound.threshold_bits);
+    expect(8 + weights([...few, 60])(5)).toBeLessThan(bound.threshold_bits);
     const random = rng(6);
     let wrong = 0;
     for (let i = 0; i < 4000; i++) {
       const named = sizes.map((accounts) => ({ bits: -Math.log2(random()), accounts }));
       const o = discoveries(named, [], [], sizes, 30, { alpha: 0.1, look: 1 });
-      if (named.some((c) => c.bits + weightOf(c.accounts, sizes) >= o.threshold_bits)) wrong += 1;
+      if (named.some((c) => c.bits + weights(sizes)(c.accounts) >= o.threshold_bits)) wrong += 1;
     }
     expect(wrong / 4000).toBeLessThanOrEqual(0.1 + 3 * Math.sqrt((0.1 * 0.9) / 4000));
   });

@@ -22,11 +22,11 @@ export const lookOf = (exchanges: number, first: number): number =>
 /** Accounts beyond which a cohort weighs no more: a community of half the population is no likelier a campaign than one of a hundred. */
 const WEIGHT_MOST = 100;
 
-/** log2 of a cohort's weight among the cohorts tested, whose weights average to one. */
-export function weightOf(accounts: number, tested: readonly number[]): number {
+/** log2 of a cohort's weight, by its accounts, among the cohorts tested, whose weights average to one. */
+export function weights(tested: readonly number[]): (accounts: number) => number {
   const capped = (n: number): number => Math.min(n, WEIGHT_MOST);
   const mean = tested.reduce((x, n) => x + capped(n), 0) / Math.max(1, tested.length);
-  return mean > 0 ? Math.log2(Math.max(1, capped(accounts)) / mean) : 0;
+  return (accounts) => (mean > 0 ? Math.log2(Math.max(1, capped(accounts)) / mean) : 0);
 }
 
 /**
@@ -73,9 +73,10 @@ export function discoveries(
   const months = Math.max(days, 1) / 30;
   const level = levelOf(o.alpha, o.look);
   // By Markov's inequality a cohort of weight w and n honest accounts passes a threshold of T with probability w / T at most, and then names n.
-  const exposed = tested.reduce((x, n) => x + n * 2 ** weightOf(n, tested), 0);
+  const weight = weights(tested);
+  const exposed = tested.reduce((x, n) => x + n * 2 ** weight(n), 0);
   const dial = o.honestPerMonth !== undefined ? Math.log2(exposed / (Math.max(1e-9, o.honestPerMonth) * months)) : Number.NEGATIVE_INFINITY;
-  const weighted = named.map((c) => c.bits + weightOf(c.accounts, tested));
+  const weighted = named.map((c) => c.bits + weight(c.accounts));
   const threshold = Math.max(thresholdOf(weighted, tested.length, level), dial);
   const any = weighted.some((b) => b >= threshold);
   return {

@@ -24,6 +24,12 @@ export function withoutOutsiders(t: Table, scope: View | null, members: readonly
   return members.filter((m) => (repeated.get(m.account) ?? 0) <= limit);
 }
 
+/** Whether an account shows one of some values, however often. */
+export const holds = (t: Table, values: Iterable<number>): ((account: number) => boolean) => {
+  const theirs = new Set(values);
+  return (account) => (t.valuesOf[account] ?? []).some(({ v }) => theirs.has(v));
+};
+
 /** An account whose share lies below the middle of the cohort's by this factor, with its whole interval below the second, draws from the pool beside work of its own. */
 const SHARE = { estimate: 0.8, upper: 0.9, dedicated: 0.6 } as const;
 
@@ -50,8 +56,7 @@ export function ofOneShare(t: Table, facts: Facts, members: readonly Judged[]): 
   // Resellers, and accounts with cover, differ in what part they lend.
   if (!(middle >= SHARE.dedicated)) return [...members];
   const tied = new Set([...tiedIn(t, facts, members).values()].filter((l) => l.length > 1).flat());
-  const theirs = new Set(facts.ties.scaffold.values);
-  const carries = (a: number): boolean => (t.valuesOf[a] ?? []).some(({ v }) => theirs.has(v));
+  const carries = holds(t, facts.ties.scaffold.values);
   return members.filter(
     (m) =>
       Number.isNaN(m.share) ||
@@ -77,13 +82,17 @@ export function withoutStrangers(t: Table, facts: Facts, members: readonly Judge
   const own = held(['network', 'identity']);
   // In mixed accounts a sentence is what made them members: it was looked at there.
   const by = own.length > 0 || mixed ? own : held(['scaffold']);
-  if (by.length === 0) {
-    // No tie to go by: whoever draws from the pool less surely than the others do is left out.
-    const least = mixed ? 0 : SURE * median(members.map((m) => m.low));
-    return members.filter((m) => Number.isNaN(m.share) || m.low >= least);
+  if (by.length > 0) {
+    const theirs = holds(
+      t,
+      by.flatMap((f) => facts.ties[f].values),
+    );
+    return members.filter((m) => theirs(m.account));
   }
-  const theirs = new Set(by.flatMap((f) => facts.ties[f].values));
-  return members.filter((m) => (t.valuesOf[m.account] ?? []).some(({ v }) => theirs.has(v)));
+  if (mixed) return [...members];
+  // No tie to go by: whoever draws from the pool less surely than the others do is left out.
+  const least = SURE * median(members.map((m) => m.low));
+  return members.filter((m) => Number.isNaN(m.share) || m.low >= least);
 }
 
 /** A group of at least so many accounts that holds private values of its own; one of two works by a clock (correlation) that the other follows by less than this part. */

@@ -2,7 +2,7 @@ import { deckSignal } from '../signals/deck.ts';
 import { successionSignal } from '../signals/succession.ts';
 import { type Beats, commonBeat } from './beats.ts';
 import { type Candidate, COHORT, candidates, type Kin, kin } from './candidates.ts';
-import { type Discoveries, discoveries, weightOf } from './discoveries.ts';
+import { type Discoveries, discoveries, weights } from './discoveries.ts';
 import { DAY, type Facts, factsOf, inStepSample, succession, type View } from './facts.ts';
 import { type Learned, learn, ledger, PRIOR } from './ledger.ts';
 import { type NullCohort, nullCohorts, nullMembers, references } from './nulls.ts';
@@ -141,8 +141,9 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
     (t.to - t.from) / DAY,
     o,
   );
+  const weight = weights(sizes);
   for (const [i, x] of cases.entries()) {
-    const short = bound.threshold_bits - weightOf(x.candidate.accounts.length, sizes) - evidenceBits(x);
+    const short = bound.threshold_bits - weight(x.candidate.accounts.length) - evidenceBits(x);
     if (x.verdict !== 'campaign' || short <= 0) continue;
     cases[i] = {
       ...x,

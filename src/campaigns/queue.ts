@@ -15,8 +15,6 @@ import type { Table } from './table.ts';
 /** What it takes to tell one hand from people, or agents, that share a source of work. */
 const QUEUE = { requestsEach: 200, requestsDay: 10, accounts: 12, handBits: 3, quietDays: 0.6, attendance: 0.75 } as const;
 
-const HANDS = [networkSignal, identitySignal, successionSignal, pivotSignal, lockstepSignal, clientSignal, formSignal];
-
 /**
  * Freelancers of one platform, a call centre, clinicians with one template, translators who share out work, or scripts of one tutorial are dealt from one deck, carry one brief that anybody
  * can copy, use one tool, join in one week, and keep much the same pace. What sets an operator apart is what ties the accounts themselves (network, identity, taking over from one another;
@@ -28,10 +26,7 @@ export function oneQueue(t: Table, learned: Learned, members: readonly Judged[],
   // Resellers are no people who work off a queue.
   if (facts.resale >= 0.5) return false;
   // As they fire, not as they count: an even pace or a week of joining, which tell nothing here, may have outdone them in their family.
-  const bits = new Map(
-    HANDS.map((s) => [s.id, Math.max(0, (s as Signal<never>).weigh(facts, learned.models.get(s.id) as never).bits)] as const),
-  );
-  const of = (s: { readonly id: string }): number => bits.get(s.id) ?? 0;
+  const of = (s: { readonly id: string }): number => Math.max(0, (s as Signal<never>).weigh(facts, learned.models.get(s.id) as never).bits);
   const ties = [of(networkSignal), of(identitySignal), Math.max(of(successionSignal), of(pivotSignal), 0.5 * of(lockstepSignal))];
   const { quiet, attendance } = facts.week;
   if (quiet < QUEUE.quietDays || attendance < QUEUE.attendance) return ties.filter((b) => b >= QUEUE.handBits).length < 2;

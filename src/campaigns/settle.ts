@@ -1,7 +1,7 @@
 import type { Kind } from '../model/dossier.ts';
 import type { Candidate, Kin } from './candidates.ts';
 import { type Facts, factsOf, sampled, type View } from './facts.ts';
-import { CROWD, ofOneBrief, ofOneClock, ofOneShare, withoutOutsiders, withoutStrangers } from './hands.ts';
+import { CROWD, holds, ofOneBrief, ofOneClock, ofOneShare, withoutOutsiders, withoutStrangers } from './hands.ts';
 import { kindsLeft } from './kinds.ts';
 import { type Learned, type Ledger, ledger } from './ledger.ts';
 import { carrierShares, honestCarriers, type Judged, judgeCarriers, judgeMembers, Pool, shares } from './membership.ts';
@@ -39,7 +39,7 @@ const LIMITS = {
   worthBits: -7,
   openExtraction: 0.25,
   openCoordination: 0.05,
-  handBits: 3,
+  privateBits: 3,
 } as const;
 
 /** What one cohort is judged with. */
@@ -183,7 +183,7 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled
           ...(queue ? [queueLacks(facts)] : []),
           ...(decided.verdict === 'undecided' && fits[0]
             ? [
-                `subjects: ${fits[0].reason}; that would clear unrelated accounts, and does not explain what ties these by identity, network or timing: a person's look`,
+                `subjects: ${fits[0].reason}; that would clear unrelated accounts, and does not explain what ties these by identity or network: a person's look`,
               ]
             : []),
           ...lacking(facts, book, x.honest),
@@ -251,9 +251,8 @@ function share(
   const honest = refs.filter((a) => !near.has(a));
   const step = Math.max(1, Math.floor(honest.length / LIMITS.honestSample));
   const sample = honest.filter((_, i) => i % step === 0);
-  const tied = new Set<number>();
-  const values = new Set([...facts.ties.identity.values, ...facts.ties.network.values]);
-  for (const a of near) if ((t.valuesOf[a] ?? []).some((x) => values.has(x.v))) tied.add(a);
+  const shown = holds(t, [...facts.ties.identity.values, ...facts.ties.network.values]);
+  const tied = (a: number): boolean => inside.has(a) && shown(a);
   const judged = judgeMembers(
     shares(
       t,
@@ -262,7 +261,7 @@ function share(
       [...near].sort((x, y) => x - y),
     ),
     shares(t, pool, mu, sample),
-    (a) => inside.has(a) && tied.has(a),
+    tied,
     carries,
   );
   if (!scope) return judged;
@@ -273,18 +272,18 @@ function share(
     judgeCarriers(carrierShares(t, pool, mu, part), honestCarriers(t, pool, mu, sample, every), part).map((j) => [j.account, j]),
   );
   // In a cohort of mixed accounts the sentence is what sets the campaign's part apart: content alone makes nobody a member who carries none of it.
-  return judged.flatMap((j) => carriers.get(j.account) ?? (inside.has(j.account) && tied.has(j.account) ? j : []));
+  return judged.flatMap((j) => carriers.get(j.account) ?? (tied(j.account) ? j : []));
 }
 
 /** Bits of what ties accounts themselves, whatever they send and with which client: an agent's users share that. */
-const hands = (book: Ledger): number =>
-  book.evidence.reduce((sum, e) => sum + (e.axis === 'coordination' && HANDS.has(e.signal) ? Math.max(0, e.bits) : 0), 0);
-const HANDS: ReadonlySet<string> = new Set(['network', 'identity', 'signup-burst']);
+const privateBits = (book: Ledger): number =>
+  book.evidence.reduce((sum, e) => sum + (e.axis === 'coordination' && PRIVATE.has(e.signal) ? Math.max(0, e.bits) : 0), 0);
+const PRIVATE: ReadonlySet<string> = new Set(['network', 'identity', 'signup-burst']);
 
 function decide(book: Ledger, fits: readonly Rival[], confidence: number, confidenceMin: number): { verdict: Verdict; kind: Kind } {
   const oneHand = book.coordination >= 0.5;
   // That subjects differ explains content, not what ties the accounts themselves: such a cohort is not cleared, and nobody in it is named.
-  if (fits.length > 0 && fits.every(contentOnly) && hands(book) >= LIMITS.handBits && book.coordination >= LIMITS.openCoordination)
+  if (fits.length > 0 && fits.every(contentOnly) && privateBits(book) >= LIMITS.privateBits && book.coordination >= LIMITS.openCoordination)
     return { verdict: 'undecided', kind: 'purpose unclear' };
   const fitting = fits[0];
   if (fitting) {

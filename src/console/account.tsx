@@ -6,6 +6,7 @@ import type { AccountFile, AccountPageData } from './types.ts';
 function Bars({ values, names, what }: { values: readonly number[]; names: readonly string[]; what: string }) {
   const most = Math.max(1, ...values);
   const step = 600 / Math.max(1, values.length);
+  const name = what.toLowerCase().replaceAll(/[^a-z]+/g, '-');
   return (
     <figure>
       <svg class="bars" viewBox="0 0 640 96" role="img" aria-label={`${what}: at most ${count(most)}; the table below has the numbers`}>
@@ -34,11 +35,8 @@ function Bars({ values, names, what }: { values: readonly number[]; names: reado
         )}
       </svg>
       <figcaption>{what}</figcaption>
-      <Fold name={what.toLowerCase().replaceAll(/[^a-z]+/g, '-')} summary="As a table">
-        <Export
-          name={what.toLowerCase().replaceAll(/[^a-z]+/g, '-')}
-          rows={() => values.map((v, i) => ({ when: names[i], exchanges: v }))}
-        />
+      <Fold name={name} summary="As a table">
+        <Export name={name} rows={() => values.map((v, i) => ({ when: names[i], exchanges: v }))} />
         <table>
           <tbody>
             {values.map((v, i) => (

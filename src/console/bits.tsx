@@ -55,12 +55,13 @@ export function Link({ to, children, current }: { to: Record<string, string>; ch
 
 /** Something folded away; whether it stands open is in the address. */
 export function Fold({ name, summary, children }: { name: string; summary: ComponentChildren; children: ComponentChildren }) {
-  const open = (useAddress().get('fold') ?? '').split(',').filter(Boolean);
+  const unfolded = (p: URLSearchParams): string[] => (p.get('fold') ?? '').split(',').filter(Boolean);
+  const open = unfolded(useAddress());
   return (
     <details
       open={open.includes(name)}
       onToggle={(e) => {
-        const now = (params().get('fold') ?? '').split(',').filter(Boolean);
+        const now = unfolded(params());
         if (e.currentTarget.open === now.includes(name)) return;
         go({ fold: (e.currentTarget.open ? [...now, name] : now.filter((n) => n !== name)).join(',') }, 'replace');
       }}
