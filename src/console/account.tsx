@@ -1,5 +1,5 @@
 import { get } from './api.ts';
-import { count, day, Export, Fold, Heading, Link, Meter, Note, percent, plain, useAsked } from './bits.tsx';
+import { count, day, Export, Fold, Heading, Link, Meter, Note, percent, plain, sure, useAsked } from './bits.tsx';
 import type { AccountFile, AccountPageData } from './types.ts';
 
 /** A row of bars with its ends and its largest value said; the numbers are in the label of each. */
@@ -175,9 +175,9 @@ export function AccountPage({ id }: { id: string }) {
               {d.findings.map((f) => (
                 <li key={f.id}>
                   <Link to={f.verdict === 'campaign' ? { case: d.cases[0]?.id ?? '' } : { undecided: f.id }}>{plain(f.title)}</Link> (
-                  {f.verdict}, confidence {f.confidence.toFixed(2)}): membership{' '}
-                  <Meter value={f.member?.membership ?? 0} label="membership" />, share of its exchanges {percent(f.member?.share ?? 0)} (
-                  {percent(f.member?.share_low ?? 0)} to {percent(f.member?.share_high ?? 0)})
+                  {f.verdict}, confidence {sure(f.confidence)}): membership <Meter value={f.member?.membership ?? 0} label="membership" />,
+                  share of its exchanges {percent(f.member?.share ?? 0)} ({percent(f.member?.share_low ?? 0)} to{' '}
+                  {percent(f.member?.share_high ?? 0)})
                 </li>
               ))}
               {d.cases.map((c) => (

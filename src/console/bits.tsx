@@ -5,6 +5,8 @@ import { ApiError, download, toCsv } from './api.ts';
 export const count = (n: number): string => n.toLocaleString('en-GB');
 /** A share; what is short of all is not said to be all. */
 export const percent = (x: number): string => (x < 1 && x >= 0.995 ? '> 99 %' : `${(100 * x).toFixed(x < 0.1 ? 1 : 0)} %`);
+/** A confidence with two digits, never rounded up to certainty. */
+export const sure = (confidence: number): string => Math.min(0.99, confidence).toFixed(2);
 /** A moment, always in UTC and saying so. */
 export const day = (ms: number | string): string => `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 export const iso = (ms: number): string => new Date(ms).toISOString();

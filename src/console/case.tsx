@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { Act } from './act.tsx';
 import { get, post } from './api.ts';
-import { ask, count, day, Export, go, Heading, Link, Note, plain, said, useAddress, useAsked } from './bits.tsx';
+import { ask, count, day, Export, go, Heading, Link, Note, plain, said, sure, useAddress, useAsked } from './bits.tsx';
 import { Waterfall } from './evidence.tsx';
 import { useMe } from './me.ts';
 import { Accounts, Explanations, Indicators, Mix, Timeline, Took } from './parts.tsx';
@@ -181,7 +181,7 @@ export function CasePage({ id }: { id: string }) {
         <span class={`tag ${o.case.status}`}>{o.case.disposition?.is ?? o.case.status}</span>
         {o.finding?.verdict === 'undecided' && <span class="tag undecided">undecided</span>}
         <span>
-          {o.case.id}, {o.case.kind}, confidence {o.case.confidence.toFixed(2)}, opened {day(o.case.opened)}
+          {o.case.id}, {o.case.kind}, confidence {sure(o.case.confidence)}, opened {day(o.case.opened)}
           {o.case.assignee ? `, with ${plain(o.case.assignee)}` : ''}
         </span>
         <a href="#act">Act</a>
@@ -246,7 +246,7 @@ export function UndecidedPage({ id }: { id: string }) {
         <span class="tag undecided">undecided</span>
         {f && (
           <span>
-            {f.id}, {f.kind}, confidence {f.confidence.toFixed(2)}
+            {f.id}, {f.kind}, confidence {sure(f.confidence)}
           </span>
         )}
         {f && (

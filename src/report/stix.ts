@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Dossier, Finding } from '../model/dossier.ts';
 import { inert } from './inert.ts';
+import { sure } from './words.ts';
 
 /** A UUID that depends on the content alone, so that sharing twice shares once. */
 function uuid(seed: string): string {
@@ -13,7 +14,7 @@ const TECHNIQUES = ['AML.T0024.002', 'AML.T0021', 'AML.T0040'] as const;
 function objects(f: Finding, d: Dossier, author: string): object[] {
   const base = { spec_version: '2.1', created: d.generated, modified: d.generated, created_by_ref: author };
   const campaign = `campaign--${uuid(f.id)}`;
-  const confidence = Math.round(100 * f.confidence);
+  const confidence = Math.min(99, Math.round(100 * f.confidence));
   const indicators = f.indicators
     .filter((i) => i.kind === 'address' || i.kind === 'email_domain')
     .map((i) => ({
@@ -36,7 +37,7 @@ function objects(f: Finding, d: Dossier, author: string): object[] {
       id: campaign,
       ...base,
       name: inert(f.title),
-      description: inert(`${f.summary} Confidence ${f.confidence.toFixed(2)}, calibrated on ${f.calibrated_on}.`),
+      description: inert(`${f.summary} Confidence ${sure(f.confidence)}, calibrated on ${f.calibrated_on}.`),
       first_seen: f.first_seen,
       last_seen: f.last_seen,
       objective: 'suspected extraction of model answers',
