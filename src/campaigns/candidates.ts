@@ -3,7 +3,7 @@ import { DIMENSIONS } from './deck.ts';
 import { leiden } from './leiden.ts';
 import { dot, type Neighbours, neighbours } from './neighbours.ts';
 import { centre, direction, directions, type Profiles } from './profile.ts';
-import { rng } from './stats.ts';
+import { median, rng } from './stats.ts';
 import type { Table } from './table.ts';
 
 export type Source = 'scaffold' | 'links' | 'kindred';
@@ -225,8 +225,7 @@ export function candidates(t: Table, k: Kin, seed: number): { candidates: Candid
   };
   const kindred = fromKin(k.near, k.active, random);
   for (const c of fromScaffolds(t)) put(c, COHORT.sameCarriers);
-  for (const c of kindred) put(c, COHORT.same);
-  for (const c of unions(kindred, t.profiles, k.mu)) put(c, COHORT.same);
+  for (const c of [...kindred, ...unions(kindred, t.profiles, k.mu)]) put(withoutStrays(c, k.near), COHORT.same);
   for (const c of fromLinks(t, random)) put(c, COHORT.same);
   for (const g of merged)
     if (g.scaffold.size > 0 && Math.max(coveredBy(g.set, kindred), closed(g.set, k.near)) >= COHORT.same) g.sources.add('kindred');
@@ -234,6 +233,28 @@ export function candidates(t: Table, k: Kin, seed: number): { candidates: Candid
     .map((g): Candidate => ({ accounts: [...g.set].sort((x, y) => x - y), sources: [...g.sources], scaffold: [...g.scaffold] }))
     .sort((x, y) => y.sources.length - x.sources.length || y.accounts.length - x.accounts.length);
   return { candidates: all.slice(0, COHORT.candidatesMax), leftOut: Math.max(0, all.length - COHORT.candidatesMax) };
+}
+
+/** Where the middle account of a community has this part of its nearest neighbours inside, who has less than the second part there has strayed in. */
+const STRAY = { closed: 0.75, inside: 0.5 } as const;
+
+/**
+ * A community without accounts that it closed over by chance: most of their nearest neighbours are elsewhere. One such account among sixty makes a pool look like many subjects. Told by
+ * neighbours alone, before anything is tested; of a part of a larger community, whose accounts all have neighbours outside, nobody goes.
+ */
+function withoutStrays(c: Candidate, near: Neighbours): Candidate {
+  if (c.accounts.length <= near.k) return c;
+  const set = new Set(c.accounts);
+  const inside = c.accounts.map((a) => neighboursIn(set, near, a) / near.k);
+  if (median(inside) < STRAY.closed) return c;
+  return { ...c, accounts: c.accounts.filter((_, i) => (inside[i] as number) >= STRAY.inside) };
+}
+
+/** How many of an account's nearest neighbours are in a set. */
+function neighboursIn(set: ReadonlySet<number>, near: Neighbours, account: number): number {
+  let n = 0;
+  for (let x = 0; x < near.k; x++) if (set.has(near.ids[account * near.k + x] as number)) n += 1;
+  return n;
 }
 
 /** Part of a set that lies in communities of content which lie in the set: found by content too, if in pieces. */

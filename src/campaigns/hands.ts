@@ -69,28 +69,37 @@ export function ofOneShare(t: Table, facts: Facts, members: readonly Judged[]): 
 
 /** Where this part of a cohort holds a tie, who holds none is no member. */
 const HELD = 0.8;
-/** Where they hold none, the lower bound of a member's share is at least this part of the middle one. */
-const SURE = 0.7;
+
+/** The ties that nearly all of a cohort hold. In mixed accounts a sentence is what made them members: it was looked at there. */
+function heldBy(facts: Facts, mixed: boolean): ('scaffold' | 'network' | 'identity')[] {
+  const held = (['network', 'identity', 'scaffold'] as const).filter(
+    (f) => facts.ties[f].tied >= HELD * facts.ties[f].of && facts.ties[f].of > 0,
+  );
+  const own = held.filter((f) => f !== 'scaffold');
+  // Where nearly all hold a private value, the phrases of a public source are no tie beside it.
+  return own.length > 0 || mixed ? own : held;
+}
 
 /**
  * What nearly all members have in common, a stranger who reads the same sources has not: content cannot tell the two apart. The tie is no reason to be a member (who copies a sentence
- * carries it too); its absence is one not to be. Where nearly all hold a private value, the phrases of a public source are no tie beside it.
+ * carries it too); its absence is one not to be.
  */
 export function withoutStrangers(t: Table, facts: Facts, members: readonly Judged[], mixed = false): Judged[] {
-  const held = (families: readonly ('scaffold' | 'network' | 'identity')[]) =>
-    families.filter((f) => facts.ties[f].tied >= HELD * facts.ties[f].of && facts.ties[f].of > 0);
-  const own = held(['network', 'identity']);
-  // In mixed accounts a sentence is what made them members: it was looked at there.
-  const by = own.length > 0 || mixed ? own : held(['scaffold']);
-  if (by.length > 0) {
-    const theirs = holds(
-      t,
-      by.flatMap((f) => facts.ties[f].values),
-    );
-    return members.filter((m) => theirs(m.account));
-  }
-  if (mixed) return [...members];
-  // No tie to go by: whoever draws from the pool less surely than the others do is left out.
+  const by = heldBy(facts, mixed);
+  if (by.length === 0) return [...members];
+  const theirs = holds(
+    t,
+    by.flatMap((f) => facts.ties[f].values),
+  );
+  return members.filter((m) => theirs(m.account));
+}
+
+/** Where they hold no tie, the lower bound of a member's share is at least this part of the middle one. */
+const SURE = 0.7;
+
+/** With no tie to go by, whoever draws from the pool less surely than the others do is left out. Once: asked again of those that are left, it would wear any cohort away. */
+export function surest(facts: Facts, members: readonly Judged[], mixed: boolean): Judged[] {
+  if (mixed || heldBy(facts, mixed).length > 0) return [...members];
   const least = SURE * median(members.map((m) => m.low));
   return members.filter((m) => Number.isNaN(m.share) || m.low >= least);
 }

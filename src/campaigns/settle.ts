@@ -1,7 +1,7 @@
 import type { Kind } from '../model/dossier.ts';
 import type { Candidate, Kin } from './candidates.ts';
 import { type Facts, factsOf, sampled, type View } from './facts.ts';
-import { CROWD, holds, ofOneBrief, ofOneClock, ofOneShare, withoutOutsiders, withoutStrangers } from './hands.ts';
+import { CROWD, holds, ofOneBrief, ofOneClock, ofOneShare, surest, withoutOutsiders, withoutStrangers } from './hands.ts';
 import { kindsLeft } from './kinds.ts';
 import { type Learned, type Ledger, ledger } from './ledger.ts';
 import { carrierShares, honestCarriers, type Judged, judgeCarriers, judgeMembers, Pool, shares } from './membership.ts';
@@ -133,8 +133,10 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
   let { accounts, members, facts } = from;
   const carries = carried(x.t, c);
   const apart: number[] = [];
+  // Who is left out is no reference for those that stay: it may be of the same hand.
+  const kin = around(x, accounts);
   for (let round = 0; round < (accounts.length > LIMITS.crowd ? 2 : 4); round++) {
-    const judged = share(x, accounts, scope, carries, facts);
+    const judged = share(x, accounts, kin, scope, carries, facts);
     const those = judged.filter((j) => j.membership >= 0.5 && !granted(x.t, j.account));
     const alike = withoutStrangers(x.t, facts, scope ? those : ofOneShare(x.t, facts, those), scope !== null);
     const clocked = ofOneClock(x.t, c, facts, ofOneBrief(x.t, c, withoutOutsiders(x.t, scope, alike)));
@@ -147,7 +149,25 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
     facts = factsOf(x.t, accounts, x.k.mu, narrowed(scope, accounts));
     if (same) break;
   }
+  const sure = surest(facts, members, scope !== null);
+  if (sure.length >= LIMITS.membersMin && sure.length < members.length) {
+    members = sure;
+    accounts = sure.map((j) => j.account);
+    facts = factsOf(x.t, accounts, x.k.mu, narrowed(scope, accounts));
+  }
   return { accounts, members, facts, few: false, apart };
+}
+
+/** Accounts of a cohort and their nearest neighbours in content; of a crowd the accounts alone, since its community holds its neighbours already. */
+function around({ k, taken }: Bench, accounts: readonly number[]): Set<number> {
+  const near = new Set(accounts);
+  for (const a of accounts.length > LIMITS.crowd ? [] : accounts) {
+    for (let x = 0; x < k.near.k; x++) {
+      const b = k.near.ids[a * k.near.k + x] as number;
+      if (b >= 0 && !taken.has(b)) near.add(b);
+    }
+  }
+  return near;
 }
 
 function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled): Case {
@@ -226,29 +246,24 @@ export function carried(t: Table, c: Candidate): (a: number) => number {
 }
 
 function share(
-  { t, k, active, refs, taken }: Bench,
+  x: Bench,
   accounts: readonly number[],
+  kin: ReadonlySet<number>,
   scope: View | null,
   carries: (a: number) => number,
   facts: Facts,
 ): Judged[] {
+  const { t, k, active, refs } = x;
   const inside = new Set(accounts);
   const pool = new Pool(scope?.cells ?? sampled(accounts).flatMap((a) => t.profiles.cellsOf(a)));
-  const near = new Set(accounts);
-  // A crowd needs no neighbours: its community holds them already.
-  for (const a of accounts.length > LIMITS.crowd ? [] : accounts) {
-    for (let x = 0; x < k.near.k; x++) {
-      const b = k.near.ids[a * k.near.k + x] as number;
-      if (b >= 0 && !taken.has(b)) near.add(b);
-    }
-  }
+  const near = around(x, accounts);
   const mu = centreWithout(
     t.profiles,
     k.mu,
     k.active.length,
     accounts.filter((a) => active.has(a)),
   );
-  const honest = refs.filter((a) => !near.has(a));
+  const honest = refs.filter((a) => !near.has(a) && !kin.has(a));
   const step = Math.max(1, Math.floor(honest.length / LIMITS.honestSample));
   const sample = honest.filter((_, i) => i % step === 0);
   const shown = holds(t, [...facts.ties.identity.values, ...facts.ties.network.values]);
