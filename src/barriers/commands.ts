@@ -39,6 +39,14 @@ export function words(reason: string): string {
   return text.slice(0, 2000);
 }
 
+/** What people found to be no campaign, or another case's, bears no barrier. */
+function stillOpen(s: State, id: string | undefined): void {
+  const c = id === undefined ? undefined : caseOf(s, id);
+  const is = c?.disposition?.is;
+  if (is === 'false positive' || is === 'duplicate')
+    refuse('E_STATE', `case ${id} is a ${is}, as ${c?.disposition?.by} found`, 'open it again first: POST /v1/cases/ID/reopen');
+}
+
 export interface Proposal {
   readonly id: string;
   readonly appeal: string;
@@ -56,6 +64,7 @@ export interface Proposal {
 export function propose(s: State, by: Actor, p: Proposal, now: number): Event[] {
   if (by.role === 'viewer') person(by);
   const of = p.case === undefined ? null : new Set(caseOf(s, p.case).accounts);
+  stillOpen(s, p.case);
   if (p.action === 'suspend' && !of)
     refuse('E_SCOPE', 'a suspension rests on a case', 'name the case: its evidence is what two people read');
   if (of && !p.accounts.every((a) => of.has(a)))
@@ -117,6 +126,7 @@ export function approve(s: State, by: Actor, id: string, now: number, options: {
   const b = barrierOf(s, id);
   if (b.state !== 'proposed') refuse('E_STATE', `barrier ${id} is ${b.state}`, 'only a proposal can be accepted');
   if (b.expires <= now) refuse('E_STATE', `barrier ${id} has run out`, 'propose it again');
+  stillOpen(s, b.case);
   if (b.case !== undefined && !caseOf(s, b.case).read_by.includes(by.name))
     refuse(
       'E_EVIDENCE',

@@ -53,7 +53,7 @@ const BARRIER: readonly Happening['type'][] = [
 ];
 
 /** Ids of the cases an event is about. */
-function about(w: Happening): string[] {
+export function about(w: Happening): string[] {
   if (w.type === 'case.opened') return [w.case.id];
   if (w.type === 'case.merged') return [w.id, w.from];
   if (w.type === 'case.split') return [w.id, w.made];
@@ -88,11 +88,20 @@ const before = (log: readonly Event[], at: number): State => log.slice(0, at).re
  * A disposition that two analysts made an honest example of is taken back too, and no longer teaches.
  *
  * @param log everything that happened, in order
+ * @param shown place in the log of what the person means to take back
+ * @throws StillwatchError E_STATE when that is not the last thing done any more
  */
-export function undo(log: readonly Event[], s: State, by: Actor, id: string, now: number): Event[] {
+export function undo(log: readonly Event[], s: State, by: Actor, id: string, now: number, shown?: number): Event[] {
   person(by);
   caseOf(s, id);
   const at = lastDone(log, s, id);
+  // A page may be older than what somebody else did since: only what was shown is taken back.
+  if (shown !== undefined && shown !== at)
+    throw new StillwatchError(
+      'E_STATE',
+      at < 0 ? 'it has been taken back already' : `something else was done since, by ${(log[at] as Event).by}`,
+      'load the case again: its undo shows the last thing done',
+    );
   if (at < 0)
     throw new StillwatchError('E_STATE', 'nothing has been done to this case that could be taken back', 'gates are opened by themselves');
   const { what } = log[at] as Event;

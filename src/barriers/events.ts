@@ -7,7 +7,13 @@ export type Happening =
   | { readonly type: 'case.read'; readonly id: string }
   | { readonly type: 'case.commented'; readonly id: string; readonly text: string }
   | { readonly type: 'case.assigned'; readonly id: string; readonly to: string }
-  | { readonly type: 'case.disposed'; readonly id: string; readonly disposition: Disposition; readonly reason: string }
+  | {
+      readonly type: 'case.disposed';
+      readonly id: string;
+      readonly disposition: Disposition;
+      readonly reason: string /** What it is is said, and it is worked on. */;
+      readonly open?: boolean;
+    }
   | { readonly type: 'case.reopened'; readonly id: string; readonly reason: string }
   | { readonly type: 'case.merged'; readonly id: string; readonly from: string; readonly reason: string }
   | {
@@ -107,7 +113,7 @@ export function apply(s: State, { at, by, what }: Event): State {
     case 'case.commented':
       return { ...s, cases: edit(s.cases, what.id, (c) => ({ ...c, comments: [...c.comments, { by, at, text: what.text }] })) };
     case 'case.assigned':
-      return { ...s, cases: edit(s.cases, what.id, (c) => ({ ...c, assignee: what.to })) };
+      return { ...s, cases: edit(s.cases, what.id, ({ assignee: _, ...c }) => (what.to === '' ? c : { ...c, assignee: what.to })) };
     case 'case.disposed':
       return {
         ...s,
@@ -116,7 +122,7 @@ export function apply(s: State, { at, by, what }: Event): State {
           const same = c.disposition?.is === what.disposition && c.disposition.by !== by;
           return {
             ...c,
-            status: 'closed',
+            status: what.open ? c.status : 'closed',
             disposition: same && c.disposition ? { ...c.disposition, seconded: by } : { is: what.disposition, by, at },
           };
         }),

@@ -23,11 +23,22 @@ export interface ConsoleFlags {
   readonly state?: string;
 }
 
+const DEMO = '.stillwatch-demo/store';
+
+/** Where nothing was scanned yet but the demo was run, its store is what there is to see. */
+function storeOf(store: string, t: Terminal): string {
+  if (/^https?:/.test(store) || existsSync(join(store, 'data')) || resolve(store) !== resolve('.stillwatch')) return store;
+  if (!existsSync(join(DEMO, 'data'))) return store;
+  t.note(`there is no store at ${store}: this shows that of the demo (SIMULATED), ${DEMO}`);
+  return DEMO;
+}
+
 /**
  * `stillwatch console`: the pages over any store, without a service beside it. Decisions are written to an audit log of its own; barriers are kept and shown, and
  * nobody enforces them until a service does.
  */
-export async function consoleCommand(flags: ConsoleFlags, t: Terminal): Promise<number> {
+export async function consoleCommand(given: ConsoleFlags, t: Terminal): Promise<number> {
+  const flags = { ...given, store: storeOf(given.store, t) };
   const served = servedBy(flags.store);
   if (served) {
     t.out(`The store is held by stillwatch serve, which has the console: ${served.url}/#token=${served.token}\n`);
@@ -38,7 +49,7 @@ export async function consoleCommand(flags: ConsoleFlags, t: Terminal): Promise<
     throw new StillwatchError(
       'E_STORE_NONE',
       `there is no store at ${resolve(flags.store)}`,
-      'run a scan first: stillwatch scan <files>, or npm run demo and --store .stillwatch-demo/store',
+      'run a scan first: stillwatch scan <files>; or npm run demo, which leaves a store in .stillwatch-demo/store',
     );
   const state = flags.state ?? (remote ? join(tmpdir(), 'stillwatch-console') : join(flags.store, 'console'));
   mkdirSync(state, { recursive: true, mode: 0o700 });

@@ -13,6 +13,8 @@ export interface InboxRow {
   readonly title: string;
   readonly kind: string;
   readonly state: string;
+  /** What people found it to be, open or closed; empty while nobody has said. */
+  readonly disposition: string;
   readonly confidence: number;
   readonly accounts: number;
   readonly exchanges: number;

@@ -17,6 +17,8 @@ export interface Graph {
   readonly kinds: readonly string[];
   /** Groups that stand open, and which of their accounts are drawn. */
   readonly opened: readonly { readonly id: string; readonly accounts: number; readonly from: number; readonly shown: number }[];
+  /** Accounts that show none of the values, which are not drawn. */
+  readonly untied: number;
   /** Nodes beyond the limit, which are not drawn. */
   readonly leftOut: number;
 }

@@ -1,21 +1,22 @@
 import { createHash } from 'node:crypto';
 import { mixOf } from '../campaigns/capability.ts';
-import { sampled } from '../campaigns/facts.ts';
+import { type Facts, sampled } from '../campaigns/facts.ts';
 import type { Judgement } from '../campaigns/judge.ts';
 import type { Case } from '../campaigns/settle.ts';
 import { probability } from '../campaigns/stats.ts';
 import type { Table } from '../campaigns/table.ts';
 import type { Coverage, Dossier, Evidence, Exemplar, Finding, LookAlike, Undecided } from '../model/dossier.ts';
 import type { ScanOptions } from '../scan.ts';
-import { type Place, sample, taken, timeline } from '../store/queries/cohorts.ts';
+import { firsts, type Place, sample, taken, timeline } from '../store/queries/cohorts.ts';
+import { VALUE_SQL } from '../store/queries/values.ts';
 import type { Store } from '../store/store.ts';
 import { type Opened, openTexts } from '../store/texts.ts';
 import { calibration } from './calibration.ts';
 import { concealment } from './concealment.ts';
 import { summary, title } from './words.ts';
 
-const LIMITS = { lookAlikes: 60, undecided: 30, texts: 150, population: 1200, exemplars: 4, indicators: 12, releases: 20 } as const;
-/** Signals that a member's exchange shows by itself; a clock or a tie is shown by its figure, and by the indicators. */
+const LIMITS = { lookAlikes: 60, undecided: 30, texts: 150, population: 1200, exemplars: 4, indicators: 30, releases: 20 } as const;
+/** Signals that a member's exchange shows by itself. */
 const SHOWN_BY: ReadonlySet<string> = new Set([
   'deck',
   'partition',
@@ -27,6 +28,18 @@ const SHOWN_BY: ReadonlySet<string> = new Set([
   'haul',
   'breadth',
   'fresh-items',
+]);
+/** Signals that the first exchange of members shows: when they were there, and of what account. */
+const BEGUN_BY: ReadonlySet<string> = new Set([
+  'signup-burst',
+  'starts-together',
+  'succession',
+  'pivot',
+  'even-rates',
+  'even-sessions',
+  'sleepless',
+  'lockstep',
+  'client',
 ]);
 const CALIBRATED = 'simulated worlds (see docs/results.md); not a frequency measured on real campaigns';
 
@@ -57,13 +70,14 @@ export async function assemble(
     .concat(cases.filter((c) => c.verdict === 'undecided').slice(0, LIMITS.undecided));
   const opened = await openAll(store, t, shown, o);
   const population = opened.population;
+  const nulls = judgement?.learned.nulls ?? [];
   const campaigns: Finding[] = [];
   const undecided: Undecided[] = [];
   const lookAlikes: LookAlike[] = [];
   for (const c of cases) {
-    if (c.verdict === 'campaign') campaigns.push(await finding(store, t, c, population, opened, o));
+    if (c.verdict === 'campaign') campaigns.push(await finding(store, t, c, population, opened, nulls, o));
     else if (c.verdict === 'undecided' && undecided.length < LIMITS.undecided)
-      undecided.push({ ...(await finding(store, t, c, population, opened, o)), missing: c.missing });
+      undecided.push({ ...(await finding(store, t, c, population, opened, nulls, o)), missing: c.missing });
     else if ((c.verdict === 'look-alike' || c.verdict === 'other kind') && lookAlikes.length < LIMITS.lookAlikes)
       lookAlikes.push(lookAlike(t, c));
   }
@@ -73,7 +87,7 @@ export async function assemble(
     generated: o.now.toISOString(),
     version: o.version,
     window: { from: t.rows.length > 0 ? iso(t.from) : null, to: t.rows.length > 0 ? iso(t.to) : null },
-    coverage,
+    coverage: cutOff(coverage, cases),
     campaigns,
     undecided,
     look_alikes: lookAlikes,
@@ -86,6 +100,19 @@ export async function assemble(
     releases: t.releases.slice(0, LIMITS.releases).map((r) => ({ model: r.model, at: iso(r.at) })),
     timing: { stages, signals: calibrated.cost },
     ...(judgement ? { false_discovery: judgement.discoveries } : {}),
+  };
+}
+
+/** Says how many undecided cohorts are beyond what is shown: nobody should take the list for all there is. */
+function cutOff(coverage: Coverage, cases: readonly Case[]): Coverage {
+  const more = cases.filter((c) => c.verdict === 'undecided').length - LIMITS.undecided;
+  if (more <= 0) return coverage;
+  return {
+    ...coverage,
+    not_applicable: [
+      ...coverage.not_applicable,
+      { signal: 'undecided', because: `${more} more undecided cohorts are not shown, of less confidence than those that are` },
+    ],
   };
 }
 
@@ -129,6 +156,7 @@ async function finding(
   c: Case,
   population: Record<string, number>,
   opened: OpenedTexts,
+  nulls: readonly Facts[],
   o: ScanOptions,
 ): Promise<Finding> {
   const until = o.until ?? null;
@@ -152,15 +180,29 @@ async function finding(
         ),
     );
   }
-  const loot = await taken(store, accts, until);
-  const days = await timeline(store, accts, until);
+  const mixed = members.some((x) => x.m.share < 1);
+  const shares = mixed ? members.map((x) => (Number.isNaN(x.m.share) ? 1 : x.m.share)) : undefined;
+  const loot = await taken(store, accts, until, shares);
+  const days = await timeline(store, accts, until, shares);
   const first = Math.min(...members.map((x) => x.row?.first ?? 0));
   const last = Math.max(...members.map((x) => x.row?.last ?? 0));
   const exchanges = members.reduce((x, m) => x + (m.row?.n ?? 0) * (Number.isNaN(m.m.share) ? 1 : m.m.share), 0);
   const whole = members.reduce((x, m) => x + (m.row?.n ?? 0), 0);
   // Cover traffic is not loot: what was taken is scaled to the campaign's part of its members' exchanges.
   const part = whole > 0 ? exchanges / whole : 1;
-  const hidden = concealment(t, c);
+  const asExemplar = (p: Place): Exemplar => ({ exchange: p.id, account: p.account, time: iso(p.time) });
+  const begun = (await firsts(store, LIMITS.exemplars, until, accts)).map(asExemplar);
+  const tied: Partial<Record<'network' | 'identity', Exemplar[]>> = {};
+  for (const family of ['network', 'identity'] as const) {
+    const v = t.values[c.facts.ties[family].values[0] ?? -1];
+    if (!v) continue;
+    const own = new Set(c.members.map((m) => m.account));
+    const those = [...v.accounts].filter((a) => own.has(a)).map((a) => t.rows[a]?.acct ?? '');
+    // A card or a mail address stands in the account's record: any exchange of theirs will do.
+    const sql = VALUE_SQL[v.kind];
+    tied[family] = (await firsts(store, LIMITS.exemplars, until, those, sql ? { sql, is: v.value } : undefined)).map(asExemplar);
+  }
+  const hidden = concealment(t, c, nulls);
   const mix = rounded(mixOf(places.flatMap((p) => texts.get(p.key) ?? []).map((x) => ({ text: x.text, tools: x.place.tools }))));
   const joined = new Map<string, number>();
   const closed = new Map<string, number>();
@@ -174,7 +216,13 @@ async function finding(
     ...c.ledger.evidence.map((e) => ({
       ...e,
       bits: round(e.bits, 2),
-      exemplars: SHOWN_BY.has(e.signal) ? exemplars : [],
+      exemplars: SHOWN_BY.has(e.signal)
+        ? exemplars
+        : BEGUN_BY.has(e.signal)
+          ? begun
+          : e.signal === 'network' || e.signal === 'identity'
+            ? (tied[e.signal] ?? [])
+            : [],
     })),
     ...hidden.evidence,
   ];
@@ -228,7 +276,7 @@ async function finding(
 
 function indicators(t: Table, c: Case): Finding['indicators'] {
   const inside = new Set(c.members.map((m) => m.account));
-  const seen = Object.values(c.facts.ties).flatMap((tie) => tie.values.slice(0, 6));
+  const seen = Object.values(c.facts.ties).flatMap((tie) => tie.values.slice(0, 12));
   return [...new Set([...seen, ...c.candidate.scaffold.slice(0, 4)])]
     .map((v) => t.values[v])
     .filter((v) => v !== undefined)

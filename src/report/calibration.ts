@@ -18,7 +18,8 @@ export function calibration(j: Judgement | null): { signals: SignalRecord[]; cos
     const firings = nulls.map((facts) => s.weigh(facts, model));
     cost[s.id] = Math.round((1000 * (performance.now() - began)) / nulls.length);
     const able = firings.filter((f) => f.outcome !== 'not applicable');
-    const { median = null, low = null, high = null } = able[0]?.reference ?? {};
+    // One that cannot speak on a null cohort still knows what such cohorts show.
+    const { median = null, low = null, high = null } = firings.find((f) => f.reference.low !== null)?.reference ?? {};
     signals.push({
       signal: s.id,
       title: s.title,

@@ -1,9 +1,18 @@
+import type { Facts } from '../campaigns/facts.ts';
 import type { Case } from '../campaigns/settle.ts';
 import { probability } from '../campaigns/stats.ts';
 import type { Table } from '../campaigns/table.ts';
 import type { Evidence } from '../model/dossier.ts';
+import { reference } from '../signals/signal.ts';
 
-const row = (signal: string, bits: number, figure: number | null, unit: string, reason: string): Evidence => ({
+const row = (
+  signal: string,
+  bits: number,
+  figure: number | null,
+  unit: string,
+  reason: string,
+  honest: readonly number[] = [],
+): Evidence => ({
   signal,
   axis: 'concealment',
   family: 'identity',
@@ -11,7 +20,10 @@ const row = (signal: string, bits: number, figure: number | null, unit: string, 
   outcome: bits >= 1 ? 'fired' : 'quiet',
   figure,
   unit,
-  reference: { median: null, low: null, high: null, from: 'all accounts of the store' },
+  reference:
+    honest.length > 0
+      ? { ...reference(honest), from: 'null cohorts of the same builder' }
+      : { median: null, low: null, high: null, from: 'prior' },
   reason,
   kind: 'fact',
   exemplars: [],
@@ -21,9 +33,11 @@ const row = (signal: string, bits: number, figure: number | null, unit: string, 
  * Do the accounts hide that they are one? A third axis: it never suffices and enters no confidence. A VPN, a virtual card or a private mail
  * address is not looked at; only what content ties together and identity holds apart.
  */
-export function concealment(t: Table, c: Case): { confidence: number; evidence: Evidence[] } {
+export function concealment(t: Table, c: Case, nulls: readonly Facts[]): { confidence: number; evidence: Evidence[] } {
   const f = c.facts;
-  const tiedByIdentity = (f.ties.identity.tied + f.ties.network.tied) / (2 * Math.max(1, f.accounts.length));
+  const tied = (x: Facts): number => (x.ties.identity.tied + x.ties.network.tied) / (2 * Math.max(1, x.accounts.length));
+  const born = (x: Facts): number => (x.born.n >= 5 ? x.born.k / x.born.n : 0);
+  const tiedByIdentity = tied(f);
   const evidence: Evidence[] = [row('prior', -3, null, '', 'one cohort in nine hides')];
   const apart = c.ledger.coordination >= 0.5 && f.topOwner.share < 0.2;
   evidence.push(
@@ -33,6 +47,7 @@ export function concealment(t: Table, c: Case): { confidence: number; evidence: 
       tiedByIdentity,
       'share of members tied by identity or address',
       apart ? 'content ties them together; no owner, payment or address says so' : 'an owner is named, or nothing ties them',
+      nulls.map(tied),
     ),
   );
   const perDay = t.rows.map((r) => r.addresses / Math.max(1, r.days)).sort((x, y) => x - y);
@@ -47,9 +62,10 @@ export function concealment(t: Table, c: Case): { confidence: number; evidence: 
       rotates
         ? `members change address ${f.addressesPerDay.toFixed(1)} times a day; 95 % of all accounts stay under ${high.toFixed(1)}`
         : 'addresses change no more than others',
+      nulls.map((x) => x.addressesPerDay),
     ),
   );
-  const burst = f.born.n >= 5 ? f.born.k / f.born.n : 0;
+  const burst = born(f);
   evidence.push(
     row(
       'signup-burst',
@@ -57,6 +73,7 @@ export function concealment(t: Table, c: Case): { confidence: number; evidence: 
       burst,
       'share created within one week',
       burst > 0.6 ? 'most members were created within one week' : 'creation is spread out, or not known',
+      nulls.map(born),
     ),
   );
   return { confidence: probability(evidence.reduce((x, e) => x + e.bits, 0)), evidence };

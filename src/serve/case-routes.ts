@@ -1,6 +1,6 @@
 import { blast } from '../barriers/blast.ts';
 import { caseOf, clearedAccounts, simple } from '../barriers/commands.ts';
-import { lastDone, merge, openOn, split, undo } from '../barriers/curate.ts';
+import { about, lastDone, merge, openOn, split, undo } from '../barriers/curate.ts';
 import { type Case, DISPOSITIONS, type Disposition } from '../barriers/model.ts';
 import type { Held } from '../model/desk.ts';
 import type { Dossier } from '../model/dossier.ts';
@@ -9,36 +9,29 @@ import type { Route } from './admin.ts';
 import { IDS } from './control.ts';
 import { type Cut, cutTo, findingOf, heldIn, inbox, masked, membersOf, related } from './findings.ts';
 import { type House, text, texts, wrong } from './house.ts';
+import { lookAt } from './looks.ts';
+import { caseIn, whyOf, wordsOf } from './said.ts';
 
 /** Cases: their evidence, their picture, and what people say and do about them. */
 export function caseRoutes(h: House): Route[] {
   const { control, now } = h;
   const s = () => control.state;
   const run = (events: Parameters<typeof control.run>[0]) => control.run(events);
-  /** The look that is asked for, as it was; without a time the last one. */
-  const lookAt = async (at: string | null): Promise<Dossier | null> => {
-    const last = h.last().dossier;
-    if (!at || at === last?.generated) return last;
-    const body = (await h.ask({ ask: 'dossier', at })) as string | null;
-    if (body === null)
-      throw new StillwatchError('E_LOOK', `the look of ${at} is not kept any more`, 'leave look= out: the last one is shown');
-    return JSON.parse(body) as Dossier;
-  };
   /** What a case shows: the finding it stands for, and as a person cut it where one did. */
   const shown = async (c: Case, d: Dossier | null): Promise<Held | null> => {
     const f = findingOf(d, c);
     if (!f || !c.by_hand) return f;
     const members = membersOf(d, c);
     // The figures are a nicety: without the process that owns the store the members still stand.
-    const cut = (await h.ask({ ask: 'cut', accounts: c.accounts }).catch(() => null)) as Cut | null;
-    return cutTo(f, c, members, cut);
+    const cut = (await h.ask({ ask: 'cut', accounts: c.accounts, values: f.indicators }).catch(() => null)) as Cut | null;
+    return cutTo(f, c, members, cut, [...s().cases.values()]);
   };
-  /** The finding a case goes by in the last look. */
-  const campaignOf = (c: Case): string => findingOf(h.last().dossier, c)?.id ?? c.campaign;
+  /** The finding a case, or an undecided cohort, goes by in a look. */
+  const campaignIn = (d: Dossier | null, c: Case): string => findingOf(d, c)?.id ?? c.campaign;
   const undoable = (id: string) => {
     const at = lastDone(control.audit.entries, s(), id);
     const e = control.audit.entries[at];
-    return e ? { what: e.what.type, by: e.by, at: e.at } : null;
+    return e ? { what: e.what.type, by: e.by, at: e.at, seq: at } : null;
   };
   const teach = async () => {
     for (const account of clearedAccounts(s()))
@@ -57,7 +50,17 @@ export function caseRoutes(h: House): Route[] {
       method: 'GET',
       path: '/v1/inbox',
       role: 'viewer',
-      run: () => ({ generated: h.last().dossier?.generated ?? null, rows: inbox(h.last().dossier, [...s().cases.values()]) }),
+      run: async ({ query }) => {
+        const d = await lookAt(h, query.get('look'));
+        return { generated: d?.generated ?? null, latest: h.last().dossier?.generated ?? null, rows: inbox(d, [...s().cases.values()]) };
+      },
+    },
+    {
+      // Whether a page has grown old: asked every few seconds, so it says hardly anything.
+      method: 'GET',
+      path: '/v1/changed',
+      role: 'viewer',
+      run: () => ({ decisions: control.audit.entries.length, latest: h.last().dossier?.generated ?? null }),
     },
     {
       method: 'POST',
@@ -77,10 +80,15 @@ export function caseRoutes(h: House): Route[] {
       path: '/v1/findings/:id',
       role: 'viewer',
       run: async ({ params, query }) => {
-        const d = await lookAt(query.get('look'));
+        const d = await lookAt(h, query.get('look'));
         const f = heldIn(d).find((x) => x.id === params['id']);
         return {
           finding: f ? masked(f) : null,
+          related: f
+            ? related(d, { id: f.id, campaign: f.id, accounts: f.accounts.map((m) => m.account), indicators: f.indicators }, [
+                ...s().cases.values(),
+              ])
+            : [],
           generated: d?.generated ?? null,
           latest: h.last().dossier?.generated ?? null,
           releases: d?.releases ?? [],
@@ -93,7 +101,7 @@ export function caseRoutes(h: House): Route[] {
       role: 'viewer',
       run: async ({ params, query, who }) => {
         const c = caseOf(s(), params['id'] ?? '');
-        const d = await lookAt(query.get('look'));
+        const d = await lookAt(h, query.get('look'));
         const f = await shown(c, d);
         // Opening the evidence as it now is is what lets somebody accept a barrier on it.
         if (f && d === h.last().dossier && who.role !== 'viewer' && !c.read_by.includes(who.name))
@@ -115,9 +123,10 @@ export function caseRoutes(h: House): Route[] {
       method: 'GET',
       path: '/v1/cases/:id/blast',
       role: 'viewer',
-      run: ({ params }) => {
+      run: async ({ params, query }) => {
         const c = caseOf(s(), params['id'] ?? '');
-        return { blast: blast(membersOf(h.last().dossier, c), c.accounts, (a) => h.last().subjects[a] ?? {}) };
+        const d = await lookAt(h, query.get('look'));
+        return { blast: blast(membersOf(d, c), c.accounts, (a) => h.last().subjects[a] ?? {}) };
       },
     },
     {
@@ -127,20 +136,23 @@ export function caseRoutes(h: House): Route[] {
       run: async ({ params, query, who }) => {
         const c = caseOf(s(), params['id'] ?? '');
         const reason = query.get('reason') ?? '';
-        if (reason.trim() === '') wrong('reading texts takes a reason, which is logged: ?reason=...');
+        if (!/\p{L}{3}/u.test(reason)) wrong('reading texts takes a reason in words, which is logged: ?reason=...');
         run([{ at: now(), by: who.name, what: { type: 'data.read', what: `texts of case ${c.id}`, reason: reason.slice(0, 500) } }]);
-        return { texts: await h.ask({ ask: 'texts', campaign: campaignOf(c) }) };
+        const d = await lookAt(h, query.get('look'));
+        return { texts: await h.ask({ ask: 'texts', campaign: campaignIn(d, c), at: d?.generated ?? '' }) };
       },
     },
     {
       method: 'GET',
       path: '/v1/cases/:id/graph',
       role: 'viewer',
-      run: ({ params, query }) => {
+      run: async ({ params, query }) => {
         const c = caseOf(s(), params['id'] ?? '');
+        const d = await lookAt(h, query.get('look'));
         return h.ask({
           ask: 'graph',
-          campaign: campaignOf(c),
+          campaign: campaignIn(d, c),
+          at: d?.generated ?? '',
           // A picture of a case that a person cut is one of its accounts.
           ...(c.by_hand ? { only: c.accounts } : {}),
           kind: query.get('kind') ?? '',
@@ -167,7 +179,13 @@ export function caseRoutes(h: House): Route[] {
       path: '/v1/cases/:id/assign',
       role: 'analyst',
       run: ({ params, body, who }) =>
-        run(simple(who, { type: 'case.assigned', id: caseOf(s(), params['id'] ?? '').id, to: text(body, 'to', 200) }, now())),
+        run(
+          simple(
+            who,
+            { type: 'case.assigned', id: caseOf(s(), params['id'] ?? '').id, to: body['to'] === '' ? '' : text(body, 'to', 200) },
+            now(),
+          ),
+        ),
     },
     {
       method: 'POST',
@@ -177,7 +195,19 @@ export function caseRoutes(h: House): Route[] {
         const disposition = text(body, 'disposition') as Disposition;
         if (!DISPOSITIONS.includes(disposition)) wrong(`disposition is one of ${DISPOSITIONS.join(', ')}`);
         const c = caseOf(s(), params['id'] ?? '');
-        run(simple(who, { type: 'case.disposed', id: c.id, disposition, reason: text(body, 'reason') }, now()));
+        run(
+          simple(
+            who,
+            {
+              type: 'case.disposed',
+              id: c.id,
+              disposition,
+              reason: text(body, 'reason'),
+              ...(body['open'] === true ? { open: true } : {}),
+            },
+            now(),
+          ),
+        );
         await teach();
         return { case: s().cases.get(c.id) };
       },
@@ -214,10 +244,10 @@ export function caseRoutes(h: House): Route[] {
       method: 'POST',
       path: '/v1/cases/:id/undo',
       role: 'analyst',
-      run: async ({ params, who }) => {
+      run: async ({ params, body, who }) => {
         const id = params['id'] ?? '';
         const was = clearedAccounts(s());
-        run(undo(control.audit.entries, s(), who, id, now()));
+        run(undo(control.audit.entries, s(), who, id, now(), typeof body['seq'] === 'number' ? body['seq'] : undefined));
         // An honest example that is none any more teaches no more.
         const still = new Set(clearedAccounts(s()));
         for (const account of was.filter((a) => !still.has(a)))
@@ -238,22 +268,16 @@ export function caseRoutes(h: House): Route[] {
       role: 'viewer',
       run: ({ params }) => {
         const id = params['id'] ?? '';
-        const mine = new Set([...s().barriers.values()].filter((b) => b.case === id).map((b) => b.id));
+        const { entries } = control.audit;
+        // Of barriers that were taken back as well: the log knows them, the state does not any more.
+        const barriers = new Map(
+          entries.flatMap(({ what }) => (what.type === 'barrier.proposed' ? [[what.barrier.id, what.barrier] as const] : [])),
+        );
         return {
-          entries: control.audit.entries
-            .filter(({ what }) => {
-              const ids = [
-                'id' in what ? what.id : '',
-                'from' in what ? what.from : '',
-                'made' in what ? what.made : '',
-                'case' in what ? what.case.id : '',
-                'barrier' in what ? (what.barrier?.id ?? '') : '',
-                ...('cases' in what ? what.cases.map((c) => c.id) : []),
-              ];
-              return ids.includes(id) || ids.some((x) => mine.has(x));
-            })
+          entries: entries
+            .filter((e) => caseIn(e, barriers) === id || about(e.what).includes(id))
             .slice(-500)
-            .map(({ seq, at, by, what }) => ({ seq, at, by, type: what.type, reason: 'reason' in what ? what.reason : '' })),
+            .map((e) => ({ seq: e.seq, at: e.at, by: e.by, type: e.what.type, said: wordsOf(e), reason: whyOf(e) })),
         };
       },
     },

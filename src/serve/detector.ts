@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { VERIFIED } from '../barriers/blast.ts';
@@ -10,13 +11,12 @@ import { messageOf, StillwatchError } from '../model/errors.ts';
 import { identifiers, type ScanOptions, scan } from '../scan.ts';
 import { openStore } from '../store/open.ts';
 import { type Days, erase, eraseLate, expire, exportOf } from '../store/personal.ts';
-import { accountOf, sharedBy } from '../store/queries/account.ts';
+import { accountOf, pairBits, sharedBy } from '../store/queries/account.ts';
 import { type AccountRecord, accountRecords } from '../store/queries/accounts.ts';
-import { taken, timeline } from '../store/queries/cohorts.ts';
 import { looks } from '../store/queries/looks.ts';
 import { type Tied, tiesOf } from '../store/queries/ties.ts';
 import type { Store } from '../store/store.ts';
-import type { Cut } from './findings.ts';
+import { cutOf, exemplarTexts, findingOf } from './desk.ts';
 import { graphOf } from './graph.ts';
 import { Intake, type Took } from './intake.ts';
 
@@ -28,11 +28,13 @@ export type Question =
   | { readonly ask: 'dossier'; readonly at?: string }
   | { readonly ask: 'looks' }
   | { readonly ask: 'file'; readonly account: string }
-  | { readonly ask: 'cut'; readonly accounts: readonly string[] }
-  | { readonly ask: 'texts'; readonly campaign: string }
+  | { readonly ask: 'cut'; readonly accounts: readonly string[]; readonly values: Finding['indicators'] }
+  | { readonly ask: 'texts'; readonly campaign: string; readonly at: string }
   | {
       readonly ask: 'graph';
       readonly campaign: string;
+      /** The look it is of. */
+      readonly at: string;
       readonly kind: string;
       readonly bitsMin: number;
       readonly open: readonly string[];
@@ -202,9 +204,12 @@ export class Detector {
     this.fresh = false;
     const newest = this.newest;
     const dossier = await this.within(store, () => scan(store, this.options()));
-    // Each look leaves a dossier; a week of them is kept.
+    // Each look leaves a dossier, and links point at it: all of a week are kept, and the last of each day for a year.
     await store
-      .command(`DELETE FROM dossiers WHERE at < now() - INTERVAL 7 DAY AND at < (SELECT max(at) FROM dossiers)`)
+      .command(
+        `DELETE FROM dossiers WHERE at < (SELECT max(at) FROM dossiers) AND (at < now() - INTERVAL 365 DAY
+         OR (at < now() - INTERVAL 7 DAY AND at NOT IN (SELECT max(at) FROM dossiers GROUP BY toDate(at))))`,
+      )
       .catch(() => undefined);
     await this.report(dossier, Date.now() - began, newest);
   }
@@ -281,12 +286,12 @@ export class Detector {
         return f;
       }
       case 'cut':
-        return cutOf(store, q.accounts);
+        return cutOf(store, q.accounts, q.values);
       case 'texts':
-        return exemplarTexts(store, q.campaign);
+        return exemplarTexts(store, q.campaign, q.at);
       case 'graph': {
-        const { ties, bitsOf } = await this.tiesIn(store, q.campaign, q.only);
-        return graphOf(ties, { kind: q.kind, bitsMin: q.bitsMin, open: q.open, bitsOf });
+        const { ties, bitsOf, accounts } = await this.tiesIn(store, q.campaign, q.at, q.only);
+        return graphOf(ties, { kind: q.kind, bitsMin: q.bitsMin, open: q.open, bitsOf, accounts });
       }
       case 'why': {
         const shared = await sharedBy(store, ...q.accounts);
@@ -330,19 +335,23 @@ export class Detector {
   private async tiesIn(
     store: Store,
     campaign: string,
+    at: string,
     only?: readonly string[],
-  ): Promise<{ ties: readonly Tied[]; bitsOf: (t: Tied) => number }> {
-    const f = await findingOf(store, campaign);
-    if (!f) return { ties: [], bitsOf: () => 0 };
+  ): Promise<{ ties: readonly Tied[]; bitsOf: (t: Tied) => number; accounts: number }> {
+    const { finding: f, population } = await findingOf(store, campaign, at);
+    if (!f) return { ties: [], bitsOf: () => 0, accounts: 0 };
     const accounts = only ?? f.accounts.map((a) => a.account);
-    const key = `${campaign} ${accounts.length} ${accounts[0]} ${f.indicators.length}`;
+    const key = createHash('sha256')
+      .update([at, campaign, ...accounts].join('\0'))
+      .digest('hex');
     if (this.tied.key !== key)
       this.tied = {
         key,
         ties: await tiesOf(store, accounts, f.indicators),
       };
-    const bits = new Map(f.indicators.map((i) => [`${i.kind}\0${i.value}`, i.bits]));
-    return { ties: this.tied.ties, bitsOf: (t) => bits.get(`${t.kind}\0${t.value}`) ?? 0 };
+    // What sharing the value is worth for two accounts, as "why are these two linked" has it.
+    const bits = new Map(f.indicators.map((i) => [`${i.kind}\0${i.value}`, pairBits(population, i.accounts + i.others)]));
+    return { ties: this.tied.ties, bitsOf: (t) => bits.get(`${t.kind}\0${t.value}`) ?? 0, accounts: accounts.length };
   }
 
   async close(): Promise<void> {
@@ -350,43 +359,4 @@ export class Detector {
     await this.turn.catch(() => undefined);
     await this.store?.close();
   }
-}
-
-async function findingOf(store: Store, id: string): Promise<Pick<Finding, 'accounts' | 'evidence' | 'indicators'> | undefined> {
-  const body = (await store.first<{ body: string }>('SELECT body FROM dossiers ORDER BY at DESC LIMIT 1'))?.body;
-  const d = body ? (JSON.parse(body) as Dossier) : null;
-  return d ? [...d.campaigns, ...d.undecided].find((x) => x.id === id) : undefined;
-}
-
-/** What the exchanges of a case that a person cut add up to. */
-async function cutOf(store: Store, accounts: readonly string[]): Promise<Cut> {
-  const rows = await store.rows<{ a: string }>(
-    `SELECT leftPad(hex(cityHash64(x)), 16, '0') AS a FROM (SELECT arrayJoin({names:Array(String)}) AS x)`,
-    { names: accounts },
-  );
-  const accts = rows.map((r) => r.a);
-  const days = await timeline(store, accts, null);
-  const got = await taken(store, accts, null);
-  return {
-    timeline: days.map((d) => ({ ...d, joined: 0, closed: 0 })),
-    models: got.models,
-    loot: {
-      exchanges: days.reduce((x, d) => x + d.exchanges, 0),
-      distinct_items: got.items,
-      output_tokens: got.output,
-      reasoning_tokens: got.reasoning,
-      days: days.length,
-    },
-  };
-}
-
-/** Texts that evidence cites, of one finding of the last dossier. */
-async function exemplarTexts(store: Store, campaign: string): Promise<Record<string, string>> {
-  const f = await findingOf(store, campaign);
-  const ids = [...new Set((f?.evidence ?? []).flatMap((e) => e.exemplars.map((x) => x.exchange)))];
-  if (ids.length === 0) return {};
-  const rows = await store.rows<{ id: string; text: string }>('SELECT id, text FROM exemplars FINAL WHERE id IN {ids:Array(String)}', {
-    ids,
-  });
-  return Object.fromEntries(rows.map((r) => [r.id, r.text]));
 }

@@ -46,22 +46,46 @@ const earliest = (xs: readonly string[]): string => [...xs].sort()[0] ?? '';
 const latest = (xs: readonly string[]): string => [...xs].sort().at(-1) ?? '';
 
 /** What exchanges of the accounts of a cut case add up to, asked of the store. */
-export type Cut = Pick<Finding, 'timeline' | 'models' | 'loot'>;
+export type Cut = Pick<Finding, 'timeline' | 'models' | 'loot'> & { readonly shown: readonly number[] };
+
+/** A title that says another number of accounts. */
+const retitled = (title: string, accounts: number): string =>
+  title.replace(/^[\d,]+ accounts?\b/, `${accounts.toLocaleString('en-US')} accounts`);
+
+/** How a cut case came to be what it is. */
+function lineage(c: Case, cases: readonly Case[]): string {
+  const parts = cases.filter((x) => x.split_from === c.id).map((x) => x.id);
+  const merged = cases.filter((x) => x.merged_into === c.id).map((x) => x.id);
+  const said = [
+    ...(c.split_from ? [`split from ${c.split_from}`] : []),
+    ...(merged.length > 0 ? [`${merged.join(' and ')} merged in`] : []),
+    ...(parts.length > 0 ? [`${parts.join(' and ')} split off`] : []),
+  ];
+  return said.length > 0 ? ` (${said.join('; ')})` : '';
+}
 
 /** A finding as a person cut it: accounts and figures are those of the case, evidence is that of the cohort the machine judged. */
-export function cutTo(f: Held, c: Case, members: readonly Member[], cut: Cut | null): Held {
+export function cutTo(f: Held, c: Case, members: readonly Member[], cut: Cut | null, cases: readonly Case[] = []): Held {
   const exchanges = Math.round(members.reduce((x, m) => x + m.exchanges * m.share, 0));
-  const said = `${members.length} accounts that a person put together (${c.split_from ? `split from ${c.split_from}` : 'merged'}), with ${exchanges.toLocaleString('en-US')} exchanges. The evidence and the explanations below are of the ${f.accounts.length} accounts that were judged as one cohort.`;
+  const said = `${members.length} accounts that a person put together${lineage(c, cases)}, with ${exchanges.toLocaleString('en-US')} exchanges. The confidence, the evidence and the explanations below are of the ${f.accounts.length} accounts that were judged as one cohort.`;
+  const { shown, ...figures } = cut ?? { shown: [] };
   return {
     ...f,
-    title: c.title,
+    title: retitled(c.title, members.length),
     summary: said,
     accounts: members,
     exchanges,
     first_seen: earliest(members.map((m) => m.first_seen)),
     last_seen: latest(members.map((m) => m.last_seen)),
     ...(cut
-      ? { ...cut, timeline: cut.timeline.map((d) => ({ ...d, joined: members.filter((m) => m.first_seen.startsWith(d.day)).length })) }
+      ? {
+          ...(figures as Omit<Cut, 'shown'>),
+          timeline: cut.timeline.map((d) => ({ ...d, joined: members.filter((m) => m.first_seen.startsWith(d.day)).length })),
+          // Whoever of the cohort is not of this case is one of the others.
+          indicators: f.indicators
+            .map((i, at) => ({ ...i, accounts: shown[at] ?? i.accounts, others: i.others + i.accounts - (shown[at] ?? i.accounts) }))
+            .filter((i) => i.accounts > 0),
+        }
       : {}),
   };
 }
@@ -107,9 +131,10 @@ export function inbox(d: Dossier | null, cases: readonly Case[]): InboxRow[] {
     return {
       id: c.id,
       what: 'case',
-      title: c.by_hand ? `${c.accounts.length} accounts: ${c.title}` : c.title,
+      title: c.by_hand ? retitled(c.title, c.accounts.length) : c.title,
       kind: c.kind,
-      state: c.status === 'closed' ? (c.disposition?.is ?? 'closed') : f?.verdict === 'undecided' ? 'undecided' : 'open',
+      state: c.status === 'closed' ? 'closed' : f?.verdict === 'undecided' ? 'undecided' : 'open',
+      disposition: c.disposition?.is ?? '',
       confidence: c.confidence,
       accounts: c.accounts.length,
       ...figures(cut),
@@ -124,6 +149,7 @@ export function inbox(d: Dossier | null, cases: readonly Case[]): InboxRow[] {
         title: f.title,
         kind: f.kind,
         state: 'undecided',
+        disposition: '',
         confidence: f.confidence,
         accounts: f.accounts.length,
         ...figures(f),
@@ -135,7 +161,11 @@ export function inbox(d: Dossier | null, cases: readonly Case[]): InboxRow[] {
 const VALUES_MAX = 12;
 
 /** Other cases and undecided cohorts that share an indicator or an account: perhaps of the same operator. */
-export function related(d: Dossier | null, c: Case, cases: readonly Case[]): Related[] {
+export function related(
+  d: Dossier | null,
+  c: Pick<Case, 'id' | 'campaign' | 'accounts' | 'indicators'>,
+  cases: readonly Case[],
+): Related[] {
   const own = new Set(c.indicators.map((i) => `${i.kind}\0${i.value}`));
   for (const i of findingOf(d, c)?.indicators ?? []) own.add(`${i.kind}\0${i.value}`);
   const accounts = new Set(c.accounts);
@@ -152,7 +182,7 @@ export function related(d: Dossier | null, c: Case, cases: readonly Case[]): Rel
         members: x.accounts,
       })),
     ...heldIn(d)
-      .filter((f) => f.verdict === 'undecided' && !taken.has(f.id))
+      .filter((f) => f.verdict === 'undecided' && !taken.has(f.id) && f.id !== c.id)
       .map((f) => ({
         what: 'undecided' as const,
         id: f.id,

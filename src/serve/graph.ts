@@ -7,6 +7,8 @@ export interface GraphView {
   /** Groups that stand open: their accounts are drawn one by one. */
   readonly open: readonly string[];
   readonly bitsOf: (t: Tied) => number;
+  /** Accounts the picture is of. */
+  readonly accounts: number;
 }
 
 export const GRAPH = { nodesMax: 500, openMax: 80, rounds: 160 } as const;
@@ -78,7 +80,14 @@ export function graphOf(all: readonly Tied[], view: GraphView): Graph {
     } else put({ id, kind: 'group', label: `${g.accounts.length} accounts`, accounts: g.accounts.length, bits: 0 }, g.ties);
   }
   const at = layout(nodes.length, edges);
-  return { nodes: nodes.map((n, i) => ({ ...n, x: at[2 * i] as number, y: at[2 * i + 1] as number })), edges, kinds, opened, leftOut };
+  return {
+    nodes: nodes.map((n, i) => ({ ...n, x: at[2 * i] as number, y: at[2 * i + 1] as number })),
+    edges,
+    kinds,
+    opened,
+    untied: Math.max(0, view.accounts - of.size),
+    leftOut,
+  };
 }
 
 /** A short name for a set of ties (FNV-1a), the same in every look that finds it. */

@@ -169,7 +169,7 @@ export class Primary {
       // What has run out leaves the snapshot; a worker that missed a change asks.
       setInterval(() => this.control.refresh(), 30_000),
     );
-    this.log.info({ admin: url, workers: this.config.workers, enforcing: this.control.state.enforcing }, 'serving');
+    this.log.info({ admin: url, console: `${url}/`, sign_in: 'with a token of admin.tokens', workers: this.config.workers, enforcing: this.control.state.enforcing }, 'serving');
     return { admin };
   }
 

@@ -9,7 +9,8 @@ import { caseRoutes } from './case-routes.ts';
 import { IDS } from './control.ts';
 import { findingOf, heldIn, maskedDossier, membersOf } from './findings.ts';
 import { type House, number, text, texts, wrong } from './house.ts';
-import { wordsOf } from './said.ts';
+import { lookAt } from './looks.ts';
+import { caseIn, whyOf, wordsOf } from './said.ts';
 
 export function routes(h: House): Route[] {
   const { control, now } = h;
@@ -239,13 +240,19 @@ export function routes(h: House): Route[] {
           return { head, all: all.length, entries: all.slice(from, from + 1000) };
         }
         const words = (query.get('q') ?? '').toLowerCase();
-        const kept = words === '' ? all : all.filter((e) => `${e.by} ${e.what.type} ${wordsOf(e)}`.toLowerCase().includes(words));
+        const kept =
+          words === '' ? all : all.filter((e) => `${e.by} ${e.what.type} ${wordsOf(e)} ${whyOf(e)}`.toLowerCase().includes(words));
+        const barriers = new Map(
+          all.flatMap(({ what }) => (what.type === 'barrier.proposed' ? [[what.barrier.id, what.barrier] as const] : [])),
+        );
         const before = Math.min(kept.length, Math.max(0, Number(query.get('before') ?? kept.length) || 0));
         return {
           head,
           all: kept.length,
           before,
-          entries: kept.slice(Math.max(0, before - 200), before).map((e) => ({ ...e, said: wordsOf(e) })),
+          entries: kept
+            .slice(Math.max(0, before - 200), before)
+            .map((e) => ({ ...e, said: wordsOf(e), why: whyOf(e), case: caseIn(e, barriers) })),
         };
       },
     },
@@ -253,8 +260,8 @@ export function routes(h: House): Route[] {
       method: 'GET',
       path: '/v1/dossier',
       role: 'viewer',
-      run: () => {
-        const d = h.last().dossier;
+      run: async ({ query }) => {
+        const d = await lookAt(h, query.get('look'));
         return d ? maskedDossier(d) : { schema: 'stillwatch.dossier/1', campaigns: [], undecided: [], look_alikes: [] };
       },
     },
@@ -274,16 +281,18 @@ export function routes(h: House): Route[] {
       method: 'GET',
       path: '/v1/accounts/:account/file',
       role: 'viewer',
-      run: async ({ params }) => {
+      run: async ({ params, query }) => {
         const account = params['account'] ?? '';
         const file = await h.ask({ ask: 'file', account });
+        const d = await lookAt(h, query.get('look'));
         return {
           file,
-          findings: heldIn(h.last().dossier).flatMap(({ id, title, verdict, confidence, accounts }) => {
+          generated: d?.generated ?? null,
+          findings: heldIn(d).flatMap(({ id, title, verdict, confidence, accounts }) => {
             const member = accounts.find((m) => m.account === account);
             return member ? [{ id, title, verdict, confidence, member }] : [];
           }),
-          look_alikes: (h.last().dossier?.look_alikes ?? [])
+          look_alikes: (d?.look_alikes ?? [])
             .filter((l) => l.accounts.includes(account))
             .map(({ id, title, kind }) => ({ id, title, kind })),
           cases: [...s().cases.values()]

@@ -6,26 +6,57 @@ export function wordsOf({ what: w }: Entry): string {
     case 'case.opened':
       return `case ${w.case.id}: ${w.case.title}, ${w.case.accounts.length} accounts`;
     case 'barrier.proposed':
-      return `${w.barrier.action} on ${w.barrier.accounts.length} accounts${w.barrier.case ? ` of case ${w.barrier.case}` : ''} (barrier ${w.barrier.id}): ${w.barrier.reason}`;
+      return `${w.barrier.action} on ${w.barrier.accounts.length} accounts${w.barrier.case ? ` of case ${w.barrier.case}` : ''} (barrier ${w.barrier.id})`;
+    case 'barrier.approved':
+      return `barrier ${w.id}: ${w.activates ? (w.dry_run ? 'stands as a rehearsal' : 'stands') : 'waits for a second person'}`;
+    case 'barrier.extended':
+      return `barrier ${w.id}: until ${new Date(w.expires).toISOString()}`;
+    case 'barrier.refused':
+    case 'barrier.lifted':
+      return `barrier ${w.id}`;
+    case 'mode.changed':
+      return w.enforcing ? 'enforcement on' : 'enforcement off: a rehearsal';
+    case 'case.merged':
+      return `case ${w.id}: took in case ${w.from}`;
+    case 'case.split':
+      return `case ${w.id}: ${w.accounts.length} accounts became case ${w.made}`;
+    case 'case.disposed':
+      return `case ${w.id}: ${w.disposition}`;
+    case 'case.assigned':
+      return `case ${w.id}: ${w.to === '' ? 'to nobody' : `to ${w.to}`}`;
+    case 'case.commented':
+      return `case ${w.id}: ${w.text}`;
     case 'case.restored':
       return `takes back ${w.what} (entry ${w.undoes})`;
     case 'barrier.restored':
       return `barrier ${w.id}: takes back ${w.what} (entry ${w.undoes})`;
     case 'gate.closed':
-      return `gate ${w.gate.id}: ${w.gate.reason}`;
+      return `gate ${w.gate.id}: ${[...w.gate.models, ...w.gate.capabilities, ...w.gate.countries, ...w.gate.tiers].join(', ') || 'everything'}`;
     case 'appeal.filed':
       return `appeal ${w.appeal.reference} by ${w.appeal.account || 'a caller'}: ${w.appeal.text}`;
     case 'verification.recorded':
       return `${w.verification.account}: ${w.verification.level}`;
     default: {
       const x = w as unknown as Record<string, unknown>;
-      return ['id', 'reference', 'account', 'what', 'from', 'to', 'disposition', 'made', 'text', 'said', 'reason']
-        .flatMap((k) =>
-          typeof x[k] === 'string' && x[k] !== ''
-            ? [k === 'id' || k === 'reason' || k === 'text' || k === 'said' ? x[k] : `${k} ${x[k]}`]
-            : [],
-        )
+      return ['id', 'reference', 'account', 'what', 'said']
+        .flatMap((k) => (typeof x[k] === 'string' && x[k] !== '' ? [k === 'id' || k === 'said' ? x[k] : `${k} ${x[k]}`] : []))
         .join(', ');
     }
   }
+}
+
+/** Why it was done, as the person said. */
+export function whyOf({ what: w }: Entry): string {
+  if (w.type === 'barrier.proposed') return w.barrier.reason;
+  if (w.type === 'gate.closed') return w.gate.reason;
+  return 'reason' in w ? w.reason : '';
+}
+
+/** The case it is about: its own, or that of its barrier. */
+export function caseIn({ what: w }: Entry, barriers: ReadonlyMap<string, { readonly case?: string }>): string {
+  if (w.type === 'case.opened') return w.case.id;
+  if (w.type === 'barrier.proposed') return w.barrier.case ?? '';
+  if (w.type === 'case.restored') return w.cases[0]?.id ?? '';
+  if (!('id' in w)) return '';
+  return w.type.startsWith('case.') ? w.id : w.type.startsWith('barrier.') ? (barriers.get(w.id)?.case ?? '') : '';
 }

@@ -94,6 +94,10 @@ async function indicators(store: Store, id: string): Promise<Shown[]> {
   return out.sort((a, b) => a.accounts - b.accounts || b.exchanges - a.exchanges || (a.value < b.value ? -1 : 1));
 }
 
+/** What it is worth that two accounts share a value: log2 of how seldom another account shows it. */
+export const pairBits = (population: number, showing: number): number =>
+  Number(Math.log2(Math.max(1, population - 1) / Math.max(1, showing - 1)).toFixed(1));
+
 /**
  * What two accounts share, whatever it is, with what it is worth: log2 of how surprising it is that a given account shows a value so few show.
  *
@@ -120,7 +124,7 @@ export async function sharedBy(
       kind: s.kind,
       value: s.value,
       accounts: s.accounts,
-      bits: Number(Math.log2((Number(held.n) - 1) / Math.max(1, s.accounts - 1)).toFixed(1)),
+      bits: pairBits(Number(held.n), s.accounts),
     }))
     .sort((p, q) => q.bits - p.bits);
 }

@@ -10,10 +10,14 @@ export interface Day {
   readonly accounts: number;
 }
 
-export async function timeline(store: Store, accts: readonly string[], until: number | null): Promise<Day[]> {
+/** What part of an account's exchanges counts: a reseller's other customers are no part of a campaign. */
+const WEIGHT = `transform(acct, arrayMap(x -> reinterpretAsUInt64(reverse(unhex(x))), {accts:Array(String)}), {shares:Array(Float64)}, toFloat64(0))`;
+
+/** Exchanges and active accounts by day. @param shares of each account's exchanges that count; all of them when absent */
+export async function timeline(store: Store, accts: readonly string[], until: number | null, shares?: readonly number[]): Promise<Day[]> {
   const rows = await store.rows<{ day: string; n: string; a: string }>(
-    `SELECT toString(toDate(time)) AS day, count() AS n, uniqExact(acct) AS a FROM ${store.all('exchanges')} AS e WHERE ${of} ${when(until)} GROUP BY day ORDER BY day`,
-    bound(accts, until),
+    `SELECT toString(toDate(time)) AS day, ${shares ? `round(sum(${WEIGHT}))` : 'count()'} AS n, uniqExact(acct) AS a FROM ${store.all('exchanges')} AS e WHERE ${of} ${when(until)} GROUP BY day ORDER BY day`,
+    { ...bound(accts, until), ...(shares ? { shares } : {}) },
   );
   return rows.map((r) => ({ day: r.day, exchanges: Number(r.n), accounts: Number(r.a) }));
 }
@@ -25,15 +29,16 @@ export interface Taken {
   readonly models: Record<string, number>;
 }
 
-export async function taken(store: Store, accts: readonly string[], until: number | null): Promise<Taken> {
+/** What was taken, and of which models. @param shares of each account's exchanges that count, for the models */
+export async function taken(store: Store, accts: readonly string[], until: number | null, shares?: readonly number[]): Promise<Taken> {
   const p = bound(accts, until);
   const [sum] = await store.rows<{ items: string; output: string; reasoning: string }>(
     `SELECT uniqExactIf(prompt, prompt != 0) AS items, sum(output_tokens) AS output, sum(reasoning_tokens) AS reasoning FROM ${store.all('exchanges')} AS e WHERE ${of} ${when(until)}`,
     p,
   );
   const models = await store.rows<{ m: string; n: string }>(
-    `SELECT toString(model) AS m, count() AS n FROM ${store.all('exchanges')} AS e WHERE ${of} ${when(until)} GROUP BY m ORDER BY n DESC LIMIT 20`,
-    p,
+    `SELECT toString(model) AS m, ${shares ? `round(sum(${WEIGHT}))` : 'count()'} AS n FROM ${store.all('exchanges')} AS e WHERE ${of} ${when(until)} GROUP BY m ORDER BY n DESC, m LIMIT 20`,
+    { ...p, ...(shares ? { shares } : {}) },
   );
   return {
     items: Number(sum?.items ?? 0),
@@ -89,6 +94,21 @@ export async function sample(
     `SELECT ${PLACE} FROM ${store.all('exchanges')} AS e WHERE chars > 0 AND opening ${accts ? `AND ${of}` : ''}
       ${scaffold ? 'AND hasAny(scaffold, arrayMap(h -> reinterpretAsUInt64(reverse(unhex(h))), {marks:Array(String)}))' : ''} ${when(until)} ORDER BY intHash64(key) LIMIT {most:UInt32}`,
     { most, ...(until === null ? {} : { until: String(until) }), ...(accts ? { accts } : {}), ...(scaffold ? { marks: scaffold } : {}) },
+  );
+  return rows.map(asPlace);
+}
+
+/** The first exchange of each of some accounts, of those that show a value where one is given (an SQL expression and what it must be): what a tie, or a beginning, can be looked up by. */
+export async function firsts(
+  store: Store,
+  most: number,
+  until: number | null,
+  accts: readonly string[],
+  value?: { readonly sql: string; readonly is: string },
+): Promise<Place[]> {
+  const rows = await store.rows<PlaceRow>(
+    `SELECT ${PLACE} FROM ${store.all('exchanges')} AS e WHERE ${of} ${value ? `AND ${value.sql} = {value:String}` : ''} ${when(until)} ORDER BY time, key LIMIT 1 BY acct LIMIT {most:UInt32}`,
+    { ...bound(accts, until), most, ...(value ? { value: value.is } : {}) },
   );
   return rows.map(asPlace);
 }

@@ -1,0 +1,57 @@
+import type { Dossier, Finding } from '../model/dossier.ts';
+import { taken, timeline } from '../store/queries/cohorts.ts';
+import { tiesOf } from '../store/queries/ties.ts';
+import type { Store } from '../store/store.ts';
+import type { Cut } from './findings.ts';
+
+/** What pages ask of the store about one finding of a look. */
+
+/** A finding of a look, the last one when none is named, and how many accounts that look saw. */
+export async function findingOf(
+  store: Store,
+  id: string,
+  at: string,
+): Promise<{ finding: Pick<Finding, 'accounts' | 'evidence' | 'indicators'> | undefined; population: number }> {
+  const body = (
+    await store.first<{ body: string }>(
+      `SELECT body FROM dossiers ${at === '' ? '' : 'WHERE id = {at:String}'} ORDER BY at DESC LIMIT 1`,
+      at === '' ? {} : { at },
+    )
+  )?.body;
+  const d = body ? (JSON.parse(body) as Dossier) : null;
+  return { finding: d ? [...d.campaigns, ...d.undecided].find((x) => x.id === id) : undefined, population: d?.coverage.accounts ?? 0 };
+}
+
+/** What the exchanges of a case that a person cut add up to. */
+export async function cutOf(store: Store, accounts: readonly string[], values: Finding['indicators']): Promise<Cut> {
+  const rows = await store.rows<{ a: string }>(
+    `SELECT leftPad(hex(cityHash64(x)), 16, '0') AS a FROM (SELECT arrayJoin({names:Array(String)}) AS x)`,
+    { names: accounts },
+  );
+  const accts = rows.map((r) => r.a);
+  const days = await timeline(store, accts, null);
+  const got = await taken(store, accts, null);
+  return {
+    timeline: days.map((d) => ({ ...d, joined: 0, closed: 0 })),
+    models: got.models,
+    loot: {
+      exchanges: days.reduce((x, d) => x + d.exchanges, 0),
+      distinct_items: got.items,
+      output_tokens: got.output,
+      reasoning_tokens: got.reasoning,
+      days: days.length,
+    },
+    shown: (await tiesOf(store, accounts, values)).map((t) => t.accounts.length),
+  };
+}
+
+/** Texts that evidence cites, of one finding of the last dossier. */
+export async function exemplarTexts(store: Store, campaign: string, at: string): Promise<Record<string, string>> {
+  const { finding: f } = await findingOf(store, campaign, at);
+  const ids = [...new Set((f?.evidence ?? []).flatMap((e) => e.exemplars.map((x) => x.exchange)))];
+  if (ids.length === 0) return {};
+  const rows = await store.rows<{ id: string; text: string }>('SELECT id, text FROM exemplars FINAL WHERE id IN {ids:Array(String)}', {
+    ids,
+  });
+  return Object.fromEntries(rows.map((r) => [r.id, r.text]));
+}
