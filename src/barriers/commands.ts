@@ -3,6 +3,7 @@ import type { Event, Happening } from './events.ts';
 import {
   type Action,
   type Actor,
+  type Appeal,
   AUTOMATIC,
   type Barrier,
   type Budget,
@@ -113,8 +114,12 @@ export function propose(s: State, by: Actor, p: Proposal, now: number): Event[] 
   return [{ at: now, by: by.name, what: { type: 'barrier.proposed', barrier } }];
 }
 
-/** Persons a barrier needs before it stands. */
-export const approvalsNeeded = (a: Action): number => (a === 'suspend' ? 2 : 1);
+/** A month of being asked for papers one does not have is a suspension by another name. */
+const ALONE_HOURS_MAX = 24 * 31;
+
+/** Persons a barrier needs before it stands: two for a suspension, and for whatever else is to last longer than a month. */
+export const approvalsNeeded = (b: Pick<Barrier, 'action' | 'created' | 'expires'>): number =>
+  b.action === 'suspend' || (b.action !== 'watch' && b.expires - b.created > ALONE_HOURS_MAX * HOUR + 1000) ? 2 : 1;
 
 /**
  * Accepts a proposal. The person must have opened the evidence of its case; a suspension takes two different persons.
@@ -141,7 +146,7 @@ export function approve(s: State, by: Actor, id: string, now: number, options: {
   // A day's hold again and again is a suspension.
   if (b.action === 'hold' && [...s.barriers.values()].some((x) => heldBefore(x, b, by.name)))
     refuse('E_TWICE', `${by.name} has held some of these accounts before`, 'another person accepts a second hold; or propose a suspension');
-  const activates = b.approvals.length + 1 >= approvalsNeeded(b.action);
+  const activates = b.approvals.length + 1 >= approvalsNeeded(b);
   return [{ at: now, by: by.name, what: { type: 'barrier.approved', id, activates, dry_run: options.dryRun ?? !s.enforcing } }];
 }
 
@@ -158,10 +163,15 @@ export function automatic(s: State, id: string, now: number): Event[] {
   return [{ at: now, by: 'policy', what: { type: 'barrier.approved', id, activates: true, dry_run: !s.enforcing } }];
 }
 
-export function lift(s: State, by: Actor, id: string, reason: string, now: number): Event[] {
+/** @param accounts those that go free; all of them when empty */
+export function lift(s: State, by: Actor, id: string, reason: string, now: number, accounts: readonly string[] = []): Event[] {
   person(by);
   const b = barrierOf(s, id);
   if (b.state === 'lifted' || b.state === 'refused') refuse('E_STATE', `barrier ${id} is ${b.state}`, 'nothing stands any more');
+  if (!accounts.every((a) => b.accounts.includes(a)))
+    refuse('E_SCOPE', 'not all of these accounts are under the barrier', 'see GET /v1/barriers/ID for those that are');
+  if (accounts.length > 0 && new Set(accounts).size < b.accounts.length)
+    return [{ at: now, by: by.name, what: { type: 'barrier.spared', id, accounts: [...new Set(accounts)], reason: words(reason) } }];
   const what: Happening =
     b.state === 'proposed' ? { type: 'barrier.refused', id, reason: words(reason) } : { type: 'barrier.lifted', id, reason: words(reason) };
   return [{ at: now, by: by.name, what }];
@@ -176,7 +186,12 @@ export function extend(s: State, by: Actor, id: string, hours: number, reason: s
       `barrier ${id} ${b.state === 'active' ? 'has run out' : `is ${b.state}`}`,
       'only a standing barrier can be extended; propose it again',
     );
-  if (approvalsNeeded(b.action) > 1) refuse('E_STATE', 'a suspension is not extended by one person', 'propose it again: two accept it');
+  if (approvalsNeeded({ ...b, expires: b.expires + hours * HOUR }) > 1)
+    refuse(
+      'E_STATE',
+      'a suspension, and what is to last longer than a month, is not extended by one person',
+      'propose it again: two accept it',
+    );
   if (!(hours > 0 && hours <= 24 * 366)) refuse('E_EXPIRY', 'an extension is of at most a year', 'give hours');
   if (b.action === 'hold') refuse('E_EXPIRY', `a hold lasts at most ${HOLD_HOURS_MAX} hours`, 'propose a suspension instead');
   return [{ at: now, by: by.name, what: { type: 'barrier.extended', id, expires: b.expires + hours * HOUR, reason: words(reason) } }];
@@ -209,26 +224,54 @@ export function fileAppeal(s: State, reference: string, account: string, text: s
     [...s.barriers.values()].find((x) => x.appeal === reference && (account === '' || x.accounts.includes(account))) ??
     [...s.gates.values(), ...filed].find((g) => g.appeal === reference);
   if (!b) return refuse('E_UNKNOWN', 'no barrier or gate has this reference', 'quote the reference of the error message letter by letter');
-  // A gate has one reference for all callers: each may object.
-  const key = s.barriers.has(b.id) ? reference : `${reference}~${account || 'caller'}`;
-  if (s.appeals.has(key)) refuse('E_TWICE', 'an appeal with this reference is open already', 'it will be answered');
+  // A gate has one reference for all callers, and a campaign's barrier for all its accounts: each may object.
+  const many = (s.barriers.get(b.id)?.accounts.length ?? 2) > 1;
+  const key = many ? `${reference}~${account || 'caller'}` : reference;
+  const had = s.appeals.get(key);
+  if (had)
+    refuse(
+      'E_TWICE',
+      had.decided ? 'this appeal has been answered' : 'an appeal with this reference is open already',
+      had.decided ? 'a person can take the answer back' : 'it will be answered',
+    );
   const appeal = { reference: key, barrier: b.id, account, text: text.trim().slice(0, 4000), at: now };
   return [{ at: now, by: account || 'caller', what: { type: 'appeal.filed', appeal } }];
 }
 
-/** Upheld, the barrier goes with it. */
-export function decideAppeal(s: State, by: Actor, reference: string, lifted: boolean, reason: string, now: number): Event[] {
+/** The appeal of a key, or the one that is open on a barrier whose reference was given. */
+export function appealOf(s: State, reference: string): Appeal | undefined {
+  const own = s.appeals.get(reference);
+  if (own) return own;
+  const those = [...s.appeals.values()].filter((a) => a.reference.startsWith(`${reference}~`));
+  const open = those.filter((a) => !a.decided);
+  return open.length === 1 ? open[0] : those.length === 1 ? those[0] : undefined;
+}
+
+/** Upheld, the barrier goes for who appealed; for all its accounts where nobody in particular did, or `all` is said. */
+export function decideAppeal(
+  s: State,
+  by: Actor,
+  given: string,
+  lifted: boolean,
+  reason: string,
+  now: number,
+  { all = false }: { readonly all?: boolean } = {},
+): Event[] {
   person(by);
-  const a = s.appeals.get(reference) ?? refuse('E_UNKNOWN', 'there is no such appeal', 'list them with GET /v1/appeals');
+  const a = appealOf(s, given) ?? refuse('E_UNKNOWN', 'there is no such appeal', 'list them with GET /v1/appeals');
+  const { reference } = a;
   if (a.decided) refuse('E_TWICE', 'this appeal has been decided', 'propose or lift the barrier itself');
   const events: Event[] = [{ at: now, by: by.name, what: { type: 'appeal.decided', reference, lifted, reason: words(reason) } }];
   if (lifted && a.barrier.startsWith('policy:'))
     refuse('E_STATE', 'this gate stands in the policy file', 'change the file, and answer the appeal by keeping it or after the change');
   if (lifted && s.gates.get(a.barrier)?.state === 'closed')
     return [...events, ...openGate(s, by, a.barrier, `appeal upheld: ${reason}`, now)];
-  const stands = s.barriers.get(a.barrier)?.state;
-  return lifted && (stands === 'active' || stands === 'proposed')
-    ? [...events, ...lift(s, by, a.barrier, `appeal upheld: ${reason}`, now)]
+  const b = s.barriers.get(a.barrier);
+  const one = !all && a.account !== '' && b?.accounts.includes(a.account) ? [a.account] : [];
+  // Of a barrier that does not hold them any more nothing is left to lift.
+  const gone = a.account !== '' && !all && one.length === 0;
+  return lifted && !gone && (b?.state === 'active' || b?.state === 'proposed')
+    ? [...events, ...lift(s, by, a.barrier, `appeal upheld: ${reason}`, now, one)]
     : events;
 }
 

@@ -1,7 +1,7 @@
 import type { Finding } from '../model/dossier.ts';
 import { StillwatchError } from '../model/errors.ts';
 import { caseOn, sameCase } from './cases.ts';
-import { caseOf, person, words } from './commands.ts';
+import { appealOf, caseOf, person, words } from './commands.ts';
 import { apply, type Event, type Happening } from './events.ts';
 import { type Actor, type Barrier, type Case, EMPTY_STATE, type State } from './model.ts';
 
@@ -49,6 +49,7 @@ const BARRIER: readonly Happening['type'][] = [
   'barrier.approved',
   'barrier.refused',
   'barrier.lifted',
+  'barrier.spared',
   'barrier.extended',
 ];
 
@@ -143,7 +144,7 @@ function undoBarrier(log: readonly Event[], s: State, by: Actor, at: number, now
   const id = barrierOf(what);
   const decided = log[at - 1];
   if (
-    (what.type === 'barrier.lifted' || what.type === 'barrier.refused') &&
+    (what.type === 'barrier.lifted' || what.type === 'barrier.refused' || what.type === 'barrier.spared') &&
     decided?.what.type === 'appeal.decided' &&
     decided.by === who &&
     decided.what.lifted
@@ -157,9 +158,31 @@ function undoBarrier(log: readonly Event[], s: State, by: Actor, at: number, now
     {
       at: now,
       by: by.name,
-      what: { type: 'barrier.restored', id, barrier: earlier(before(log, at), s, id, who === by.name, now), undoes: at, what: what.type },
+      what: {
+        type: 'barrier.restored',
+        id,
+        barrier:
+          what.type === 'barrier.spared'
+            ? together(s, id, what.accounts, who === by.name)
+            : earlier(before(log, at), s, id, who === by.name, now),
+        undoes: at,
+        what: what.type,
+      },
     },
   ];
+}
+
+/** A barrier with accounts that were spared put back. What two accepted, and what another person freed, one person does not put back. */
+function together(is: State, id: string, accounts: readonly string[], own: boolean): Barrier {
+  const b = is.barriers.get(id);
+  if (!b || SPENT.includes(b.state)) throw new StillwatchError('E_STATE', `barrier ${id} stands no more`, 'propose it again');
+  if (b.state === 'active' && (b.action === 'suspend' || !own))
+    throw new StillwatchError(
+      'E_STATE',
+      'one person does not put an account back under it',
+      'propose a barrier on that account: it is accepted as the first was',
+    );
+  return { ...b, accounts: [...new Set([...b.accounts, ...accounts])] };
 }
 
 /** @param own who takes it back is who did it: only they bring back by themselves what stood before. */
@@ -175,9 +198,10 @@ function earlier(was: State, is: State, id: string, own: boolean, now: number): 
 }
 
 /** Takes back what was decided on an appeal: it is open again, and what was lifted with it is as it was. */
-export function undoAppeal(log: readonly Event[], s: State, by: Actor, reference: string, reason: string, now: number): Event[] {
+export function undoAppeal(log: readonly Event[], s: State, by: Actor, given: string, reason: string, now: number): Event[] {
   person(by);
-  const a = s.appeals.get(reference);
+  const a = appealOf(s, given);
+  const reference = a?.reference ?? given;
   if (!a?.decided) throw new StillwatchError('E_STATE', 'nothing has been decided on this appeal', 'list them with GET /v1/appeals');
   const events: Event[] = [{ at: now, by: by.name, what: { type: 'appeal.reopened', reference, reason: words(reason) } }];
   const at = log.findLastIndex((e) => e.what.type === 'appeal.decided' && e.what.reference === reference);
@@ -196,6 +220,18 @@ export function undoAppeal(log: readonly Event[], s: State, by: Actor, reference
         type: 'barrier.restored',
         id: a.barrier,
         barrier: earlier(before(log, at + 1), s, a.barrier, own, now),
+        undoes: at + 1,
+        what: lifted.type,
+      },
+    });
+  if (lifted?.type === 'barrier.spared' && lifted.id === a.barrier)
+    events.push({
+      at: now,
+      by: by.name,
+      what: {
+        type: 'barrier.restored',
+        id: a.barrier,
+        barrier: together(s, a.barrier, lifted.accounts, own),
         undoes: at + 1,
         what: lifted.type,
       },

@@ -6,6 +6,10 @@ import { rank, type Snapshot, type Standing } from './snapshot.ts';
 export interface Request {
   readonly account: string;
   readonly model: string;
+  /** Others it names, of which the provider may take one. */
+  readonly models?: readonly string[];
+  /** What is asked for was not all seen: a gate on what it might be is closed. */
+  readonly unread?: boolean;
   readonly capabilities: readonly string[];
   /** Where the account is registered and where the request comes from, as far as known. */
   readonly countries?: readonly string[];
@@ -108,10 +112,15 @@ function answers(b: Standing, v: { readonly level: string; readonly at: number }
 
 /** Each list that is not empty must hold the request; a gate with no list at all closes everything. */
 function closes(g: Gate, r: Request): boolean {
-  const model = (m: string) => (m.endsWith('*') ? r.model.startsWith(m.slice(0, -1)) : r.model === m);
+  const named = [r.model, ...(r.models ?? [])].filter((x) => x !== '');
+  const model = (m: string) => named.some((x) => (m.endsWith('*') ? x.startsWith(m.slice(0, -1)) : x === m));
+  // What is not known may be what is closed.
+  const anyModel = named.length === 0 && r.unread === true;
   return (
-    (g.models.length === 0 || g.models.some(model)) &&
-    (g.capabilities.length === 0 || g.capabilities.some((c) => r.capabilities.includes(c))) &&
+    (g.models.length === 0 || anyModel || g.models.some(model)) &&
+    (g.capabilities.length === 0 ||
+      (r.unread === true && r.capabilities.length === 0) ||
+      g.capabilities.some((c) => r.capabilities.includes(c))) &&
     (g.countries.length === 0 || (r.countries ?? []).some((c) => g.countries.includes(c.toUpperCase()))) &&
     (g.tiers.length === 0 || (r.tier !== undefined && g.tiers.includes(r.tier)))
   );

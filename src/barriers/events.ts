@@ -44,6 +44,8 @@ export type Happening =
   | { readonly type: 'barrier.approved'; readonly id: string; readonly activates: boolean; readonly dry_run: boolean }
   | { readonly type: 'barrier.refused'; readonly id: string; readonly reason: string }
   | { readonly type: 'barrier.lifted'; readonly id: string; readonly reason: string }
+  /** Some of its accounts go free, the others do not. */
+  | { readonly type: 'barrier.spared'; readonly id: string; readonly accounts: readonly string[]; readonly reason: string }
   | { readonly type: 'barrier.extended'; readonly id: string; readonly expires: number; readonly reason: string }
   | { readonly type: 'gate.closed'; readonly gate: Gate }
   | { readonly type: 'gate.opened'; readonly id: string; readonly reason: string }
@@ -200,6 +202,11 @@ export function apply(s: State, { at, by, what }: Event): State {
       return { ...s, barriers: edit(s.barriers, what.id, (b) => ({ ...b, state: 'refused' })) };
     case 'barrier.lifted':
       return { ...s, barriers: edit(s.barriers, what.id, (b) => ({ ...b, state: 'lifted', lifted: { by, at, reason: what.reason } })) };
+    case 'barrier.spared':
+      return {
+        ...s,
+        barriers: edit(s.barriers, what.id, (b) => ({ ...b, accounts: b.accounts.filter((a) => !what.accounts.includes(a)) })),
+      };
     case 'barrier.extended':
       return { ...s, barriers: edit(s.barriers, what.id, (b) => ({ ...b, expires: what.expires })) };
     case 'gate.closed':

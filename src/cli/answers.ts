@@ -2,6 +2,7 @@ import { resolveInputs } from '../formats/input.ts';
 import { scan } from '../scan.ts';
 import type { Answers } from '../serve/detector.ts';
 import { accountFile, explain, rejects } from './look.ts';
+import { simulate } from './simulate.ts';
 import { terminal } from './terminal.ts';
 
 /** How the process that owns a store answers in text, as the commands do. */
@@ -9,6 +10,7 @@ export const answers = (): Answers => ({
   explain: (what, store) => explain(what, async () => store, { ...terminal(true), width: 110 }),
   account: accountFile,
   rejects,
+  simulate: (store, policy, steps, confidence) => simulate(store, policy, steps, confidence, terminal(true)),
   scan: async (store, paths, format, base) => {
     const { inputs, unreadable } = await resolveInputs(paths, base.spool, process.stdin);
     return scan(store, { ...base, inputs, unreadable, ...(format ? { inputFormat: format } : {}) });

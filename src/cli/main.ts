@@ -100,7 +100,11 @@ function program(): Command {
     .action(async (flags: { store: string; limit: string }) => {
       const most = number(flags.limit, '--limit', 1, 1e6);
       const served = servedBy(flags.store);
-      t.out(served ? await askAdmin(served, 'GET', `/v1/rejects?most=${most}`) : await withStore(flags.store, (s) => rejects(s, most)));
+      t.out(
+        served
+          ? await askAdmin(served, 'GET', `/v1/rejects?most=${most}&reason=${encodeURIComponent('stillwatch rejects, on the host')}`)
+          : await withStore(flags.store, (s) => rejects(s, most)),
+      );
     });
   p.command('label')
     .description('give an account a label, with author and reason; or revoke one')

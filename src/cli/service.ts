@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
-import { readPolicy } from '../gateway/config.ts';
+import { readDocument, readPolicy } from '../gateway/config.ts';
 import { StillwatchError } from '../model/errors.ts';
 import { openStore } from '../store/open.ts';
 import { type ConsoleFlags, consoleCommand } from './console.ts';
 import { EXIT, number } from './scan.ts';
 import { auditVerify, policyCommand, serve } from './serve.ts';
+import { askAdmin, servedBy } from './served.ts';
 import { simulate } from './simulate.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -48,9 +49,16 @@ export function serviceCommands(p: Command, t: Terminal, set: (code: number) => 
     .option('--confidence <score>', 'name a campaign from this confidence on', '0.5')
     .action(async (file: string, flags: { store: string; steps: string; confidence: string }) => {
       const rules = readPolicy(file);
+      const [steps, confidence] = [number(flags.steps, '--steps', 1, 100), number(flags.confidence, '--confidence', 0, 1)];
+      const served = servedBy(flags.store);
+      if (served) {
+        t.note('the store is served: the service replays it, and takes nothing in meanwhile');
+        t.out(await askAdmin(served, 'POST', '/v1/policy/simulate', { policy: readDocument(file), steps, confidence }));
+        return;
+      }
       const store = await openStore({ at: flags.store, create: false });
       try {
-        t.out(await simulate(store, rules, number(flags.steps, '--steps', 1, 100), number(flags.confidence, '--confidence', 0, 1), t));
+        t.out(await simulate(store, rules, steps, confidence, t));
       } finally {
         await store.close();
       }

@@ -10,17 +10,17 @@ AggregatorRegistry.setRegistries([worker.parts.meters.registry]);
 new AggregatorRegistry();
 let draining = false;
 
-async function drain(): Promise<void> {
+async function drain(ms = config.drain_seconds * 1000): Promise<void> {
   if (draining) return;
   draining = true;
-  await worker.drain(20_000);
+  await worker.drain(ms);
   process.exit(0);
 }
 
 process.on('message', (m: ToWorker) => {
   // Other libraries use this channel too.
   if (typeof m !== 'object' || m === null || !['snapshot', 'delta', 'spent', 'hand', 'drain'].includes(m.type)) return;
-  if (m.type === 'drain') void drain();
+  if (m.type === 'drain') void drain(m.ms);
   const answer = worker.take(m);
   if (answer) process.send?.(answer);
 });

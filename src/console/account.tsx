@@ -1,5 +1,6 @@
+import { useEffect } from 'preact/hooks';
 import { get } from './api.ts';
-import { count, day, Export, Fold, Heading, Link, Meter, Note, percent, plain, sure, useAsked } from './bits.tsx';
+import { count, day, Export, Fold, go, Heading, Link, Meter, Note, percent, plain, sure, useAddress, useAsked } from './bits.tsx';
 import type { AccountFile, AccountPageData } from './types.ts';
 
 /** A row of bars with its ends and its largest value said; the numbers are in the label of each. */
@@ -117,7 +118,7 @@ function Identity({ d }: { d: AccountPageData }) {
       {record.map(([k, v]) => (
         <>
           <dt>{k}</dt>
-          <dd>{plain(v)}</dd>
+          <dd>{/^\d{4}-\d\d-\d\dT[\d:.]+Z?$/.test(v) ? day(v.endsWith('Z') ? v : `${v}Z`) : plain(v)}</dd>
         </>
       ))}
       {record.length === 0 && (
@@ -152,9 +153,24 @@ function Identity({ d }: { d: AccountPageData }) {
   );
 }
 
+/** The case that stands for a campaign; the inbox where none was opened yet. */
+function caseFor(d: AccountPageData, campaign: string): Record<string, string> {
+  const c = d.cases.find((x) => x.campaign === campaign) ?? (d.cases.length === 1 ? d.cases[0] : undefined);
+  return c ? { case: c.id } : {};
+}
+
 export function AccountPage({ id }: { id: string }) {
-  const asked = useAsked(() => get<AccountPageData>(`/v1/accounts/${encodeURIComponent(id)}/file`), [id]);
+  const p = useAddress();
+  const look = p.get('look') ?? '';
+  const asked = useAsked(
+    () => get<AccountPageData>(`/v1/accounts/${encodeURIComponent(id)}/file?${new URLSearchParams({ look })}`),
+    [id, look],
+    (o) => [id, o.generated ?? ''],
+  );
   const d = asked.value;
+  useEffect(() => {
+    if (d?.generated && look === '') go({ look: d.generated }, 'replace');
+  }, [d?.generated, look]);
   return (
     <article>
       <Heading text={`Account ${plain(id)}`}>{plain(id)}</Heading>
@@ -168,16 +184,23 @@ export function AccountPage({ id }: { id: string }) {
           <section aria-labelledby="camp">
             <h2 id="camp">Campaigns</h2>
             {d.findings.length + d.cases.length + d.look_alikes.length === 0 && <p class="quiet">The last look names it nowhere.</p>}
-            {d.findings.length > 0 && (
-              <Export name="account-campaigns" rows={() => d.findings.map(({ member, ...f }) => ({ ...f, ...member }))} />
+            {d.findings.length + d.cases.length + d.look_alikes.length > 0 && (
+              <Export
+                name="account-campaigns"
+                rows={() => [
+                  ...d.findings.map(({ member, ...f }) => ({ what: 'finding', ...f, ...member })),
+                  ...d.cases.map((c) => ({ what: 'case', ...c })),
+                  ...d.look_alikes.map((l) => ({ what: 'look-alike', ...l })),
+                ]}
+              />
             )}
             <ul>
               {d.findings.map((f) => (
                 <li key={f.id}>
-                  <Link to={f.verdict === 'campaign' ? { case: d.cases[0]?.id ?? '' } : { undecided: f.id }}>{plain(f.title)}</Link> (
-                  {f.verdict}, confidence {sure(f.confidence)}): membership <Meter value={f.member?.membership ?? 0} label="membership" />,
-                  share of its exchanges {percent(f.member?.share ?? 0)} ({percent(f.member?.share_low ?? 0)} to{' '}
-                  {percent(f.member?.share_high ?? 0)})
+                  <Link to={f.verdict === 'campaign' ? caseFor(d, f.id) : { undecided: f.id }}>{plain(f.title)}</Link> ({f.verdict},
+                  confidence {sure(f.confidence)}): membership{' '}
+                  <Meter value={Math.min(0.999, f.member?.membership ?? 0)} label="membership" />, share of its exchanges{' '}
+                  {percent(f.member?.share ?? 0)} ({percent(f.member?.share_low ?? 0)} to {percent(f.member?.share_high ?? 0)})
                 </li>
               ))}
               {d.cases.map((c) => (
@@ -233,6 +256,9 @@ export function AccountPage({ id }: { id: string }) {
                   }))
                 }
               />
+            )}
+            {d.appeals.length > 0 && (
+              <Export name="account-appeals" rows={() => d.appeals.map(({ decided, ...a }) => ({ ...a, ...(decided ?? {}) }))} />
             )}
             <ul>
               {d.barriers.map((b) => (

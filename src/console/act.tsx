@@ -1,56 +1,13 @@
 import { useState } from 'preact/hooks';
 import { get, post } from './api.ts';
 import { BlastTable, ranOut, Standing } from './barrier.tsx';
-import { ask, count, day, Export, Fold, go, iso, Link, Note, plain, said, useAsked } from './bits.tsx';
+import { ask, count, day, Export, go, iso, Link, Note, plain, said, useAddress, useAsked } from './bits.tsx';
+import { History, Said } from './history.tsx';
+import { useMe } from './me.ts';
 import type { Blast, InboxRow, Opened } from './types.ts';
 
 const ACTIONS = ['watch', 'slow', 'withhold', 'verify', 'hold', 'suspend'];
 const DISPOSITIONS = ['confirmed', 'suspicious', 'false positive', 'duplicate'];
-
-interface Line {
-  readonly seq: number;
-  readonly at: number;
-  readonly by: string;
-  readonly type: string;
-  readonly reason: string;
-}
-
-/** Who did what to this case, when and why. */
-function History({ id, of }: { id: string; of: unknown }) {
-  const asked = useAsked(() => get<{ entries: Line[] }>(`/v1/cases/${encodeURIComponent(id)}/history`), [id, of]);
-  const list = asked.value?.entries ?? [];
-  return (
-    <Fold name="history" summary={`History (${list.length})`}>
-      <Note error={asked.error} />
-      <Export name={`${id}-history`} rows={() => list.map((e) => ({ ...e, at: iso(e.at) }))} />
-      <ul class="comments">
-        {[...list].reverse().map((e) => (
-          <li key={e.seq}>
-            {day(e.at)} <strong>{plain(e.by)}</strong> {e.type}
-            {e.reason ? `: ${plain(e.reason)}` : ''}
-          </li>
-        ))}
-      </ul>
-    </Fold>
-  );
-}
-
-/** A comment, in which `#deck` leads to the bar of that test. */
-function Said({ text, evidence }: { text: string; evidence: readonly string[] }) {
-  return (
-    <>
-      {text.split(/(#[\w-]+)/).map((part, i) =>
-        part.startsWith('#') && evidence.includes(part.slice(1)) ? (
-          <a key={i} href={`#bar-${part.slice(1)}`}>
-            {part}
-          </a>
-        ) : (
-          plain(part)
-        ),
-      )}
-    </>
-  );
-}
 
 const WORDS: Readonly<Record<string, string>> = {
   'case.opened': 'opening the case',
@@ -70,26 +27,43 @@ const WORDS: Readonly<Record<string, string>> = {
 /** What people do about a case: barriers with their blast radius first, status apart from disposition, comments, assignment; each of it can be taken back. */
 export function Act({ opened, again, may }: { opened: Opened; again: () => void; may: boolean }) {
   const { case: c, barriers } = opened;
+  const p = useAddress();
   const [error, fail] = useState('');
-  const [action, setAction] = useState('verify');
-  const [hours, setHours] = useState('24');
+  const [busy, work] = useState(false);
+  // What is chosen in the form is in the address; what is written as a reason is not.
+  const action = ACTIONS.includes(p.get('do') ?? '') ? (p.get('do') as string) : 'verify';
+  const setAction = (x: string): void => go({ do: x }, 'replace');
+  const hours = p.get('hours') ?? '24';
+  const setHours = (x: string): void => go({ hours: x }, 'replace');
   const [reason, setReason] = useState('');
-  const [rate, setRate] = useState('60');
-  const [tokens, setTokens] = useState('');
-  const [level, setLevel] = useState('');
-  const [preview, show] = useState<Blast | null>(null);
+  const rate = p.get('rate') ?? '60';
+  const tokens = p.get('tokens') ?? '';
+  const level = p.get('level') ?? '';
   const at = `/v1/cases/${encodeURIComponent(c.id)}`;
+  const blast = useAsked(
+    async () =>
+      p.has('blast') ? (await get<{ blast: Blast }>(`${at}/blast?look=${encodeURIComponent(p.get('look') ?? '')}`)).blast : null,
+    [c.id, p.get('blast') ?? '', p.get('look') ?? '', c.accounts.length],
+  );
+  const me = useMe();
   const others = useAsked(() => get<{ rows: InboxRow[] }>('/v1/inbox'), [c.id, c.status, c.accounts.length]);
   const mergeable = (others.value?.rows ?? []).filter(
     (x) => x.what === 'case' && x.id !== c.id && (x.state === 'open' || x.state === 'undecided'),
   );
+  const refused = c.disposition?.is === 'false positive' || c.disposition?.is === 'duplicate';
   const run = async (f: () => Promise<unknown>) => {
+    if (busy) return;
     try {
+      work(true);
       fail('');
       await f();
       again();
     } catch (e) {
       fail(said(e));
+      // What was refused may be refused because the page is old.
+      again();
+    } finally {
+      work(false);
     }
   };
   const because = async (what: string, then: (reason: string) => Promise<unknown>) => {
@@ -97,7 +71,11 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
     if (why) void run(() => then(why));
   };
   const assign = async () => {
-    const to = await ask('Assign to whom?', 'Name', c.assignee ?? '');
+    const to = await ask(
+      `Assign to whom?${me && me.people.length > 0 ? ` Here work: ${me.people.join(', ')}.` : ''}`,
+      'Name',
+      c.assignee || me?.name || '',
+    );
     if (to) void run(() => post(`${at}/assign`, { to }));
   };
   const propose = () =>
@@ -113,9 +91,9 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
           : {}),
       });
       setReason('');
-      show(null);
+      go({ blast: null }, 'replace');
     });
-  const signals = (opened.finding?.evidence ?? []).map((e) => e.signal);
+  const signals = (opened.finding?.evidence ?? []).map(({ axis, signal }) => ({ axis, signal }));
   return (
     <section class="act" aria-labelledby="act">
       <h2 id="act">Act</h2>
@@ -147,6 +125,7 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
             b={b}
             run={run}
             may={may}
+            busy={busy}
             enforcing={opened.enforcing}
             again={(old) => {
               setAction(old.action);
@@ -156,6 +135,20 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
           />
         ))}
       </ul>
+      {!may && (
+        <button type="button" onClick={() => go({ blast: p.has('blast') ? null : '1' }, 'replace')}>
+          Whom would a barrier touch?
+        </button>
+      )}
+      <Note error={blast.error} />
+      {blast.value && (
+        <BlastTable
+          b={blast.value}
+          action={action}
+          name={c.id}
+          budget={{ ...(rate ? { requests_per_minute: Number(rate) } : {}), ...(tokens ? { tokens_per_minute: Number(tokens) } : {}) }}
+        />
+      )}
       {may && (
         <>
           <form
@@ -187,17 +180,18 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
               <>
                 <label>
                   Requests a minute, all accounts together{' '}
-                  <input type="number" min="1" value={rate} onInput={(e) => setRate(e.currentTarget.value)} />
+                  <input type="number" min="1" value={rate} onInput={(e) => go({ rate: e.currentTarget.value }, 'replace')} />
                 </label>
                 <label>
-                  Tokens a minute <input type="number" min="4096" value={tokens} onInput={(e) => setTokens(e.currentTarget.value)} />
+                  Tokens a minute{' '}
+                  <input type="number" min="4096" value={tokens} onInput={(e) => go({ tokens: e.currentTarget.value }, 'replace')} />
                 </label>
               </>
             )}
             {action === 'verify' && (
               <label>
                 Level{' '}
-                <select value={level} onChange={(e) => setLevel(e.currentTarget.value)}>
+                <select value={level} onChange={(e) => go({ level: e.currentTarget.value }, 'replace')}>
                   <option value="">any, from now on</option>
                   {['email', 'phone', 'id', 'business'].map((l) => (
                     <option key={l}>{l}</option>
@@ -208,16 +202,60 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
             <label class="wide">
               Reason <input required value={reason} onInput={(e) => setReason(e.currentTarget.value)} />
             </label>
-            <button type="button" onClick={() => void run(async () => show((await get<{ blast: Blast }>(`${at}/blast`)).blast))}>
+            <button type="button" onClick={() => go({ blast: p.has('blast') ? null : '1' }, 'replace')}>
               Whom would it touch?
             </button>
-            <button type="submit">Propose</button>
+            <button type="submit" disabled={busy || refused}>
+              Propose
+            </button>
           </form>
-          {preview && <BlastTable b={preview} />}
+          {refused && (
+            <p class="quiet">
+              It was found to be a {c.disposition?.is}: nothing is proposed or accepted on it until it is opened again.
+              {barriers.some((b) => b.state === 'active' && !ranOut(b)) ? ' Barriers that stand on it still stand: lift them.' : ''}
+            </p>
+          )}
           <p class="bar">
             <button type="button" onClick={() => void assign()}>
               Assign
             </button>
+            {c.assignee && (
+              <button type="button" onClick={() => void run(() => post(`${at}/assign`, { to: '' }))}>
+                Assign to nobody
+              </button>
+            )}
+            {c.status === 'open' && (
+              <label>
+                Mark, and leave it open{' '}
+                <select
+                  value={c.disposition?.is ?? ''}
+                  onChange={(e) => {
+                    const is = e.currentTarget.value;
+                    if (is)
+                      void because(`Mark as ${is}; the case stays open. Say why.`, (why) =>
+                        post(`${at}/dispose`, { disposition: is, reason: why, open: true }),
+                      );
+                  }}
+                >
+                  <option value="">not said</option>
+                  {DISPOSITIONS.map((d) => (
+                    <option key={d}>{d}</option>
+                  ))}
+                </select>
+              </label>
+            )}
+            {c.disposition && !c.disposition.seconded && (
+              <button
+                type="button"
+                onClick={() =>
+                  void because(`Second ${c.disposition?.is}. Say why.`, (why) =>
+                    post(`${at}/dispose`, { disposition: c.disposition?.is, reason: why, open: c.status === 'open' }),
+                  )
+                }
+              >
+                Second {c.disposition.is}
+              </button>
+            )}
             {c.status === 'open' ? (
               DISPOSITIONS.map((d) => (
                 <button
@@ -236,26 +274,9 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
                 </button>
               ))
             ) : (
-              <>
-                {c.disposition && !c.disposition.seconded && (
-                  <button
-                    type="button"
-                    onClick={() =>
-                      void because(`Second ${c.disposition?.is}. Say why.`, (why) =>
-                        post(`${at}/dispose`, { disposition: c.disposition?.is, reason: why }),
-                      )
-                    }
-                  >
-                    Second {c.disposition.is}
-                  </button>
-                )}
-                <button
-                  type="button"
-                  onClick={() => void because('Open it again. Say why.', (why) => post(`${at}/reopen`, { reason: why }))}
-                >
-                  Open again
-                </button>
-              </>
+              <button type="button" onClick={() => void because('Open it again. Say why.', (why) => post(`${at}/reopen`, { reason: why }))}>
+                Open again
+              </button>
             )}
           </p>
         </>
@@ -300,11 +321,12 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
         <p class="bar">
           <button
             type="button"
+            disabled={busy}
             onClick={() => {
               const gone = opened.undo?.what === 'case.split' && c.split_from !== undefined;
               const back = gone ? c.split_from : opened.undo?.what === 'case.opened' ? '' : null;
               void run(async () => {
-                await post(`${at}/undo`, {});
+                await post(`${at}/undo`, { seq: opened.undo?.seq });
                 // The page of a case that is no more would be a dead end.
                 if (back !== null && back !== undefined) go(back === '' ? {} : { case: back }, 'fresh');
               });

@@ -16,6 +16,9 @@ export class ApiError extends Error {
 }
 
 const KEY = 'stillwatch.token';
+const AT = 'stillwatch.at';
+/** A tab that nobody used for a working day asks who sits there. */
+const IDLE_MS = 8 * 3_600_000;
 
 /** A token in the address comes from the command that started the console; it is taken out of the address at once. */
 export function takeToken(): void {
@@ -25,10 +28,24 @@ export function takeToken(): void {
   history.replaceState(null, '', location.pathname + location.search);
 }
 export const hasToken = (): boolean => sessionStorage.getItem(KEY) !== null;
-export const setToken = (t: string): void => sessionStorage.setItem(KEY, t);
+export const setToken = (t: string): void => {
+  sessionStorage.setItem(KEY, t);
+  sessionStorage.setItem(AT, String(Date.now()));
+};
 export const dropToken = (): void => sessionStorage.removeItem(KEY);
 
+/** Ends what this tab may do, and says why. */
+export function signOut(why: string): void {
+  dropToken();
+  dispatchEvent(new CustomEvent('signed-out', { detail: why }));
+}
+
+for (const what of ['pointerdown', 'keydown'])
+  addEventListener(what, () => sessionStorage.setItem(AT, String(Date.now())), { passive: true });
+
 async function call(method: string, path: string, body?: unknown): Promise<Response> {
+  const idle = Date.now() - Number(sessionStorage.getItem(AT) ?? Date.now());
+  if (idle > IDLE_MS && hasToken()) signOut('nobody was here for eight hours: sign in again');
   const r = await fetch(path, {
     method,
     headers: {
@@ -39,6 +56,10 @@ async function call(method: string, path: string, body?: unknown): Promise<Respo
   });
   if (r.ok) return r;
   const p = (await r.json().catch(() => null)) as { error?: Problem } | null;
+  if (r.status === 401)
+    signOut(
+      `${p?.error?.message ?? 'the token is not known'}: sign in with a token of admin.tokens, or with the address the command printed`,
+    );
   throw new ApiError(r.status, p?.error ?? { code: 'E_NETWORK', message: `the server answered ${r.status}`, hint: 'try again' });
 }
 

@@ -1,15 +1,32 @@
 import { useState } from 'preact/hooks';
 import { get, post } from './api.ts';
-import { ask, count, day, plain } from './bits.tsx';
+import { ask, count, day, Export, Link, plain } from './bits.tsx';
 import type { Barrier, Blast } from './types.ts';
 
-export function BlastTable({ b }: { b: Blast }) {
+/** What an action does to whom it stands on, in the figures of the past. */
+function effect(action: string, b: Blast, budget?: Barrier['budget']): string {
+  const both = `${count(b.campaign_exchanges)} exchanges of the campaign, and ${count(b.innocent_exchanges)} that are likely somebody else's`;
+  if (action === 'watch') return `Watching stops nothing. So far these accounts sent ${both}.`;
+  if (action === 'withhold')
+    return `Withholding stops no request: answers to these accounts come without reasoning, and say so. So far they sent ${both}.`;
+  if (action === 'slow') return `Slowing lets through ${budgetOf(budget)} of all these accounts together. So far they sent ${both}.`;
+  return `Had it stood from the start, it would have stopped ${both}.`;
+}
+
+export const budgetOf = (x: Barrier['budget']): string =>
+  [
+    ...(x?.requests_per_minute !== undefined ? [`${count(x.requests_per_minute)} requests a minute`] : []),
+    ...(x?.tokens_per_minute !== undefined ? [`${count(x.tokens_per_minute)} tokens a minute`] : []),
+  ].join(' and ') || 'what its budget says';
+
+export function BlastTable({ b, action, budget, name }: { b: Blast; action: string; budget?: Barrier['budget']; name: string }) {
   return (
     <div class="blast" role="status">
       <p>
-        It would touch <strong>{count(b.accounts)} accounts</strong>: {count(b.campaign_exchanges)} exchanges of the campaign so far,{' '}
-        {count(b.innocent_exchanges)} that are likely somebody else's; {b.doubtful_accounts} accounts are less likely than not to take part.
+        It would touch <strong>{count(b.accounts)} accounts</strong>; {b.doubtful_accounts} of them are less likely than not to take part.{' '}
+        {effect(action, b, budget)}
       </p>
+      <Export name={`${name}-blast`} rows={() => Object.entries(b.by_class).map(([k, v]) => ({ class: k, ...v }))} />
       <table>
         <thead>
           <tr>
@@ -30,10 +47,23 @@ export function BlastTable({ b }: { b: Blast }) {
           ))}
         </tbody>
       </table>
-      {b.verified.length > 0 && <p>Verified customers among them: {b.verified.map(plain).join(', ')}</p>}
+      {b.verified.length > 0 && (
+        <p>
+          Verified customers among them:{' '}
+          {b.verified.map((a, i) => (
+            <>
+              {i > 0 ? ', ' : ''}
+              <Link to={{ account: a }}>{plain(a)}</Link>
+            </>
+          ))}
+        </p>
+      )}
     </div>
   );
 }
+
+/** Two accept what suspends, or lasts longer than a month. */
+const twoFor = (b: Barrier): boolean => b.action === 'suspend' || (b.action !== 'watch' && b.expires - b.created > 31 * 86_400_000 + 1000);
 
 const SPENT: readonly string[] = ['lifted', 'refused'];
 export const ranOut = (b: Barrier): boolean => b.state === 'active' && b.expires <= Date.now();
@@ -43,12 +73,15 @@ export function Standing({
   b,
   run,
   may,
+  busy,
   enforcing,
   again,
 }: {
   b: Barrier;
   run: (f: () => Promise<unknown>) => Promise<void>;
   may: boolean;
+  /** Something asked for is under way: nothing is asked twice. */
+  busy: boolean;
   enforcing: boolean;
   /** Puts it into the form, to be proposed once more. */
   again: (b: Barrier) => void;
@@ -66,6 +99,7 @@ export function Standing({
         <strong>{b.action}</strong> on {count(b.accounts.length)} accounts: {ranOut(b) ? 'run out' : b.state}
         {rehearsal && !ranOut(b) ? ' as a rehearsal' : ''}, by {plain(b.author)}, until {day(b.expires)}; reference {b.appeal}
         {b.level ? `; asks for ${b.level}` : ''}
+        {b.budget ? `; lets through ${budgetOf(b.budget)}` : ''}
         {b.approvals.length > 0 ? `; accepted by ${b.approvals.map((a) => plain(a.by)).join(' and ')}` : ''}
         {b.lifted ? `; lifted by ${plain(b.lifted.by)}: ${plain(b.lifted.reason)}` : ''}
       </p>
@@ -73,17 +107,26 @@ export function Standing({
       {may && !over && (
         <p class="bar">
           {b.state === 'proposed' && !blast && (
-            <button type="button" onClick={() => void run(async () => show((await get<{ blast: Blast }>(`/v1/barriers/${b.id}`)).blast))}>
+            <button
+              type="button"
+              disabled={busy}
+              onClick={() => void run(async () => show((await get<{ blast: Blast }>(`/v1/barriers/${b.id}`)).blast))}
+            >
               Blast radius
             </button>
           )}
           {b.state === 'proposed' && blast && enforcing && (
-            <button type="button" class="grave" onClick={() => void run(() => post(`/v1/barriers/${b.id}/approve`, { dry_run: false }))}>
-              Accept{b.action === 'suspend' && b.approvals.length === 0 ? ' (a second person must too)' : ''}
+            <button
+              type="button"
+              class="grave"
+              disabled={busy}
+              onClick={() => void run(() => post(`/v1/barriers/${b.id}/approve`, { dry_run: false }))}
+            >
+              Accept{twoFor(b) && b.approvals.length === 0 ? ' (a second person must too)' : ''}
             </button>
           )}
           {b.state === 'proposed' && blast && (
-            <button type="button" onClick={() => void run(() => post(`/v1/barriers/${b.id}/approve`, { dry_run: true }))}>
+            <button type="button" disabled={busy} onClick={() => void run(() => post(`/v1/barriers/${b.id}/approve`, { dry_run: true }))}>
               Accept as a rehearsal
             </button>
           )}
@@ -117,7 +160,7 @@ export function Standing({
           </button>
         </p>
       )}
-      {blast && !over && <BlastTable b={blast} />}
+      {blast && !over && <BlastTable b={blast} action={b.action} name={b.id} {...(b.budget ? { budget: b.budget } : {})} />}
     </li>
   );
 }

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { ApiError, download, toCsv } from './api.ts';
+import { ApiError, download, get, hasToken, toCsv } from './api.ts';
 
 export const count = (n: number): string => n.toLocaleString('en-GB');
 /** A share; what is short of all is not said to be all. */
@@ -11,12 +11,17 @@ export const sure = (confidence: number): string => Math.min(0.99, confidence).t
 export const day = (ms: number | string): string => `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 export const iso = (ms: number): string => new Date(ms).toISOString();
 
-/** Text of logs, made harmless: what is invisible or turns the direction of writing is shown as its code. */
-export const plain = (s: string): string =>
+/** A probability in a sentence, never rounded up to certainty. */
+export const odds = (p: number): string => (p >= 0.995 ? '> 0.99' : p.toFixed(2));
+
+/** Text of logs that may have lines, made harmless: what is invisible or turns the direction of writing is shown as its code. */
+export const prose = (s: string): string =>
   s.replace(
     /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
+/** The same of a name or another value of one line. */
+export const plain = (s: string): string => prose(s).replaceAll('\n', '\\n').replaceAll('\t', '\\t');
 
 /** Where the console is, all of it in the address. */
 export const params = (): URLSearchParams => new URLSearchParams(location.search);
@@ -140,27 +145,62 @@ export function Asking() {
   );
 }
 
-/** Something asked of the server: what came, or what went wrong. */
-export function useAsked<T>(ask: () => Promise<T>, on: readonly unknown[]): { value: T | null; error: string; again: () => void } {
-  const [value, set] = useState<T | null>(null);
-  const [error, fail] = useState('');
+/** Something asked of the server: what came, or what went wrong. @param also what else the answer is an answer to, once it has come: the look it is of */
+export function useAsked<T>(
+  ask: () => Promise<T>,
+  on: readonly (string | number)[],
+  also?: (value: T) => readonly (string | number)[],
+): { value: T | null; error: string; again: () => void } {
+  const key = on.join('\u0001');
+  // What was asked for something else is no answer: it goes before the new one comes.
+  const [got, set] = useState<{ key: string; alias: string | null; value: T | null; error: string }>({
+    key,
+    alias: null,
+    value: null,
+    error: '',
+  });
   const [n, next] = useState(0);
   useEffect(() => {
+    // The same thing under the name that the answer gave it.
+    if (got.alias === key && got.key !== key) {
+      set({ ...got, key });
+      return undefined;
+    }
     let live = true;
     ask().then(
-      (v) => {
-        if (!live) return;
-        set(() => v);
-        fail('');
-      },
-      (e: unknown) => live && fail(said(e)),
+      (value) => live && set({ key, alias: also ? also(value).join('\u0001') : null, value, error: '' }),
+      (e: unknown) => live && set((old) => ({ key, alias: null, value: old.key === key ? old.value : null, error: said(e) })),
     );
     return () => {
       live = false;
     };
-  }, [...on, n]);
-  return { value, error, again: () => next(n + 1) };
+  }, [key, n]);
+  const own = got.key === key || got.alias === key;
+  return { value: own ? got.value : null, error: own ? got.error : '', again: () => next((x) => x + 1) };
 }
+
+const FRESH_MS = 8000;
+let seen = '';
+const waiting = new Set<() => void>();
+
+/** Asks again when somebody decided something, or a look was made: two people may work on one case. Nothing is asked while the page is hidden or a question stands open. */
+export function useFresh(again: () => void): void {
+  useEffect(() => {
+    waiting.add(again);
+    return () => void waiting.delete(again);
+  });
+}
+setInterval(() => {
+  if (document.hidden || waiting.size === 0 || !hasToken() || document.querySelector('dialog[open]')) return;
+  get<unknown>('/v1/changed').then(
+    (x) => {
+      const now = JSON.stringify(x);
+      if (seen !== '' && seen !== now) for (const f of waiting) f();
+      seen = now;
+    },
+    () => undefined,
+  );
+}, FRESH_MS);
 
 export const said = (e: unknown): string =>
   e instanceof ApiError ? `${e.problem.message}. ${e.problem.hint}` : e instanceof Error ? e.message : String(e);
@@ -176,10 +216,14 @@ export function Note({ error }: { error: string }) {
 export function Export({ name, rows }: { name: string; rows: () => readonly Readonly<Record<string, unknown>>[] }) {
   return (
     <span class="export">
-      <button type="button" onClick={() => download(`${name}.csv`, 'text/csv', toCsv(rows()))}>
+      <button type="button" aria-label={`CSV of ${name}`} onClick={() => download(`${name}.csv`, 'text/csv', toCsv(rows()))}>
         CSV
       </button>
-      <button type="button" onClick={() => download(`${name}.json`, 'application/json', JSON.stringify(rows(), null, 2))}>
+      <button
+        type="button"
+        aria-label={`JSON of ${name}`}
+        onClick={() => download(`${name}.json`, 'application/json', JSON.stringify(rows(), null, 2))}
+      >
         JSON
       </button>
     </span>

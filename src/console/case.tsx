@@ -2,10 +2,11 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { Act } from './act.tsx';
 import { get, post } from './api.ts';
-import { ask, count, day, Export, go, Heading, Link, Note, plain, said, sure, useAddress, useAsked } from './bits.tsx';
+import { ask, count, day, Export, go, Heading, Link, Note, plain, said, sure, useAddress, useAsked, useFresh } from './bits.tsx';
 import { Waterfall } from './evidence.tsx';
 import { useMe } from './me.ts';
-import { Accounts, Explanations, Indicators, Mix, Timeline, Took } from './parts.tsx';
+import { Accounts } from './members.tsx';
+import { Explanations, Indicators, Mix, Timeline, Took } from './parts.tsx';
 import { Ties } from './ties.tsx';
 import type { Case, Dossier, Held, Opened, Related } from './types.ts';
 
@@ -77,8 +78,8 @@ function Body({
       <section aria-labelledby="evidence">
         <h2 id="evidence">Evidence</h2>
         <p class="quiet">
-          Confidence {f.confidence.toFixed(3)} = coordination x extraction, calibrated on {f.calibrated_on}. Open a bar for its figure and
-          the honest cohorts it was held against.
+          Confidence {sure(f.confidence)} = coordination x extraction, calibrated on {f.calibrated_on}. Open a bar for its figure and the
+          honest cohorts it was held against.
         </p>
         <Export name={`${f.id}-evidence`} rows={() => f.evidence.map(({ exemplars: _, ...e }) => ({ ...e }))} />
         <Waterfall evidence={f.evidence} axes={f.axes} texts={texts} reveal={reveal} hide={hide} />
@@ -134,6 +135,21 @@ function RelatedList({ list, id }: { list: readonly Related[]; id: string }) {
   );
 }
 
+/** A look that is gone leaves more than a dead end. */
+function Gone({ error }: { error: string }) {
+  const p = useAddress();
+  return (
+    <>
+      <Note error={error} />
+      {error && p.has('look') && (
+        <button type="button" onClick={() => go({ look: null })}>
+          Show the last look
+        </button>
+      )}
+    </>
+  );
+}
+
 export function CasePage({ id }: { id: string }) {
   const me = useMe();
   const p = useAddress();
@@ -141,7 +157,9 @@ export function CasePage({ id }: { id: string }) {
   const opened = useAsked(
     () => get<Opened>(`${at}${p.get('look') ? `?look=${encodeURIComponent(p.get('look') ?? '')}` : ''}`),
     [id, p.get('look') ?? ''],
+    (o) => [id, o.generated ?? ''],
   );
+  useFresh(opened.again);
   const [texts, setTexts] = useState<Record<string, string> | null>(null);
   const [error, fail] = useState('');
   useEffect(() => setTexts(null), [id]);
@@ -151,7 +169,9 @@ export function CasePage({ id }: { id: string }) {
     const reason = await ask('Why do you read these texts? The reason is logged.');
     if (!reason) return;
     try {
-      setTexts((await get<{ texts: Record<string, string> }>(`${at}/texts?reason=${encodeURIComponent(reason)}`)).texts);
+      setTexts(
+        (await get<{ texts: Record<string, string> }>(`${at}/texts?${new URLSearchParams({ reason, look: p.get('look') ?? '' })}`)).texts,
+      );
     } catch (e) {
       fail(said(e));
     }
@@ -169,23 +189,29 @@ export function CasePage({ id }: { id: string }) {
     return (
       <article>
         <Heading text={`Case ${id}`} />
-        <Note error={opened.error || error} />
+        <Gone error={opened.error || error} />
       </article>
     );
   const act = <Act opened={o} again={opened.again} may={may} />;
   return (
     <article>
-      <Note error={opened.error || error} />
+      <Gone error={opened.error || error} />
       <header class="bar">
         <Heading text={plain(o.finding?.title ?? o.case.title)} />
-        <span class={`tag ${o.case.status}`}>{o.case.disposition?.is ?? o.case.status}</span>
+        <span class={`tag ${o.case.status}`}>{o.case.status}</span>
+        {o.case.disposition && (
+          <span class="tag">
+            {o.case.disposition.is}
+            {o.case.disposition.seconded ? ', seconded' : ''}
+          </span>
+        )}
         {o.finding?.verdict === 'undecided' && <span class="tag undecided">undecided</span>}
         <span>
           {o.case.id}, {o.case.kind}, confidence {sure(o.case.confidence)}, opened {day(o.case.opened)}
           {o.case.assignee ? `, with ${plain(o.case.assignee)}` : ''}
         </span>
         <a href="#act">Act</a>
-        <Link to={{ compare: o.case.id }}>Compare with a look-alike</Link>
+        <Link to={{ compare: o.case.id, ...(o.generated ? { look: o.generated } : {}) }}>Compare with a look-alike</Link>
       </header>
       <Looked shown={o.generated} latest={o.latest} />
       {o.finding ? (
@@ -201,7 +227,7 @@ export function CasePage({ id }: { id: string }) {
               <RelatedList list={o.related} id={o.case.id} />
             </>
           }
-          ties={<Ties id={o.case.id} />}
+          ties={<Ties id={o.case.id} look={o.generated ?? ''} />}
           {...(o.case.status === 'open' && may ? { apart: (a: string[]) => void splitOff(a) } : {})}
         />
       ) : (
@@ -220,6 +246,7 @@ interface Found {
   readonly generated: string | null;
   readonly latest: string | null;
   readonly releases: Dossier['releases'];
+  readonly related: readonly Related[];
 }
 
 export function UndecidedPage({ id }: { id: string }) {
@@ -228,7 +255,9 @@ export function UndecidedPage({ id }: { id: string }) {
   const asked = useAsked(
     () => get<Found>(`/v1/findings/${encodeURIComponent(id)}${p.get('look') ? `?look=${encodeURIComponent(p.get('look') ?? '')}` : ''}`),
     [id, p.get('look') ?? ''],
+    (o) => [id, o.generated ?? ''],
   );
+  useFresh(asked.again);
   const [error, fail] = useState('');
   useLook(asked.value?.generated);
   const f = asked.value?.finding;
@@ -240,7 +269,7 @@ export function UndecidedPage({ id }: { id: string }) {
   };
   return (
     <article>
-      <Note error={asked.error || error} />
+      <Gone error={asked.error || error} />
       <header class="bar">
         <Heading text={f ? plain(f.title) : `Cohort ${id}`} />
         <span class="tag undecided">undecided</span>
@@ -254,7 +283,9 @@ export function UndecidedPage({ id }: { id: string }) {
             Open a case on it
           </button>
         )}
-        {f && <Link to={{ compare: f.id }}>Compare with a look-alike</Link>}
+        {f && (
+          <Link to={{ compare: f.id, ...(asked.value?.generated ? { look: asked.value.generated } : {}) }}>Compare with a look-alike</Link>
+        )}
       </header>
       {asked.value && <Looked shown={asked.value.generated} latest={asked.value.latest} />}
       {asked.value && !f && <p class="quiet">This look does not hold the cohort.</p>}
@@ -263,7 +294,14 @@ export function UndecidedPage({ id }: { id: string }) {
           <p class="quiet">
             Nobody is accused. A case lets people assign it, comment, look at what the accounts share, and read texts with a reason.
           </p>
-          <Body f={f} releases={asked.value?.releases} texts={null} reveal={null} hide={() => undefined} />
+          <Body
+            f={f}
+            releases={asked.value?.releases}
+            texts={null}
+            reveal={null}
+            hide={() => undefined}
+            middle={<RelatedList list={asked.value?.related ?? []} id={f.id} />}
+          />
         </>
       )}
     </article>

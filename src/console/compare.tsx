@@ -1,6 +1,7 @@
+import { useEffect } from 'preact/hooks';
 import type { Evidence } from '../model/dossier.ts';
 import { get } from './api.ts';
-import { count, Export, go, Heading, Link, Note, plain, useAddress, useAsked } from './bits.tsx';
+import { count, Export, go, Heading, Link, Note, odds, plain, useAddress, useAsked } from './bits.tsx';
 import { Strip } from './evidence.tsx';
 import type { Dossier, LookAlike, Opened } from './types.ts';
 
@@ -45,13 +46,23 @@ function Cell({ e, other }: { e: Evidence | undefined; other: Evidence | undefin
 /** A campaign, or an undecided cohort, beside a cohort that was cleared: every test with both figures on one scale. */
 export function ComparePage({ id }: { id: string }) {
   const p = useAddress();
-  const asked = useAsked(async () => {
-    const d = await get<Dossier>('/v1/dossier');
-    const own = id.startsWith('k-')
-      ? (await get<Opened>(`/v1/cases/${encodeURIComponent(id)}`)).finding
-      : [...d.campaigns, ...d.undecided].find((f) => f.id === id);
-    return { own: own ? sideOf(own) : null, others: d.look_alikes };
-  }, [id]);
+  const look = p.get('look') ?? '';
+  const asked = useAsked(
+    async () => {
+      const at = new URLSearchParams({ look });
+      const d = await get<Dossier>(`/v1/dossier?${at}`);
+      const own = id.startsWith('k-')
+        ? (await get<Opened>(`/v1/cases/${encodeURIComponent(id)}?${at}`)).finding
+        : [...d.campaigns, ...d.undecided].find((f) => f.id === id);
+      return { own: own ? sideOf(own) : null, others: d.look_alikes, generated: d.generated ?? '' };
+    },
+    [id, look],
+    (o) => [id, o.generated],
+  );
+  const generated = asked.value?.generated ?? '';
+  useEffect(() => {
+    if (generated && look === '') go({ look: generated }, 'replace');
+  }, [generated, look]);
   const others = asked.value?.others ?? [];
   const kinds = [...new Set(others.map((o) => o.kind))].sort();
   const kind = p.get('kind') ?? '';
@@ -65,6 +76,11 @@ export function ComparePage({ id }: { id: string }) {
       <Heading text={own ? `Compare ${plain(own.title)}` : 'Compare'}>Compare</Heading>
       <Note error={asked.error} />
       {asked.value && !own && <p class="quiet">The last look does not hold it.</p>}
+      {asked.value && p.has('with') && other && other.id !== p.get('with') && (
+        <p class="error" role="alert">
+          This look cleared no cohort {plain(p.get('with') ?? '')}: another is shown.
+        </p>
+      )}
       {asked.value && others.length === 0 && <p class="quiet">The last look cleared no cohort to compare with.</p>}
       <p class="bar">
         <label>
@@ -132,17 +148,15 @@ export function ComparePage({ id }: { id: string }) {
             <tr>
               <th scope="row">coordination, extraction</th>
               <td>
-                {own.axes.coordination.toFixed(3)}, {own.axes.extraction.toFixed(3)}
+                {odds(own.axes.coordination)}, {odds(own.axes.extraction)}
               </td>
               <td>
-                {other.axes.coordination.toFixed(3)}, {other.axes.extraction.toFixed(3)}
+                {odds(other.axes.coordination)}, {odds(other.axes.extraction)}
               </td>
             </tr>
             {signals.map((s) => (
               <tr key={s}>
-                <th scope="row">
-                  <Link to={{ signal: s }}>{s}</Link>
-                </th>
+                <th scope="row">{/^(prior|joint|search|rival:.*|other-kinds)$/.test(s) ? s : <Link to={{ signal: s }}>{s}</Link>}</th>
                 <td>
                   <Cell e={of(own.evidence, s)} other={of(other.evidence, s)} />
                 </td>

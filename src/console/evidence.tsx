@@ -1,9 +1,23 @@
+import { useEffect, useRef } from 'preact/hooks';
 import type { Evidence, Exemplar } from '../model/dossier.ts';
-import { day, go, Link, plain, useAddress } from './bits.tsx';
+import { day, Export, go, Link, odds, plain, prose, useAddress } from './bits.tsx';
 
 const short = (v: number): string => (v === 0 ? '0' : Math.abs(v) >= 1000 ? v.toFixed(0) : v.toPrecision(3));
 
-/** The honest reference as a strip: its 5 to 95 % range, its median, and the figure marked on it. Several figures share one scale, so that they can be compared. */
+const HEAPS = 36;
+
+/** How many of some values fall into each of a row of bins, the fullest as 1. */
+function heaps(values: readonly number[], from: number, to: number): [number, number][] {
+  const n = new Map<number, number>();
+  for (const v of values) {
+    const i = Math.min(HEAPS - 1, Math.max(0, Math.floor((HEAPS * (v - from)) / (to - from || 1))));
+    n.set(i, (n.get(i) ?? 0) + 1);
+  }
+  const most = Math.max(1, ...n.values());
+  return [...n].map(([i, k]) => [i, Math.sqrt(k / most)]);
+}
+
+/** The honest reference as a strip: how honest cohorts are spread, their 5 to 95 % range, their median, and the figure marked on it. Several figures share one scale, so that they can be compared. */
 export function Strip({ e, with: others = [], wide = true }: { e: Evidence; with?: readonly Evidence[]; wide?: boolean }) {
   const { low, high, median } = e.reference;
   if (e.figure === null || low === null || high === null) return null;
@@ -22,8 +36,8 @@ export function Strip({ e, with: others = [], wide = true }: { e: Evidence; with
     >
       <line class="axis" x1="8" x2="292" y1="24" y2="24" />
       <rect class="range" x={x(low)} width={Math.max(2, x(high) - x(low))} y="16" height="16" />
-      {values.slice(0, 400).map((v, i) => (
-        <line key={i} class="tick" x1={x(v)} x2={x(v)} y1="19" y2="29" />
+      {heaps(values, a, b).map(([at, part]) => (
+        <rect key={at} class="heap" x={8 + (284 * at) / HEAPS} width={284 / HEAPS - 0.6} y={24 - 14 * part} height={14 * part} />
       ))}
       {median !== null && <line class="median" x1={x(median)} x2={x(median)} y1="13" y2="35" />}
       <path class="mark" d={`M ${x(e.figure)} 12 l -5 -10 h 10 z`} />
@@ -40,7 +54,13 @@ export function Strip({ e, with: others = [], wide = true }: { e: Evidence; with
 function Reference({ e }: { e: Evidence }) {
   const { low, high, median, from } = e.reference;
   if (e.figure === null || low === null || high === null)
-    return <p class="quiet">{from ? `Reference: ${from}.` : 'This test has no reference distribution here.'}</p>;
+    return (
+      <p class="quiet">
+        {from && from !== 'prior'
+          ? `Reference: ${from}.`
+          : 'A prior, or a reason without a figure: there is no distribution to hold it against.'}
+      </p>
+    );
   return (
     <figure>
       <Strip e={e} />
@@ -48,7 +68,10 @@ function Reference({ e }: { e: Evidence }) {
         This cohort {short(e.figure)}
         {e.unit ? ` ${e.unit}` : ''} (triangle); honest: 5 % {short(low)}, median {median === null ? '-' : short(median)}, 95 %{' '}
         {short(high)}
-        {from ? ` (${plain(from)})` : ''}.
+        {from
+          ? ` (${(e.reference.values ?? []).length > 0 ? `${(e.reference.values ?? []).length} ` : ''}${plain(from)}; the higher a bar, the more of them)`
+          : ''}
+        .
       </figcaption>
     </figure>
   );
@@ -79,13 +102,14 @@ function Exemplars({
           <button type="button" onClick={hide}>
             Hide texts
           </button>
-        )}
+        )}{' '}
+        <Export name="exemplars" rows={() => list.map(({ text: _, ...x }) => x)} />
       </p>
       <ul>
         {list.map((x) => (
           <li key={x.exchange}>
             <code>{plain(x.exchange)}</code> <Link to={{ account: x.account }}>{plain(x.account)}</Link>, {day(x.time)}
-            {texts && <pre>{texts[x.exchange] === undefined ? 'no text is kept of this exchange' : plain(texts[x.exchange] ?? '')}</pre>}
+            {texts && <pre>{texts[x.exchange] === undefined ? 'no text is kept of this exchange' : prose(texts[x.exchange] ?? '')}</pre>}
           </li>
         ))}
       </ul>
@@ -110,6 +134,12 @@ export function Waterfall({
   hide: () => void;
 }) {
   const open = useAddress().get('bar') ?? '';
+  // A link to an open bar leads to it.
+  const led = useRef(false);
+  useEffect(() => {
+    if (!led.current && open) document.getElementById(`bar-${open}`)?.scrollIntoView({ block: 'center' });
+    led.current = true;
+  }, []);
   return (
     <>
       {AXES.map((axis) => {
@@ -127,7 +157,7 @@ export function Waterfall({
         return (
           <section key={axis} class="axis-block" aria-label={axis}>
             <h3>
-              {axis}: {sum.toFixed(1)} bits = {axes[axis].toFixed(3)}
+              {axis}: {sum.toFixed(1)} bits, probability {odds(axes[axis])}
               {axis === 'concealment' && <small> enters no confidence</small>}
             </h3>
             <p class="row scale" aria-hidden="true">
@@ -143,7 +173,7 @@ export function Waterfall({
               {bars.map(({ e, from, to }) => {
                 const id = `${axis}-${e.signal}`;
                 return (
-                  <li key={id} id={`bar-${e.signal}`} class={e.outcome.replaceAll(' ', '-')}>
+                  <li key={id} id={`bar-${id}`} class={e.outcome.replaceAll(' ', '-')}>
                     <button
                       type="button"
                       class="plain row"
@@ -168,7 +198,9 @@ export function Waterfall({
                       <div class="detail">
                         <p>
                           {e.kind === 'fact' ? 'A fact' : 'An inference'}, family {e.family}, {e.outcome}.{' '}
-                          {e.reference.from !== 'prior' && <Link to={{ signal: e.signal }}>What this test measures and cannot see</Link>}
+                          {e.family !== 'prior' && e.family !== 'joint' && e.family !== 'rival' && e.axis !== 'concealment' && (
+                            <Link to={{ signal: e.signal }}>What this test measures and cannot see</Link>
+                          )}
                         </p>
                         <Reference e={e} />
                         <Exemplars list={e.exemplars} texts={texts} reveal={reveal} hide={hide} />
@@ -191,7 +223,7 @@ export function Waterfall({
                     />
                   </svg>
                   <span class="bits">{`${sum > 0 ? '+' : ''}${sum.toFixed(1)}`}</span>
-                  <span class="reason">probability {axes[axis].toFixed(3)}</span>
+                  <span class="reason">probability {odds(axes[axis])}</span>
                 </p>
               </li>
             </ol>

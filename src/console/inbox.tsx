@@ -1,10 +1,26 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { get } from './api.ts';
-import { ask, count, day, Export, go, Heading, Link, Meter, Note, plain, useAddress, useAsked } from './bits.tsx';
+import { ask, count, day, Export, go, Heading, Link, Meter, Note, plain, useAddress, useAsked, useFresh } from './bits.tsx';
 import type { InboxRow } from './types.ts';
 
-const COLUMNS = ['confidence', 'accounts', 'exchanges', 'first', 'last', 'trend', 'capabilities', 'state', 'assignee'] as const;
-const NAMES: Partial<Record<(typeof COLUMNS)[number], string>> = { first: 'first seen', last: 'last seen', assignee: 'assigned' };
+const COLUMNS = [
+  'confidence',
+  'accounts',
+  'exchanges',
+  'first',
+  'last',
+  'trend',
+  'capabilities',
+  'state',
+  'disposition',
+  'assignee',
+] as const;
+const NAMES: Partial<Record<(typeof COLUMNS)[number], string>> = {
+  first: 'first seen',
+  last: 'last seen',
+  assignee: 'assigned',
+  disposition: 'found to be',
+};
 const NUMBERS: readonly string[] = ['accounts', 'exchanges'];
 const VIEWS = 'stillwatch.views';
 
@@ -47,7 +63,13 @@ function Choice({ name, label, values }: { name: string; label: string; values: 
 
 export function Inbox() {
   const p = useAddress();
-  const asked = useAsked(() => get<{ generated: string | null; rows: InboxRow[] }>('/v1/inbox'), []);
+  const look = p.get('look') ?? '';
+  const asked = useAsked(
+    () => get<{ generated: string | null; latest: string | null; rows: InboxRow[] }>(`/v1/inbox?${new URLSearchParams({ look })}`),
+    [look],
+  );
+  useFresh(asked.again);
+  const is = p.get('is') ?? '';
   const [views, save] = useViews();
   const state = p.get('state') ?? '';
   const who = p.get('who') ?? '';
@@ -61,6 +83,7 @@ export function Inbox() {
     const kept = all.filter(
       (r) =>
         (state === '' || r.state === state) &&
+        (is === '' || r.disposition === (is === 'not said' ? '' : is)) &&
         (who === '' || (who === 'nobody' ? r.assignee === '' : r.assignee === who)) &&
         (after === '' || r.capabilities.includes(after)) &&
         r.confidence >= least &&
@@ -68,7 +91,7 @@ export function Inbox() {
     );
     const sign = up ? 1 : -1;
     return kept.sort((a, b) => (cell(a, sort) < cell(b, sort) ? -sign : cell(a, sort) > cell(b, sort) ? sign : 0));
-  }, [asked.value, state, who, after, least, words, sort, up]);
+  }, [asked.value, state, is, who, after, least, words, sort, up]);
   // The row the keys stand on is in the address by its id: it stays with what it was, whatever is filtered or sorted.
   const at = Math.max(
     0,
@@ -106,14 +129,35 @@ export function Inbox() {
       <header class="bar">
         <Heading text="Inbox" />
         {asked.value?.generated && <span class="quiet">looked on {day(asked.value.generated)}</span>}
+        {asked.value?.generated && look === '' && (
+          <button type="button" onClick={() => go({ look: asked.value?.generated ?? null })}>
+            Pin this look
+          </button>
+        )}
+        {look !== '' && (
+          <button type="button" onClick={() => go({ look: null })}>
+            Show the last look
+          </button>
+        )}
       </header>
       <p class="bar">
         <label>
-          Find <input id="q" type="search" value={p.get('q') ?? ''} onInput={(e) => go({ q: e.currentTarget.value }, 'replace')} />
+          Find{' '}
+          <input
+            id="q"
+            type="search"
+            value={p.get('q') ?? ''}
+            onInput={(e) => go({ q: e.currentTarget.value }, 'replace')}
+            onKeyDown={(e) => {
+              const row = rows[at];
+              if (e.key === 'Enter' && row) go(target(row), 'fresh');
+            }}
+          />
         </label>
         <Choice name="state" label="State" values={[...new Set(all.map((r) => r.state))]} />
+        <Choice name="is" label="Found to be" values={['not said', ...new Set(all.map((r) => r.disposition).filter(Boolean))]} />
         <Choice name="who" label="Assigned" values={['nobody', ...new Set(all.map((r) => r.assignee).filter(Boolean))]} />
-        <Choice name="after" label="After" values={[...new Set(all.flatMap((r) => r.capabilities))].sort()} />
+        <Choice name="after" label="Capability" values={[...new Set(all.flatMap((r) => r.capabilities))].sort()} />
         <label>
           Confidence at least{' '}
           <input
@@ -154,7 +198,12 @@ export function Inbox() {
       </p>
       <Note error={asked.error} />
       {asked.value && rows.length === 0 && (
-        <p class="quiet">Nothing here. Campaigns and undecided cohorts of the last scan would stand in this list.</p>
+        <p class="quiet">
+          {all.length > 0
+            ? `None of ${count(all.length)} fits these filters. `
+            : 'Nothing here. Campaigns and undecided cohorts of the last scan would stand in this list.'}
+          {all.length > 0 && <Link to={{}}>Show all</Link>}
+        </p>
       )}
       {rows.length > 0 && (
         <div class="scroll">
@@ -198,10 +247,11 @@ export function Inbox() {
                   <td data-name="First seen">{r.first && day(r.first)}</td>
                   <td data-name="Last seen">{r.last && day(r.last)}</td>
                   <td data-name="Trend">{trend(r.trend)}</td>
-                  <td data-name="After">{r.capabilities.map(plain).join(', ')}</td>
+                  <td data-name="Capabilities">{r.capabilities.map(plain).join(', ')}</td>
                   <td data-name="State">
                     <span class={`tag ${r.state.replaceAll(' ', '-')}`}>{r.state}</span>
                   </td>
+                  <td data-name="Found to be">{r.disposition}</td>
                   <td data-name="Assigned">{plain(r.assignee)}</td>
                 </tr>
               ))}

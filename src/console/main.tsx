@@ -7,7 +7,8 @@ import { CasePage, UndecidedPage } from './case.tsx';
 import { ComparePage } from './compare.tsx';
 import { Inbox } from './inbox.tsx';
 import { useMe } from './me.ts';
-import { AppealsPage, AuditPage, HealthPage, SignalPage } from './more.tsx';
+import { HealthPage, SignalPage } from './more.tsx';
+import { AppealsPage, AuditPage } from './records.tsx';
 
 const PAGES = [
   ['', 'Inbox'],
@@ -30,6 +31,15 @@ function Page() {
   return <Inbox />;
 }
 
+/** The page moves to a section, and the keyboard with it. */
+function toSection(id: string): void {
+  const h = document.getElementById(id);
+  if (!h) return;
+  h.tabIndex = -1;
+  h.focus();
+  h.scrollIntoView();
+}
+
 /** Keys that hold on every page, and the list of all. */
 function Keys() {
   const [shown, show] = useState(false);
@@ -48,8 +58,8 @@ function Keys() {
       if (e.key === '?') show(!shown);
       else if (e.key === 'Escape') show(false);
       else if (e.key.toLowerCase() === 'i') document.querySelector<HTMLAnchorElement>('nav a')?.click();
-      else if (e.key.toLowerCase() === 'a') document.getElementById('act')?.scrollIntoView();
-      else if (e.key.toLowerCase() === 'e') document.getElementById('evidence')?.scrollIntoView();
+      else if (e.key.toLowerCase() === 'a') toSection('act');
+      else if (e.key.toLowerCase() === 'e') toSection('evidence');
     };
     addEventListener('keydown', on);
     return () => removeEventListener('keydown', on);
@@ -115,6 +125,15 @@ function Inside({ leave }: { leave: () => void }) {
 
 function App() {
   const [inside, set] = useState(hasToken());
+  const [why, say] = useState('');
+  useEffect(() => {
+    const on = (e: Event) => {
+      say(String((e as CustomEvent).detail));
+      set(false);
+    };
+    addEventListener('signed-out', on);
+    return () => removeEventListener('signed-out', on);
+  }, []);
   if (inside)
     return (
       <Inside
@@ -130,11 +149,17 @@ function App() {
         class="login"
         onSubmit={(e) => {
           e.preventDefault();
+          say('');
           setToken((e.currentTarget.elements.namedItem('token') as HTMLInputElement).value.trim());
           set(true);
         }}
       >
         <h1>Stillwatch</h1>
+        {why && (
+          <p class="error" role="alert">
+            {why}
+          </p>
+        )}
         <label>
           Token <input name="token" type="password" autocomplete="off" required />
         </label>

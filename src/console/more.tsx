@@ -1,79 +1,36 @@
-import { useState } from 'preact/hooks';
-import type { Entry } from '../barriers/events.ts';
 import type { Look } from '../model/desk.ts';
-import { get, post, text } from './api.ts';
-import { ask, count, day, Export, go, Heading, iso, Link, Note, percent, plain, said, useAddress, useAsked } from './bits.tsx';
-import { useMe } from './me.ts';
-import type { Appeal, Dossier } from './types.ts';
+import { get, text } from './api.ts';
+import { count, day, Export, go, Heading, Link, Note, percent, plain, prose, useAddress, useAsked, useFresh } from './bits.tsx';
+import type { Dossier } from './types.ts';
 
-export function AppealsPage() {
-  const me = useMe();
-  const asked = useAsked(() => get<{ appeals: Appeal[] }>('/v1/appeals'), []);
-  const [error, fail] = useState('');
-  const run = (path: string, body: unknown) => post(path, body).then(asked.again, (e: unknown) => fail(said(e)));
-  const decide = async (a: Appeal, lift: boolean) => {
-    const reason = await ask(
-      lift ? `Uphold ${a.reference} and lift the barrier. Say why.` : `Keep the barrier of ${a.reference}. Say why.`,
-    );
-    if (reason) void run(`/v1/appeals/${a.reference}/decide`, { lift, reason });
-  };
-  const undo = async (a: Appeal) => {
-    const reason = await ask(
-      `Take back what was decided on ${a.reference}: the appeal is open again${a.decided?.lifted ? ', and the barrier is as it was' : ''}. Say why.`,
-    );
-    if (reason) void run(`/v1/appeals/${a.reference}/undo`, { reason });
-  };
-  const list = asked.value?.appeals ?? [];
-  const may = me !== null && me.role !== 'viewer';
+/** What a command prints, with its headings and lists as such. */
+function Written({ text }: { text: string }) {
   return (
-    <section>
-      <Heading text="Appeals" />
-      <Note error={asked.error || error} />
-      {asked.value && list.length === 0 && <p class="quiet">Nobody objects to a barrier.</p>}
-      {list.length > 0 && (
-        <Export
-          name="appeals"
-          rows={() =>
-            list.map(({ decided, ...a }) => ({
-              ...a,
-              at: iso(a.at),
-              ...(decided ? { decided: decided.lifted ? 'upheld' : 'refused', by: decided.by, reason: decided.reason } : {}),
-            }))
-          }
-        />
-      )}
-      <ul>
-        {list.map((a) => (
-          <li key={a.reference}>
-            <p>
-              {a.reference}, {a.account ? <Link to={{ account: a.account }}>{plain(a.account)}</Link> : 'a caller'}, {day(a.at)}:{' '}
-              {plain(a.text)}
-            </p>
-            {a.decided ? (
-              <p class="bar">
-                {a.decided.lifted ? 'Lifted' : 'Kept'} by {plain(a.decided.by)}: {plain(a.decided.reason)}
-                {may && (
-                  <button type="button" onClick={() => void undo(a)}>
-                    Undo: {a.decided.lifted ? 'lifted' : 'kept'} by {plain(a.decided.by)}
-                  </button>
-                )}
-              </p>
-            ) : (
-              may && (
-                <p class="bar">
-                  <button type="button" onClick={() => void decide(a, true)}>
-                    Lift the barrier
-                  </button>
-                  <button type="button" onClick={() => void decide(a, false)}>
-                    Keep it
-                  </button>
-                </p>
-              )
-            )}
-          </li>
-        ))}
-      </ul>
-    </section>
+    <div class="written">
+      {prose(text)
+        .split(/\n{2,}/)
+        .map((block, i) => {
+          const lines = block.split('\n');
+          const heading = /^(#{1,4}) (.*)$/.exec(lines[0] ?? '');
+          const rest = heading ? lines.slice(1) : lines;
+          return (
+            <section key={i}>
+              {heading && (heading[1] === '#' ? <p class="summary">{heading[2]}</p> : <h2>{heading[2]}</h2>)}
+              {rest.length > 0 && rest.every((l) => /^\s*[-*] /.test(l)) ? (
+                <ul>
+                  {rest.map((l) => (
+                    <li key={l}>{l.replace(/^\s*[-*] /, '')}</li>
+                  ))}
+                </ul>
+              ) : rest.some((l) => /^\s{2,}|\|/.test(l)) ? (
+                <pre class="file">{rest.join('\n')}</pre>
+              ) : (
+                rest.length > 0 && <p>{rest.join(' ')}</p>
+              )}
+            </section>
+          );
+        })}
+    </div>
   );
 }
 
@@ -84,7 +41,7 @@ export function SignalPage({ id }: { id: string }) {
     <article>
       <Heading text={`Signal ${plain(id)}`} />
       <Note error={asked.error} />
-      {asked.value && <pre class="file">{plain(asked.value)}</pre>}
+      {asked.value && <Written text={asked.value} />}
     </article>
   );
 }
@@ -170,6 +127,7 @@ function SignalTable({ d }: { d: Dossier }) {
     const fired = here.filter((e) => e.outcome === 'fired' && e.bits > 0).length;
     const able = here.filter((e) => e.outcome !== 'not applicable' && e.outcome !== 'failed').length;
     const k = known.get(signal);
+    const ref = here.find((e) => e.reference.low !== null)?.reference;
     return {
       signal,
       fired,
@@ -179,9 +137,9 @@ function SignalTable({ d }: { d: Dossier }) {
       rate: able > 0 ? fired / able : null,
       null_rate: k && k.applicable > 0 ? k.fired / k.applicable : null,
       null_cohorts: k?.applicable ?? null,
-      honest_low: k?.reference.low ?? null,
-      honest_median: k?.reference.median ?? null,
-      honest_high: k?.reference.high ?? null,
+      honest_low: k?.reference.low ?? ref?.low ?? null,
+      honest_median: k?.reference.median ?? ref?.median ?? null,
+      honest_high: k?.reference.high ?? ref?.high ?? null,
       microseconds: d.timing?.signals[signal] ?? null,
     };
   });
@@ -249,7 +207,13 @@ function SignalTable({ d }: { d: Dossier }) {
 
 export function HealthPage() {
   const health = useAsked(() => get<Record<string, unknown>>('/readyz'), []);
-  const d = useAsked(() => get<Dossier>('/v1/dossier'), []);
+  const p = useAddress();
+  const look = p.get('look') ?? '';
+  const d = useAsked(() => get<Dossier>(`/v1/dossier?${new URLSearchParams({ look })}`), [look]);
+  useFresh(() => {
+    health.again();
+    d.again();
+  });
   const c = d.value?.coverage;
   return (
     <section>
@@ -265,7 +229,13 @@ export function HealthPage() {
       </dl>
       {c && (
         <>
-          <h2>Coverage of the last look</h2>
+          <h2>Coverage of {look ? 'this' : 'the last'} look</h2>
+          <p class="bar">
+            <span class="quiet">looked on {day(d.value?.generated ?? '')}</span>
+            <button type="button" onClick={() => go({ look: look ? null : (d.value?.generated ?? null) })}>
+              {look ? 'Show the last look' : 'Pin this look'}
+            </button>
+          </p>
           <p>
             {count(c.exchanges)} exchanges of {count(c.accounts)} accounts, {percent(c.with_text ?? 0)} with text; {count(c.rejected)} lines
             rejected
@@ -297,96 +267,6 @@ export function HealthPage() {
       )}
       <Looks />
       {d.value && <SignalTable d={d.value} />}
-    </section>
-  );
-}
-
-interface AuditPageData {
-  readonly head: string;
-  readonly all: number;
-  readonly before: number;
-  readonly entries: readonly (Entry & { readonly said: string })[];
-}
-
-export function AuditPage() {
-  const p = useAddress();
-  const q = p.get('q') ?? '';
-  const before = p.get('before') ?? '';
-  const asked = useAsked(() => get<AuditPageData>(`/v1/audit?${new URLSearchParams({ q, ...(before ? { before } : {}) })}`), [q, before]);
-  const a = asked.value;
-  const rows = [...(a?.entries ?? [])].reverse();
-  const reason = (e: Entry): string => {
-    const w = e.what as unknown as Record<string, unknown>;
-    return String(w['reason'] ?? '');
-  };
-  const last = a?.before ?? 0;
-  return (
-    <section>
-      <Heading text="Audit" />
-      <Note error={asked.error} />
-      <p class="quiet">
-        Head <code>{a?.head}</code>. Note it elsewhere: <code>stillwatch audit verify --head</code> then also tells a log that was cut
-        short.
-      </p>
-      <p class="bar">
-        <label>
-          Find <input type="search" value={q} onInput={(e) => go({ q: e.currentTarget.value, before: null }, 'replace')} />
-        </label>
-        <Export
-          name="audit"
-          rows={() =>
-            rows.map((e) => ({
-              seq: e.seq,
-              at: iso(e.at),
-              by: e.by,
-              type: e.what.type,
-              said: e.said,
-              reason: reason(e),
-              what: e.what,
-              hash: e.hash,
-            }))
-          }
-        />
-        <button
-          type="button"
-          disabled={last >= (a?.all ?? 0)}
-          onClick={() => go({ before: last + 200 >= (a?.all ?? 0) ? null : String(last + 200) })}
-        >
-          Newer
-        </button>
-        <button type="button" disabled={last - rows.length <= 0} onClick={() => go({ before: String(last - rows.length) })}>
-          Older
-        </button>
-        {a && (
-          <span>
-            {last - rows.length + 1} to {last} of {count(a.all)}
-          </span>
-        )}
-      </p>
-      <div class="scroll">
-        <table class="stack">
-          <thead>
-            <tr>
-              <th scope="col">When</th>
-              <th scope="col">Who</th>
-              <th scope="col">What</th>
-              <th scope="col">Why</th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((e) => (
-              <tr key={e.seq}>
-                <td data-name="When">{day(e.at)}</td>
-                <td data-name="Who">{plain(e.by)}</td>
-                <td data-name="What">
-                  {e.what.type} {plain(e.said)}
-                </td>
-                <td data-name="Why">{plain(reason(e))}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
     </section>
   );
 }

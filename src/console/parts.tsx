@@ -1,10 +1,6 @@
-import { useState } from 'preact/hooks';
-import type { Member } from '../model/dossier.ts';
-import { count, day, Export, Fold, go, Link, Meter, percent, plain, useAddress } from './bits.tsx';
+import { count, Export, Fold, Meter, percent, plain } from './bits.tsx';
 import type { Dossier, Finding } from './types.ts';
 
-const CHOSEN_MAX = 50;
-const PAGE = 50;
 const W = 720;
 const H = 150;
 const LEFT = 56;
@@ -82,8 +78,8 @@ export function Timeline({ f, releases }: { f: Pick<Finding, 'timeline' | 'id'>;
         ))}
       </svg>
       <figcaption>
-        Bars: exchanges a day (left). Line: active accounts (right). Dots: accounts first seen. Squares: accounts closed. Dashed: a model
-        first seen. Days in UTC, {days[0]?.day} to {days.at(-1)?.day}.
+        Bars: exchanges a day (left), of mixed accounts the campaign's part. Line: active accounts (right). Dots: accounts first seen.
+        Squares: accounts closed. Dashed: a model first seen. Days in UTC, {days[0]?.day} to {days.at(-1)?.day}.
       </figcaption>
       <Fold name="days" summary="The days as a table">
         <Export name={`${f.id}-timeline`} rows={() => days.map((d) => ({ ...d }))} />
@@ -154,31 +150,35 @@ export function Mix({ f }: { f: Pick<Finding, 'id' | 'capabilities' | 'populatio
 
 export function Took({ f }: { f: Finding }) {
   return (
-    <dl>
-      <dt>Exchanges</dt>
-      <dd>{count(f.loot.exchanges)}</dd>
-      <dt>Distinct items</dt>
-      <dd>{count(f.loot.distinct_items)}</dd>
-      <dt>Output tokens</dt>
-      <dd>{count(f.loot.output_tokens)}</dd>
-      <dt>Reasoning tokens</dt>
-      <dd>{count(f.loot.reasoning_tokens)}</dd>
-      <dt>Days</dt>
-      <dd>{f.loot.days}</dd>
-      <dt>Capabilities</dt>
-      <dd>
-        {Object.entries(f.capabilities)
-          .slice(0, 4)
-          .map(([k, v]) => `${k} ${percent(v)}`)
-          .join(', ') || 'no text to tell'}
-      </dd>
-      <dt>Models</dt>
-      <dd>
-        {Object.entries(f.models)
-          .map(([m, n]) => `${plain(m)} ${count(n)}`)
-          .join(', ')}
-      </dd>
-    </dl>
+    <>
+      <Export name={`${f.id}-took`} rows={() => [{ ...f.loot, capabilities: f.capabilities, models: f.models }]} />
+      <dl>
+        <dt>Exchanges</dt>
+        <dd>{count(f.loot.exchanges)}</dd>
+        <dt>Distinct items</dt>
+        <dd>{count(f.loot.distinct_items)}</dd>
+        <dt>Output tokens</dt>
+        <dd>{count(f.loot.output_tokens)}</dd>
+        <dt>Reasoning tokens</dt>
+        <dd>{count(f.loot.reasoning_tokens)}</dd>
+        <dt>Days</dt>
+        <dd>{f.loot.days}</dd>
+        <dt>Capabilities</dt>
+        <dd>
+          {Object.entries(f.capabilities)
+            .slice(0, 4)
+            .map(([k, v]) => `${k} ${percent(v)}`)
+            .join(', ') || 'no text to tell'}
+        </dd>
+        <dt>Models</dt>
+        <dd>
+          {Object.entries(f.models)
+            .map(([m, n]) => `${plain(m)} ${count(n)}`)
+            .join(', ')}
+        </dd>
+      </dl>
+      <p class="quiet">Of mixed accounts, the part that is likely the campaign's.</p>
+    </>
   );
 }
 
@@ -235,124 +235,5 @@ export function Indicators({ f }: { f: Pick<Finding, 'id' | 'indicators'> }) {
         </table>
       </div>
     </>
-  );
-}
-
-/** Accounts of a case; those chosen can be split off into a case of their own, their number said first. */
-export function Accounts({
-  list,
-  name,
-  marked,
-  apart,
-}: {
-  list: readonly Member[];
-  name: string;
-  /** Accounts the picture asks about. */
-  marked: readonly string[];
-  apart?: (accounts: string[]) => void;
-}) {
-  const p = useAddress();
-  // A few chosen accounts are in the address; a crowd would not fit.
-  const [crowd, keep] = useState<ReadonlySet<string> | null>(null);
-  const chosen = crowd ?? new Set((p.get('chosen') ?? '').split('\n').filter(Boolean));
-  const choose = (next: ReadonlySet<string>): void => {
-    const few = next.size <= CHOSEN_MAX;
-    keep(few ? null : next);
-    go({ chosen: few ? [...next].join('\n') : null }, 'replace');
-  };
-  const here = new Set(list.map((m) => m.account));
-  const picked = [...chosen].filter((a) => here.has(a));
-  const flip = (a: string): void => {
-    const next = new Set(picked);
-    if (!next.delete(a)) next.add(a);
-    choose(next);
-  };
-  const page = Math.max(0, Number(p.get('rows') ?? 0) || 0);
-  const words = (p.get('find') ?? '').toLowerCase();
-  const kept = words ? list.filter((m) => m.account.toLowerCase().includes(words)) : list;
-  return (
-    <section aria-labelledby="accounts">
-      <h2 id="accounts">Accounts ({count(list.length)})</h2>
-      <p class="bar">
-        <label>
-          Find{' '}
-          <input type="search" value={p.get('find') ?? ''} onInput={(e) => go({ find: e.currentTarget.value, rows: null }, 'replace')} />
-        </label>
-        <Export name={`${name}-accounts`} rows={() => kept.map((m) => ({ ...m }))} />
-        {apart && words && (
-          <button type="button" onClick={() => choose(new Set(kept.map((m) => m.account)))}>
-            Choose all {count(kept.length)} found
-          </button>
-        )}
-        {apart && picked.length > 0 && (
-          <button type="button" onClick={() => apart(picked)}>
-            Split {count(picked.length)} off
-          </button>
-        )}
-        {kept.length > PAGE && (
-          <>
-            <button type="button" disabled={page === 0} onClick={() => go({ rows: String(page - 1) })}>
-              Previous
-            </button>
-            <span>
-              {page * PAGE + 1} to {Math.min(kept.length, (page + 1) * PAGE)} of {count(kept.length)}
-            </span>
-            <button type="button" disabled={(page + 1) * PAGE >= kept.length} onClick={() => go({ rows: String(page + 1) })}>
-              Next
-            </button>
-          </>
-        )}
-      </p>
-      <div class="scroll">
-        <table class="stack">
-          <thead>
-            <tr>
-              {apart && <th scope="col">Choose</th>}
-              <th scope="col">Account</th>
-              <th scope="col">Membership</th>
-              <th scope="col" class="n">
-                Exchanges
-              </th>
-              <th scope="col">Share that is the campaign's</th>
-              <th scope="col">First seen</th>
-              <th scope="col">Last seen</th>
-            </tr>
-          </thead>
-          <tbody>
-            {kept.slice(page * PAGE, (page + 1) * PAGE).map((m) => (
-              <tr key={m.account} class={marked.includes(m.account) ? 'at' : ''}>
-                {apart && (
-                  <td data-name="Choose">
-                    <input
-                      type="checkbox"
-                      aria-label={`choose ${plain(m.account)}`}
-                      checked={picked.includes(m.account)}
-                      onChange={() => flip(m.account)}
-                    />
-                  </td>
-                )}
-                <td data-name="Account">
-                  <Link to={{ account: m.account }}>{plain(m.account)}</Link>
-                </td>
-                <td data-name="Membership">
-                  <Meter value={m.membership} label="membership" />
-                </td>
-                <td data-name="Exchanges" class="n">
-                  {count(m.exchanges)}
-                </td>
-                <td data-name="Share">
-                  {percent(m.share)}{' '}
-                  <small>
-                    ({percent(m.share_low)} to {percent(m.share_high)})
-                  </small>
-                </td>
-                <td data-name="First seen">{day(m.first_seen)}</td>
-                <td data-name="Last seen">{day(m.last_seen)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-    </section>
   );
 }

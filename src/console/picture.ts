@@ -8,7 +8,7 @@ const LABELS = 30;
 /** A graph on a canvas: at most 500 nodes at places the server computed, moved and zoomed without laying anything out. */
 export class Picture {
   readonly canvas: HTMLCanvasElement;
-  private graph: Graph = { nodes: [], edges: [], kinds: [], opened: [], leftOut: 0 };
+  private graph: Graph = { nodes: [], edges: [], kinds: [], opened: [], untied: 0, leftOut: 0 };
   private marked: readonly string[] = [];
   private x = 0;
   private y = 0;
@@ -16,14 +16,27 @@ export class Picture {
   private frame = 0;
   private readonly stop = new AbortController();
 
-  constructor(canvas: HTMLCanvasElement, choose: (n: GraphNode) => void) {
+  private readonly moved: (view: string) => void;
+  private told: ReturnType<typeof setTimeout> | undefined;
+
+  /** @param moved told where the picture stands, once it stands still; @param view where it stood */
+  constructor(canvas: HTMLCanvasElement, choose: (n: GraphNode) => void, moved: (view: string) => void, view: string) {
     this.canvas = canvas;
+    this.moved = moved;
+    const at = view.split(',').map(Number);
+    if (at.length === 3 && at.every(Number.isFinite)) [this.x, this.y, this.zoom] = at as [number, number, number];
     canvas.tabIndex = 0;
     const { signal } = this.stop;
     let from: { x: number; y: number; moved: boolean } | null = null;
+    const fingers = new Map<number, { x: number; y: number }>();
+    const apart = (): number => {
+      const [a, b] = [...fingers.values()];
+      return a && b ? Math.hypot(a.x - b.x, a.y - b.y) : 0;
+    };
     canvas.addEventListener(
       'pointerdown',
       (e) => {
+        fingers.set(e.pointerId, { x: e.clientX, y: e.clientY });
         from = { x: e.clientX, y: e.clientY, moved: false };
         canvas.setPointerCapture(e.pointerId);
       },
@@ -32,7 +45,19 @@ export class Picture {
     canvas.addEventListener(
       'pointermove',
       (e) => {
-        if (!from) return;
+        if (!from) {
+          // What is under the pointer is said in full.
+          const n = this.at(e.offsetX * this.scale(), e.offsetY * this.scale());
+          canvas.title = n ? `${plain(n.label)}${n.kind === 'value' ? `, ${n.accounts} accounts` : ''}` : '';
+          return;
+        }
+        if (fingers.size === 2) {
+          const before = apart();
+          fingers.set(e.pointerId, { x: e.clientX, y: e.clientY });
+          if (before > 0) this.zoomBy(apart() / before);
+          from.moved = true;
+          return;
+        }
         const [dx, dy] = [e.clientX - from.x, e.clientY - from.y];
         if (Math.hypot(dx, dy) < 3 && !from.moved) return;
         this.move(dx * this.scale(), dy * this.scale());
@@ -43,6 +68,7 @@ export class Picture {
     canvas.addEventListener(
       'pointerup',
       (e) => {
+        fingers.delete(e.pointerId);
         const still = from !== null && !from.moved;
         from = null;
         if (!still) return;
@@ -51,9 +77,12 @@ export class Picture {
       },
       { signal },
     );
+    canvas.addEventListener('pointercancel', (e) => void fingers.delete(e.pointerId), { signal });
     canvas.addEventListener(
       'wheel',
       (e) => {
+        // The wheel alone scrolls the page: nobody is caught in the picture.
+        if (!e.ctrlKey && !e.metaKey) return;
         e.preventDefault();
         this.zoomBy(Math.exp(-e.deltaY / 500));
       },
@@ -89,6 +118,7 @@ export class Picture {
 
   close(): void {
     this.stop.abort();
+    clearTimeout(this.told);
     cancelAnimationFrame(this.frame);
   }
 
@@ -100,12 +130,36 @@ export class Picture {
   private move(dx: number, dy: number): void {
     this.x += dx;
     this.y += dy;
+    this.say();
     this.draw();
   }
 
-  private zoomBy(f: number): void {
-    this.zoom = Math.min(20, Math.max(0.3, this.zoom * f));
+  zoomBy(f: number): void {
+    const zoom = Math.min(20, Math.max(0.3, this.zoom * f));
+    // The middle of the picture stays where it is.
+    this.x *= zoom / this.zoom;
+    this.y *= zoom / this.zoom;
+    this.zoom = zoom;
+    this.say();
     this.draw();
+  }
+
+  /** Back to where all of it is seen. */
+  whole(): void {
+    [this.x, this.y, this.zoom] = [0, 0, 1];
+    this.say();
+    this.draw();
+  }
+
+  private say(): void {
+    clearTimeout(this.told);
+    this.told = setTimeout(
+      () =>
+        this.moved(
+          this.x === 0 && this.y === 0 && this.zoom === 1 ? '' : `${Math.round(this.x)},${Math.round(this.y)},${this.zoom.toFixed(2)}`,
+        ),
+      400,
+    );
   }
 
   private place(n: GraphNode): [number, number] {
@@ -137,16 +191,17 @@ export class Picture {
     const color = (name: string): string => style.getPropertyValue(name).trim();
     const { nodes, edges } = this.graph;
     c.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    c.strokeStyle = color('--line');
-    c.lineWidth = 1;
+    c.strokeStyle = color('--soft');
+    c.globalAlpha = 0.55;
+    c.lineWidth = 1.5;
     c.beginPath();
     for (const [a, b] of edges) {
       c.moveTo(...this.place(nodes[a] as GraphNode));
       c.lineTo(...this.place(nodes[b] as GraphNode));
     }
     c.stroke();
+    c.globalAlpha = 1;
     c.font = '20px system-ui, sans-serif';
-    let labels = 0;
     for (const n of nodes) {
       const [x, y] = this.place(n);
       const r = this.radius(n);
@@ -155,13 +210,37 @@ export class Picture {
       if (n.kind === 'value') c.rect(x - r, y - r, 2 * r, 2 * r);
       else c.arc(x, y, r, 0, 7);
       c.fill();
-      if (n.kind === 'account' && this.zoom < 2 && !this.marked.includes(n.label)) continue;
-      if (n.kind !== 'value' && labels++ > LABELS) continue;
-      c.fillStyle = color('--ink');
-      const text = plain(n.label);
-      const right = x < 0.68 * this.canvas.width;
-      c.textAlign = right ? 'left' : 'right';
-      c.fillText(text.length > 34 ? `${text.slice(0, 31)}...` : text, right ? x + r + 4 : x - r - 4, y + 6);
+    }
+    this.names(c, color);
+  }
+
+  /** Names beside their nodes, those of the pair and of the largest first, and none over another or cut off by the frame. */
+  private names(c: CanvasRenderingContext2D, color: (name: string) => string): void {
+    c.fillStyle = color('--ink');
+    const taken: [number, number, number, number][] = [];
+    const free = (box: [number, number, number, number]): boolean =>
+      box[0] >= 2 &&
+      box[2] <= this.canvas.width - 2 &&
+      !taken.some((t) => box[0] < t[2] && t[0] < box[2] && box[1] < t[3] && t[1] < box[3]);
+    const marked = (n: GraphNode): number => (this.marked.includes(n.label) ? 1 : 0);
+    let labels = 0;
+    for (const n of [...this.graph.nodes].sort((p, q) => marked(q) - marked(p) || q.accounts - p.accounts)) {
+      if (labels >= LABELS) return;
+      if (n.kind === 'account' && this.zoom < 2 && !marked(n)) continue;
+      const [x, y] = this.place(n);
+      if (x < 0 || y < 0 || x > this.canvas.width || y > this.canvas.height) continue;
+      const r = this.radius(n);
+      const name = plain(n.label);
+      const text = name.length > 34 ? `${name.slice(0, 31)}...` : name;
+      const width = c.measureText(text).width;
+      const right: [number, number, number, number] = [x + r + 4, y - 14, x + r + 4 + width, y + 12];
+      const left: [number, number, number, number] = [x - r - 4 - width, y - 14, x - r - 4, y + 12];
+      const box = free(right) ? right : free(left) ? left : null;
+      if (!box) continue;
+      taken.push(box);
+      labels += 1;
+      c.textAlign = 'left';
+      c.fillText(text, box[0], y + 6);
     }
   }
 }

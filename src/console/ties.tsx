@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { get } from './api.ts';
-import { count, Export, go, Link, Note, plain, useAddress, useAsked } from './bits.tsx';
+import { count, Export, go, Link, Note, params, plain, useAddress, useAsked } from './bits.tsx';
 import { type Graph, type GraphNode, Picture } from './picture.ts';
 
 const short = (s: string): string => (s.length > 40 ? `${s.slice(0, 37)}...` : s);
@@ -15,7 +15,7 @@ const flip = (list: readonly string[], id: string): string => {
 };
 
 /** What accounts share: the picture, the same as a list beside it, and why two of them are linked. Kind, bits, what stands open and the pair are in the address. */
-export function Ties({ id }: { id: string }) {
+export function Ties({ id, look }: { id: string; look: string }) {
   const p = useAddress();
   const kind = p.get('kind') ?? '';
   const bits = p.get('bits') ?? '';
@@ -34,10 +34,13 @@ export function Ties({ id }: { id: string }) {
     go(last);
   };
   const asked = useAsked(
-    () => get<Graph>(`/v1/cases/${encodeURIComponent(id)}/graph?${new URLSearchParams({ kind, bits, open: open.join(',') })}`),
-    [id, kind, bits, open.join(',')],
+    () => get<Graph>(`/v1/cases/${encodeURIComponent(id)}/graph?${new URLSearchParams({ kind, bits, open: open.join(','), look })}`),
+    [id, kind, bits, open.join(','), look],
   );
   const canvas = useRef<HTMLCanvasElement>(null);
+  const list = useRef<HTMLUListElement>(null);
+  // What was pressed is no more when a group opens: the keyboard stays in the list.
+  const stay = (): void => requestAnimationFrame(() => list.current?.focus()) as unknown as undefined;
   const picture = useRef<Picture | null>(null);
   const g = asked.value;
   const chosen = (n: GraphNode): void => {
@@ -48,12 +51,18 @@ export function Ties({ id }: { id: string }) {
   choose.current = chosen;
   useEffect(() => {
     if (!canvas.current || !g || g.nodes.length === 0) return undefined;
-    if (picture.current?.canvas !== canvas.current) picture.current = new Picture(canvas.current, (n) => choose.current(n));
+    if (picture.current?.canvas !== canvas.current)
+      picture.current = new Picture(
+        canvas.current,
+        (n) => choose.current(n),
+        (view) => go({ view }, 'replace'),
+        params().get('view') ?? '',
+      );
     picture.current.show(g, [one, two]);
     return undefined;
   }, [g, one, two]);
   useEffect(() => () => picture.current?.close(), []);
-  if (g && g.kinds.length === 0)
+  if (g && g.kinds.length === 0 && asked.error === '')
     return (
       <p class="quiet">No value ties these accounts: content and timing do, which the evidence above shows for the cohort as a whole.</p>
     );
@@ -80,6 +89,15 @@ export function Ties({ id }: { id: string }) {
         <button type="button" disabled={past.length === 0} onClick={undo}>
           Undo
         </button>
+        <button type="button" aria-label="zoom in" onClick={() => picture.current?.zoomBy(1.4)}>
+          +
+        </button>
+        <button type="button" aria-label="zoom out" onClick={() => picture.current?.zoomBy(1 / 1.4)}>
+          −
+        </button>
+        <button type="button" onClick={() => picture.current?.whole()}>
+          Whole picture
+        </button>
         <Export
           name={`${id}-graph`}
           rows={() =>
@@ -101,18 +119,27 @@ export function Ties({ id }: { id: string }) {
           role="img"
           aria-label={`${g?.nodes.filter((n) => n.kind === 'value').length ?? 0} values and ${g?.nodes.filter((n) => n.kind !== 'value').length ?? 0} accounts or groups that show them; the list beside it says the same`}
         />
-        <ul class="groups" aria-label="Groups and accounts, the largest first">
+        <ul class="groups" ref={list} tabIndex={-1} aria-label="Groups and accounts, the largest first">
           {(g?.opened ?? []).map((x) => (
             <li key={`open-${x.id}`}>
               <button
                 type="button"
                 aria-expanded="true"
-                onClick={() => step({ open: open.filter((o) => o.split('.')[0] !== x.id).join(',') })}
+                onClick={() => {
+                  step({ open: open.filter((o) => o.split('.')[0] !== x.id).join(',') });
+                  stay();
+                }}
               >
                 Collapse {count(x.accounts)} accounts
               </button>
               {x.accounts > x.shown && (
-                <button type="button" onClick={() => step({ open: flip(open, `${x.id}.${(x.from + x.shown) % x.accounts}`) })}>
+                <button
+                  type="button"
+                  onClick={() => {
+                    step({ open: flip(open, `${x.id}.${(x.from + x.shown) % x.accounts}`) });
+                    stay();
+                  }}
+                >
                   {count(x.from + 1)} to {count(x.from + x.shown)} of {count(x.accounts)}: the next
                 </button>
               )}
@@ -124,7 +151,14 @@ export function Ties({ id }: { id: string }) {
             .map((n) => (
               <li key={n.id}>
                 {n.kind === 'group' ? (
-                  <button type="button" aria-expanded="false" onClick={() => step({ open: flip(open, n.id) })}>
+                  <button
+                    type="button"
+                    aria-expanded="false"
+                    onClick={() => {
+                      step({ open: flip(open, n.id) });
+                      stay();
+                    }}
+                  >
                     {n.label}
                   </button>
                 ) : (
@@ -147,8 +181,10 @@ export function Ties({ id }: { id: string }) {
       </div>
       <p class="quiet">
         Squares: values, the label says which. Circles: accounts, or groups of accounts that show the same values. Red: the pair asked
-        about. Drag to move, wheel or + and - to zoom. A click opens a group; two clicks on accounts ask why they are linked. The list
-        beside it does the same by keyboard.
+        about. Drag to move; + and -, two fingers, or the wheel with Ctrl to zoom. A click opens a group; two clicks on accounts ask why
+        they are linked. The list beside it does the same by keyboard.
+        {g && g.nodes.length === 0 ? ' Nothing is worth as many bits as were asked for.' : ''}
+        {g && g.untied > 0 ? ` ${count(g.untied)} accounts show none of these values and are not drawn: content and timing tie them.` : ''}
         {g && g.leftOut > 0 ? ` ${count(g.leftOut)} smaller groups are not drawn; narrow by kind or bits.` : ''}
       </p>
       <Why id={id} one={one} two={two} />
@@ -167,7 +203,7 @@ function sharedBy(g: Graph, n: GraphNode): string {
 function Why({ id, one, two }: { id: string; one: string; two: string }) {
   const asked = useAsked(
     async () =>
-      one && two
+      one && two && one !== two
         ? get<{ shared: { kind: string; value: string; bits: number; accounts: number }[] }>(
             `/v1/cases/${encodeURIComponent(id)}/why?${new URLSearchParams({ a: one, b: two })}`,
           )
@@ -195,7 +231,8 @@ function Why({ id, one, two }: { id: string; one: string; two: string }) {
         </label>
         <button type="submit">Why?</button>
       </form>
-      <Note error={asked.error} />
+      <Note error={asked.error || (one !== '' && one === two ? 'These are one account: name two.' : '')} />
+      {shared && shared.length > 0 && <Export name={`${id}-why`} rows={() => shared.map((t) => ({ one, other: two, ...t }))} />}
       {shared && (
         <p role="status">
           {shared.length > 0

@@ -11,7 +11,7 @@ export interface Opened {
   readonly barriers: readonly Barrier[];
   readonly related: readonly Related[];
   /** What an undo would take back. */
-  readonly undo: { readonly what: string; readonly by: string; readonly at: number } | null;
+  readonly undo: { readonly what: string; readonly by: string; readonly at: number; readonly seq: number } | null;
   /** The look that is shown. */
   readonly generated: string | null;
   readonly latest: string | null;
@@ -25,10 +25,13 @@ export interface Me {
   readonly enforcing: boolean;
   /** A service enforces; a console over a store alone keeps decisions and enforces nothing. */
   readonly serving: boolean;
+  /** Who has a token here. */
+  readonly people: readonly string[];
 }
 
 export interface AccountPageData {
   readonly file: AccountFile;
+  readonly generated: string | null;
   readonly findings: readonly {
     readonly id: string;
     readonly title: string;
@@ -39,7 +42,7 @@ export interface AccountPageData {
       | undefined;
   }[];
   readonly look_alikes: readonly { readonly id: string; readonly title: string; readonly kind: string }[];
-  readonly cases: readonly { readonly id: string; readonly title: string; readonly status: string }[];
+  readonly cases: readonly { readonly id: string; readonly title: string; readonly status: string; readonly campaign: string }[];
   readonly barriers: readonly Barrier[];
   readonly appeals: readonly Appeal[];
   readonly verification: Verification | null;

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import * as v from 'valibot';
 import { parse } from 'yaml';
 import { ROLES } from '../barriers/model.ts';
@@ -28,6 +29,8 @@ const schema = v.strictObject({
   store: v.optional(v.string(), './.stillwatch'),
   state: v.optional(v.string(), './.stillwatch-serve'),
   workers: v.optional(whole, 1),
+  /** How long what was begun may go on when the service stops; on a reload, an hour. */
+  drain_seconds: v.optional(whole, 20),
   policy: v.optional(v.string()),
   proxy: v.optional(
     v.strictObject({
@@ -75,6 +78,11 @@ const schema = v.strictObject({
       tls: v.optional(tls),
       token_sha256: v.optional(sha256),
       body_bytes_max: v.optional(whole, 64 * 1024 * 1024),
+      /** The header that carries the key, where it is neither `authorization` nor `x-api-key`; the proxy's when absent. */
+      key_header: v.optional(v.string(), ''),
+      /** Headers in which the gateway, and never its callers, says where a request comes from and what its TLS looks like. */
+      country_header: v.optional(v.string(), ''),
+      ja4_header: v.optional(v.string(), ''),
     }),
   ),
   tail: v.optional(v.array(v.string()), []),
@@ -248,6 +256,17 @@ function faults(c: ServeConfig, p: Policy): [string, string] | null {
     return ['admin.off_host without tls would send tokens in the clear', 'give admin.tls with cert and key'];
   if (c.decisions && !local(hostPort(c.decisions.listen).host) && !c.decisions.token_sha256)
     return ['decisions.listen is reachable from other hosts without a token', 'give decisions.token_sha256'];
+  for (const [name, t] of [
+    ['admin', c.admin.tls],
+    ['proxy', c.proxy?.tls],
+    ['decisions', c.decisions?.tls],
+  ] as const)
+    if (t)
+      try {
+        createSecureContext({ cert: file(t.cert, `${name}.tls.cert`), key: file(t.key, `${name}.tls.key`) });
+      } catch (error) {
+        return [`${name}.tls: ${messageOf(error)}`, 'give a certificate and its key, as PEM files'];
+      }
   if (c.accounts.file && !existsSync(c.accounts.file)) return [`accounts.file ${c.accounts.file} is not there`, 'check the path'];
   if (c.accounts.file && !statSync(c.accounts.file).isFile()) return [`accounts.file ${c.accounts.file} is no file`, 'check the path'];
   return null;

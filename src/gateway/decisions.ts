@@ -1,15 +1,18 @@
-import { createHash, createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
+import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { createGunzip } from 'node:zlib';
-import type { Ask } from '../barriers/gcra.ts';
 import { messageOf } from '../model/errors.ts';
 import { readBody, TooLarge } from './body.ts';
 import { type Asked, asked, type Dialect, errorBody, refuse } from './dialects.ts';
 import { type Pass, rehearsedIn, type Stop } from './guard.ts';
+import { keyOf } from './headers.ts';
+import { indicatorsOf } from './indicators.ts';
 import { type Holder, keyHash } from './lookup.ts';
 import type { Parts } from './proxy.ts';
+import { BAD } from './refusals.ts';
+import { reservation, reserved } from './reservations.ts';
 import type { Spool } from './spool.ts';
 
 type Json = Record<string, unknown>;
@@ -78,35 +81,18 @@ function read(path: string, raw: Buffer): Asked | null {
   }
 }
 
-/** Reservations that are settled already, and how long one can be. */
+/** Reservations that are settled already. */
 const SETTLED_MAX = 100_000;
-const RESERVED_MS = 900_000;
-
-const signed = (key: Buffer, said: string): string => createHmac('sha256', key).update(said).digest('base64url');
-
-/** A reservation travels with the gateway that asked for it, signed: any worker can settle it, and nobody can make one. */
-function reservation(key: Buffer, asks: readonly Ask[], now: number): string {
-  const said = Buffer.from(JSON.stringify({ id: randomUUID(), at: now, asks })).toString('base64url');
-  return `${said}.${signed(key, said)}`;
-}
-
-function reserved(key: Buffer, given: string, now: number): { id: string; asks: Ask[] } | null {
-  const [said = '', by = ''] = given.split('.');
-  const own = Buffer.from(signed(key, said));
-  if (own.length !== by.length || !timingSafeEqual(own, Buffer.from(by))) return null;
-  try {
-    const { id, at, asks } = JSON.parse(Buffer.from(said, 'base64url').toString('utf8')) as { id: string; at: number; asks: Ask[] };
-    return now - at <= RESERVED_MS ? { id, asks } : null;
-  } catch {
-    return null;
-  }
-}
 
 /** Decisions for those who have a gateway of their own, and the intake of logs. */
 export class Decisions {
   private readonly parts: Parts;
   private readonly token: Buffer | null;
   private readonly max: number;
+  private readonly keyHeader: string;
+  /** Headers that the gateway sets, never its callers. */
+  private readonly country: string;
+  private readonly ja4: string;
   private readonly key: Buffer;
   private readonly settled = new Set<string>();
   private readonly spools = new Map<string, Spool>();
@@ -118,6 +104,9 @@ export class Decisions {
     const c = parts.config.decisions;
     this.token = c?.token_sha256 ? Buffer.from(c.token_sha256, 'hex') : null;
     this.max = c?.body_bytes_max ?? 1 << 20;
+    this.keyHeader = c?.key_header || parts.config.proxy?.key_header || '';
+    this.country = (c?.country_header ?? '').toLowerCase();
+    this.ja4 = (c?.ja4_header ?? '').toLowerCase();
     // Workers of one service know one another's signatures by the token of its host.
     const host = join(parts.config.state, 'admin.token');
     this.key = createHash('sha256')
@@ -182,9 +171,9 @@ export class Decisions {
     const started = this.parts.now();
     const caps = Array.isArray(r['capabilities']) ? r['capabilities'].filter((x): x is string => typeof x === 'string') : [];
     const countries = [text(r['country']), holder?.country ?? ''].filter((x) => x !== '');
-    const tier = text(r['tier']) || holder?.tier || '';
-    const verification = text(r['verification']) || holder?.verification || '';
-    const created = Date.parse(text(r['created'])) || holder?.created;
+    const tier = holder?.tier || text(r['tier']);
+    const verification = holder?.verification || text(r['verification']);
+    const created = holder?.created ?? (Date.parse(text(r['created'])) || undefined);
     const out = await this.parts.guard.check(
       d,
       {
@@ -192,14 +181,15 @@ export class Decisions {
         model: text(r['model']),
         capabilities: caps,
         countries,
+        ...(r['unread'] === true ? { unread: true } : {}),
         ...(tier ? { tier } : {}),
         ...(verification ? { verification } : {}),
         ...(created ? { created } : {}),
-        indicators: [`address\0${text(r['ip'])}`, `client\0${text(r['user_agent'])} ${text(r['ja4'])}`],
+        indicators: indicatorsOf(text(r['ip']), text(r['user_agent']), text(r['ja4'])),
       },
       number(r['tokens']),
       started,
-      r['reserve'] !== false,
+      { reserve: r['reserve'] !== false },
     );
     this.parts.meters.decided(out.outcome, rehearsedIn(out), this.parts.now() - started);
     return out;
@@ -244,20 +234,24 @@ export class Decisions {
     json(res, 200, { settled: true });
   }
 
-  private keyOf(req: IncomingMessage): string {
-    const v = req.headers['x-api-key'] ?? req.headers.authorization ?? '';
-    return (Array.isArray(v) ? (v[0] ?? '') : v).replace(/^Bearer\s+/i, '').trim();
-  }
-
   private header(req: IncomingMessage, name: string): string {
     const v = req.headers[name];
     return (Array.isArray(v) ? v[0] : v) ?? '';
   }
 
+  /** What the gateway says of a caller in headers that the configuration names. */
+  private set(req: IncomingMessage): Json {
+    return {
+      ...(this.country ? { country: this.header(req, this.country) } : {}),
+      ...(this.ja4 ? { ja4: this.header(req, this.ja4) } : {}),
+    };
+  }
+
   /** Envoy's ext_authz over HTTP: 200 lets through, anything else goes to the client as it is. */
   private async envoy(req: IncomingMessage, res: ServerResponse, path: string): Promise<void> {
     const d: Dialect = path.startsWith('/v1/messages') ? 'anthropic' : 'openai';
-    const key = this.keyOf(req);
+    const key = keyOf(req, this.keyHeader);
+    if (key === null) return refuse(res, d, BAD('Send one API key, in one header.'), randomUUID());
     // A gateway that knows the account itself says so; a caller's own word, beside a key, counts for nothing.
     const account = key === '' ? this.header(req, 'x-stillwatch-account') : '';
     const holder = key ? await this.holderOf(key) : null;
@@ -271,11 +265,15 @@ export class Decisions {
       d,
       {
         account,
-        ip: this.header(req, 'x-forwarded-for').split(',')[0]?.trim() ?? '',
+        // Envoy appends whom it heard from: what stands before is the caller's word.
+        ip: this.header(req, 'x-forwarded-for').split(',').at(-1)?.trim() ?? '',
         user_agent: this.header(req, 'user-agent'),
+        ...this.set(req),
         // Beside a key a caller's own word about the model counts for nothing.
         model: asks?.model ?? (key === '' ? this.header(req, 'x-stillwatch-model') : ''),
         capabilities: asks?.capabilities ?? [],
+        // What is asked for in a body that was not seen is not known: a gate that asks about it is closed.
+        unread: asks === null && req.method !== 'GET' && req.method !== 'HEAD',
         tokens: asks ? Math.ceil(raw.length / 4) + (asks.outputMax || this.parts.guard.snapshot.limits.output_tokens_assumed) : 0,
       },
       holder,
@@ -288,7 +286,9 @@ export class Decisions {
 
   /** nginx auth_request knows 2xx, 401 and 403 only. */
   private async nginx(req: IncomingMessage, res: ServerResponse): Promise<void> {
-    const key = this.keyOf(req);
+    const key = keyOf(req, this.keyHeader);
+    // Of two keys the one looked at need not be the one the upstream takes.
+    if (key === null) return void res.writeHead(403, { 'x-stillwatch-action': 'several keys' }).end();
     // A gateway that knows the account itself says so; a caller's own word, beside a key, counts for nothing.
     const account = key === '' ? this.header(req, 'x-stillwatch-account') : '';
     const holder = key ? await this.holderOf(key) : null;
@@ -299,7 +299,10 @@ export class Decisions {
         account,
         ip: this.header(req, 'x-real-ip'),
         user_agent: this.header(req, 'user-agent'),
+        ...this.set(req),
         model: this.header(req, 'x-stillwatch-model'),
+        // nginx shows no body; of the caller's own method it tells nothing either.
+        unread: true,
       },
       holder,
     );
@@ -313,12 +316,21 @@ export class Decisions {
     const data = object(r['request_data']);
     const hash = text(data['user_api_key_hash']);
     const account = text(data['user_api_key_user_id']) || text(data['user_api_key_team_id']) || hash;
-    // What comes back from the model is no new request, and of nobody nothing is known.
-    if (r['input_type'] === 'response' || account === '') return json(res, 200, { action: 'NONE' });
+    // What comes back from the model is no new request.
+    if (r['input_type'] === 'response') return json(res, 200, { action: 'NONE' });
+    const texts = Array.isArray(r['texts']) ? r['texts'].filter((x): x is string => typeof x === 'string') : [];
+    const most = number(object(data['optional_params'])['max_tokens']) || number(data['max_tokens']);
     const tools = [r['tools'], data['tools']].some((x) => Array.isArray(x) && x.length > 0);
     const out = await this.check(
       'openai',
-      { account, model: text(r['model']) || text(data['model']), capabilities: tools ? ['tools'] : [] },
+      {
+        // Of nobody nothing is known: gates hold all the same, and all such calls share one budget.
+        account: account || 'litellm:no-key',
+        model: text(r['model']) || text(data['model']),
+        capabilities: [...(tools ? ['tools'] : []), ...(Array.isArray(r['images']) && r['images'].length > 0 ? ['vision'] : [])],
+        // What was used is not told afterwards: what was asked for is spent.
+        tokens: Math.ceil(texts.reduce((x, t) => x + t.length, 0) / 4) + (most || this.parts.guard.snapshot.limits.output_tokens_assumed),
+      },
       /^[0-9a-f]{64}$/.test(hash) ? await this.holder(hash) : null,
     );
     json(res, 200, out.ok ? { action: 'NONE' } : { action: 'BLOCKED', blocked_reason: out.refusal.message });

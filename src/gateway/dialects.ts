@@ -6,6 +6,12 @@ export type Dialect = (typeof DIALECTS)[number];
 
 export interface Asked {
   readonly model: string;
+  /** Other models it names, of which the provider may take one. */
+  readonly models?: readonly string[];
+  /** Part of what it asks for is kept by the provider, and not seen here. */
+  readonly unread?: boolean;
+  /** It goes on from what the provider keeps: how long its input is cannot be told. */
+  readonly refersBack?: boolean;
   readonly stream: boolean;
   readonly capabilities: readonly string[];
   /** Output tokens the request allows itself; 0 when it does not say. */
@@ -38,9 +44,13 @@ const PARAMS = [
 /** Content as the exchange record holds it: a string, or the provider's blocks as JSON text. */
 const content = (c: unknown): string => (typeof c === 'string' ? c : c === undefined || c === null ? '' : JSON.stringify(c));
 
-const SEEN = new Set(['image', 'image_url', 'input_image', 'document', 'input_file']);
+const SEEN = new Set(['image', 'image_url', 'input_image', 'document', 'input_file', 'file', 'computer_screenshot', 'video', 'video_url']);
 const isVision = (m: unknown, deep = 0): boolean =>
-  deep < 8 && list(object(m)['content']).some((b) => SEEN.has(text(object(b)['type'])) || isVision(b, deep + 1));
+  SEEN.has(text(object(m)['type'])) ||
+  (deep < 8 &&
+    [object(m)['content'], object(m)['output']].some((x) =>
+      Array.isArray(x) ? x.some((b) => isVision(b, deep + 1)) : isVision(x, deep + 1),
+    ));
 
 /** What a request body asks for. Nothing of it is trusted for who somebody is. */
 export function asked(d: Dialect, body: Json): Asked {
@@ -56,12 +66,24 @@ export function asked(d: Dialect, body: Json): Asked {
   const built = [body['web_search_options'], object(body['prompt'])['id']].filter((x) => x !== undefined && x !== null);
   const tools = [...list(body['tools']), ...list(body['functions']), ...list(body['mcp_servers']), ...built];
   const thinking = object(body['thinking'])['type'];
+  const effort = [body['reasoning_effort'], object(body['reasoning'])['effort'], object(body['output_config'])['effort']];
   const reasons =
-    (thinking !== undefined && thinking !== 'disabled') || body['reasoning'] !== undefined || body['reasoning_effort'] !== undefined;
+    (thinking !== undefined && thinking !== 'disabled') ||
+    effort.some((x) => x !== undefined && x !== null && x !== 'none') ||
+    (object(body['reasoning'])['effort'] === undefined &&
+      body['reasoning'] !== undefined &&
+      object(body['reasoning'])['enabled'] !== false) ||
+    [body['include_reasoning'], body['enable_thinking'], object(body['chat_template_kwargs'])['enable_thinking']].includes(true);
+  const stored = object(body['prompt'])['id'] !== undefined;
+  const models = list(body['models']).filter((x): x is string => typeof x === 'string');
   const params: Json = {};
   for (const p of PARAMS) if (body[p] !== undefined && typeof body[p] !== 'object') params[p] = body[p];
   return {
     model: text(body['model']).slice(0, 256),
+    ...(models.length > 0 ? { models } : {}),
+    // A prompt kept at the provider may name its own model.
+    ...(stored || text(body['model']) === '' ? { unread: true } : {}),
+    ...(stored || body['previous_response_id'] || body['conversation'] ? { refersBack: true } : {}),
     stream: body['stream'] === true,
     capabilities: [
       ...(tools.length > 0 ? ['tools'] : []),

@@ -148,7 +148,14 @@ export class RouteTable {
     if (/\.\.|%2e|%2f|%5c|\\/i.test(path)) return undefined;
     for (const { pattern, names, ...reading } of this.patterns) {
       const m = pattern.exec(path);
-      if (m) return { ...reading, named: Object.fromEntries(names.map((n, i) => [n, m[i + 1] ?? ''])) };
+      if (m) {
+        try {
+          // As the upstream will read it: `%6carge` is no other model than `large`.
+          return { ...reading, named: Object.fromEntries(names.map((n, i) => [n, decodeURIComponent(m[i + 1] ?? '')])) };
+        } catch {
+          return undefined;
+        }
+      }
     }
     return undefined;
   }

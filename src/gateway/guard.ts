@@ -16,6 +16,8 @@ export interface Pass {
   /** Units reserved, to be settled with what was really used. */
   readonly asks: readonly Ask[];
   readonly reserved: number;
+  /** It did not say how much it may use. */
+  readonly open: boolean;
   /** A published limit would have refused it, were this no rehearsal. */
   readonly overLimit: boolean;
 }
@@ -44,6 +46,10 @@ export const rehearsedIn = (v: Pass | Stop): string | undefined =>
 
 type Options = Pick<ServeConfig, 'verify_url' | 'appeal_url' | 'name_the_policy' | 'redis'>;
 
+/** What a request that sets no bound may well use, and how many budgets are remembered. */
+const OPEN_TOKENS = 32_768;
+const USUAL_MAX = 100_000;
+
 interface Place {
   readonly what: 'requests' | 'tokens';
   readonly own: boolean;
@@ -67,10 +73,15 @@ export class Guard {
   private readonly o: Options;
   /** Budgets that could not be asked since the start. */
   away = 0;
+  /** Tokens that requests which do not say used of late, by budget. */
+  private readonly usual = new Map<string, number>();
+  private readonly told: () => void;
 
-  constructor(budgets: Budgets, o: Options) {
+  /** @param told each time budgets cannot be asked */
+  constructor(budgets: Budgets, o: Options, told: () => void = () => undefined) {
     this.budgets = budgets;
     this.o = o;
+    this.told = told;
   }
 
   get snapshot(): Snapshot {
@@ -88,8 +99,17 @@ export class Guard {
     return next !== null;
   }
 
-  /** `reserve`: false only asks what would be decided, and spends nothing. */
-  async check(d: Dialect, r: Request, tokens: number, now: number, reserve = true): Promise<Pass | Stop> {
+  /**
+   * `reserve`: false only asks what would be decided, and spends nothing. `open`: the request does not bound what it may use, and what such requests used lately is reserved;
+   * of an account that has used nothing yet, and of a slowed campaign, as much as one may well use, at most the whole budget.
+   */
+  async check(
+    d: Dialect,
+    r: Request,
+    tokens: number,
+    now: number,
+    { reserve = true, open = false }: { readonly reserve?: boolean; readonly open?: boolean } = {},
+  ): Promise<Pass | Stop> {
     const verdict = this.decider.decide(r, now);
     const stop = (outcome: Stop['outcome'], refusal: Refusal): Stop => ({ ok: false, outcome, verdict, refusal });
     const reference = verdict.barrier
@@ -116,7 +136,7 @@ export class Guard {
         message: `This account must be verified${verdict.stepUp ? ` (${verdict.stepUp})` : ''} before it can go on.${this.o.verify_url ? ` Verify it here: ${this.o.verify_url}` : ''}${reference}`,
         retry: false,
       });
-    const { asks, places } = this.asks(r.account, verdict, tokens);
+    const { asks, places } = this.asks(r.account, verdict, tokens, open);
     let taken: readonly Taken[] = [];
     if (asks.length > 0 && reserve) {
       const got = await this.take(asks, now);
@@ -165,12 +185,14 @@ export class Guard {
       // What did not fit was not spent.
       asks: taken.length > 0 && short < 0 ? asks : [],
       reserved: tokens,
+      open,
       overLimit: short >= 0,
     };
   }
 
   /** Settles what was reserved with what was used; `used` null gives everything back. */
-  async settle(p: Pick<Pass, 'asks'>, used: number | null, now: number): Promise<void> {
+  async settle(p: Pick<Pass, 'asks'> & { readonly open?: boolean }, used: number | null, now: number): Promise<void> {
+    if (p.open && used !== null) for (const a of p.asks) if (a.key.endsWith(':t')) this.learn(a.key, used);
     const back = p.asks
       .map((a) => ({ ...a, units: a.key.endsWith(':t') ? a.units - (used ?? 0) : used === null ? a.units : 0 }))
       .filter((a) => a.units !== 0);
@@ -178,20 +200,33 @@ export class Guard {
     try {
       await this.budgets.settle(back, now);
     } catch {
-      this.away += 1;
+      this.missed();
     }
+  }
+
+  private missed(): void {
+    this.away += 1;
+    this.told();
+  }
+
+  /** The largest of late, fading by a tenth with each use. */
+  private learn(key: string, used: number): void {
+    const usual = Math.max(used, 0.9 * (this.usual.get(key) ?? 0));
+    this.usual.delete(key);
+    this.usual.set(key, usual);
+    if (this.usual.size > USUAL_MAX) this.usual.delete(this.usual.keys().next().value as string);
   }
 
   private async take(asks: readonly Ask[], now: number): Promise<readonly Taken[] | null> {
     try {
       return await this.budgets.take(asks, now);
     } catch {
-      this.away += 1;
+      this.missed();
       return null;
     }
   }
 
-  private asks(account: string, v: Verdict, tokens: number): { asks: Ask[]; places: Place[] } {
+  private asks(account: string, v: Verdict, tokens: number, open: boolean): { asks: Ask[]; places: Place[] } {
     const asks: Ask[] = [];
     const places: Place[] = [];
     const put = (key: string, b: Budget | Verdict['limits'], own: boolean) => {
@@ -201,7 +236,10 @@ export class Guard {
         places.push({ what: 'requests', own });
       }
       if (b.tokens_per_minute !== undefined) {
-        asks.push({ key: `${key}:t`, rate: perMinute(b.tokens_per_minute, burst), units: tokens });
+        const rate = perMinute(b.tokens_per_minute, burst);
+        const usual = own ? this.usual.get(`${key}:t`) : undefined;
+        const need = open ? Math.min(rate.burst, Math.max(tokens, usual === undefined ? OPEN_TOKENS : 1.5 * usual)) : tokens;
+        asks.push({ key: `${key}:t`, rate, units: open && tokens > rate.burst ? tokens : need });
         places.push({ what: 'tokens', own });
       }
     };

@@ -52,3 +52,14 @@ export function keyOf(req: IncomingMessage, keyHeader: string): string | null {
   if (found.size > 1 || times > 2) return null;
   return [...found][0] ?? '';
 }
+
+/** Names under which an address line carries a key. */
+const QUERY_KEYS = new Set(['key', 'api_key', 'api-key', 'apikey', 'access_token', 'token']);
+
+/** Whether the address line carries a key that is not the one of the header: the upstream may take either. */
+export function otherKey(url: string, key: string): boolean {
+  const at = url.indexOf('?');
+  if (at < 0) return false;
+  for (const [name, value] of new URLSearchParams(url.slice(at + 1))) if (QUERY_KEYS.has(name.toLowerCase()) && value !== key) return true;
+  return false;
+}

@@ -49,6 +49,11 @@ export class Meters {
     help: 'Requests that failed in the proxy itself',
     registers: [this.registry],
   });
+  readonly budgetsAway = new Counter({
+    name: 'stillwatch_budgets_away_total',
+    help: 'Times a budget could not be asked or settled: what happens then is redis.when_away',
+    registers: [this.registry],
+  });
   readonly snapshotAge = new Gauge({
     name: 'stillwatch_snapshot_version',
     help: 'Version of the standing snapshot',

@@ -4,14 +4,16 @@ import { type Dispatcher, Pool } from 'undici';
 import { clientAddress, trustedHeader, trustList } from './address.ts';
 import { readBody, TooLarge } from './body.ts';
 import type { ProxyConfig, ServeConfig } from './config.ts';
-import { type Asked, asked, refuse, withoutReasoning } from './dialects.ts';
-import { askedBy, type Reading, RouteTable, without } from './fields.ts';
+import { type Asked, asked, refuse } from './dialects.ts';
+import { askedBy, type Reading, RouteTable } from './fields.ts';
 import { type Guard, type Pass, rehearsedIn } from './guard.ts';
-import { forwarded, HOP_BACK, keyOf } from './headers.ts';
+import { forwarded, HOP_BACK, keyOf, otherKey } from './headers.ts';
+import { indicatorsOf } from './indicators.ts';
 import { type Holder, keyHash, type Lookup } from './lookup.ts';
 import type { Meters } from './meters.ts';
 import { recordHead, recordLine, type Seen, scopeOf } from './record.ts';
 import { BAD, BUSY, REASONED } from './refusals.ts';
+import { sentOn } from './sent.ts';
 import { Slots } from './slots.ts';
 import type { Spool } from './spool.ts';
 import { UsageTap } from './usage.ts';
@@ -79,7 +81,7 @@ export class Forwarder {
       // What is not understood is not let through.
       return refuse(
         res,
-        'json',
+        path.startsWith('/v1/messages') ? 'anthropic' : 'json',
         { status: 404, code: 'unknown_route', message: `There is no ${req.method} ${path.slice(0, 200)} here.`, retry: false },
         id,
       );
@@ -89,7 +91,7 @@ export class Forwarder {
     if (req.headers['content-encoding'] && req.headers['content-encoding'] !== 'identity')
       return refuse(res, dialect, BAD('Send the body without content-encoding.', 415), id);
     const key = keyOf(req, this.c.key_header);
-    if (key === null) return refuse(res, dialect, BAD('Send one API key, in one header.'), id);
+    if (key === null || otherKey(url, key)) return refuse(res, dialect, BAD('Send one API key, in one header.'), id);
     if (key === '')
       return refuse(res, dialect, { status: 401, code: 'invalid_api_key', message: 'No API key was given.', retry: false }, id);
     const hash = keyHash(key);
@@ -136,6 +138,7 @@ export class Forwarder {
       return refuse(res, dialect, BAD('The body is nested too deeply.'), id);
     }
     const tokens = Math.ceil(raw.length / 4) + (ask.outputMax || this.parts.guard.snapshot.limits.output_tokens_assumed);
+    const open = ask.outputMax === 0 || ask.refersBack === true;
     const verdict = await this.parts.guard.check(
       dialect,
       {
@@ -143,10 +146,13 @@ export class Forwarder {
         model: ask.model,
         capabilities: ask.capabilities,
         countries: [who.country, seen.country].filter((x): x is string => x !== undefined && x !== ''),
-        indicators: [`address\0${seen.ip}`, `client\0${seen.userAgent} ${seen.ja4}`],
+        indicators: indicatorsOf(seen.ip, seen.userAgent, seen.ja4),
+        ...(ask.models ? { models: ask.models } : {}),
+        ...(ask.unread ? { unread: true } : {}),
       },
       tokens,
       started,
+      { open },
     );
     this.parts.meters.decided(verdict.outcome, rehearsedIn(verdict), this.parts.now() - started);
     if (!verdict.ok) return refuse(res, dialect, verdict.refusal, id);
@@ -164,26 +170,12 @@ export class Forwarder {
       await this.parts.guard.settle(verdict, null, this.parts.now());
       return refuse(res, dialect, REASONED, id);
     }
-    const sent = this.sent(verdict.outcome, reading, body, raw);
+    const sent = sentOn(verdict.outcome, reading, body, raw, this.parts.guard.snapshot.gates.length > 0);
     if (!sent) {
       await this.parts.guard.settle(verdict, null, this.parts.now());
       return refuse(res, dialect, BAD('The body is nested too deeply.'), id);
     }
     return this.forward(req, res, id, url, sent, reading, { pass: verdict, head });
-  }
-
-  /** The body as it is sent on; null when it cannot be written down again. */
-  private sent(outcome: Pass['outcome'], { dialect, fields }: Reading, body: Record<string, unknown>, raw: Buffer): Buffer | null {
-    try {
-      // Names that stand twice in an object are read differently by different readers: where it matters what is asked for, what was understood is sent.
-      return outcome === 'withhold'
-        ? Buffer.from(JSON.stringify(fields ? without(body, fields.reasoning) : withoutReasoning(dialect, body)))
-        : this.parts.guard.snapshot.gates.length > 0
-          ? Buffer.from(JSON.stringify(body))
-          : raw;
-    } catch {
-      return null;
-    }
   }
 
   private seen(req: IncomingMessage, id: string, at: number, holder: Holder, hash: string, ask: Asked, endpoint: string): Seen {
@@ -335,7 +327,7 @@ export class Forwarder {
               tap = new UsageTap(String(headers['content-type'] ?? ''), fields);
               Object.assign(out, log.pass.headers, { 'stillwatch-exchange': id });
               if (log.pass.outcome === 'withhold') {
-                filter = new Withheld(dialect, String(headers['content-type'] ?? ''), fields?.thoughts);
+                filter = new Withheld(dialect, String(headers['content-type'] ?? ''), fields?.thoughts, code);
                 delete out['content-length'];
               }
               // With its length known, an answer ends with its last byte; that byte waits for the record.
@@ -360,7 +352,13 @@ export class Forwarder {
             free();
             whole = true;
             keep(() => {
-              res.end(filter?.end());
+              try {
+                res.end(filter?.end());
+              } catch {
+                // What cannot be searched for reasoning does not go out.
+                meters.upstreamErrors.inc();
+                res.destroy();
+              }
               watch();
               meters.latency.observe((now() - began) / 1000);
               done();

@@ -52,6 +52,9 @@ export interface SpoolOptions {
   readonly rotateBytes?: number;
 }
 
+/** After a write that failed nothing more is promised for so long: a disk that is full is so for a while. */
+const FAILED_MS = 1000;
+
 export class Spool {
   private fd = -1;
   private path = '';
@@ -61,6 +64,7 @@ export class Spool {
   private queue: { readonly text: string; readonly told: (p: Put) => void }[] = [];
   private waiting = 0;
   private measured = 0;
+  private failedAt = 0;
   private readonly o: SpoolOptions;
   private readonly timer: NodeJS.Timeout;
 
@@ -80,7 +84,7 @@ export class Spool {
 
   /** Whether another record would be taken. */
   get room(): boolean {
-    return this.depth < this.o.bytesMax;
+    return this.depth < this.o.bytesMax && Date.now() - this.failedAt >= FAILED_MS;
   }
 
   /** Kept with all others of this turn of the event loop, in one write; then told. */
@@ -109,9 +113,9 @@ export class Spool {
   }
 
   private write(lines: string): Put {
-    if (!this.room) {
+    if (this.depth >= this.o.bytesMax) {
       this.measure(Date.now());
-      if (!this.room) return 'full';
+      if (this.depth >= this.o.bytesMax) return 'full';
     }
     try {
       if (this.fd < 0) {
@@ -122,12 +126,14 @@ export class Spool {
         this.bytes = 0;
       }
       const data = Buffer.from(lines);
-      const written = writeSync(this.fd, data);
+      // At its own place: after a write that was cut back the file's own position would leave a hole, and the next line with it.
+      const written = writeSync(this.fd, data, 0, data.length, this.bytes);
       if (written < data.length) throw new Error('short write');
       this.bytes += data.length;
       if (this.bytes >= (this.o.rotateBytes ?? 4 << 20)) this.rotate();
       return 'kept';
     } catch {
+      this.failedAt = Date.now();
       // A torn line would hide the ones after it.
       if (this.fd >= 0)
         try {

@@ -12,12 +12,61 @@ const THINKING = new Set(['thinking', 'redacted_thinking']);
 const JSON_MAX = 64 << 20;
 const EVENT_MAX = 8 << 20;
 
-function stripped(message: unknown): { message: unknown; had: boolean } {
+/** Tags in which a model that thinks aloud begins its answer. */
+const OPENS = /^\s*<(think|thinking|thought|reasoning)>/i;
+const MAY_OPEN = /^\s*(<[a-z]{0,9}>?)?$/i;
+
+/** Takes thoughts that an answer begins with, between tags, out of its text as it comes; tags later in a text are the text's own. */
+class Aloud {
+  private state: 'start' | 'inside' | 'after' = 'start';
+  private held = '';
+  private close = '';
+
+  take(text: string): string {
+    if (this.state === 'after') return text;
+    this.held += text;
+    if (this.state === 'start') {
+      const m = OPENS.exec(this.held);
+      if (!m) {
+        // It may yet begin with a tag.
+        if (MAY_OPEN.test(this.held) && this.held.length < 64) return '';
+        this.state = 'after';
+        return this.end();
+      }
+      this.state = 'inside';
+      this.close = `</${(m[1] as string).toLowerCase()}>`;
+      this.held = this.held.slice(m[0].length);
+    }
+    const at = this.held.toLowerCase().indexOf(this.close);
+    if (at < 0) {
+      this.held = this.held.slice(-this.close.length);
+      return '';
+    }
+    this.held = this.held.slice(at + this.close.length).trimStart();
+    this.state = 'after';
+    return this.end();
+  }
+
+  /** What was held back and is no thought. */
+  end(): string {
+    const left = this.state === 'inside' ? '' : this.held;
+    this.held = '';
+    return left;
+  }
+}
+
+function stripped(message: unknown, whole = false): { message: unknown; had: boolean } {
   const m = { ...object(message) };
   let had = false;
   for (const f of THOUGHTS) {
     had ||= m[f] !== undefined && m[f] !== null;
     delete m[f];
+  }
+  if (whole && typeof m['content'] === 'string') {
+    const aloud = new Aloud();
+    const kept = aloud.take(m['content']) + aloud.end();
+    had ||= kept !== m['content'];
+    m['content'] = kept;
   }
   if (Array.isArray(m['content'])) m['content'] = m['content'].filter((b) => !THINKING.has(type(b)) && type(b) !== 'reasoning');
   return { message: m, had };
@@ -31,40 +80,58 @@ export function answerWithout(d: Dialect, body: Json, thoughts?: readonly string
   return {
     ...body,
     ...(Array.isArray(body['choices'])
-      ? { choices: body['choices'].map((c) => ({ ...object(c), message: stripped(object(c)['message']).message })) }
+      ? { choices: body['choices'].map((c) => ({ ...object(c), message: stripped(object(c)['message'], true).message })) }
       : {}),
   };
 }
 
+/** Where an event of a stream ends: after an empty line, whatever ends its lines (server-sent events, 9.2.6). */
+const EVENT_END = /\r\n\r\n|\n\n|\r\r|\n\r\n|\r\n\n|\r\n\r|\n\r|\r\r\n/g;
+const FIELD = /^(\uFEFF)?(data|event|id|retry)?:/;
+
 /**
  * Takes the reasoning out of an answer as it comes through, whatever the upstream sends: the notice that it is withheld must be true. Events of a
- * stream are passed on whole; what stands after a hidden block takes its number, since clients count blocks.
+ * stream are passed on whole; what stands after a hidden block takes its number, since clients count blocks. What cannot be read cannot be searched, and does not pass.
  */
 export class Withheld {
   private readonly dialect: Dialect;
-  private readonly stream: boolean;
   private readonly rows: boolean;
   private readonly thoughts: readonly string[] | undefined;
-  private readonly json: boolean;
+  private readonly failed: boolean;
+  /** What the answer is: told by what it says it is, or by how it begins. */
+  private form: 'json' | 'stream' | 'unknown';
   private rest: Buffer = Buffer.alloc(0);
   /** A whole answer, in parts until its end. */
   private readonly parts: Buffer[] = [];
   private bytes = 0;
   private readonly hidden = new Set<number>();
+  private readonly aloud = new Map<number, Aloud>();
 
-  /** `thoughts`: where an API with field names of its own holds them. */
-  constructor(dialect: Dialect, contentType: string, thoughts?: readonly string[]) {
+  /** `thoughts`: where an API with field names of its own holds them. `status`: an error holds none. */
+  constructor(dialect: Dialect, contentType: string, thoughts?: readonly string[], status = 200) {
     this.dialect = dialect;
     this.thoughts = thoughts;
     this.rows = byLine(contentType);
-    this.stream = this.rows || /^text\/event-stream/i.test(contentType);
-    this.json = !this.rows && /^application\/([\w.]+\+)?json/i.test(contentType);
+    this.failed = status >= 400;
+    this.form =
+      this.rows || /^text\/event-stream/i.test(contentType)
+        ? 'stream'
+        : /^application\/([\w.]+\+)?json/i.test(contentType)
+          ? 'json'
+          : 'unknown';
   }
 
-  /** What may go out now. */
+  /** What may go out now. @throws Error when it cannot be searched for reasoning */
   take(chunk: Buffer): Buffer {
-    if (!this.stream && !this.json) return chunk;
-    if (this.json) {
+    if (this.form === 'unknown') {
+      this.rest = Buffer.concat([this.rest, chunk]);
+      const begins = this.rest.toString('utf8', 0, 64).trimStart();
+      if (begins.length < 8) return Buffer.alloc(0);
+      this.form = FIELD.test(begins) ? 'stream' : 'json';
+      chunk = this.rest;
+      this.rest = Buffer.alloc(0);
+    }
+    if (this.form === 'json') {
       this.bytes += chunk.length;
       if (this.bytes > JSON_MAX) throw new Error('an answer whose reasoning is withheld is too large');
       this.parts.push(chunk);
@@ -73,65 +140,81 @@ export class Withheld {
     this.rest = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
     if (this.rest.length > EVENT_MAX) throw new Error('an event of an answer whose reasoning is withheld is too large');
     const out: Buffer[] = [];
-    for (;;) {
-      const n = this.rest.indexOf('\n\n');
-      const r = this.rest.indexOf('\r\n\r\n');
-      const at = this.rows ? this.rest.indexOf('\n') + 1 || -1 : r >= 0 && (n < 0 || r < n) ? r + 4 : n >= 0 ? n + 2 : -1;
-      if (at < 0) break;
-      const e = this.event(this.rest.subarray(0, at));
+    // Ends of lines are ASCII: in latin1 every byte is one character.
+    const text = this.rest.toString('latin1');
+    let from = 0;
+    for (const m of text.matchAll(this.rows ? /\n/g : EVENT_END)) {
+      const to = m.index + m[0].length;
+      const e = this.event(this.rest.subarray(from, to));
       if (e) out.push(e);
-      this.rest = this.rest.subarray(at);
+      from = to;
     }
+    this.rest = this.rest.subarray(from);
     return Buffer.concat(out);
   }
 
   end(): Buffer {
-    const rest = this.json ? Buffer.concat(this.parts) : this.rest;
+    const rest = this.form === 'stream' ? this.rest : Buffer.concat([...this.parts, this.rest]);
     this.rest = Buffer.alloc(0);
     if (rest.length === 0) return rest;
-    if (this.stream) return this.event(rest) ?? Buffer.alloc(0);
+    if (this.form === 'stream') return this.event(rest) ?? Buffer.alloc(0);
+    let body: unknown;
     try {
-      return Buffer.from(JSON.stringify(answerWithout(this.dialect, JSON.parse(rest.toString('utf8')) as Json, this.thoughts)));
+      body = JSON.parse(rest.toString('utf8'));
     } catch {
-      // No JSON: an error page holds no thoughts.
-      return rest;
+      if (this.failed) return rest;
+      throw new Error('an answer whose reasoning is withheld is no JSON');
     }
+    const one = (x: unknown): unknown =>
+      Array.isArray(x) ? x.map(one) : typeof x === 'object' && x !== null ? answerWithout(this.dialect, x as Json, this.thoughts) : x;
+    return Buffer.from(JSON.stringify(one(body)));
   }
 
   private event(raw: Buffer): Buffer | null {
     if (this.rows) return this.row(raw);
-    const lines = raw.toString('utf8').split(/\r?\n/);
+    const lines = raw.toString('utf8').split(/\r\n|\r|\n/);
     const data = lines
       .filter((l) => l.startsWith('data:'))
       .map((l) => l.slice(5).trimStart())
-      .join('\n');
-    let j: Json;
+      .join('\n')
+      .trim();
+    // A comment that keeps the connection alive, and the word that ends a stream.
+    if (data === '' || data === '[DONE]') return raw;
+    let j: unknown;
     try {
-      j = JSON.parse(data) as Json;
+      j = JSON.parse(data);
     } catch {
-      return raw;
+      throw new Error('an event of an answer whose reasoning is withheld is no JSON');
     }
-    const kept = this.thoughts
+    const kept = Array.isArray(j) ? j.map((x) => this.kept(object(x))).filter((x) => x !== null) : this.kept(object(j));
+    if (kept === null) return null;
+    const head = lines.filter((l) => l !== '' && !l.startsWith('data:'));
+    return Buffer.from(`${[...head, `data: ${JSON.stringify(kept)}`].join('\n')}\n\n`);
+  }
+
+  private kept(j: Json): Json | null {
+    return this.thoughts
       ? without(j, this.thoughts)
       : this.dialect === 'anthropic'
         ? this.anthropic(j)
         : this.dialect === 'openai-responses'
           ? this.responses(j)
           : this.chat(j);
-    if (kept === null) return null;
-    const head = lines.filter((l) => l !== '' && !l.startsWith('data:'));
-    return Buffer.from(`${[...head, `data: ${JSON.stringify(kept)}`].join('\n')}\n\n`);
   }
 
   private row(raw: Buffer): Buffer {
     const line = raw.toString('utf8');
     const text = unmarked(line);
+    if (text.trim() === '') return raw;
+    let j: unknown;
     try {
-      const kept = JSON.stringify(answerWithout(this.dialect, JSON.parse(text) as Json, this.thoughts));
-      return Buffer.from(`${line.slice(0, line.length - text.length)}${kept}\n`);
+      j = JSON.parse(text);
     } catch {
-      return raw;
+      throw new Error('a line of an answer whose reasoning is withheld is no JSON');
     }
+    return Buffer.from(
+      `${line.slice(0, line.length - text.length)}${JSON.stringify(answerWithout(this.dialect, object(j), this.thoughts))}\n`,
+    );
   }
 
   private chat(j: Json): Json | null {
@@ -140,6 +223,7 @@ export class Withheld {
     const choices = list(j['choices']).map((c) => {
       const s = stripped(object(c)['delta']);
       had ||= s.had;
+      this.speak(object(c), object(s.message));
       // The role opens a message, and clients wait for it.
       const left = Object.values(object(s.message)).some((v) => v !== null && v !== '');
       other ||= left || (object(c)['finish_reason'] ?? null) !== null;
@@ -147,6 +231,16 @@ export class Withheld {
     });
     if (had && !other) return null;
     return { ...j, ...(Array.isArray(j['choices']) ? { choices } : {}) };
+  }
+
+  /** The text of one choice, without the thoughts it begins with. */
+  private speak(choice: Json, delta: Json): void {
+    const i = Number(choice['index'] ?? 0);
+    const aloud = this.aloud.get(i) ?? new Aloud();
+    this.aloud.set(i, aloud);
+    const said = typeof delta['content'] === 'string' ? aloud.take(delta['content']) : '';
+    const rest = (choice['finish_reason'] ?? null) !== null ? aloud.end() : '';
+    if (typeof delta['content'] === 'string' || rest !== '') delta['content'] = said + rest;
   }
 
   private renumbered(j: Json, field: string): Json {

@@ -23,7 +23,8 @@ export type ToWorker =
   | { readonly type: 'spent'; readonly spent: Spent }
   /** Asks what is spent. */
   | { readonly type: 'hand' }
-  | { readonly type: 'drain' };
+  /** Takes no more, and ends what was begun within so many ms. */
+  | { readonly type: 'drain'; readonly ms: number };
 export type FromWorker =
   | { readonly type: 'spent'; readonly spent: Spent }
   | { readonly type: 'want' }
@@ -63,12 +64,13 @@ export class Worker {
         bytesMax: config.spool.bytes_max,
         rotateMs: config.spool.rotate_ms,
       });
+    const meters = new Meters();
     this.parts = {
       config,
-      guard: new Guard(budgets, config),
+      guard: new Guard(budgets, config, () => meters.budgetsAway.inc()),
       lookup: new Lookup(config.accounts),
       spool: spoolOf(`${name}~canonical`),
-      meters: new Meters(),
+      meters,
       now,
     };
     if (config.proxy) {
@@ -106,6 +108,8 @@ export class Worker {
     s.on('clientError', (_e, socket) => {
       this.parts.meters.failed.inc();
       if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+      // One that keeps its own half open would hold its place for good.
+      setTimeout(() => socket.destroy(), 1000).unref();
     });
     return s;
   }

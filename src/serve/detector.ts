@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { VERIFIED } from '../barriers/blast.ts';
 import type { Detected } from '../barriers/cases.ts';
-import type { Subject } from '../barriers/policy.ts';
+import type { Policy, Subject } from '../barriers/policy.ts';
 import type { ServeConfig } from '../gateway/config.ts';
 import { spoolDir } from '../gateway/worker.ts';
 import type { Dossier, Finding } from '../model/dossier.ts';
@@ -54,6 +54,7 @@ export type Question =
   | { readonly ask: 'export'; readonly account: string }
   | { readonly ask: 'erase'; readonly account: string }
   | { readonly ask: 'expire'; readonly days: Days; readonly held: readonly string[] }
+  | { readonly ask: 'simulate'; readonly policy: Policy; readonly steps: number; readonly confidence: number }
   | { readonly ask: 'detect' };
 
 export type FromDetector =
@@ -73,6 +74,7 @@ export interface Answers {
   explain(what: string, store: Store): Promise<string>;
   account(id: string, store: Store): Promise<string>;
   rejects(store: Store, most: number): Promise<string>;
+  simulate(store: Store, policy: Policy, steps: number, confidence: number): Promise<string>;
   scan(store: Store, paths: readonly string[], format: string, base: ScanOptions): Promise<Dossier>;
 }
 
@@ -325,6 +327,8 @@ export class Detector {
         // A hold set since outweighs what is still owed to an erasure.
         this.erased = this.erased.filter((e) => !q.held.includes(e.account));
         return expire(store, q.days, q.held);
+      case 'simulate':
+        return this.answers.simulate(store, q.policy, q.steps, q.confidence);
       case 'detect':
         await this.look();
         return true;

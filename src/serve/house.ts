@@ -13,6 +13,10 @@ export interface House {
   readonly last: () => { readonly dossier: Dossier | null; readonly subjects: Readonly<Record<string, Subject>> };
   readonly health: () => Record<string, unknown> & { readonly ready: boolean };
   readonly metrics: () => Promise<string>;
+  /** Names of those who have a token. */
+  readonly people?: () => string[];
+  /** Whether all workers spend one budget: one process, or Redis. */
+  readonly sharesBudgets?: () => boolean;
 }
 
 export const wrong = (said: string): never => {

@@ -32,12 +32,15 @@ const NONE = { accepted: 0, rejected: 0 };
 const BATCH_BYTES = 32 << 20;
 const TAIL_BYTES = 16 << 20;
 
-/** Times of canonical lines, for the span in which duplicates can be; null when one of them cannot be told. */
+/** How the proxy's own records begin: what callers say comes after it. */
+const OWN = /^\{"id":"[0-9a-f-]{36}","time":"([0-9TZ:.-]{20,30})"/;
+
+/** Times of the proxy's records, for the span in which duplicates can be; null when one of them cannot be told. */
 function span(lines: readonly string[]): readonly [number, number] | null {
   let low = Number.POSITIVE_INFINITY;
   let high = 0;
   for (const l of lines) {
-    const t = Date.parse(/"time":\s*"([^"]{10,40})"/.exec(l)?.[1] ?? '');
+    const t = Date.parse(OWN.exec(l)?.[1] ?? '');
     if (!Number.isFinite(t)) return null;
     low = Math.min(low, t);
     high = Math.max(high, t);
@@ -66,7 +69,8 @@ export class Intake {
     mkdirSync(this.dir, { recursive: true, mode: 0o700 });
   }
 
-  private async load(lines: readonly string[], format: string, name: string): Promise<{ accepted: number; rejected: number }> {
+  /** @param own records that the proxy wrote: sent again they are the same to the letter. What others send may come again with another time. */
+  private async load(lines: readonly string[], format: string, name: string, own = false): Promise<{ accepted: number; rejected: number }> {
     this.n += 1;
     const path = join(this.dir, `${process.pid}-${Date.now().toString(36)}-${this.n}.jsonl`);
     writeFileSync(path, `${lines.join('\n')}\n`, { mode: 0o600 });
@@ -74,7 +78,7 @@ export class Intake {
       const input = inspect(name, path);
       const f = format === '' ? recognise(sampleLines(input)) : formatById(format);
       if (!f) throw new StillwatchError('E_FORMAT', `${name} is in no known log format`, 'its lines were left where they are');
-      const s = f.id.startsWith('canonical') ? span(lines) : null;
+      const s = own ? span(lines) : null;
       const c = await ingest(this.store, input, f, { ...this.options, ...(s ? { span: s } : {}) });
       return { accepted: c.accepted, rejected: c.rejected };
     } finally {
@@ -86,11 +90,15 @@ export class Intake {
   async segments(): Promise<Took> {
     let took: Took = { accepted: 0, rejected: 0, torn: 0, newest: 0 };
     const byFormat = new Map<string, Segment[]>();
+    const others = new Set<string>();
     for (const s of ready(this.spool)) {
-      const format = /~([a-z-]+)-/.exec(s.path.slice(this.spool.length))?.[1] ?? 'canonical';
-      byFormat.set(format, [...(byFormat.get(format) ?? []), s]);
+      const [, posted = '', format = 'canonical'] = /(i?)~([a-z]+)-/.exec(s.path.slice(this.spool.length)) ?? [];
+      const key = `${posted}~${format}`;
+      if (posted) others.add(key);
+      byFormat.set(key, [...(byFormat.get(key) ?? []), s]);
     }
-    for (const [format, all] of byFormat) {
+    for (const [key, all] of byFormat) {
+      const format = key.split('~')[1] as string;
       for (let from = 0; from < all.length; ) {
         const most = this.careful > 0 ? 1 : Number.POSITIVE_INFINITY;
         const lines: string[] = [];
@@ -107,7 +115,10 @@ export class Intake {
           bytes += s.bytes;
         }
         const part = all.slice(from, to);
-        const done = lines.length > 0 ? await this.load(lines, format, `live ${format}`).catch((e: unknown) => this.failed(e, part)) : NONE;
+        const done =
+          lines.length > 0
+            ? await this.load(lines, format, `live ${format}`, !others.has(key)).catch((e: unknown) => this.failed(e, part))
+            : NONE;
 
         // Lines whose checksum fails are no exchange any more, but stay for a person to look at.
         for (const s of part) damaged.has(s.path) ? renameSync(s.path, `${s.path}.bad`) : remove(s.path);

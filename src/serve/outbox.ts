@@ -22,6 +22,7 @@ const TOLD = [
   'barrier.approved',
   'barrier.refused',
   'barrier.lifted',
+  'barrier.spared',
   'barrier.extended',
   'barrier.restored',
   'case.restored',
@@ -32,7 +33,7 @@ const TOLD = [
   'appeal.reopened',
 ];
 /** What, taken back, changes what stands. */
-const STANDS: readonly string[] = ['barrier.approved', 'barrier.lifted', 'barrier.extended'];
+const STANDS: readonly string[] = ['barrier.approved', 'barrier.lifted', 'barrier.spared', 'barrier.extended'];
 const FIRST_WAIT = 1000;
 const LAST_WAIT = 3_600_000;
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import cluster, { type Worker as ClusterWorker } from 'node:cluster';
+import cluster from 'node:cluster';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,10 +7,9 @@ import type { Logger } from 'pino';
 import { AggregatorRegistry, Gauge, Registry } from 'prom-client';
 import { LOCAL } from '../barriers/commands.ts';
 import type { Subject } from '../barriers/policy.ts';
-import type { Delta, Snapshot } from '../barriers/snapshot.ts';
 import { readConfig, type ServeConfig } from '../gateway/config.ts';
 import { depth } from '../gateway/spool.ts';
-import { type FromWorker, spoolDir, type ToWorker } from '../gateway/worker.ts';
+import { spoolDir } from '../gateway/worker.ts';
 import type { Dossier } from '../model/dossier.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { Admin } from './admin.ts';
@@ -19,6 +18,7 @@ import type { FromDetector, Question } from './detector.ts';
 import { holdState } from './lock.ts';
 import { type Hook, Outbox } from './outbox.ts';
 import { routes } from './routes.ts';
+import { RESTART_MS, Workers } from './workers.ts';
 
 export interface Programs {
   readonly worker: string;
@@ -29,11 +29,9 @@ export interface Programs {
 /** Names this run, so that what it writes is told from what an earlier one left. */
 const RUN = randomBytes(4).toString('hex');
 const ASK_MS = 600_000;
-const DRAIN_MS = 20_000;
 /** A look under way is let finish. */
 const STOP_MS = 120_000;
 const EXPIRE_MS = 3_600_000;
-const RESTART_MS = [500, 1000, 2000, 5000, 10_000];
 
 /** The parent: owns what stands and the audit log, keeps workers and detector alive, answers the admin API. It holds no exchange and no store. */
 export class Primary {
@@ -44,21 +42,17 @@ export class Primary {
   private readonly admin: Admin;
   private readonly outbox: Outbox;
   private readonly clocks: NodeJS.Timeout[] = [];
-  private readonly versions = new Map<number, number>();
-  private readonly listening = new Set<number>();
+  private readonly workers: Workers;
   private readonly waiting = new Map<number, { readonly yes: (v: unknown) => void; readonly no: (e: Error) => void }>();
   private readonly registry = new Registry();
   private readonly gauges;
   private detector: ChildProcess | null = null;
   private detectorUp = false;
   private detectorFails = 0;
-  private workerFails = 0;
   private asked = 0;
   private stopping = false;
   private dossier: Dossier | null = null;
   private subjects: Readonly<Record<string, Subject>> = {};
-  private replaced = new Set<number>();
-  private readonly successors = new Map<number, ClusterWorker>();
 
   constructor(programs: Programs, log: Logger) {
     const { config, policy } = readConfig(programs.configPath);
@@ -86,7 +80,13 @@ export class Primary {
       () => this.control.state,
       (s) => this.log.warn(s),
     );
-    this.control.push = (delta, snapshot) => this.push(delta, snapshot);
+    this.workers = new Workers(
+      RUN,
+      log,
+      () => this.config,
+      () => this.control.snapshot,
+    );
+    this.control.push = (delta) => this.workers.push(delta);
     this.control.onEntries((list) => {
       if (list.some((e) => e.what.type === 'hold.set' || e.what.type === 'hold.cleared')) this.expire();
     });
@@ -100,6 +100,8 @@ export class Primary {
         last: () => ({ dossier: this.dossier, subjects: this.subjects }),
         health: () => this.health(),
         metrics: () => this.metrics(),
+        people: () => this.config.admin.tokens.map((t) => t.name),
+        sharesBudgets: () => this.config.workers === 1 || this.config.redis !== undefined,
       }),
     );
   }
@@ -130,7 +132,7 @@ export class Primary {
             {
               url: c.enforcement.url,
               // The barrier's own expiry travels with it; when the mode changes, so does what stands.
-              events: ['barrier.approved', 'barrier.lifted', 'barrier.extended', 'barrier.restored', 'mode.changed'],
+              events: ['barrier.approved', 'barrier.lifted', 'barrier.spared', 'barrier.extended', 'barrier.restored', 'mode.changed'],
               standing: true,
               ...(c.enforcement.secret ? { secret: c.enforcement.secret } : {}),
             },
@@ -141,13 +143,6 @@ export class Primary {
 
   async start(): Promise<{ admin: number }> {
     this.accept();
-    // Workers take connections from one shared socket: handed over by the parent, a connection is lost with the worker it was on its way to.
-    cluster.schedulingPolicy = cluster.SCHED_NONE;
-    cluster.setupPrimary({ exec: this.programs.worker, args: [this.accepted] });
-    cluster.on('message', (w, m: FromWorker) => this.fromWorker(w, m));
-    cluster.on('exit', (w, code, signal) => this.workerGone(w, code, signal));
-    // What goes wrong with a child's channel ends the child, not the parent.
-    cluster.on('fork', (w) => w.on('error', (e) => this.log.warn(`a worker's channel: ${messageOf(e)}`)));
     const admin = await this.admin.listen();
     const { host } = new URL(`http://${this.config.admin.listen}`);
     const url = `${this.config.admin.tls ? 'https' : 'http'}://${host.replace(/:\d+$/, '')}:${admin}`;
@@ -158,8 +153,7 @@ export class Primary {
       mkdirSync(this.config.store, { recursive: true, mode: 0o700 });
       writeFileSync(join(this.config.store, 'serve.json'), where, { mode: 0o600 });
     }
-    if (this.config.proxy || this.config.decisions)
-      for (let i = 0; i < this.config.workers; i++) cluster.fork({ STILLWATCH_RUN: RUN, STILLWATCH_WORKER: `w${i}` });
+    this.workers.start(this.programs.worker, this.accepted);
     this.startDetector();
     this.clocks.push(
       setInterval(() => {
@@ -169,7 +163,16 @@ export class Primary {
       // What has run out leaves the snapshot; a worker that missed a change asks.
       setInterval(() => this.control.refresh(), 30_000),
     );
-    this.log.info({ admin: url, console: `${url}/`, sign_in: 'with a token of admin.tokens', workers: this.config.workers, enforcing: this.control.state.enforcing }, 'serving');
+    this.log.info(
+      {
+        admin: url,
+        console: `${url}/`,
+        sign_in: 'with a token of admin.tokens',
+        workers: this.config.workers,
+        enforcing: this.control.state.enforcing,
+      },
+      'serving',
+    );
     return { admin };
   }
 
@@ -182,39 +185,6 @@ export class Primary {
       (n) => Number(n) > 0 && this.log.info(`${n} exchanges were past their time to live`),
       (e: unknown) => this.log.warn(`expiry: ${messageOf(e)}`),
     );
-  }
-
-  private push(delta: Delta, _s: Snapshot): void {
-    for (const w of Object.values(cluster.workers ?? {})) this.send(w, { type: 'delta', delta });
-  }
-
-  /** A worker may end between being looked up and being written to. */
-  private send(w: ClusterWorker | undefined, m: ToWorker): void {
-    if (w?.isConnected()) w.send(m, () => undefined);
-  }
-
-  private fromWorker(w: ClusterWorker, m: FromWorker): void {
-    if (m?.type === 'ready' || m?.type === 'want') this.send(w, { type: 'snapshot', snapshot: this.control.snapshot });
-    if (m?.type === 'listening') this.listening.add(w.id);
-    if (m?.type === 'spent') this.send(this.successors.get(w.id), m);
-    if (m?.type === 'have') {
-      this.versions.set(w.id, m.version);
-      this.workerFails = 0;
-    }
-  }
-
-  private workerGone(w: ClusterWorker, code: number, signal: string): void {
-    this.versions.delete(w.id);
-    this.listening.delete(w.id);
-    this.successors.delete(w.id);
-    if (this.stopping || this.replaced.delete(w.id)) return;
-    const wait = RESTART_MS[Math.min(this.workerFails, RESTART_MS.length - 1)] as number;
-    this.workerFails += 1;
-    this.log.error({ code, signal }, `a worker ended; another starts in ${wait} ms`);
-    setTimeout(() => {
-      const alive = Object.values(cluster.workers ?? {}).filter((x) => x && !x.isDead() && !this.replaced.has(x.id)).length;
-      if (!this.stopping && alive < this.config.workers) cluster.fork({ STILLWATCH_RUN: RUN, STILLWATCH_WORKER: `w${w.id}` });
-    }, wait);
   }
 
   private startDetector(): void {
@@ -312,8 +282,8 @@ export class Primary {
   private health(): Record<string, unknown> & { ready: boolean } {
     const wanted = this.config.proxy || this.config.decisions ? this.config.workers : 0;
     return {
-      ready: this.listening.size >= Math.min(1, wanted),
-      workers: this.listening.size,
+      ready: this.workers.listening >= Math.min(1, wanted),
+      workers: this.workers.listening,
       snapshot: this.control.snapshot.version,
       detection: this.detectorUp ? 'up' : 'down: workers go on with the last snapshot',
       detected: this.control.detected === 0 ? null : new Date(this.control.detected).toISOString(),
@@ -347,19 +317,7 @@ export class Primary {
       this.outbox.setHooks(this.hooks());
       // It starts again with what was accepted.
       this.stopDetector();
-      const old = Object.values(cluster.workers ?? {});
-      const fresh = old.map(() => cluster.fork({ STILLWATCH_RUN: RUN, STILLWATCH_WORKER: `w${Date.now().toString(36)}` }));
-      for (const [i, w] of fresh.entries()) {
-        const before = old[i];
-        if (!before) continue;
-        this.successors.set(before.id, w);
-        // Before it takes traffic it knows what is spent; what is spent until the other stops taking any follows with the drain.
-        w.once('online', () => this.send(before, { type: 'hand' }));
-        w.once('listening', () => {
-          this.replaced.add(before.id);
-          this.send(before, { type: 'drain' });
-        });
-      }
+      this.workers.replace();
       this.log.info('configuration read again');
     } catch (error) {
       const e = error as StillwatchError;
@@ -371,21 +329,7 @@ export class Primary {
     if (this.stopping) return;
     this.stopping = true;
     for (const c of this.clocks) clearInterval(c);
-    const workers = Object.values(cluster.workers ?? {});
-    await Promise.all(
-      workers.map(
-        (w) =>
-          new Promise<void>((resolve) => {
-            if (!w || w.isDead()) return resolve();
-            const late = setTimeout(() => w.process.kill('SIGKILL'), DRAIN_MS + 5000);
-            w.once('exit', () => {
-              clearTimeout(late);
-              resolve();
-            });
-            this.send(w, { type: 'drain' });
-          }),
-      ),
-    );
+    await this.workers.stop(this.config.drain_seconds * 1000);
     await new Promise<void>((resolve) => {
       if (!this.detector) return resolve();
       this.detector.once('exit', () => resolve());

@@ -1,13 +1,26 @@
 import { blast, restsOn } from '../barriers/blast.ts';
-import { approve, caseOf, closeGate, decideAppeal, extend, fileAppeal, lift, openGate, propose, simple } from '../barriers/commands.ts';
+import {
+  appealOf,
+  approve,
+  caseOf,
+  closeGate,
+  decideAppeal,
+  extend,
+  fileAppeal,
+  lift,
+  openGate,
+  propose,
+  simple,
+} from '../barriers/commands.ts';
 import { undoAppeal } from '../barriers/curate.ts';
 import { ACTIONS, type Action, type Barrier, type Case, LEVELS } from '../barriers/model.ts';
-import { policyGates, type Subject } from '../barriers/policy.ts';
+import { checkPolicy, policyGates, type Subject } from '../barriers/policy.ts';
 import { StillwatchError } from '../model/errors.ts';
+import { accountRoutes } from './account-routes.ts';
 import { type Route, Text } from './admin.ts';
 import { caseRoutes } from './case-routes.ts';
 import { IDS } from './control.ts';
-import { findingOf, heldIn, maskedDossier, membersOf } from './findings.ts';
+import { findingOf, maskedDossier, membersOf } from './findings.ts';
 import { type House, number, text, texts, wrong } from './house.ts';
 import { lookAt } from './looks.ts';
 import { caseIn, whyOf, wordsOf } from './said.ts';
@@ -63,6 +76,8 @@ export function routes(h: House): Route[] {
         const rates = budget ? [budget['requests_per_minute'], budget['tokens_per_minute']].filter((x) => x !== undefined) : [];
         if ((action === 'slow' && rates.length === 0) || !rates.every((x) => typeof x === 'number' && Number.isFinite(x) && x >= 0))
           wrong('slow needs a budget of numbers: requests_per_minute or tokens_per_minute for all its accounts together');
+        if (action === 'slow' && h.sharesBudgets?.() === false)
+          wrong('several workers cannot keep one budget in memory: give redis in the configuration, or workers: 1');
         const id = IDS.id('b');
         run(
           propose(
@@ -117,7 +132,7 @@ export function routes(h: House): Route[] {
       path: '/v1/barriers/:id/lift',
       role: 'analyst',
       run: ({ params, body, who }) => {
-        run(lift(s(), who, params['id'] ?? '', text(body, 'reason'), now()));
+        run(lift(s(), who, params['id'] ?? '', text(body, 'reason'), now(), texts(body, 'accounts')));
         return { barrier: barrier(params['id'] ?? '') };
       },
     },
@@ -172,7 +187,8 @@ export function routes(h: House): Route[] {
             ? { barrier: b, decided_by: b.approvals, evidence: b.evidence ?? evidenceOf(s().cases.get(b.case ?? '')), case: b.case ?? null }
             : {}),
           ...(g ? { gate: g } : {}),
-          appeal: s().appeals.get(params['reference'] ?? '') ?? null,
+          appeal: appealOf(s(), params['reference'] ?? '') ?? null,
+          appeals: [...s().appeals.values()].filter((a) => a.barrier === (b ?? g)?.id),
         };
       },
     },
@@ -194,8 +210,12 @@ export function routes(h: House): Route[] {
       role: 'analyst',
       run: ({ params, body, who }) => {
         if (typeof body['lift'] !== 'boolean') wrong('lift is true or false');
-        run(decideAppeal(s(), who, params['reference'] ?? '', body['lift'] === true, text(body, 'reason'), now()));
-        return { appeal: s().appeals.get(params['reference'] ?? '') };
+        run(
+          decideAppeal(s(), who, params['reference'] ?? '', body['lift'] === true, text(body, 'reason'), now(), {
+            all: body['all'] === true,
+          }),
+        );
+        return { appeal: appealOf(s(), params['reference'] ?? '') };
       },
     },
     {
@@ -271,53 +291,18 @@ export function routes(h: House): Route[] {
       role: 'viewer',
       run: async ({ params }) => new Text(String(await h.ask({ ask: 'explain', what: params['what'] ?? '' }))),
     },
-    {
-      method: 'GET',
-      path: '/v1/accounts/:account',
-      role: 'viewer',
-      run: async ({ params }) => new Text(String(await h.ask({ ask: 'account', account: params['account'] ?? '' }))),
-    },
-    {
-      method: 'GET',
-      path: '/v1/accounts/:account/file',
-      role: 'viewer',
-      run: async ({ params, query }) => {
-        const account = params['account'] ?? '';
-        const file = await h.ask({ ask: 'file', account });
-        const d = await lookAt(h, query.get('look'));
-        return {
-          file,
-          generated: d?.generated ?? null,
-          findings: heldIn(d).flatMap(({ id, title, verdict, confidence, accounts }) => {
-            const member = accounts.find((m) => m.account === account);
-            return member ? [{ id, title, verdict, confidence, member }] : [];
-          }),
-          look_alikes: (d?.look_alikes ?? [])
-            .filter((l) => l.accounts.includes(account))
-            .map(({ id, title, kind }) => ({ id, title, kind })),
-          cases: [...s().cases.values()]
-            .filter((c) => c.accounts.includes(account))
-            .map(({ id, title, status }) => ({ id, title, status })),
-          barriers: [...s().barriers.values()].filter((b) => b.accounts.includes(account)),
-          appeals: [...s().appeals.values()].filter((a) => a.account === account),
-          verification: s().verifications.get(account) ?? null,
-          legal_hold: s().legalHolds.get(account) ?? null,
-        };
-      },
-    },
     { method: 'GET', path: '/v1/looks', role: 'viewer', run: async () => ({ looks: await h.ask({ ask: 'looks' }) }) },
     {
       method: 'GET',
       path: '/v1/me',
       role: 'viewer',
-      run: ({ who }) => ({ name: who.name, role: who.role, enforcing: s().enforcing, serving: h.health()['workers'] !== undefined }),
-    },
-    {
-      method: 'GET',
-      path: '/v1/rejects',
-      role: 'viewer',
-      run: async ({ query }) =>
-        new Text(String(await h.ask({ ask: 'rejects', most: Math.min(10_000, Number(query.get('most') ?? 100) || 100) }))),
+      run: ({ who }) => ({
+        name: who.name,
+        role: who.role,
+        enforcing: s().enforcing,
+        serving: h.health()['workers'] !== undefined,
+        people: h.people?.() ?? [],
+      }),
     },
     {
       method: 'POST',
@@ -326,66 +311,24 @@ export function routes(h: House): Route[] {
       run: ({ body }) =>
         h.ask({ ask: 'scan', paths: texts(body, 'paths'), format: typeof body['format'] === 'string' ? body['format'] : '' }),
     },
-    { method: 'POST', path: '/v1/detect', role: 'analyst', run: () => h.ask({ ask: 'detect' }) },
     {
       method: 'POST',
-      path: '/v1/labels',
+      path: '/v1/policy/simulate',
       role: 'analyst',
-      run: ({ body, who }) =>
-        h.ask({
-          ask: 'label',
-          account: text(body, 'account', 512),
-          label: text(body, 'label', 200),
-          author: who.name,
-          reason: text(body, 'reason'),
-          revoke: body['revoke'] === true,
-        }),
-    },
-    {
-      method: 'GET',
-      path: '/v1/accounts/:account/export',
-      role: 'admin',
-      run: ({ params, who }) => {
-        const account = params['account'] ?? '';
-        run([{ at: now(), by: who.name, what: { type: 'data.exported', account } }]);
-        return h.ask({ ask: 'export', account });
-      },
-    },
-    {
-      method: 'DELETE',
-      path: '/v1/accounts/:account',
-      role: 'admin',
-      run: async ({ params, who }) => {
-        const account = params['account'] ?? '';
-        const held = s().legalHolds.get(account);
-        if (held)
-          throw new StillwatchError(
-            'E_LEGAL_HOLD',
-            `${account} is under a legal hold by ${held.by}: ${held.reason}`,
-            'clear the hold first: POST /v1/holds',
-          );
-        const rows = Number(await h.ask({ ask: 'erase', account }));
-        run([{ at: now(), by: who.name, what: { type: 'data.erased', account, rows } }]);
-        return { account, exchanges: rows };
-      },
-    },
-    {
-      method: 'POST',
-      path: '/v1/holds',
-      role: 'admin',
-      run: ({ body, who }) =>
-        run(
-          simple(
-            who,
-            {
-              type: body['clear'] === true ? 'hold.cleared' : 'hold.set',
-              account: text(body, 'account', 512),
-              reason: text(body, 'reason'),
-            },
-            now(),
+      run: async ({ body }) =>
+        new Text(
+          String(
+            await h.ask({
+              ask: 'simulate',
+              policy: checkPolicy(body['policy'], 'policy'),
+              steps: Math.min(100, Math.max(1, Math.trunc(number(body, 'steps', 6)))),
+              confidence: number(body, 'confidence', 0.5),
+            }),
           ),
         ),
     },
+    { method: 'POST', path: '/v1/detect', role: 'analyst', run: () => h.ask({ ask: 'detect' }) },
+    ...accountRoutes(h),
   ];
 }
 

@@ -11,6 +11,8 @@ export function wordsOf({ what: w }: Entry): string {
       return `barrier ${w.id}: ${w.activates ? (w.dry_run ? 'stands as a rehearsal' : 'stands') : 'waits for a second person'}`;
     case 'barrier.extended':
       return `barrier ${w.id}: until ${new Date(w.expires).toISOString()}`;
+    case 'barrier.spared':
+      return `barrier ${w.id}: not for ${w.accounts.length === 1 ? w.accounts[0] : `${w.accounts.length} accounts`}`;
     case 'barrier.refused':
     case 'barrier.lifted':
       return `barrier ${w.id}`;

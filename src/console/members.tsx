@@ -1,0 +1,170 @@
+import { useState } from 'preact/hooks';
+import type { Member } from '../model/dossier.ts';
+import { count, day, Export, go, Link, Meter, percent, plain, useAddress } from './bits.tsx';
+
+const PAGE = 50;
+/** Characters of an address that say who is chosen. */
+const CHOSEN_MAX = 1500;
+
+/** Ascending places as ranges: `0-3.7.9-11`. */
+function toRanges(at: readonly number[]): string {
+  const out: [number, number][] = [];
+  for (const i of at) {
+    const last = out.at(-1);
+    if (last && last[1] === i - 1) last[1] = i;
+    else out.push([i, i]);
+  }
+  return out.map(([a, b]) => (a === b ? String(a) : `${a}-${b}`)).join('.');
+}
+
+function fromRanges(said: string): number[] {
+  return said.split('.').flatMap((r) => {
+    const m = /^(\d{1,7})(?:-(\d{1,7}))?$/.exec(r);
+    if (!m) return [];
+    const [a, b] = [Number(m[1]), Number(m[2] ?? m[1])];
+    return b < a || b - a > 200_000 ? [] : Array.from({ length: b - a + 1 }, (_, i) => a + i);
+  });
+}
+
+/** Columns of the accounts of a case, by which they can be put in order. */
+const ORDER = {
+  account: 'Account',
+  membership: 'Membership',
+  exchanges: 'Exchanges',
+  share: "Share that is the campaign's",
+  first_seen: 'First seen',
+  last_seen: 'Last seen',
+} as const;
+
+/** Accounts of a case; those chosen can be split off into a case of their own, their number said first. */
+export function Accounts({
+  list,
+  name,
+  marked,
+  apart,
+}: {
+  list: readonly Member[];
+  name: string;
+  /** Accounts the picture asks about. */
+  marked: readonly string[];
+  apart?: (accounts: string[]) => void;
+}) {
+  const p = useAddress();
+  // Who is chosen is in the address, by place in the list of this look, in ranges; a choice of many scattered ones would not fit.
+  const [crowd, keep] = useState<ReadonlySet<string> | null>(null);
+  const chosen = crowd ?? new Set(fromRanges(p.get('chosen') ?? '').flatMap((i) => list[i]?.account ?? []));
+  const choose = (next: ReadonlySet<string>): void => {
+    const said = toRanges(list.flatMap((m, i) => (next.has(m.account) ? [i] : [])));
+    keep(said.length <= CHOSEN_MAX ? null : next);
+    go({ chosen: said.length <= CHOSEN_MAX ? said : null }, 'replace');
+  };
+  const here = new Set(list.map((m) => m.account));
+  const picked = [...chosen].filter((a) => here.has(a));
+  const flip = (a: string): void => {
+    const next = new Set(picked);
+    if (!next.delete(a)) next.add(a);
+    choose(next);
+  };
+  const page = Math.max(0, Number(p.get('rows') ?? 0) || 0);
+  const words = (p.get('find') ?? '').toLowerCase();
+  const by = (p.get('by') ?? '') in ORDER ? (p.get('by') as keyof typeof ORDER) : null;
+  const sign = p.get('byup') === '1' ? 1 : -1;
+  const found = words ? list.filter((m) => m.account.toLowerCase().includes(words)) : list;
+  const kept = by ? [...found].sort((x, y) => (x[by] < y[by] ? -sign : x[by] > y[by] ? sign : 0)) : found;
+  return (
+    <section aria-labelledby="accounts">
+      <h2 id="accounts">Accounts ({count(list.length)})</h2>
+      <p class="bar">
+        <label>
+          Find{' '}
+          <input type="search" value={p.get('find') ?? ''} onInput={(e) => go({ find: e.currentTarget.value, rows: null }, 'replace')} />
+        </label>
+        <Export name={`${name}-accounts`} rows={() => kept.map((m) => ({ ...m }))} />
+        {apart && words && (
+          <button type="button" onClick={() => choose(new Set(kept.map((m) => m.account)))}>
+            Choose all {count(kept.length)} found
+          </button>
+        )}
+        {apart && picked.length > 0 && (
+          <button type="button" onClick={() => apart(picked)}>
+            Split {count(picked.length)} off
+          </button>
+        )}
+        {kept.length > PAGE && (
+          <>
+            <button type="button" disabled={page === 0} onClick={() => go({ rows: String(page - 1) })}>
+              Previous
+            </button>
+            <span>
+              {page * PAGE + 1} to {Math.min(kept.length, (page + 1) * PAGE)} of {count(kept.length)}
+            </span>
+            <button type="button" disabled={(page + 1) * PAGE >= kept.length} onClick={() => go({ rows: String(page + 1) })}>
+              Next
+            </button>
+          </>
+        )}
+      </p>
+      <div class="scroll">
+        <table class="stack">
+          <thead>
+            <tr>
+              {apart && <th scope="col">Choose</th>}
+              {Object.entries(ORDER).map(([k, name]) => (
+                <th
+                  key={k}
+                  scope="col"
+                  class={k === 'exchanges' ? 'n' : undefined}
+                  aria-sort={by === k ? (sign > 0 ? 'ascending' : 'descending') : 'none'}
+                >
+                  <button
+                    type="button"
+                    class="plain"
+                    onClick={() =>
+                      go(by === k ? { byup: sign > 0 ? null : '1', rows: null } : { by: k, byup: null, rows: null }, 'replace')
+                    }
+                  >
+                    {name}
+                    {by === k ? (sign > 0 ? ' ↑' : ' ↓') : ''}
+                  </button>
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {kept.slice(page * PAGE, (page + 1) * PAGE).map((m) => (
+              <tr key={m.account} class={marked.includes(m.account) ? 'at' : ''}>
+                {apart && (
+                  <td data-name="Choose">
+                    <input
+                      type="checkbox"
+                      aria-label={`choose ${plain(m.account)}`}
+                      checked={picked.includes(m.account)}
+                      onChange={() => flip(m.account)}
+                    />
+                  </td>
+                )}
+                <td data-name="Account">
+                  <Link to={{ account: m.account }}>{plain(m.account)}</Link>
+                </td>
+                <td data-name="Membership">
+                  <Meter value={Math.min(0.999, m.membership)} label="membership" />
+                </td>
+                <td data-name="Exchanges" class="n">
+                  {count(m.exchanges)}
+                </td>
+                <td data-name="Share">
+                  {percent(m.share)}{' '}
+                  <small>
+                    ({percent(m.share_low)} to {percent(m.share_high)})
+                  </small>
+                </td>
+                <td data-name="First seen">{day(m.first_seen)}</td>
+                <td data-name="Last seen">{day(m.last_seen)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,120 @@
+import { simple } from '../barriers/commands.ts';
+import { StillwatchError } from '../model/errors.ts';
+import { type Route, Text } from './admin.ts';
+import { heldIn } from './findings.ts';
+import { type House, text, wrong } from './house.ts';
+import { lookAt } from './looks.ts';
+
+/** Accounts: their files, labels, what the law asks for, and what was sent and became no exchange. */
+export function accountRoutes(h: House): Route[] {
+  const { control, now } = h;
+  const s = () => control.state;
+  const run = (events: Parameters<typeof control.run>[0]) => control.run(events);
+  return [
+    {
+      method: 'GET',
+      path: '/v1/accounts/:account',
+      role: 'viewer',
+      run: async ({ params }) => new Text(String(await h.ask({ ask: 'account', account: params['account'] ?? '' }))),
+    },
+    {
+      method: 'GET',
+      path: '/v1/accounts/:account/file',
+      role: 'viewer',
+      run: async ({ params, query }) => {
+        const account = params['account'] ?? '';
+        const file = await h.ask({ ask: 'file', account });
+        const d = await lookAt(h, query.get('look'));
+        return {
+          file,
+          generated: d?.generated ?? null,
+          findings: heldIn(d).flatMap(({ id, title, verdict, confidence, accounts }) => {
+            const member = accounts.find((m) => m.account === account);
+            return member ? [{ id, title, verdict, confidence, member }] : [];
+          }),
+          look_alikes: (d?.look_alikes ?? [])
+            .filter((l) => l.accounts.includes(account))
+            .map(({ id, title, kind }) => ({ id, title, kind })),
+          cases: [...s().cases.values()]
+            .filter((c) => c.accounts.includes(account))
+            .map(({ id, title, status, campaign }) => ({ id, title, status, campaign })),
+          barriers: [...s().barriers.values()].filter((b) => b.accounts.includes(account)),
+          appeals: [...s().appeals.values()].filter((a) => a.account === account),
+          verification: s().verifications.get(account) ?? null,
+          legal_hold: s().legalHolds.get(account) ?? null,
+        };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v1/rejects',
+      role: 'analyst',
+      run: async ({ query, who }) => {
+        // A rejected line is what somebody sent, word for word.
+        const reason = query.get('reason') ?? '';
+        if (!/\p{L}{3}/u.test(reason)) wrong('reading rejected lines takes a reason in words, which is logged: ?reason=...');
+        run([{ at: now(), by: who.name, what: { type: 'data.read', what: 'rejected lines', reason: reason.slice(0, 500) } }]);
+        return new Text(String(await h.ask({ ask: 'rejects', most: Math.min(10_000, Number(query.get('most') ?? 100) || 100) })));
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v1/labels',
+      role: 'analyst',
+      run: ({ body, who }) =>
+        h.ask({
+          ask: 'label',
+          account: text(body, 'account', 512),
+          label: text(body, 'label', 200),
+          author: who.name,
+          reason: text(body, 'reason'),
+          revoke: body['revoke'] === true,
+        }),
+    },
+    {
+      method: 'GET',
+      path: '/v1/accounts/:account/export',
+      role: 'admin',
+      run: ({ params, who }) => {
+        const account = params['account'] ?? '';
+        run([{ at: now(), by: who.name, what: { type: 'data.exported', account } }]);
+        return h.ask({ ask: 'export', account });
+      },
+    },
+    {
+      method: 'DELETE',
+      path: '/v1/accounts/:account',
+      role: 'admin',
+      run: async ({ params, who }) => {
+        const account = params['account'] ?? '';
+        const held = s().legalHolds.get(account);
+        if (held)
+          throw new StillwatchError(
+            'E_LEGAL_HOLD',
+            `${account} is under a legal hold by ${held.by}: ${held.reason}`,
+            'clear the hold first: POST /v1/holds',
+          );
+        const rows = Number(await h.ask({ ask: 'erase', account }));
+        run([{ at: now(), by: who.name, what: { type: 'data.erased', account, rows } }]);
+        return { account, exchanges: rows };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/v1/holds',
+      role: 'admin',
+      run: ({ body, who }) =>
+        run(
+          simple(
+            who,
+            {
+              type: body['clear'] === true ? 'hold.cleared' : 'hold.set',
+              account: text(body, 'account', 512),
+              reason: text(body, 'reason'),
+            },
+            now(),
+          ),
+        ),
+    },
+  ];
+}

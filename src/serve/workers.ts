@@ -1,0 +1,134 @@
+import cluster, { type Worker as ClusterWorker } from 'node:cluster';
+import type { Logger } from 'pino';
+import type { Delta, Snapshot } from '../barriers/snapshot.ts';
+import type { ServeConfig } from '../gateway/config.ts';
+import type { FromWorker, ToWorker } from '../gateway/worker.ts';
+import { messageOf } from '../model/errors.ts';
+
+export const RESTART_MS = [500, 1000, 2000, 5000, 10_000];
+/** What was begun before a reload may go on for so long: an answer of an hour is a long one. */
+const RELOAD_DRAIN_MS = 3_600_000;
+
+/** Keeps as many gateway workers as are configured, tells them what stands, and replaces them on a reload. */
+export class Workers {
+  private readonly run: string;
+  private readonly log: Logger;
+  private readonly config: () => ServeConfig;
+  private readonly snapshot: () => Snapshot;
+  private readonly up = new Set<number>();
+  private readonly replaced = new Set<number>();
+  private readonly successors = new Map<number, ClusterWorker>();
+  private fails = 0;
+  private stopping = false;
+
+  constructor(run: string, log: Logger, config: () => ServeConfig, snapshot: () => Snapshot) {
+    this.run = run;
+    this.log = log;
+    this.config = config;
+    this.snapshot = snapshot;
+  }
+
+  /** How many take traffic. */
+  get listening(): number {
+    return this.up.size;
+  }
+
+  private get wanted(): number {
+    const c = this.config();
+    return c.proxy || c.decisions ? c.workers : 0;
+  }
+
+  private fork(name: string): ClusterWorker {
+    return cluster.fork({ STILLWATCH_RUN: this.run, STILLWATCH_WORKER: name });
+  }
+
+  start(program: string, accepted: string): void {
+    // Workers take connections from one shared socket: handed over by the parent, a connection is lost with the worker it was on its way to.
+    cluster.schedulingPolicy = cluster.SCHED_NONE;
+    cluster.setupPrimary({ exec: program, args: [accepted] });
+    cluster.on('message', (w, m: FromWorker) => this.heard(w, m));
+    cluster.on('exit', (w, code, signal) => this.gone(w, code, signal));
+    // What goes wrong with a child's channel ends the child, not the parent.
+    cluster.on('fork', (w) => w.on('error', (e) => this.log.warn(`a worker's channel: ${messageOf(e)}`)));
+    for (let i = 0; i < this.wanted; i++) this.fork(`w${i}`);
+  }
+
+  push(delta: Delta): void {
+    for (const w of Object.values(cluster.workers ?? {})) this.send(w, { type: 'delta', delta });
+  }
+
+  /** A worker may end between being looked up and being written to. */
+  private send(w: ClusterWorker | undefined, m: ToWorker): void {
+    if (w?.isConnected()) w.send(m, () => undefined);
+  }
+
+  private heard(w: ClusterWorker, m: FromWorker): void {
+    if (m?.type === 'ready' || m?.type === 'want') this.send(w, { type: 'snapshot', snapshot: this.snapshot() });
+    if (m?.type === 'listening') this.up.add(w.id);
+    if (m?.type === 'spent') this.send(this.successors.get(w.id), m);
+    if (m?.type === 'have') this.fails = 0;
+  }
+
+  private gone(w: ClusterWorker, code: number, signal: string): void {
+    this.up.delete(w.id);
+    this.successors.delete(w.id);
+    if (this.stopping || this.replaced.delete(w.id)) return;
+    const wait = RESTART_MS[Math.min(this.fails, RESTART_MS.length - 1)] as number;
+    this.fails += 1;
+    this.log.error({ code, signal }, `a worker ended; another starts in ${wait} ms`);
+    setTimeout(() => {
+      if (!this.stopping && this.current().length < this.wanted) this.fork(`w${w.id}`);
+    }, wait);
+  }
+
+  /** All that are not on their way out. */
+  private current(): ClusterWorker[] {
+    return Object.values(cluster.workers ?? {}).filter(
+      (w): w is ClusterWorker => w !== undefined && !w.isDead() && !this.replaced.has(w.id),
+    );
+  }
+
+  /** As many new ones as are configured; when all of them take traffic the old ones, also those of a reload before that are not up yet, end what they began and go. */
+  replace(): void {
+    const old = this.current();
+    const fresh = Array.from({ length: this.wanted }, (_, i) => this.fork(`w${Date.now().toString(36)}${i}`));
+    if (fresh.length === 0) return;
+    for (const [i, w] of old.entries()) {
+      const next = fresh[i % fresh.length] as ClusterWorker;
+      this.successors.set(w.id, next);
+      // Before it takes traffic it knows what is spent; what is spent until the other stops taking any follows with the drain.
+      next.once('online', () => this.send(w, { type: 'hand' }));
+    }
+    let ready = 0;
+    for (const w of fresh)
+      w.once('listening', () => {
+        ready += 1;
+        if (ready < fresh.length) return;
+        for (const o of old) {
+          this.replaced.add(o.id);
+          const end = () => this.send(o, { type: 'drain', ms: RELOAD_DRAIN_MS });
+          if (this.up.has(o.id)) end();
+          else o.once('listening', end);
+        }
+      });
+  }
+
+  /** Ends all of them; one that does not within the given time is ended. */
+  async stop(ms: number): Promise<void> {
+    this.stopping = true;
+    await Promise.all(
+      Object.values(cluster.workers ?? {}).map(
+        (w) =>
+          new Promise<void>((resolve) => {
+            if (!w || w.isDead()) return resolve();
+            const late = setTimeout(() => w.process.kill('SIGKILL'), ms + 5000);
+            w.once('exit', () => {
+              clearTimeout(late);
+              resolve();
+            });
+            this.send(w, { type: 'drain', ms });
+          }),
+      ),
+    );
+  }
+}
