@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Beats, barsOf, commonBeat, lockstep } from '../src/campaigns/beats.ts';
+import { attendance, type Beats, barsOf, commonBeat, lockstep } from '../src/campaigns/beats.ts';
 import { BUCKETINGS, BUCKETS, type Cell } from '../src/campaigns/deck.ts';
 import type { Facts } from '../src/campaigns/facts.ts';
 import { kindsLeft } from '../src/campaigns/kinds.ts';
@@ -27,6 +27,24 @@ function made(accounts: number, days: number, rate: (a: number, bar: number) => 
 }
 
 const rows = (n: number, from = 0): number[] => Array.from({ length: n }, (_, i) => from + i);
+
+describe('days of rest', () => {
+  it('are told by days of its own: a night shift is one day of work, wherever midnight is', () => {
+    const random = rng(9);
+    // Two nights on, one off, from nine in the evening to six.
+    const nurse = (t: number) => (Math.floor((t + 1) / 8) % 3 < 2 && [7, 0, 1].includes(t % 8) ? 5 : 0);
+    const b = made(3, 30, (a, t) => (a === 0 ? nurse(t) : a === 1 ? 3 : Math.floor(t / 8) % 7 === 6 ? 0 : 3), random);
+    expect(attendance(b, 0)).toBeCloseTo(0.67, 1);
+    expect(attendance(b, 1)).toBe(1);
+    expect(attendance(b, 2)).toBeCloseTo(6 / 7, 1);
+    expect(
+      attendance(
+        made(1, 8, () => 3, random),
+        0,
+      ),
+    ).toBeNull();
+  });
+});
 
 describe('lockstep', () => {
   const human = (a: number, t: number) => [0, 0, 1, 4, 4, 3, 2, 1][(t + (a % 8)) % 8] ?? 0;
@@ -59,6 +77,15 @@ describe('lockstep', () => {
     const common = commonBeat(b, rows(30, 30));
     expect(lockstep(b, rows(30), common)?.together).toBeGreaterThan(0.08);
     expect(lockstep(b, rows(30, 30), common)?.together).toBeLessThan(0.03);
+  });
+
+  it('is none for bots of many owners that know no week, in a population that does', () => {
+    const random = rng(8);
+    const weekend = (t: number) => (Math.floor(t / 8) % 7 >= 5 ? 0.1 : 1);
+    const b = made(230, 21, (a, t) => (a < 30 ? 4 : human(a, t) * weekend(t)), random);
+    const common = commonBeat(b, rows(200, 30));
+    // Held against everybody's week, all of them would work when others rest.
+    expect(Math.abs(lockstep(b, rows(30), common)?.together ?? 1)).toBeLessThan(0.03);
   });
 
   it('says nothing of fewer than four accounts that tell, and keeps its bars within the limit', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Beats, commonBeat } from '../src/campaigns/beats.ts';
 import type { Candidate } from '../src/campaigns/candidates.ts';
 import type { Facts } from '../src/campaigns/facts.ts';
-import { ofOneBrief, ofOneClock, ofOneShare, withoutStrangers } from '../src/campaigns/hands.ts';
+import { ofOneBrief, ofOneClock, ofOneShare, surest, withoutStrangers } from '../src/campaigns/hands.ts';
 import type { Judged } from '../src/campaigns/membership.ts';
 import { rng } from '../src/campaigns/stats.ts';
 import type { Table } from '../src/campaigns/table.ts';
@@ -103,7 +103,10 @@ describe('members of one hand', () => {
     expect(withoutStrangers(t, facts({ ...tied, tied: 9, scaffold: 9 }), list)).toHaveLength(24);
     // Without any tie it is content alone, and who draws from the pool less surely than the others is left out.
     const unsure = list.map((m) => (m.account < 3 ? member(m.account, { low: 0.5 }) : m));
-    expect(accounts(withoutStrangers(t, facts({ of: 24 }), unsure))).toEqual(rows(3, 24));
+    expect(withoutStrangers(t, facts({ of: 24 }), unsure)).toHaveLength(24);
+    expect(accounts(surest(facts({ of: 24 }), unsure, false))).toEqual(rows(3, 24));
+    expect(surest(facts({ of: 24 }), unsure, true)).toHaveLength(24);
+    expect(surest(facts(tied), unsure, false)).toHaveLength(24);
   });
 
   it('are told from another hand on the same source by private values apart and a clock the others do not follow', () => {

@@ -160,18 +160,21 @@ describe('where it hurts', () => {
 });
 
 describe('same deck is not same hand', () => {
-  it('with no tie but a common source, those who know no week are named, and the same accounts resting on two days are not', async () => {
-    const world = { seed: 8231, accounts: 600, days: 15, kind: 'slow' as const, size: 40 };
+  it('with no tie but a common source, many who know no week are named; as many as a ward has are not, and none who rest on two days', async () => {
+    const ward = await judged({ seed: 8231, accounts: 600, days: 15, kind: 'slow', size: 40 });
+    expect(ward.d.campaigns).toEqual([]);
+    expect(ward.held).toBe(40);
+    const world = { seed: 8231, accounts: 600, days: 15, kind: 'slow' as const, size: 60 };
     const never = await judged(world);
     expect(never.honest).toEqual([]);
-    expect(never.found).toBe(40);
+    expect(never.found).toBe(60);
     const rests = await judged(world, (w) => {
       // Two days in a row, whichever: nobody's week counts more than another's.
       const off = (time: string): boolean => [2, 3].includes(new Date(time).getUTCDay());
       w.exchanges = w.exchanges.filter((e) => (w.truth.get(e.account)?.campaign ?? null) === null || !off(e.time));
     });
     expect(rests.d.campaigns).toEqual([]);
-    expect(rests.held).toBe(40);
+    expect(rests.held).toBeGreaterThanOrEqual(58);
     expect(rests.d.undecided.find((u) => u.accounts.length >= 30)?.missing[0]).toMatch(/rest as these do/);
   });
 

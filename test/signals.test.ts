@@ -147,7 +147,7 @@ describe.each(SIGNALS.map((s) => [s.id, s] as const))('%s', (id, signal) => {
     const few = signal.learn(honest(9), 0);
     const bits = signal.weigh(campaign, few).bits;
     // The deck test leans on a shipped prior in small stores; everything else has its own nulls only.
-    expect(bits).toBeLessThanOrEqual(id === 'deck' ? Math.log2(210) : Math.log2(10) + 1e-9);
+    expect(bits).toBeLessThanOrEqual(id === 'deck' ? Math.log2(810) : Math.log2(10) + 1e-9);
     for (const f of [signal.weigh(campaign, model), signal.weigh(facts({ deck: null, rateSpread: Number.NaN }), model)]) {
       expect(Number.isFinite(f.bits)).toBe(true);
       expect(f.reason.length).toBeGreaterThan(10);

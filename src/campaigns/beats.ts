@@ -131,9 +131,34 @@ export function lockstep(b: Beats, rows: readonly number[], beat: Float64Array):
   return { together: common / pairs, se: BEATS.widen * Math.sqrt(2 / pairs), accounts };
 }
 
-/** An account's bars, less what its own hours of the day and everybody's days lead to expect, with mean square one. */
-function rest(b: Beats, row: number, s: Span, beat: Float64Array): Float64Array | null {
+/**
+ * How far an account follows everybody's days: 1 as the population does, 0 not at all. Least squares of its counts, hour by hour of the day, on the common beat. An account that works round
+ * the clock on all days keeps no part of the population's week: held against the whole of it, all such accounts would seem to rest together when others work.
+ */
+function coupling(b: Beats, row: number, s: Span, beat: Float64Array): number {
+  const sum = new Float64Array(b.perDay);
+  const n = new Float64Array(b.perDay);
+  for (let t = s.from; t <= s.to; t++) {
+    sum[t % b.perDay] = (sum[t % b.perDay] as number) + (b.counts[row * b.bars + t] as number);
+    n[t % b.perDay] = (n[t % b.perDay] as number) + 1;
+  }
+  let cross = 0;
+  let square = 0;
+  for (let t = s.from; t <= s.to; t++) {
+    const mean = (sum[t % b.perDay] as number) / (n[t % b.perDay] as number);
+    const x = mean * ((beat[t] as number) - 1);
+    cross += x * ((b.counts[row * b.bars + t] as number) - mean);
+    square += x * x;
+  }
+  return square > 0 ? Math.min(COUPLED_MOST, Math.max(0, cross / square)) : 1;
+}
+const COUPLED_MOST = 1.5;
+
+/** An account's bars, less what its own hours of the day and everybody's days, as far as it follows them, lead to expect, with mean square one. */
+function rest(b: Beats, row: number, s: Span, everybody: Float64Array): Float64Array | null {
   const length = s.to - s.from + 1;
+  const follows = coupling(b, row, s, everybody);
+  const beat = everybody.map((x) => Math.max(0.05, 1 + follows * (x - 1)));
   const profile = new Float64Array(b.perDay);
   const base = new Float64Array(b.perDay);
   for (let t = s.from; t <= s.to; t++) {
@@ -160,4 +185,30 @@ function rest(b: Beats, row: number, s: Span, beat: Float64Array): Float64Array 
   const again = Math.sqrt(clipped / length);
   for (let i = 0; i < length; i++) out[i] = (out[i] as number) / again;
   return out;
+}
+
+/** An own day counts as a day of work from this part of a usual one on: what runs over from a night shift is no day. */
+const WORKED = 0.15;
+
+/**
+ * The part of its days that an account works on, from its first to its last. Days begin at whatever hour shows the most rest: a night shift is one day's work wherever midnight is, and a day
+ * off is one day. Null for under ten days, where nobody can tell.
+ */
+export function attendance(b: Beats, row: number): number | null {
+  let least = 1;
+  for (let start = 0; start < b.perDay; start++) {
+    const days: number[] = [];
+    for (let from = start; from + b.perDay <= b.bars; from += b.perDay) {
+      let n = 0;
+      for (let t = from; t < from + b.perDay; t++) n += b.counts[row * b.bars + t] as number;
+      days.push(n);
+    }
+    const first = days.findIndex((n) => n > 0);
+    const span = days.slice(first, days.findLastIndex((n) => n > 0) + 1);
+    if (first < 0 || span.length < 10) return null;
+    const active = span.filter((n) => n > 0);
+    const usual = active.reduce((x, n) => x + n, 0) / active.length;
+    least = Math.min(least, span.filter((n) => n >= WORKED * usual).length / span.length);
+  }
+  return least;
 }

@@ -1,6 +1,6 @@
 import type { AccountRow } from '../store/queries/accounts.ts';
 import type { ValueKind } from '../store/queries/values.ts';
-import { type Lockstep, lockstep } from './beats.ts';
+import { attendance, type Lockstep, lockstep } from './beats.ts';
 import { type Cell, type Deck, deck } from './deck.ts';
 import { distance } from './profile.ts';
 import { itemsShared } from './repeats.ts';
@@ -128,11 +128,28 @@ export function quietest(hours: readonly number[]): number {
   return least / total;
 }
 
+/** Days of rest are told from so many exchanges a day on: of fewer a day is empty by chance. */
+const OWN_WEEK = 10;
+
 /**
- * The week of a set of accounts, a voice each, whatever days it is theirs to rest on: rate on the two quietest days in a row over the rate on the others, each account's days counted
- * from its first to its last.
+ * The week of a set of accounts, a voice each: rate on the two quietest days in a row over the rate on the others, and the part of days they are active on, from each account's first to its
+ * last. Days that all rest on show in all of them together; where rest days are staggered, or a shift crosses midnight, they show account by account, by days of its own.
  */
-function weekOf(rows: readonly AccountRow[]): { quiet: number; attendance: number } {
+function weekOf(t: Table, accounts: readonly number[], rows: readonly AccountRow[]): { quiet: number; attendance: number } {
+  const all = weekOfAll(rows);
+  const b = t.beats;
+  if (!b || Number.isNaN(all.quiet)) return all;
+  const own = inStepSample(accounts).flatMap((a) => {
+    const r = t.rows[a];
+    const row = b.rowOf[a] as number;
+    if (!r || row < 0 || r.n < OWN_WEEK * r.days) return [];
+    return attendance(b, row) ?? [];
+  });
+  if (own.length < 4) return all;
+  return { quiet: all.quiet, attendance: Math.min(all.attendance, median(own)) };
+}
+
+function weekOfAll(rows: readonly AccountRow[]): { quiet: number; attendance: number } {
   const rate = new Float64Array(7);
   const attended: number[] = [];
   for (const r of rows) {
@@ -331,7 +348,7 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
     lockstep: inStep(t, accounts),
     form: form(rows),
     sleepless: { k: telling.filter((r) => quietest(r.hours) > 0.12).length, n: telling.length },
-    week: weekOf(rows),
+    week: weekOf(t, accounts, rows),
     together: { k: joined.length >= 3 ? densest(joined, DAY) : 0, n: joined.length >= 3 ? joined.length : 0 },
     succession: succession(t, accounts, accounts),
     pivot: pivot(t, accounts),

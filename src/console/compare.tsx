@@ -157,10 +157,10 @@ export function ComparePage({ id }: { id: string }) {
             {signals.map((s) => (
               <tr key={s}>
                 <th scope="row">{/^(prior|joint|search|rival:.*|other-kinds)$/.test(s) ? s : <Link to={{ signal: s }}>{s}</Link>}</th>
-                <td>
+                <td data-name="here">
                   <Cell e={of(own.evidence, s)} other={of(other.evidence, s)} />
                 </td>
-                <td>
+                <td data-name="there">
                   <Cell e={of(other.evidence, s)} other={of(own.evidence, s)} />
                 </td>
               </tr>

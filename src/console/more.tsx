@@ -8,6 +8,7 @@ function Written({ text }: { text: string }) {
   return (
     <div class="written">
       {prose(text)
+        .replaceAll('`', '')
         .split(/\n{2,}/)
         .map((block, i) => {
           const lines = block.split('\n');

@@ -39,14 +39,18 @@ export function concealment(t: Table, c: Case, nulls: readonly Facts[]): { confi
   const born = (x: Facts): number => (x.born.n >= 5 ? x.born.k / x.born.n : 0);
   const tiedByIdentity = tied(f);
   const evidence: Evidence[] = [row('prior', -3, null, '', 'one cohort in nine hides')];
-  const apart = c.ledger.coordination >= 0.5 && f.topOwner.share < 0.2;
+  const apart = c.ledger.coordination >= 0.5 && f.topOwner.share < 0.2 && tiedByIdentity < 0.2;
   evidence.push(
     row(
       'held-apart',
       apart ? 2 + 2 * (1 - tiedByIdentity) : -1,
       tiedByIdentity,
       'share of members tied by identity or address',
-      apart ? 'content ties them together; no owner, payment or address says so' : 'an owner is named, or nothing ties them',
+      apart
+        ? 'content ties them together; no owner, payment or address says so'
+        : tiedByIdentity >= 0.2
+          ? 'addresses or identities tie them: they are not held apart'
+          : 'an owner is named, or nothing ties them',
       nulls.map(tied),
     ),
   );

@@ -11,7 +11,8 @@ export function targets(f: Pick<Finding, 'capabilities' | 'population_capabiliti
 
 export function title(f: Omit<Finding, 'title' | 'summary'>): string {
   const after = targets(f);
-  return `${count(f.accounts.length)} accounts${after.length > 0 ? ` after ${after.slice(0, 2).join(' and ')}` : ''}`;
+  // Two cohorts of one size are told apart by what they are after, or else by when they began.
+  return `${count(f.accounts.length)} accounts ${after.length > 0 ? `after ${after.slice(0, 2).join(' and ')}` : `since ${f.first_seen.slice(0, 10)}`}`;
 }
 
 /** The sentence a person would write: what they did together, since when, and what speaks for it. */

@@ -15,7 +15,7 @@ interface DeckModel {
   readonly values: readonly number[];
   /** Honest 5 % quantile of rho: below three times this precision nothing is said. */
   readonly low: number;
-  readonly unknown: number;
+  readonly grown: number;
 }
 
 const GRID = Array.from({ length: 120 }, (_, i) => Math.exp(Math.log(1e-6) + (i / 119) * (Math.log(0.6) - Math.log(1e-6))));
@@ -27,10 +27,11 @@ function blurred(rho: number, se: number, logDensity: (logRho: number) => number
 }
 
 /**
- * Part of honest cohorts that may be exchangeable for a reason not on our list: the open rival, spread evenly over ln rho. It grows with other cohorts that look so. Measured: of
- * 22,038 cohorts tested in 300 simulated worlds without a campaign, none that no explanation fits and no rule on queues holds back had three bits (95 %: under 1 in 7,000).
+ * Part of honest cohorts that may be exchangeable for a reason not on our list: the open rival, spread evenly over ln rho. It grows with other cohorts that look so, and is the rarer the
+ * more accounts there are: desks, wards, classes and rings of friends that share a source have a few dozen, and what is known of such groups falls off with their size.
  */
-const UNKNOWN = 1 / 1600;
+const UNKNOWN = 1 / 400;
+const CROWD = 25;
 
 export const deckSignal: Signal<DeckModel> = {
   id: 'deck',
@@ -54,7 +55,7 @@ export const deckSignal: Signal<DeckModel> = {
       m,
       values: usable.map((d) => d?.rho ?? 0),
       low: Math.exp(logMedian - 1.645 * logSd),
-      unknown: Math.max(UNKNOWN, (0.3 * unexplained) / (m + SHIPPED.worth)),
+      grown: (0.3 * unexplained) / (m + SHIPPED.worth),
     };
   },
   weigh: (facts, model) => {
@@ -71,8 +72,9 @@ export const deckSignal: Signal<DeckModel> = {
         reason: `too few items to tell: three standard errors (${(3 * se).toFixed(4)}) exceed the honest 5 % quantile of ${model.low.toFixed(4)}; about ${Math.ceil(d.items * ((3 * se) / model.low) ** 2 - d.items)} more items would decide`,
       };
     }
+    const unknown = Math.max(model.grown, UNKNOWN * Math.min(1, CROWD / facts.accounts.length));
     const honestDensity = (x: number) =>
-      Math.log((1 - model.unknown) * Math.exp(logNormalPdf(x, model.logMedian, model.logSd)) + model.unknown / Math.log(0.6 / 1e-6));
+      Math.log((1 - unknown) * Math.exp(logNormalPdf(x, model.logMedian, model.logSd)) + unknown / Math.log(0.6 / 1e-6));
     // Campaign: half are dealt cleanly (rho anywhere below 3 % of the honest median, evenly over its logarithm), the others carry personas or
     // cover traffic (exponential with a mean of 3 % and of 20 % of it).
     const scale = Math.exp(model.logMedian);
@@ -85,7 +87,7 @@ export const deckSignal: Signal<DeckModel> = {
     ]);
     const bits = cap((campaign - blurred(d.rho, se, honestDensity)) * LOG2E, model.m + SHIPPED.worth);
     const said = `items of two accounts are as alike as items of one: rho ${d.rho.toFixed(4)} ± ${d.se.toFixed(4)} over ${Math.round(d.items)} items of ${d.accounts} accounts`;
-    const ref2 = `; honest neighbours in content stand at ${(ref.median ?? scale).toFixed(3)}`;
+    const ref2 = `; honest neighbours in content stand at ${(ref.median ?? scale).toFixed(3)} (${model.m} null cohorts here, and a shipped prior worth ${SHIPPED.worth})`;
     return {
       outcome: outcomeOf(bits),
       bits,
