@@ -209,6 +209,24 @@ test('unless training on outputs is forbidden for the models concerned, nothing 
   expect(training(POLICY, 'other')).toBe('unknown');
 });
 
+test('what is to last longer than a month takes two people as a suspension does, and is not extended past it by one', () => {
+  const case_: State = run(EMPTY_STATE, detect(EMPTY_STATE, detected([finding()]), POLICY, ids, NOW));
+  const on = [...case_.cases.values()][0];
+  let s = case_;
+  for (const by of ['ann', 'bert']) s = run(s, [{ at: NOW, by, what: { type: 'case.read', id: on?.id ?? '' } }]);
+  const of = { case: on?.id ?? '', accounts: on?.accounts.slice(0, 1) ?? [] };
+  s = run(s, propose(s, ann, proposal({ ...of, id: 'year', level: 'business', hours: 8784 }), NOW));
+  s = run(s, approve(s, ann, 'year', NOW, { dryRun: false }));
+  expect(s.barriers.get('year')?.state).toBe('proposed');
+  s = run(s, approve(s, bert, 'year', NOW, { dryRun: false }));
+  expect(s.barriers.get('year')?.state).toBe('active');
+  s = run(s, propose(s, ann, proposal({ ...of, id: 'week', hours: 168 }), NOW));
+  s = run(s, approve(s, ann, 'week', NOW, { dryRun: false }));
+  expect(s.barriers.get('week')?.state).toBe('active');
+  s = run(s, extend(s, ann, 'week', 168, 'x', NOW));
+  expect(() => extend(s, ann, 'week', 720, 'x', NOW)).toThrow(/longer than a month/);
+});
+
 test('an appeal finds its barrier by reference, and upheld it lifts it', () => {
   let s = run(EMPTY_STATE, propose(EMPTY_STATE, ann, proposal({ action: 'verify' }), NOW));
   s = run(s, approve(s, bert, 'b', NOW, { dryRun: false }));

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { blast } from '../src/barriers/blast.ts';
 import { type Detected, detect } from '../src/barriers/cases.ts';
 import { approve, decideAppeal, fileAppeal, lift, propose } from '../src/barriers/commands.ts';
-import { merge, openOn, split, undo, undoAppeal } from '../src/barriers/curate.ts';
+import { lastDone, merge, openOn, split, undo, undoAppeal } from '../src/barriers/curate.ts';
 import { apply, type Event } from '../src/barriers/events.ts';
 import { type Actor, EMPTY_STATE, type State } from '../src/barriers/model.ts';
 import { NO_POLICY } from '../src/barriers/policy.ts';
@@ -176,6 +176,63 @@ describe('cases cut by hand', () => {
     d.run(lift(d.state, bert, 'h2', 'r', 6));
     d.run(undo(d.log, d.state, ann, 'k1', 7));
     expect(d.state.barriers.get('h2')).toMatchObject({ state: 'proposed', held_by: ['bert'] });
+  });
+
+  test('an undo takes back what the page showed, and nothing that somebody else did since', () => {
+    const d = new Desk();
+    d.look({ id: 'x', accounts: ['a', 'b', 'c'] });
+    d.run([{ at: 1, by: 'ann', what: { type: 'case.commented', id: 'k1', text: 'mine' } }]);
+    const shown = lastDone(d.log, d.state, 'k1');
+    d.run([{ at: 2, by: 'bert', what: { type: 'case.disposed', id: 'k1', disposition: 'confirmed', reason: 'r' } }]);
+    expect(() => undo(d.log, d.state, ann, 'k1', 3, shown)).toThrow(/something else was done since, by bert/);
+    expect(d.state.cases.get('k1')?.status).toBe('closed');
+    d.run(undo(d.log, d.state, ann, 'k1', 3, lastDone(d.log, d.state, 'k1')));
+    expect(d.state.cases.get('k1')).toMatchObject({ status: 'open', comments: [{ text: 'mine' }] });
+  });
+
+  test('what was found to be no campaign bears no barrier, closed or not, until it is opened again', () => {
+    const d = new Desk();
+    d.look({ id: 'x', accounts: ['a', 'b', 'c'] });
+    d.run([{ at: 1, by: 'ann', what: { type: 'case.read', id: 'k1' } }]);
+    const put = (id: string) =>
+      propose(d.state, ann, { id, appeal: id, case: 'k1', accounts: ['a'], action: 'verify', reason: 'r', hours: 24 }, 1);
+    d.run(put('b1'));
+    d.run([{ at: 2, by: 'bert', what: { type: 'case.disposed', id: 'k1', disposition: 'false positive', reason: 'r', open: true } }]);
+    expect(d.state.cases.get('k1')).toMatchObject({ status: 'open', disposition: { is: 'false positive', by: 'bert' } });
+    expect(() => approve(d.state, ann, 'b1', 3)).toThrow(/is a false positive, as bert found/);
+    expect(() => put('b2')).toThrow(/is a false positive/);
+    d.run([{ at: 4, by: 'ann', what: { type: 'case.reopened', id: 'k1', reason: 'r' } }]);
+    expect(approve(d.state, ann, 'b1', 5)).toHaveLength(1);
+  });
+
+  test('each account of a campaign appeals for itself and goes free by itself; what one person freed another does not put back', () => {
+    const d = new Desk();
+    d.look({ id: 'x', accounts: ['a', 'b', 'c'] });
+    for (const by of ['ann', 'bert']) d.run([{ at: 1, by, what: { type: 'case.read', id: 'k1' } }]);
+    d.run(
+      propose(
+        d.state,
+        ann,
+        { id: 'b1', appeal: 'SW-1', case: 'k1', accounts: ['a', 'b', 'c'], action: 'verify', reason: 'r', hours: 24 },
+        1,
+      ),
+    );
+    d.run(approve(d.state, ann, 'b1', 2, { dryRun: false }));
+    d.run(fileAppeal(d.state, 'SW-1', 'a', 'please', 3));
+    d.run(fileAppeal(d.state, 'SW-1', 'b', 'me too', 3));
+    expect(() => decideAppeal(d.state, ann, 'SW-1', true, 'which?', 4)).toThrow(/no such appeal/);
+    d.run(decideAppeal(d.state, ann, 'SW-1~b', false, 'no', 4));
+    d.run(decideAppeal(d.state, ann, 'SW-1~a', true, 'right', 5));
+    expect(d.state.barriers.get('b1')).toMatchObject({ state: 'active', accounts: ['b', 'c'] });
+    const bert = { name: 'bert', role: 'analyst' } as const;
+    expect(() => undoAppeal(d.log, d.state, bert, 'SW-1~a', 'r', 6)).toThrow(/does not put an account back/);
+    d.run(undoAppeal(d.log, d.state, ann, 'SW-1~a', 'too soon', 6));
+    expect(d.state.barriers.get('b1')?.accounts).toEqual(['b', 'c', 'a']);
+    d.run(lift(d.state, bert, 'b1', 'r', 7, ['c']));
+    expect(d.state.barriers.get('b1')?.accounts).toEqual(['b', 'a']);
+    expect(() => lift(d.state, bert, 'b1', 'r', 7, ['c'])).toThrow(/not all of these accounts/);
+    d.run(lift(d.state, bert, 'b1', 'r', 8, ['a', 'b']));
+    expect(d.state.barriers.get('b1')?.state).toBe('lifted');
   });
 
   test('a case that grows a little at each look is read anew once it has grown by a tenth since it was read', () => {

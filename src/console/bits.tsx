@@ -189,8 +189,12 @@ export function useFresh(again: () => void): void {
     waiting.add(again);
     return () => void waiting.delete(again);
   });
+  // What the page shows is as of now: from here on it is told what changes.
+  useEffect(() => {
+    if (seen === '') look();
+  }, []);
 }
-setInterval(() => {
+function look(): void {
   if (document.hidden || waiting.size === 0 || !hasToken() || document.querySelector('dialog[open]')) return;
   get<unknown>('/v1/changed').then(
     (x) => {
@@ -200,7 +204,8 @@ setInterval(() => {
     },
     () => undefined,
   );
-}, FRESH_MS);
+}
+setInterval(look, FRESH_MS);
 
 export const said = (e: unknown): string =>
   e instanceof ApiError ? `${e.problem.message}. ${e.problem.hint}` : e instanceof Error ? e.message : String(e);

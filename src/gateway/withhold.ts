@@ -18,12 +18,13 @@ const MAY_OPEN = /^\s*(<[a-z]{0,9}>?)?$/i;
 
 /** Takes thoughts that an answer begins with, between tags, out of its text as it comes; tags later in a text are the text's own. */
 class Aloud {
-  private state: 'start' | 'inside' | 'after' = 'start';
+  private state: 'start' | 'inside' | 'blank' | 'after' = 'start';
   private held = '';
   private close = '';
 
   take(text: string): string {
     if (this.state === 'after') return text;
+    if (this.state === 'blank') return this.begun(text);
     this.held += text;
     if (this.state === 'start') {
       const m = OPENS.exec(this.held);
@@ -42,9 +43,17 @@ class Aloud {
       this.held = this.held.slice(-this.close.length);
       return '';
     }
-    this.held = this.held.slice(at + this.close.length).trimStart();
-    this.state = 'after';
-    return this.end();
+    const rest = this.held.slice(at + this.close.length);
+    this.held = '';
+    this.state = 'blank';
+    return this.begun(rest);
+  }
+
+  /** What follows the thoughts, without the empty lines between. */
+  private begun(text: string): string {
+    const said = text.trimStart();
+    if (said !== '') this.state = 'after';
+    return said;
   }
 
   /** What was held back and is no thought. */
