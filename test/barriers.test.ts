@@ -414,7 +414,7 @@ test('the blast radius tells whose exchanges a barrier would touch', () => {
     doubtful_accounts: 2,
     verified: ['a'],
   });
-  expect(b.by_class['scale, verification business']).toEqual({ accounts: 1, exchanges: 100, innocent_exchanges: 75 });
+  expect(b.by_class['scale, verification business']).toEqual({ accounts: 1, doubtful: 0, exchanges: 100, innocent_exchanges: 75 });
 });
 
 test('a policy says what is wrong and where, and two are compared line by line', () => {

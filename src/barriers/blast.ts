@@ -11,7 +11,16 @@ export interface Blast {
   /** Accounts less likely than not to take part. */
   readonly doubtful_accounts: number;
   readonly by_class: Readonly<
-    Record<string, { readonly accounts: number; readonly exchanges: number; readonly innocent_exchanges: number }>
+    Record<
+      string,
+      {
+        readonly accounts: number;
+        /** Less likely than not to take part: honest as far as anybody can tell. */
+        readonly doubtful: number;
+        readonly exchanges: number;
+        readonly innocent_exchanges: number;
+      }
+    >
   >;
   /** Verified customers, by name: who would be told first. */
   readonly verified: readonly string[];
@@ -27,7 +36,7 @@ export const VERIFIED: readonly string[] = ['id', 'business'];
 /** What a barrier on these accounts would touch, before it is set. Classes are tier and verification as the records have them. */
 export function blast(known: readonly Member[], accounts: readonly string[], subject: (a: string) => Subject): Blast {
   const members = new Map(known.map((m) => [m.account, m]));
-  const by = new Map<string, { accounts: number; exchanges: number; innocent_exchanges: number }>();
+  const by = new Map<string, { accounts: number; doubtful: number; exchanges: number; innocent_exchanges: number }>();
   let exchanges = 0;
   let campaign = 0;
   let doubtful = 0;
@@ -38,11 +47,17 @@ export function blast(known: readonly Member[], accounts: readonly string[], sub
     const part = n * (m?.share ?? 0);
     const s = subject(a);
     const name = `${s.tier || 'no tier'}, verification ${s.verification || 'none'}`;
-    const c = by.get(name) ?? { accounts: 0, exchanges: 0, innocent_exchanges: 0 };
-    by.set(name, { accounts: c.accounts + 1, exchanges: c.exchanges + n, innocent_exchanges: c.innocent_exchanges + Math.round(n - part) });
+    const c = by.get(name) ?? { accounts: 0, doubtful: 0, exchanges: 0, innocent_exchanges: 0 };
+    const honest = (m?.membership ?? 0) < 0.5;
+    by.set(name, {
+      accounts: c.accounts + 1,
+      doubtful: c.doubtful + (honest ? 1 : 0),
+      exchanges: c.exchanges + n,
+      innocent_exchanges: c.innocent_exchanges + Math.round(n - part),
+    });
     exchanges += n;
     campaign += part;
-    if ((m?.membership ?? 0) < 0.5) doubtful += 1;
+    if (honest) doubtful += 1;
     if (VERIFIED.includes(s.verification ?? '')) verified.push(a);
   }
   return {

@@ -31,7 +31,12 @@ export function BlastTable({ b, action, budget, name }: { b: Blast; action: stri
         <thead>
           <tr>
             <th scope="col">Class</th>
-            <th scope="col">Accounts</th>
+            <th scope="col" class="n">
+              Accounts
+            </th>
+            <th scope="col" class="n">
+              Likely honest
+            </th>
             <th scope="col">Exchanges</th>
             <th scope="col">Likely of others</th>
           </tr>
@@ -41,6 +46,7 @@ export function BlastTable({ b, action, budget, name }: { b: Blast; action: stri
             <tr key={k}>
               <td>{k}</td>
               <td class="n">{v.accounts}</td>
+              <td class="n">{v.doubtful}</td>
               <td class="n">{count(v.exchanges)}</td>
               <td class="n">{count(v.innocent_exchanges)}</td>
             </tr>
