@@ -6,8 +6,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import * as v from 'valibot';
 import { afterEach, expect, test } from 'vitest';
-import type { Action, Barrier } from '../src/barriers/model.ts';
-import { EMPTY_STATE, type State } from '../src/barriers/model.ts';
+import { type Barrier, EMPTY_STATE, type State } from '../src/barriers/model.ts';
 import { checkPolicy, NO_POLICY, type Policy } from '../src/barriers/policy.ts';
 import { snapshotOf } from '../src/barriers/snapshot.ts';
 import { readConfig } from '../src/gateway/config.ts';
@@ -17,6 +16,7 @@ import { readSegment } from '../src/gateway/spool.ts';
 import { UsageTap } from '../src/gateway/usage.ts';
 import { Withheld } from '../src/gateway/withhold.ts';
 import { spoolDir, Worker } from '../src/gateway/worker.ts';
+import { barrier } from './support/barrier.ts';
 import { temp } from './support/tools.ts';
 import { type Upstream, upstream } from './support/upstream.ts';
 
@@ -32,22 +32,6 @@ interface Setup {
   readonly up: Upstream;
   readonly records: () => Record<string, unknown>[];
 }
-
-const barrier = (action: Action, over: Partial<Barrier> = {}): Barrier => ({
-  id: `b-${action}`,
-  accounts: ['alice'],
-  action,
-  state: 'active',
-  dry_run: false,
-  reason: 'test',
-  author: 'ann',
-  automatic: false,
-  created: 0,
-  expires: Date.now() + 3_600_000,
-  appeal: 'SW-AAAAA-BBBBB',
-  approvals: [],
-  ...over,
-});
 
 /** A gate that stands. */
 const closed = (over: { models: string[]; capabilities: string[] }) => ({

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Budgets } from '../src/barriers/gcra.ts';
 import { MemoryBudgets } from '../src/barriers/gcra.ts';
-import { type Action, type Barrier, EMPTY_STATE, type Gate, type State } from '../src/barriers/model.ts';
+import { type Barrier, EMPTY_STATE, type Gate, type State } from '../src/barriers/model.ts';
 import { NO_POLICY } from '../src/barriers/policy.ts';
 import { snapshotOf } from '../src/barriers/snapshot.ts';
 import { readConfig } from '../src/gateway/config.ts';
@@ -13,6 +13,7 @@ import { readSegment, ready, Spool } from '../src/gateway/spool.ts';
 import { Withheld } from '../src/gateway/withhold.ts';
 import { Worker } from '../src/gateway/worker.ts';
 import { Intake } from '../src/serve/intake.ts';
+import { barrier } from './support/barrier.ts';
 import { jsonl, record, temp, withStore } from './support/tools.ts';
 import { upstream } from './support/upstream.ts';
 
@@ -39,21 +40,6 @@ afterEach(async () => {
   for (const o of open.splice(0).reverse()) await o.close();
 });
 
-const barrier = (action: Action, over: Partial<Barrier> = {}): Barrier => ({
-  id: `b-${action}`,
-  accounts: ['alice'],
-  action,
-  state: 'active',
-  dry_run: false,
-  reason: 'test',
-  author: 'ann',
-  automatic: false,
-  created: 0,
-  expires: Date.now() + 3_600_000,
-  appeal: 'SW-1',
-  approvals: [],
-  ...over,
-});
 const gate = (over: Partial<Gate>): Gate => ({
   id: 'g',
   models: [],

@@ -208,34 +208,16 @@ export function undoAppeal(log: readonly Event[], s: State, by: Actor, given: st
   const next = log[at + 1];
   const lifted = next?.what;
   const own = next?.by === by.name;
-  if (
-    (lifted?.type === 'barrier.lifted' || lifted?.type === 'barrier.refused') &&
-    lifted.id === a.barrier &&
-    SPENT.includes(s.barriers.get(a.barrier)?.state ?? '')
-  )
-    events.push({
-      at: now,
-      by: by.name,
-      what: {
-        type: 'barrier.restored',
-        id: a.barrier,
-        barrier: earlier(before(log, at + 1), s, a.barrier, own, now),
-        undoes: at + 1,
-        what: lifted.type,
-      },
-    });
+  const restored = (barrier: Barrier | null, what: string): Event => ({
+    at: now,
+    by: by.name,
+    what: { type: 'barrier.restored', id: a.barrier, barrier, undoes: at + 1, what },
+  });
+  const spent = SPENT.includes(s.barriers.get(a.barrier)?.state ?? '');
+  if ((lifted?.type === 'barrier.lifted' || lifted?.type === 'barrier.refused') && lifted.id === a.barrier && spent)
+    events.push(restored(earlier(before(log, at + 1), s, a.barrier, own, now), lifted.type));
   if (lifted?.type === 'barrier.spared' && lifted.id === a.barrier)
-    events.push({
-      at: now,
-      by: by.name,
-      what: {
-        type: 'barrier.restored',
-        id: a.barrier,
-        barrier: together(s, a.barrier, lifted.accounts, own),
-        undoes: at + 1,
-        what: lifted.type,
-      },
-    });
+    events.push(restored(together(s, a.barrier, lifted.accounts, own), lifted.type));
   const gate = s.gates.get(a.barrier);
   if (lifted?.type === 'gate.opened' && lifted.id === a.barrier && gate?.state === 'opened' && gate.expires > now)
     events.push({ at: now, by: by.name, what: { type: 'gate.closed', gate: { ...gate, state: 'closed' } } });
