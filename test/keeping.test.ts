@@ -5,11 +5,14 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Entry } from '../src/barriers/chain.ts';
 import { EMPTY_STATE } from '../src/barriers/model.ts';
+import { canonical } from '../src/formats/canonical.ts';
+import { inspect } from '../src/formats/input.ts';
 import { scopeOf } from '../src/gateway/record.ts';
 import { Spool } from '../src/gateway/spool.ts';
-import { identifiers } from '../src/scan.ts';
+import { identifiers, scan } from '../src/scan.ts';
 import { Intake } from '../src/serve/intake.ts';
 import { Outbox, signature } from '../src/serve/outbox.ts';
+import { ingest } from '../src/store/ingest.ts';
 import { erase, eraseLate, expire } from '../src/store/personal.ts';
 import type { Store } from '../src/store/store.ts';
 import { makeWorld } from '../src/world/make.ts';
@@ -222,6 +225,54 @@ describe('the relay of the recipes', () => {
       relay.kill();
       server.close();
     }
+  });
+});
+
+describe('a look at live traffic', () => {
+  it('sees the store as it was when it began, while intake and questions go on beside it', async () => {
+    const lines = (from: number, n: number, day: number) =>
+      jsonl(
+        Array.from({ length: n }, (_, i) =>
+          record({
+            id: `e${from + i}`,
+            account: `a${i % 40}`,
+            time: `2026-05-${String(day).padStart(2, '0')}T10:${String(i % 60).padStart(2, '0')}:00Z`,
+          }),
+        ),
+      );
+    await withStore(async (store) => {
+      await scanned(store, file('one.jsonl', lines(0, 300, 4)), { record: false });
+      await scanned(store, file('old.jsonl', lines(1000, 50, 1)), { record: false });
+      const view = await store.asItIs(Date.parse('2026-05-03T00:00:00Z'));
+      const order: string[] = [];
+      const look = scan(view, {
+        inputs: [],
+        spool: temp(),
+        retention: 'none',
+        confidenceMin: 0.5,
+        seed: 1,
+        now: new Date('2026-06-01T00:00:00Z'),
+        version: 'test',
+      }).then((d) => {
+        order.push('looked');
+        return d;
+      });
+      const input = inspect('two', file('two.jsonl', lines(2000, 500, 5)));
+      const took = ingest(store, input, canonical, { spool: temp(), keepRejects: true }).then((c) => {
+        order.push('took');
+        return c;
+      });
+      const asked = store.first<{ n: string }>('SELECT count() AS n FROM files').then(() => order.push('answered'));
+      const [d, c] = await Promise.all([look, took, asked]);
+      expect(c.accepted).toBe(500);
+      // Nothing that came in meanwhile, and nothing older than was asked for.
+      expect(d.coverage.exchanges).toBe(300);
+      expect(d.window.to?.slice(0, 10)).toBe('2026-05-04');
+      expect(order.indexOf('answered')).toBeLessThan(order.indexOf('looked'));
+      expect(order.indexOf('took')).toBeLessThan(order.indexOf('looked'));
+      expect((await store.first<{ n: string }>('SELECT count() AS n FROM exchanges'))?.n).toBe('850');
+      expect((await scanned(store, input.path)).coverage.exchanges).toBe(850);
+    });
   });
 });
 

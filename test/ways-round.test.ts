@@ -253,6 +253,52 @@ describe('reasoning that is withheld', () => {
   });
 });
 
+describe('reasoning that is summarised', () => {
+  test("is the provider's own summary and nothing of what it summarises, and the caller is told which", async () => {
+    const item = {
+      type: 'reasoning',
+      id: 'r',
+      summary: [{ type: 'summary_text', text: 'In short.' }],
+      content: [{ text: 'SECRET' }],
+      encrypted_content: 'SECRET',
+    };
+    const message = { type: 'message', content: [{ type: 'output_text', text: 'Hi' }] };
+    const whole = new Withheld('openai-responses', 'application/json', undefined, 200, true);
+    whole.take(Buffer.from(JSON.stringify({ output: [item, message] })));
+    const said = whole.end().toString();
+    expect(said).toContain('In short.');
+    expect(said).not.toContain('SECRET');
+    const stream = new Withheld('openai-responses', 'text/event-stream', undefined, 200, true);
+    const events = [
+      { type: 'response.output_item.added', output_index: 0, item },
+      { type: 'response.reasoning_text.delta', output_index: 0, delta: 'SECRET' },
+      { type: 'response.reasoning_summary_text.delta', output_index: 0, delta: 'In short.' },
+      { type: 'response.output_text.delta', output_index: 1, delta: 'Hi' },
+      { type: 'response.completed', response: { output: [item, message] } },
+    ];
+    const out = events.map((e) => stream.take(Buffer.from(`data: ${JSON.stringify(e)}\n\n`)).toString()).join('');
+    expect(out).toContain('"delta":"In short."');
+    expect(out).toContain('"output_index":1');
+    expect(out).not.toContain('SECRET');
+    const { ask, up } = await serving(state([barrier('withhold', { summary: true })]));
+    const r = await ask('/v1/responses', {
+      model: 'm',
+      input: 'x',
+      max_output_tokens: 5,
+      reasoning: { effort: 'high', summary: 'detailed' },
+    });
+    expect(r.headers.get('stillwatch-notice')).toMatch(/^reasoning summarised/);
+    expect(up.seen.at(-1)?.body['reasoning']).toEqual({ effort: 'high', summary: 'auto' });
+    const c = await ask('/v1/chat/completions', { model: 'm', max_tokens: 5, messages: hello });
+    expect(c.headers.get('stillwatch-notice')).toMatch(/^reasoning withheld/);
+    // Of two barriers the stricter holds.
+    const both = await serving(state([barrier('withhold', { id: 'a', summary: true }), barrier('withhold', { id: 'b' })]));
+    expect((await both.ask('/v1/responses', { model: 'm', input: 'x', max_output_tokens: 5 })).headers.get('stillwatch-notice')).toMatch(
+      /^reasoning withheld/,
+    );
+  });
+});
+
 describe('an answered exchange', () => {
   test('is not lost to a disk that was full for a while', () => {
     vi.useFakeTimers({ toFake: ['Date'] });

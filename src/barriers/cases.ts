@@ -182,6 +182,7 @@ function forPlan(s: State, id: string, f: Finding, p: Planned, d: Detected, poli
           evidence: restsOn(f),
           hours: p.rule.automatic === p.action ? Math.min(HOLD_HOURS_MAX, p.rule.hours) : p.rule.hours,
           ...(p.rule.budget ? { budget: p.rule.budget } : {}),
+          ...(p.rule.summary && p.action === 'withhold' ? { summary: true } : {}),
         },
         now,
       ),

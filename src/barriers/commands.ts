@@ -58,6 +58,7 @@ export interface Proposal {
   readonly hours: number;
   readonly budget?: Budget;
   readonly level?: string;
+  readonly summary?: boolean;
   readonly evidence?: Barrier['evidence'];
 }
 
@@ -93,6 +94,7 @@ export function propose(s: State, by: Actor, p: Proposal, now: number): Event[] 
     refuse('E_BUDGET', 'a budget whose burst is less than a minute lets too little through at once', 'leave burst_minutes out');
   if (p.level !== undefined && (p.action !== 'verify' || !LEVELS.slice(1).includes(p.level)))
     refuse('E_LEVEL', `level ${JSON.stringify(p.level)} is none for ${p.action}`, `verify takes ${LEVELS.slice(1).join(', ')}`);
+  if (p.summary && p.action !== 'withhold') refuse('E_SUMMARY', `a summary is no part of ${p.action}`, 'it goes with withhold');
   const barrier: Barrier = {
     id: p.id,
     ...(p.case === undefined ? {} : { case: p.case }),
@@ -109,6 +111,7 @@ export function propose(s: State, by: Actor, p: Proposal, now: number): Event[] 
     approvals: [],
     ...(p.budget ? { budget: p.budget } : {}),
     ...(p.level ? { level: p.level } : {}),
+    ...(p.summary ? { summary: true } : {}),
     ...(p.evidence && p.evidence.length > 0 ? { evidence: p.evidence } : {}),
   };
   return [{ at: now, by: by.name, what: { type: 'barrier.proposed', barrier } }];

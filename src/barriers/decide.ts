@@ -25,6 +25,8 @@ export interface Verdict {
   readonly action: 'allow' | 'slow' | 'withhold' | 'verify' | 'refuse' | 'closed';
   readonly barrier?: Standing;
   readonly gate?: Gate;
+  /** Reasoning is withheld, and every barrier that says so lets the provider's summary through. */
+  readonly summary?: boolean;
   /** All budgets of slowed campaigns the account is in: a milder barrier is not lifted by a graver one. */
   readonly slowed: readonly Standing[];
   /** What would have been done, were the barrier not a rehearsal. */
@@ -71,6 +73,7 @@ export class Decider {
     let worst: Standing | undefined;
     let rehearsed: Standing | undefined;
     const slowed: Standing[] = [];
+    let summary = true;
     for (const b of this.byAccount.get(r.account) ?? []) {
       if (b.expires <= now) continue;
       // Once verified, the question has been answered.
@@ -79,6 +82,7 @@ export class Decider {
         if (!rehearsed || rank(b.action) > rank(rehearsed.action)) rehearsed = b;
       } else {
         if (b.action === 'slow') slowed.push(b);
+        if (b.action === 'withhold' && !b.summary) summary = false;
         if (!worst || rank(b.action) > rank(worst.action)) worst = b;
       }
     }
@@ -89,6 +93,7 @@ export class Decider {
       action: worst ? ACTION[worst.action] : 'allow',
       ...(level !== null && !this.snapshot.enforcing ? { wouldVerify: true } : {}),
       ...(worst ? { barrier: worst } : {}),
+      ...(worst?.action === 'withhold' && summary ? { summary } : {}),
       ...(rehearsed ? { rehearsed } : {}),
       slowed,
       limits,

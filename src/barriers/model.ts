@@ -49,6 +49,8 @@ export interface Barrier {
   readonly level?: string;
   /** What the case's evidence was when it was proposed: what an appeal is answered with, also when the campaign is no longer found. */
   readonly evidence?: readonly { readonly signal: string; readonly axis: string; readonly bits: number; readonly reason: string }[];
+  /** For `withhold`: the provider's own summary of its reasoning goes through, where its API makes one. */
+  readonly summary?: boolean;
   /** For `slow`: one budget for all its accounts together. */
   readonly budget?: Budget;
   /** Who accepted it before an acceptance was taken back: an undo makes nobody forget. */

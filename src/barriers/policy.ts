@@ -23,6 +23,8 @@ const rule = v.strictObject({
   automatic: v.optional(v.picklist(ACTIONS)),
   hours: v.optional(positive, 72),
   budget: v.optional(budget),
+  /** For `withhold`: the provider's own summary of its reasoning goes through. */
+  summary: v.optional(v.boolean()),
 });
 
 const limits = v.strictObject({

@@ -11,6 +11,7 @@ export interface Standing {
   readonly appeal: string;
   readonly created: number;
   readonly level?: string;
+  readonly summary?: boolean;
   readonly accounts: readonly string[];
   readonly budget?: Budget;
 }
@@ -45,6 +46,7 @@ const standing = (b: Barrier): Standing => ({
   appeal: b.appeal,
   created: b.created,
   ...(b.level ? { level: b.level } : {}),
+  ...(b.summary ? { summary: true } : {}),
   accounts: b.accounts,
   ...(b.budget ? { budget: b.budget } : {}),
 });

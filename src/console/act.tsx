@@ -86,6 +86,7 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
         hours: Number(hours),
         reason,
         ...(action === 'verify' && level ? { level } : {}),
+        ...(action === 'withhold' && p.has('summary') ? { summary: true } : {}),
         ...(action === 'slow'
           ? { budget: { ...(rate ? { requests_per_minute: Number(rate) } : {}), ...(tokens ? { tokens_per_minute: Number(tokens) } : {}) } }
           : {}),
@@ -187,6 +188,16 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
                   <input type="number" min="4096" value={tokens} onInput={(e) => go({ tokens: e.currentTarget.value }, 'replace')} />
                 </label>
               </>
+            )}
+            {action === 'withhold' && (
+              <label>
+                <input
+                  type="checkbox"
+                  checked={p.has('summary')}
+                  onChange={(e) => go({ summary: e.currentTarget.checked ? '1' : null }, 'replace')}
+                />{' '}
+                the provider's own summary goes through
+              </label>
             )}
             {action === 'verify' && (
               <label>

@@ -105,6 +105,7 @@ export function Standing({
         <strong>{b.action}</strong> on {count(b.accounts.length)} accounts: {ranOut(b) ? 'run out' : b.state}
         {rehearsal && !ranOut(b) ? ' as a rehearsal' : ''}, by {plain(b.author)}, until {day(b.expires)}; reference {b.appeal}
         {b.level ? `; asks for ${b.level}` : ''}
+        {b.summary ? "; the provider's own summary goes through" : ''}
         {b.budget ? `; lets through ${budgetOf(b.budget)}` : ''}
         {b.approvals.length > 0 ? `; accepted by ${b.approvals.map((a) => plain(a.by)).join(' and ')}` : ''}
         {b.lifted ? `; lifted by ${plain(b.lifted.by)}: ${plain(b.lifted.reason)}` : ''}

@@ -101,14 +101,14 @@ export function asked(d: Dialect, body: Json): Asked {
   };
 }
 
-/** The request without its reasoning: answers stay, thoughts are not sent. Disclosed to the caller by a header. */
-export function withoutReasoning(d: Dialect, body: Json): Json {
+/** The request without its reasoning: answers stay, thoughts are not sent; with `summary`, where the API makes one, its own summary is asked for. Disclosed to the caller by a header. */
+export function withoutReasoning(d: Dialect, body: Json, summary = false): Json {
   const out = { ...body };
   if (d === 'anthropic') delete out['thinking'];
   if (d === 'openai' || d === 'json') for (const f of ['reasoning', 'reasoning_effort', 'include_reasoning', 'thinking']) delete out[f];
   if (d === 'openai-responses') {
     const { summary: _, generate_summary: _g, ...rest } = object(out['reasoning']);
-    if (out['reasoning'] !== undefined) out['reasoning'] = rest;
+    if (out['reasoning'] !== undefined) out['reasoning'] = summary ? { ...rest, summary: 'auto' } : rest;
     if (Array.isArray(out['include'])) out['include'] = out['include'].filter((x) => typeof x === 'string' && !x.startsWith('reasoning'));
   }
   return out;

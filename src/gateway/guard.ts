@@ -46,6 +46,9 @@ export const rehearsedIn = (v: Pass | Stop): string | undefined =>
 
 type Options = Pick<ServeConfig, 'verify_url' | 'appeal_url' | 'name_the_policy' | 'redis'>;
 
+/** APIs whose provider makes a summary of its own. */
+const SUMMARISED: readonly Dialect[] = ['openai-responses'];
+
 /** What a request that sets no bound may well use, and how many budgets are remembered. */
 const OPEN_TOKENS = 32_768;
 const USUAL_MAX = 100_000;
@@ -180,7 +183,10 @@ export class Guard {
       headers: rehearsal
         ? {}
         : verdict.action === 'withhold'
-          ? { ...headers, 'stillwatch-notice': `reasoning withheld; reference ${verdict.barrier?.appeal ?? ''}` }
+          ? {
+              ...headers,
+              'stillwatch-notice': `reasoning ${verdict.summary && SUMMARISED.includes(d) ? 'summarised' : 'withheld'}; reference ${verdict.barrier?.appeal ?? ''}`,
+            }
           : headers,
       // What did not fit was not spent.
       asks: taken.length > 0 && short < 0 ? asks : [],

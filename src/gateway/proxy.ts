@@ -170,7 +170,7 @@ export class Forwarder {
       await this.parts.guard.settle(verdict, null, this.parts.now());
       return refuse(res, dialect, REASONED, id);
     }
-    const sent = sentOn(verdict.outcome, reading, body, raw, this.parts.guard.snapshot.gates.length > 0);
+    const sent = sentOn(verdict.outcome, reading, body, raw, this.parts.guard.snapshot.gates.length > 0, verdict.verdict.summary);
     if (!sent) {
       await this.parts.guard.settle(verdict, null, this.parts.now());
       return refuse(res, dialect, BAD('The body is nested too deeply.'), id);
@@ -327,7 +327,7 @@ export class Forwarder {
               tap = new UsageTap(String(headers['content-type'] ?? ''), fields);
               Object.assign(out, log.pass.headers, { 'stillwatch-exchange': id });
               if (log.pass.outcome === 'withhold') {
-                filter = new Withheld(dialect, String(headers['content-type'] ?? ''), fields?.thoughts, code);
+                filter = new Withheld(dialect, String(headers['content-type'] ?? ''), fields?.thoughts, code, log.pass.verdict.summary);
                 delete out['content-length'];
               }
               // With its length known, an answer ends with its last byte; that byte waits for the record.

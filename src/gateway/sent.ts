@@ -9,10 +9,11 @@ export function sentOn(
   body: Record<string, unknown>,
   raw: Buffer,
   gated: boolean,
+  summary = false,
 ): Buffer | null {
   try {
     if (outcome === 'withhold')
-      return Buffer.from(JSON.stringify(fields ? without(body, fields.reasoning) : withoutReasoning(dialect, body)));
+      return Buffer.from(JSON.stringify(fields ? without(body, fields.reasoning) : withoutReasoning(dialect, body, summary)));
     // Where it matters what is asked for, what was understood is sent; anything else goes on byte by byte, since long numbers would lose digits.
     return gated && namedTwice(raw, body) ? Buffer.from(JSON.stringify(body)) : raw;
   } catch {

@@ -81,11 +81,22 @@ function stripped(message: unknown, whole = false): { message: unknown; had: boo
   return { message: m, had };
 }
 
-/** A whole answer without its reasoning. */
-export function answerWithout(d: Dialect, body: Json, thoughts?: readonly string[]): Json {
+/** A reasoning item with the provider's own summary and nothing of what it summarises. */
+function summarised(item: unknown): unknown {
+  if (type(item) !== 'reasoning') return item;
+  const { content: _, encrypted_content: _e, ...rest } = object(item);
+  return rest;
+}
+
+/** A whole answer without its reasoning; with `summary`, with the provider's own summary of it where the API makes one. */
+export function answerWithout(d: Dialect, body: Json, thoughts?: readonly string[], summary = false): Json {
   if (thoughts) return without(body, thoughts);
   if (d === 'anthropic') return { ...body, content: list(body['content']).filter((b) => !THINKING.has(type(b))) };
-  if (d === 'openai-responses') return { ...body, output: list(body['output']).filter((o) => type(o) !== 'reasoning') };
+  if (d === 'openai-responses')
+    return {
+      ...body,
+      output: summary ? list(body['output']).map(summarised) : list(body['output']).filter((o) => type(o) !== 'reasoning'),
+    };
   return {
     ...body,
     ...(Array.isArray(body['choices'])
@@ -107,6 +118,7 @@ export class Withheld {
   private readonly rows: boolean;
   private readonly thoughts: readonly string[] | undefined;
   private readonly failed: boolean;
+  private readonly summary: boolean;
   /** What the answer is: told by what it says it is, or by how it begins. */
   private form: 'json' | 'stream' | 'unknown';
   private rest: Buffer = Buffer.alloc(0);
@@ -116,9 +128,10 @@ export class Withheld {
   private readonly hidden = new Set<number>();
   private readonly aloud = new Map<number, Aloud>();
 
-  /** `thoughts`: where an API with field names of its own holds them. `status`: an error holds none. */
-  constructor(dialect: Dialect, contentType: string, thoughts?: readonly string[], status = 200) {
+  /** `thoughts`: where an API with field names of its own holds them. `status`: an error holds none. `summary`: the provider's own summary goes through. */
+  constructor(dialect: Dialect, contentType: string, thoughts?: readonly string[], status = 200, summary = false) {
     this.dialect = dialect;
+    this.summary = summary;
     this.thoughts = thoughts;
     this.rows = byLine(contentType);
     this.failed = status >= 400;
@@ -175,7 +188,11 @@ export class Withheld {
       throw new Error('an answer whose reasoning is withheld is no JSON');
     }
     const one = (x: unknown): unknown =>
-      Array.isArray(x) ? x.map(one) : typeof x === 'object' && x !== null ? answerWithout(this.dialect, x as Json, this.thoughts) : x;
+      Array.isArray(x)
+        ? x.map(one)
+        : typeof x === 'object' && x !== null
+          ? answerWithout(this.dialect, x as Json, this.thoughts, this.summary)
+          : x;
     return Buffer.from(JSON.stringify(one(body)));
   }
 
@@ -267,9 +284,21 @@ export class Withheld {
     return this.renumbered(j, 'index');
   }
 
+  /** Events of the summary pass; those of the reasoning itself do not. */
+  private summarised(t: string, j: Json): Json | null {
+    if (t.startsWith('response.reasoning') && !t.startsWith('response.reasoning_summary')) return null;
+    const whole = object(j['response']);
+    return {
+      ...j,
+      ...(j['item'] !== undefined ? { item: summarised(j['item']) } : {}),
+      ...(Array.isArray(whole['output']) ? { response: answerWithout('openai-responses', whole, undefined, true) } : {}),
+    };
+  }
+
   private responses(j: Json): Json | null {
     const t = String(j['type'] ?? '');
     const i = Number(j['output_index'] ?? -1);
+    if (this.summary) return this.summarised(t, j);
     if (t.startsWith('response.reasoning')) return null;
     if (t === 'response.output_item.added' && type(j['item']) === 'reasoning') {
       this.hidden.add(i);

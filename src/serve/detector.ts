@@ -82,7 +82,13 @@ const INTAKE_MS = 1000;
 /** An exchange is in the store this long after its answer, or it waits for a store that is away. */
 const ERASE_MS = 3_600_000;
 
-/** Owns the store: takes in what was spooled, tests again what was touched, answers questions. One thing at a time: the engine runs one statement at a time. */
+/** What changes or reads all of a store waits for a look under way; other questions, and intake, go on between its statements. */
+const ALONE: ReadonlySet<Question['ask']> = new Set(['scan', 'simulate', 'label', 'erase', 'expire', 'detect']);
+
+/**
+ * Owns the store: takes in what was spooled, looks again at what it holds, answers questions. A look sees the store as it was when it began, so that intake need not wait for it;
+ * the engine runs one statement at a time, whoever asks.
+ */
 export class Detector {
   private readonly c: ServeConfig;
   private readonly answers: Answers;
@@ -97,6 +103,9 @@ export class Detector {
   private stopped = false;
   private erased: { readonly account: string; readonly at: number }[] = [];
   private turn: Promise<unknown> = Promise.resolve();
+  /** The look under way, and how many wait to have the store for themselves: until they had it no other look begins. */
+  private looking: Promise<void> | null = null;
+  private alone = 0;
 
   constructor(c: ServeConfig, answers: Answers, version: string, tell: (m: FromDetector) => void) {
     this.c = c;
@@ -133,21 +142,31 @@ export class Detector {
       const began = Date.now();
       await this.round(() => this.take());
       const due = this.looked + this.c.detection.every_seconds * 1000 <= Date.now();
-      if (due && this.fresh && !this.stopped) await this.round(() => this.look());
+      if (due && this.fresh && !this.stopped && !this.looking && this.alone === 0) void this.lookApart();
       await new Promise((r) => setTimeout(r, Math.max(10, INTAKE_MS - (Date.now() - began))));
     }
   }
 
   private round(f: () => Promise<void>): Promise<void> {
-    const next = this.turn.then(f).catch((error: unknown) => {
-      this.tell({
-        type: 'said',
-        level: 'error',
-        said: error instanceof StillwatchError ? `${error.code} ${error.message}` : messageOf(error),
-      });
-    });
+    const next = this.turn.then(f).catch((error: unknown) => this.failed(error));
     this.turn = next;
     return next;
+  }
+
+  private failed(error: unknown): void {
+    this.tell({
+      type: 'said',
+      level: 'error',
+      said: error instanceof StillwatchError ? `${error.code} ${error.message}` : messageOf(error),
+    });
+  }
+
+  /** A look beside intake. */
+  private lookApart(): Promise<void> {
+    this.looking = this.look().finally(() => {
+      this.looking = null;
+    });
+    return this.looking.catch((error: unknown) => this.failed(error));
   }
 
   private async take(): Promise<void> {
@@ -205,7 +224,7 @@ export class Detector {
     this.looked = began;
     this.fresh = false;
     const newest = this.newest;
-    const dossier = await this.within(store, () => scan(store, this.options()));
+    const dossier = await scan(await this.within(store), this.options());
     // Each look leaves a dossier, and links point at it: all of a week are kept, and the last of each day for a year.
     await store
       .command(
@@ -216,17 +235,12 @@ export class Detector {
     await this.report(dossier, Date.now() - began, newest);
   }
 
-  /** Runs a look over the last so many days: what it costs must not grow with the age of the store. Time is the events' own. */
-  private async within<T>(store: Store, f: () => Promise<T>): Promise<T> {
+  /** The last so many days: what a look costs must not grow with the age of the store. Time is the events' own. */
+  private async within(store: Store): Promise<Store> {
     const newest = await store.first<{ t: string }>(
       `SELECT toUnixTimestamp64Milli(max(time)) AS t FROM ${store.all('exchanges')} AS e WHERE time <= now64(3, 'UTC') + INTERVAL 1 DAY`,
     );
-    store.since = Number(newest?.t ?? 0) - this.c.detection.window_days * 86_400_000;
-    try {
-      return await f();
-    } finally {
-      store.since = 0;
-    }
+    return store.asItIs(Number(newest?.t ?? 0) - this.c.detection.window_days * 86_400_000);
   }
 
   /** Hands on a dossier made before, as if it had just been found. */
@@ -250,7 +264,14 @@ export class Detector {
 
   /** Answers in its turn. */
   async answer(id: number, q: Question): Promise<void> {
-    const reply = this.turn.then(() => this.value(q));
+    const alone = ALONE.has(q.ask);
+    if (alone) this.alone += 1;
+    const reply = this.turn
+      .then(() => (alone ? this.looking?.catch(() => undefined) : undefined))
+      .then(() => this.value(q))
+      .finally(() => {
+        if (alone) this.alone -= 1;
+      });
     this.turn = reply.catch(() => undefined);
     try {
       this.tell({ type: 'answer', id, value: await reply });
@@ -361,6 +382,7 @@ export class Detector {
   async close(): Promise<void> {
     this.stopped = true;
     await this.turn.catch(() => undefined);
+    await this.looking?.catch(() => undefined);
     await this.store?.close();
   }
 }

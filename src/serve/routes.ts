@@ -91,6 +91,7 @@ export function routes(h: House): Route[] {
               action,
               reason: text(body, 'reason'),
               hours: number(body, 'hours', 72),
+              ...(body['summary'] === true ? { summary: true } : {}),
               evidence: evidenceOf(of ?? undefined),
               ...(typeof body['level'] === 'string' ? { level: body['level'] } : {}),
               ...(budget

@@ -40,8 +40,12 @@ export class Store {
   readonly at: string;
   readonly shards: readonly Shard[];
   secret: Secret = { k0: '0', k1: '0', i0: '0', i1: '0' };
-  /** ms since 1970: `all('exchanges')` holds nothing older. A look at a live store sets it. */
-  since = 0;
+  /** ms since 1970: `all('exchanges')` holds nothing older. */
+  private since = 0;
+  /** `all('exchanges')` holds nothing that was read in after this input; 0 for no bound. */
+  private upto = 0;
+  /** The embedded engine runs one statement at a time, whoever asks. */
+  private readonly gate: { last: Promise<unknown> } = { last: Promise.resolve() };
   /** Parts the engine found broken on opening: lost data. */
   lost: string[] = [];
 
@@ -59,8 +63,17 @@ export class Store {
   all(table: string): string {
     const whole = this.whole(table);
     return table === 'exchanges' && this.since > 0
-      ? `(SELECT * FROM ${whole} WHERE time >= fromUnixTimestamp64Milli(toInt64(${Math.trunc(this.since)}), 'UTC'))`
+      ? `(SELECT * FROM ${whole} WHERE time >= fromUnixTimestamp64Milli(toInt64(${Math.trunc(this.since)}), 'UTC') AND path_id <= ${this.upto})`
       : whole;
+  }
+
+  /** The same store, whose exchanges hold nothing older than a time and nothing that arrives from now on: a look at live traffic sees one state of it while intake goes on. */
+  async asItIs(since: number): Promise<Store> {
+    const [newest] = await this.rows<{ n: number }>(`SELECT max(path_id) AS n FROM ${this.whole('exchanges')} AS e`);
+    const view = Object.create(this) as Store;
+    view.since = Math.max(1, since);
+    view.upto = Number(newest?.n ?? 0);
+    return view;
   }
 
   private whole(table: string): string {
@@ -72,7 +85,10 @@ export class Store {
 
   private async run<T>(f: () => Promise<T>): Promise<T> {
     try {
-      return await f();
+      if (this.kind !== 'embedded') return await f();
+      const mine = this.gate.last.then(f);
+      this.gate.last = mine.catch(() => undefined);
+      return await mine;
     } catch (cause) {
       throw engineError(cause);
     }
