@@ -2,7 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Facts } from '../src/campaigns/facts.ts';
 import { learn, ledger } from '../src/campaigns/ledger.ts';
+import { rivals } from '../src/campaigns/rivals.ts';
 import { probability, rng } from '../src/campaigns/stats.ts';
+import type { Table } from '../src/campaigns/table.ts';
 import { SIGNALS } from '../src/signals/index.ts';
 
 const tie = (tied: number, of: number) => ({ tied, of, values: [] });
@@ -188,5 +190,52 @@ describe('the ledger', () => {
     const broken = facts({ ties: undefined as never });
     const l = ledger(broken, learned, ['kindred'], []);
     expect(l.evidence.find((e) => e.signal === 'scaffold')).toMatchObject({ outcome: 'failed', bits: 0 });
+  });
+});
+
+describe('innocent explanations', () => {
+  const of = 60;
+  const accounts = Array.from({ length: of }, (_, i) => i);
+  const campus = { kind: 'address', value: '10.0.0.1', accounts: Int32Array.from(accounts), counts: new Float64Array(of).fill(9) };
+  const panel = Array.from({ length: 20 }, (_, v) => ({
+    kind: 'address',
+    value: `10.0.${v}.1`,
+    accounts: Int32Array.from([3 * v, 3 * v + 1, 3 * v + 2]),
+    counts: new Float64Array(3).fill(9),
+  }));
+  const table = (values: readonly unknown[], each: number) =>
+    ({
+      rows: accounts.map(() => ({ n: each })),
+      values,
+      records: accounts.map(() => null),
+      from: 0,
+      to: 14 * 86_400_000,
+    }) as unknown as Table;
+  const honestModel = { rhoLow: 0.01, rhoMedian: 0.03, withinMedian: 0.08, distanceLow: 0 };
+  const fits = (f: Partial<Facts>, t: Table): string[] =>
+    rivals(
+      facts({ accounts, ties: { ...facts().ties, network: { tied: of, of, values: [0] } }, ...f }),
+      { accounts, sources: ['kindred'], scaffold: [] },
+      t,
+      honestModel,
+    )
+      .filter((r) => r.fits)
+      .map((r) => r.id);
+
+  it('of a class: its items, one network, human days, and no more than a term of work that each pays alone', () => {
+    const items = { repeatedMedian: 0.6, itemsShared: 0.08, deck: null, sleepless: { k: 0, n: of } };
+    expect(fits(items, table([campus], 80))).toContain('classroom');
+    // A panel of proxies is no campus, and who samples each prompt several times on shared cards, hundreds of requests each, is no class.
+    expect(fits(items, table(panel, 80))).not.toContain('classroom');
+    expect(fits(items, table([campus], 450))).not.toContain('classroom');
+    const cards = { ties: { ...facts().ties, network: { tied: of, of, values: [0] }, identity: tie(of, of) } };
+    expect(fits({ ...items, ...cards }, table([campus], 80))).not.toContain('classroom');
+  });
+
+  it('of a benchmark: items that many run, not items that a few sent twice', () => {
+    expect(fits({ repeatedMedian: 0.9, itemsShared: 0.3 }, table([campus], 80))).toContain('benchmark');
+    expect(fits({ repeatedMedian: 1, itemsShared: 0.02 }, table(panel, 80))).not.toContain('benchmark');
+    const cards = { ties: { ...facts().ties, identity: tie(of, of) } };
+    expect(fits({ repeatedMedian: 1, itemsShared: 0.06, ...cards }, table(panel, 80))).not.toContain('benchmark');
   });
 });

@@ -30,6 +30,20 @@ export const ONE_TASK = 'one-task';
 /** A public benchmark that teams run in part, under wrappers of their own, shows 0.15 and more; dealt pools 0.03 at most (docs/signals/partition.md). */
 const SAME_ITEMS = 0.1;
 
+/** Requests of a member that are more than a term's work. */
+const TERM_REQUESTS = 300;
+
+/** Whether half of the members share cards, mail domains of their own, keys or numbers: who does is no crowd of people who each came by themselves. */
+const onePayer = (f: Facts): boolean => f.ties.identity.tied >= 0.5 * f.accounts.length;
+
+/** Part of the members behind the network that most of them share. */
+function onOneNetwork(f: Facts, t: Table): number {
+  const v = t.values[f.ties.network.values[0] ?? -1];
+  if (!v) return 0;
+  const own = new Set(f.accounts);
+  return [...v.accounts].filter((a) => own.has(a)).length / Math.max(1, f.accounts.length);
+}
+
 type Test = (f: Facts, c: Candidate, t: Table, h: Honest) => Omit<Rival, 'id' | 'becomes'>;
 
 /** As different as honest accounts are, and measured well enough to say so. */
@@ -88,8 +102,8 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
     becomes: 'look-alike',
     test: (f) => ({
       kind: 'evaluation harness on a shared benchmark',
-      // Who samples each item twice repeats too: what is run by all is in many, not in two.
-      fits: f.itemsShared >= SAME_ITEMS || (f.repeatedMedian >= 0.3 && f.itemsShared >= 0.5 * SAME_ITEMS),
+      // Who samples each item several times repeats too: what is run by all is in many, not in a few, and its runners do not share their cards.
+      fits: f.itemsShared >= SAME_ITEMS || (f.repeatedMedian >= 0.3 && f.itemsShared >= 0.5 * SAME_ITEMS && !onePayer(f)),
       axis: 'coordination',
       bits: -10,
       reason: `${pc(f.repeatedMedian)} of a member's distinct items are sent word for word by other accounts too; an item stands, however wrapped, in ${pc(f.itemsShared)} of the other members; a dealt pool hardly repeats`,
@@ -98,14 +112,20 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
   {
     id: 'classroom',
     becomes: 'look-alike',
-    test: (f) => ({
-      kind: 'classroom',
-      // A class's items recur across most of it: a tenth that collides by chance, or on purpose, is no class.
-      fits: (f.repeatedMedian >= 0.2 || f.itemsShared >= 0.5 * SAME_ITEMS) && human(f) && f.ties.network.tied >= 0.5 * f.accounts.length,
-      axis: 'coordination',
-      bits: -8,
-      reason: `${pc(f.repeatedMedian)} of items shared, ${f.ties.network.tied} of ${f.accounts.length} members on shared networks, ${human(f) ? 'human days' : 'no human days'}`,
-    }),
+    test: (f, _c, t) => {
+      const each = median(f.accounts.map((a) => t.rows[a]?.n ?? 0));
+      const campus = onOneNetwork(f, t);
+      // A class's items recur across most of it (a tenth that collides by chance, or on purpose, is no class), it sits behind one network and not behind a panel of them, pays for itself,
+      // and a term's work is no data set.
+      const shared = f.repeatedMedian >= 0.2 || f.itemsShared >= 0.5 * SAME_ITEMS;
+      return {
+        kind: 'classroom',
+        fits: shared && human(f) && campus >= 0.5 && !onePayer(f) && each <= TERM_REQUESTS,
+        axis: 'coordination',
+        bits: -8,
+        reason: `${pc(f.repeatedMedian)} of items shared, ${pc(campus)} of members on one network, ${onePayer(f) ? 'identities shared, ' : ''}${Math.round(each)} requests each, ${human(f) ? 'human days' : 'no human days'}`,
+      };
+    },
   },
   {
     id: 'reseller',
