@@ -245,6 +245,7 @@ export function carried(t: Table, c: Candidate): (a: number) => number {
   };
 }
 
+/** @param kin accounts the cohort began with and their neighbours, none of whom is a reference for it */
 function share(
   x: Bench,
   accounts: readonly number[],
