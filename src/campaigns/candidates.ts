@@ -242,7 +242,7 @@ const STRAY = { closed: 0.75, inside: 0.5 } as const;
  * A community without accounts that it closed over by chance: most of their nearest neighbours are elsewhere. One such account among sixty makes a pool look like many subjects. Told by
  * neighbours alone, before anything is tested; of a part of a larger community, whose accounts all have neighbours outside, nobody goes.
  */
-function withoutStrays(c: Candidate, near: Neighbours): Candidate {
+export function withoutStrays(c: Candidate, near: Neighbours): Candidate {
   if (c.accounts.length <= near.k) return c;
   const set = new Set(c.accounts);
   const inside = c.accounts.map((a) => neighboursIn(set, near, a) / near.k);

@@ -1,6 +1,21 @@
-import { useEffect } from 'preact/hooks';
 import { get } from './api.ts';
-import { count, day, Export, Fold, go, Heading, Link, Meter, Note, percent, plain, sure, useAddress, useAsked } from './bits.tsx';
+import {
+  count,
+  day,
+  Export,
+  Fold,
+  Heading,
+  Link,
+  Meter,
+  modelsOf,
+  Note,
+  percent,
+  plain,
+  sure,
+  useAddress,
+  useAsked,
+  useLook,
+} from './bits.tsx';
 import type { AccountFile, AccountPageData } from './types.ts';
 
 /** A row of bars with its ends and its largest value said; the numbers are in the label of each. */
@@ -108,11 +123,7 @@ function Identity({ d }: { d: AccountPageData }) {
         {count(f.output_tokens)}, reasoning {count(f.reasoning_tokens)}
       </dd>
       <dt>Models</dt>
-      <dd>
-        {Object.entries(f.models)
-          .map(([m, n]) => `${plain(m)} ${count(n)}`)
-          .join(', ')}
-      </dd>
+      <dd>{modelsOf(f.models)}</dd>
       <dt>Addresses</dt>
       <dd>{count(f.addresses)}</dd>
       {record.map(([k, v]) => (
@@ -168,9 +179,7 @@ export function AccountPage({ id }: { id: string }) {
     (o) => [id, o.generated ?? ''],
   );
   const d = asked.value;
-  useEffect(() => {
-    if (d?.generated && look === '') go({ look: d.generated }, 'replace');
-  }, [d?.generated, look]);
+  useLook(d?.generated);
   return (
     <article>
       <Heading text={`Account ${plain(id)}`}>{plain(id)}</Heading>

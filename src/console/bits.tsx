@@ -23,6 +23,12 @@ export const prose = (s: string): string =>
 /** The same of a name or another value of one line. */
 export const plain = (s: string): string => prose(s).replaceAll('\n', '\\n').replaceAll('\t', '\\t');
 
+/** Models and how many exchanges each answered. */
+export const modelsOf = (models: Readonly<Record<string, number>>): string =>
+  Object.entries(models)
+    .map(([m, n]) => `${plain(m)} ${count(n)}`)
+    .join(', ');
+
 /** Where the console is, all of it in the address. */
 export const params = (): URLSearchParams => new URLSearchParams(location.search);
 export function go(change: Readonly<Record<string, string | null>>, how: 'step' | 'fresh' | 'replace' = 'step'): void {
@@ -177,6 +183,14 @@ export function useAsked<T>(
   }, [key, n]);
   const own = got.key === key || got.alias === key;
   return { value: own ? got.value : null, error: own ? got.error : '', again: () => next((x) => x + 1) };
+}
+
+/** Puts the look that is shown into the address, so that a copied link shows the same tomorrow. */
+export function useLook(shown: string | null | undefined): void {
+  const look = useAddress().get('look') ?? '';
+  useEffect(() => {
+    if (shown && look === '') go({ look: shown }, 'replace');
+  }, [shown, look]);
 }
 
 const FRESH_MS = 8000;

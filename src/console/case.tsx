@@ -2,23 +2,13 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { Act } from './act.tsx';
 import { get, post } from './api.ts';
-import { ask, count, day, Export, go, Heading, Link, Note, plain, said, sure, useAddress, useAsked, useFresh } from './bits.tsx';
+import { ask, count, day, Export, go, Heading, Link, Note, plain, said, sure, useAddress, useAsked, useFresh, useLook } from './bits.tsx';
 import { Waterfall } from './evidence.tsx';
 import { useMe } from './me.ts';
 import { Accounts } from './members.tsx';
 import { Explanations, Indicators, Mix, Timeline, Took } from './parts.tsx';
 import { Ties } from './ties.tsx';
 import type { Case, Dossier, Held, Opened, Related } from './types.ts';
-
-/** Which look is shown: its time stands in the address, so that a copied link shows the same tomorrow. */
-function useLook(shown: string | null | undefined): string {
-  const p = useAddress();
-  const look = p.get('look') ?? '';
-  useEffect(() => {
-    if (shown && look === '') go({ look: shown }, 'replace');
-  }, [shown, look]);
-  return look;
-}
 
 function Looked({ shown, latest }: { shown: string | null; latest: string | null }) {
   if (!shown) return null;

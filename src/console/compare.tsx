@@ -1,7 +1,6 @@
-import { useEffect } from 'preact/hooks';
 import type { Evidence } from '../model/dossier.ts';
 import { get } from './api.ts';
-import { count, Export, go, Heading, Link, Note, odds, plain, useAddress, useAsked } from './bits.tsx';
+import { count, Export, go, Heading, Link, Note, odds, plain, useAddress, useAsked, useLook } from './bits.tsx';
 import { Strip } from './evidence.tsx';
 import type { Dossier, LookAlike, Opened } from './types.ts';
 
@@ -59,10 +58,7 @@ export function ComparePage({ id }: { id: string }) {
     [id, look],
     (o) => [id, o.generated],
   );
-  const generated = asked.value?.generated ?? '';
-  useEffect(() => {
-    if (generated && look === '') go({ look: generated }, 'replace');
-  }, [generated, look]);
+  useLook(asked.value?.generated);
   const others = asked.value?.others ?? [];
   const kinds = [...new Set(others.map((o) => o.kind))].sort();
   const kind = p.get('kind') ?? '';

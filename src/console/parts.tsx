@@ -1,4 +1,4 @@
-import { count, Export, Fold, Meter, percent, plain } from './bits.tsx';
+import { count, Export, Fold, Meter, modelsOf, percent, plain } from './bits.tsx';
 import type { Dossier, Finding } from './types.ts';
 
 const W = 720;
@@ -171,11 +171,7 @@ export function Took({ f }: { f: Finding }) {
             .join(', ') || 'no text to tell'}
         </dd>
         <dt>Models</dt>
-        <dd>
-          {Object.entries(f.models)
-            .map(([m, n]) => `${plain(m)} ${count(n)}`)
-            .join(', ')}
-        </dd>
+        <dd>{modelsOf(f.models)}</dd>
       </dl>
       <p class="quiet">Of mixed accounts, the part that is likely the campaign's.</p>
     </>

@@ -74,8 +74,6 @@ export class Guard {
   private decider = new Decider(NOTHING);
   private readonly budgets: Budgets;
   private readonly o: Options;
-  /** Budgets that could not be asked since the start. */
-  away = 0;
   /** Tokens that requests which do not say used of late, by budget. */
   private readonly usual = new Map<string, number>();
   private readonly told: () => void;
@@ -206,13 +204,8 @@ export class Guard {
     try {
       await this.budgets.settle(back, now);
     } catch {
-      this.missed();
+      this.told();
     }
-  }
-
-  private missed(): void {
-    this.away += 1;
-    this.told();
   }
 
   /** The largest of late, fading by a tenth with each use. */
@@ -227,7 +220,7 @@ export class Guard {
     try {
       return await this.budgets.take(asks, now);
     } catch {
-      this.missed();
+      this.told();
       return null;
     }
   }

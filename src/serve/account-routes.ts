@@ -2,7 +2,7 @@ import { simple } from '../barriers/commands.ts';
 import { StillwatchError } from '../model/errors.ts';
 import { type Route, Text } from './admin.ts';
 import { heldIn } from './findings.ts';
-import { type House, text, wrong } from './house.ts';
+import { type House, reads, text } from './house.ts';
 import { lookAt } from './looks.ts';
 
 /** Accounts: their files, labels, what the law asks for, and what was sent and became no exchange. */
@@ -51,9 +51,7 @@ export function accountRoutes(h: House): Route[] {
       role: 'analyst',
       run: async ({ query, who }) => {
         // A rejected line is what somebody sent, word for word.
-        const reason = query.get('reason') ?? '';
-        if (!/\p{L}{3}/u.test(reason)) wrong('reading rejected lines takes a reason in words, which is logged: ?reason=...');
-        run([{ at: now(), by: who.name, what: { type: 'data.read', what: 'rejected lines', reason: reason.slice(0, 500) } }]);
+        run(reads('rejected lines', 'rejected lines', query, who, now()));
         return new Text(String(await h.ask({ ask: 'rejects', most: Math.min(10_000, Number(query.get('most') ?? 100) || 100) })));
       },
     },

@@ -8,9 +8,9 @@ import { StillwatchError } from '../model/errors.ts';
 import type { Route } from './admin.ts';
 import { IDS } from './control.ts';
 import { type Cut, cutTo, findingOf, heldIn, inbox, masked, membersOf, related } from './findings.ts';
-import { type House, text, texts, wrong } from './house.ts';
+import { type House, reads, text, texts, wrong } from './house.ts';
 import { lookAt } from './looks.ts';
-import { caseIn, whyOf, wordsOf } from './said.ts';
+import { barriersIn, caseIn, whyOf, wordsOf } from './said.ts';
 
 /** Cases: their evidence, their picture, and what people say and do about them. */
 export function caseRoutes(h: House): Route[] {
@@ -135,9 +135,7 @@ export function caseRoutes(h: House): Route[] {
       role: 'analyst',
       run: async ({ params, query, who }) => {
         const c = caseOf(s(), params['id'] ?? '');
-        const reason = query.get('reason') ?? '';
-        if (!/\p{L}{3}/u.test(reason)) wrong('reading texts takes a reason in words, which is logged: ?reason=...');
-        run([{ at: now(), by: who.name, what: { type: 'data.read', what: `texts of case ${c.id}`, reason: reason.slice(0, 500) } }]);
+        run(reads('texts', `texts of case ${c.id}`, query, who, now()));
         const d = await lookAt(h, query.get('look'));
         return { texts: await h.ask({ ask: 'texts', campaign: campaignIn(d, c), at: d?.generated ?? '' }) };
       },
@@ -269,10 +267,7 @@ export function caseRoutes(h: House): Route[] {
       run: ({ params }) => {
         const id = params['id'] ?? '';
         const { entries } = control.audit;
-        // Of barriers that were taken back as well: the log knows them, the state does not any more.
-        const barriers = new Map(
-          entries.flatMap(({ what }) => (what.type === 'barrier.proposed' ? [[what.barrier.id, what.barrier] as const] : [])),
-        );
+        const barriers = barriersIn(entries);
         return {
           entries: entries
             .filter((e) => caseIn(e, barriers) === id || about(e.what).includes(id))

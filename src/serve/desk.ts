@@ -6,18 +6,22 @@ import type { Cut } from './findings.ts';
 
 /** What pages ask of the store about one finding of a look. */
 
+/** The dossier of a look as it is kept, of the last one when none is named; null when there is none. */
+export async function bodyOf(store: Store, at = ''): Promise<string | null> {
+  const kept = await store.first<{ body: string }>(
+    `SELECT body FROM dossiers ${at === '' ? '' : 'WHERE id = {at:String}'} ORDER BY at DESC LIMIT 1`,
+    at === '' ? {} : { at },
+  );
+  return kept?.body ?? null;
+}
+
 /** A finding of a look, the last one when none is named, and how many accounts that look saw. */
 export async function findingOf(
   store: Store,
   id: string,
   at: string,
 ): Promise<{ finding: Pick<Finding, 'accounts' | 'evidence' | 'indicators'> | undefined; population: number }> {
-  const body = (
-    await store.first<{ body: string }>(
-      `SELECT body FROM dossiers ${at === '' ? '' : 'WHERE id = {at:String}'} ORDER BY at DESC LIMIT 1`,
-      at === '' ? {} : { at },
-    )
-  )?.body;
+  const body = await bodyOf(store, at);
   const d = body ? (JSON.parse(body) as Dossier) : null;
   return { finding: d ? [...d.campaigns, ...d.undecided].find((x) => x.id === id) : undefined, population: d?.coverage.accounts ?? 0 };
 }
@@ -45,7 +49,7 @@ export async function cutOf(store: Store, accounts: readonly string[], values: F
   };
 }
 
-/** Texts that evidence cites, of one finding of the last dossier. */
+/** Texts that evidence cites, of one finding of a look. */
 export async function exemplarTexts(store: Store, campaign: string, at: string): Promise<Record<string, string>> {
   const { finding: f } = await findingOf(store, campaign, at);
   const ids = [...new Set((f?.evidence ?? []).flatMap((e) => e.exemplars.map((x) => x.exchange)))];

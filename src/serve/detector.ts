@@ -16,7 +16,7 @@ import { type AccountRecord, accountRecords } from '../store/queries/accounts.ts
 import { looks } from '../store/queries/looks.ts';
 import { type Tied, tiesOf } from '../store/queries/ties.ts';
 import type { Store } from '../store/store.ts';
-import { cutOf, exemplarTexts, findingOf } from './desk.ts';
+import { bodyOf, cutOf, exemplarTexts, findingOf } from './desk.ts';
 import { graphOf } from './graph.ts';
 import { Intake, type Took } from './intake.ts';
 
@@ -178,11 +178,7 @@ export class Detector {
         t = await read();
       } catch (error) {
         // One file that cannot be read keeps no other from being read.
-        this.tell({
-          type: 'said',
-          level: 'error',
-          said: error instanceof StillwatchError ? `${error.code} ${error.message}` : messageOf(error),
-        });
+        this.failed(error);
         continue;
       }
       taken += t.accepted;
@@ -291,11 +287,7 @@ export class Detector {
       case 'rejects':
         return this.answers.rejects(store, q.most);
       case 'dossier':
-        return q.at === undefined
-          ? ((await store.first<{ body: string }>('SELECT body FROM dossiers ORDER BY at DESC LIMIT 1'))?.body ?? null)
-          : ((
-              await store.first<{ body: string }>('SELECT body FROM dossiers WHERE id = {at:String} ORDER BY at DESC LIMIT 1', { at: q.at })
-            )?.body ?? null);
+        return bodyOf(store, q.at);
       case 'looks':
         return looks(store);
       case 'file': {

@@ -1,3 +1,4 @@
+import type { Event } from '../barriers/events.ts';
 import type { Subject } from '../barriers/policy.ts';
 import type { Dossier } from '../model/dossier.ts';
 import { StillwatchError } from '../model/errors.ts';
@@ -35,3 +36,10 @@ export const texts = (b: Call['body'], name: string): string[] => {
   const v = b[name] ?? [];
   return Array.isArray(v) && v.every((x) => typeof x === 'string') ? (v as string[]) : wrong(`${name} is no list of strings`);
 };
+
+/** The entry that says who reads what people sent, word for word, and why; without a reason in words nobody does. */
+export function reads(words: string, what: string, query: Call['query'], who: Call['who'], at: number): Event[] {
+  const reason = query.get('reason') ?? '';
+  if (!/\p{L}{3}/u.test(reason)) wrong(`reading ${words} takes a reason in words, which is logged: ?reason=...`);
+  return [{ at, by: who.name, what: { type: 'data.read', what, reason: reason.slice(0, 500) } }];
+}

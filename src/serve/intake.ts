@@ -90,15 +90,13 @@ export class Intake {
   async segments(): Promise<Took> {
     let took: Took = { accepted: 0, rejected: 0, torn: 0, newest: 0 };
     const byFormat = new Map<string, Segment[]>();
-    const others = new Set<string>();
     for (const s of ready(this.spool)) {
       const [, posted = '', format = 'canonical'] = /(i?)~([a-z]+)-/.exec(s.path.slice(this.spool.length)) ?? [];
       const key = `${posted}~${format}`;
-      if (posted) others.add(key);
       byFormat.set(key, [...(byFormat.get(key) ?? []), s]);
     }
     for (const [key, all] of byFormat) {
-      const format = key.split('~')[1] as string;
+      const [posted, format] = key.split('~') as [string, string];
       for (let from = 0; from < all.length; ) {
         const most = this.careful > 0 ? 1 : Number.POSITIVE_INFINITY;
         const lines: string[] = [];
@@ -117,7 +115,7 @@ export class Intake {
         const part = all.slice(from, to);
         const done =
           lines.length > 0
-            ? await this.load(lines, format, `live ${format}`, !others.has(key)).catch((e: unknown) => this.failed(e, part))
+            ? await this.load(lines, format, `live ${format}`, posted === '').catch((e: unknown) => this.failed(e, part))
             : NONE;
 
         // Lines whose checksum fails are no exchange any more, but stay for a person to look at.

@@ -23,7 +23,7 @@ import { IDS } from './control.ts';
 import { findingOf, maskedDossier, membersOf } from './findings.ts';
 import { type House, number, text, texts, wrong } from './house.ts';
 import { lookAt } from './looks.ts';
-import { caseIn, whyOf, wordsOf } from './said.ts';
+import { barriersIn, caseIn, whyOf, wordsOf } from './said.ts';
 
 export function routes(h: House): Route[] {
   const { control, now } = h;
@@ -263,9 +263,7 @@ export function routes(h: House): Route[] {
         const words = (query.get('q') ?? '').toLowerCase();
         const kept =
           words === '' ? all : all.filter((e) => `${e.by} ${e.what.type} ${wordsOf(e)} ${whyOf(e)}`.toLowerCase().includes(words));
-        const barriers = new Map(
-          all.flatMap(({ what }) => (what.type === 'barrier.proposed' ? [[what.barrier.id, what.barrier] as const] : [])),
-        );
+        const barriers = barriersIn(all);
         const before = Math.min(kept.length, Math.max(0, Number(query.get('before') ?? kept.length) || 0));
         return {
           head,

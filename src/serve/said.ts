@@ -1,4 +1,5 @@
 import type { Entry } from '../barriers/chain.ts';
+import type { Barrier } from '../barriers/model.ts';
 
 /** What an entry of the audit log is about, in words: no code of ours needs to be known to read it. */
 export function wordsOf({ what: w }: Entry): string {
@@ -54,8 +55,12 @@ export function whyOf({ what: w }: Entry): string {
   return 'reason' in w ? w.reason : '';
 }
 
+/** Barriers by their id, also those that were taken back: the log knows them, the state does not any more. */
+export const barriersIn = (entries: readonly Entry[]): Map<string, Barrier> =>
+  new Map(entries.flatMap(({ what }) => (what.type === 'barrier.proposed' ? [[what.barrier.id, what.barrier] as const] : [])));
+
 /** The case it is about: its own, or that of its barrier. */
-export function caseIn({ what: w }: Entry, barriers: ReadonlyMap<string, { readonly case?: string }>): string {
+export function caseIn({ what: w }: Entry, barriers: ReadonlyMap<string, Barrier>): string {
   if (w.type === 'case.opened') return w.case.id;
   if (w.type === 'barrier.proposed') return w.barrier.case ?? '';
   if (w.type === 'case.restored') return w.cases[0]?.id ?? '';
