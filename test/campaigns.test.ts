@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { withoutStrays } from '../src/campaigns/candidates.ts';
 import { BUCKETINGS, BUCKETS, type Cell, DIMENSIONS, deck } from '../src/campaigns/deck.ts';
 import { succession } from '../src/campaigns/facts.ts';
 import { leiden } from '../src/campaigns/leiden.ts';
@@ -225,6 +226,35 @@ describe('communities', () => {
     let right = 0;
     for (let a = 0; a < n; a++) for (let x = 0; x < 6; x++) if ((near.ids[a * 6 + x] as number) % 92 === a % 92) right += 1;
     expect(right / (n * 6)).toBeGreaterThan(0.9);
+  });
+});
+
+describe('accounts that strayed into a community', () => {
+  const k = 12;
+  const pool = Array.from({ length: 60 }, (_, i) => i);
+  /** Accounts of which each has so many of its nearest neighbours in the pool, the others elsewhere. */
+  const nearest = (inside: readonly number[]) => {
+    const ids = new Int32Array(inside.length * k);
+    for (const [a, n] of inside.entries()) for (let x = 0; x < k; x++) ids[a * k + x] = x < n ? (a + x + 1) % pool.length : 900 + a + x;
+    return { k, ids, cosine: new Float32Array(ids.length).fill(0.5) };
+  };
+  const of = (accounts: readonly number[]) => ({ accounts, sources: ['kindred' as const], scaffold: [] });
+
+  it('leave it: most of their neighbours are elsewhere, those of the others are not', () => {
+    const found = of([...pool, 60, 61]);
+    const near = nearest([...pool.map(() => 12), 2, 5]);
+    expect(withoutStrays(found, near).accounts).toEqual(pool);
+  });
+
+  it('stay where all have neighbours outside, as in a part of a larger community', () => {
+    const found = of([...pool, 60, 61]);
+    expect(withoutStrays(found, nearest([...pool.map(() => 7), 2, 5])).accounts).toEqual(found.accounts);
+  });
+
+  it('stay where half of their neighbours are inside, and in a community smaller than a neighbourhood', () => {
+    expect(withoutStrays(of([...pool, 60]), nearest([...pool.map(() => 12), 6])).accounts).toHaveLength(61);
+    const few = of(pool.slice(0, k));
+    expect(withoutStrays(few, nearest(few.accounts.map(() => 12)))).toBe(few);
   });
 });
 
