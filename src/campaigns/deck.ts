@@ -29,6 +29,9 @@ export const DIMENSIONS = BUCKETINGS * BUCKETS;
 /** No account weighs more than this many items: a cohort is its members, not the busiest of them. */
 export const VOLUME_CAP = 200;
 
+/** Scratch of `deck`: bucket counts of the cell at hand. */
+const COUNTS = new Float64Array(DIMENSIONS);
+
 /**
  * rho over the cells of a cohort, averaged over bucketings (which are one piece of evidence: they correlate), with a
  * delete-one-account jackknife standard error. Null with fewer than three accounts of two items in a common stratum.
@@ -49,25 +52,49 @@ export function deck(cells: readonly Cell[]): Deck | null {
   const squares = new Float64Array(S);
   // Sum of w^2 sum_b p^2 a stratum and bucketing: the pairs of an account with itself, to be taken out of C.
   const self = new Float64Array(S * BUCKETINGS);
-  const rows = usable.map((c) => {
+  // Most cells fill few of their buckets: the filled ones of all cells side by side, in order, with their shares.
+  const filled = usable.reduce((n, c) => n + Math.min(c.buckets.length, DIMENSIONS), 0);
+  const dims = new Uint16Array(filled);
+  const parts = new Float64Array(filled);
+  const within = new Float64Array(usable.length * BUCKETINGS);
+  const own = new Float64Array(usable.length * BUCKETINGS);
+  let end = 0;
+  const rows = usable.map((c, i) => {
     const n = c.buckets.length / BUCKETINGS;
-    const counts = new Float64Array(DIMENSIONS);
-    for (let i = 0; i < c.buckets.length; i++)
-      counts[(i % BUCKETINGS) * BUCKETS + (c.buckets[i] as number)] =
-        (counts[(i % BUCKETINGS) * BUCKETS + (c.buckets[i] as number)] as number) + 1;
-    const w = Math.min(n, VOLUME_CAP) - 1;
-    const within = new Float64Array(BUCKETINGS);
-    const own = new Float64Array(BUCKETINGS);
-    for (let j = 0; j < BUCKETINGS; j++) {
-      for (let b = 0; b < BUCKETS; b++) {
-        const x = counts[j * BUCKETS + b] as number;
-        within[j] = (within[j] as number) + (x * (x - 1)) / (n * (n - 1));
-        own[j] = (own[j] as number) + (x / n) ** 2;
-      }
+    for (let x = 0; x < c.buckets.length; x++) {
+      const d = (x % BUCKETINGS) * BUCKETS + (c.buckets[x] as number);
+      COUNTS[d] = (COUNTS[d] as number) + 1;
     }
-    for (let d = 0; d < DIMENSIONS; d++) counts[d] = (counts[d] as number) / n;
-    return { account: accounts.get(c.account) as number, s: strata.get(c.stratum) as number, w, n, p: counts, within, own };
+    const from = end;
+    const pairs = n * (n - 1);
+    for (let j = 0; j < BUCKETINGS; j++) {
+      let alike = 0;
+      let squared = 0;
+      for (let d = j * BUCKETS; d < (j + 1) * BUCKETS; d++) {
+        const x = COUNTS[d] as number;
+        if (x === 0) continue;
+        COUNTS[d] = 0;
+        const part = x / n;
+        alike += x * (x - 1);
+        squared += part * part;
+        dims[end] = d;
+        parts[end++] = part;
+      }
+      within[i * BUCKETINGS + j] = alike / pairs;
+      own[i * BUCKETINGS + j] = squared;
+    }
+    return {
+      i,
+      account: accounts.get(c.account) as number,
+      s: strata.get(c.stratum) as number,
+      w: Math.min(n, VOLUME_CAP) - 1,
+      n,
+      from,
+      to: end,
+    };
   });
+  type Row = (typeof rows)[number];
+  const at = (column: Float64Array, r: Row, j: number): number => column[r.i * BUCKETINGS + j] as number;
   const wSum = new Float64Array(BUCKETINGS);
   let wTotal = 0;
   for (const r of rows) {
@@ -75,58 +102,73 @@ export function deck(cells: readonly Cell[]): Deck | null {
     weights[r.s] = (weights[r.s] as number) + r.w;
     squares[r.s] = (squares[r.s] as number) + r.w * r.w;
     for (let j = 0; j < BUCKETINGS; j++) {
-      wSum[j] = (wSum[j] as number) + r.w * (r.within[j] as number);
-      self[r.s * BUCKETINGS + j] = (self[r.s * BUCKETINGS + j] as number) + r.w * r.w * (r.own[j] as number);
+      wSum[j] = (wSum[j] as number) + r.w * at(within, r, j);
+      self[r.s * BUCKETINGS + j] = (self[r.s * BUCKETINGS + j] as number) + r.w * r.w * at(own, r, j);
     }
-    for (let d = 0; d < DIMENSIONS; d++) first[r.s * DIMENSIONS + d] = (first[r.s * DIMENSIONS + d] as number) + r.w * (r.p[d] as number);
+    for (let x = r.from; x < r.to; x++) {
+      const d = r.s * DIMENSIONS + (dims[x] as number);
+      first[d] = (first[d] as number) + r.w * (parts[x] as number);
+    }
   }
-  // Squared sums a stratum and bucketing, kept so that leaving one account out costs only its own strata.
+  // Squared sums a bucketing, kept so that leaving one account out costs only its own buckets.
   const square = new Float64Array(S * BUCKETINGS);
   for (let s = 0; s < S; s++)
     for (let j = 0; j < BUCKETINGS; j++)
-      for (let b = 0; b < BUCKETS; b++)
-        square[s * BUCKETINGS + j] = (square[s * BUCKETINGS + j] as number) + (first[s * DIMENSIONS + j * BUCKETS + b] as number) ** 2;
-  const estimate = (out: readonly (typeof rows)[number][]): { rho: number; W: number; C: number } | null => {
+      for (let b = 0; b < BUCKETS; b++) {
+        const x = first[s * DIMENSIONS + j * BUCKETS + b] as number;
+        square[s * BUCKETINGS + j] = (square[s * BUCKETINGS + j] as number) + x * x;
+      }
+  const num = new Float64Array(BUCKETINGS);
+  const whole = new Float64Array(BUCKETINGS);
+  for (let j = 0; j < BUCKETINGS; j++)
+    for (let s = 0; s < S; s++)
+      whole[j] = (whole[j] as number) + (square[s * BUCKETINGS + j] as number) - (self[s * BUCKETINGS + j] as number);
+  const lessW = new Float64Array(S);
+  const lessW2 = new Float64Array(S);
+  const estimate = (out: readonly Row[]): { rho: number; W: number; C: number } | null => {
     let rho = 0;
     let W = 0;
     let C = 0;
     let den = 0;
-    const dw = new Map<number, number>();
-    const dw2 = new Map<number, number>();
+    lessW.fill(0);
+    lessW2.fill(0);
     for (const r of out) {
-      dw.set(r.s, (dw.get(r.s) ?? 0) + r.w);
-      dw2.set(r.s, (dw2.get(r.s) ?? 0) + r.w * r.w);
+      lessW[r.s] = (lessW[r.s] as number) + r.w;
+      lessW2[r.s] = (lessW2[r.s] as number) + r.w * r.w;
     }
-    for (let s = 0; s < S; s++) den += ((weights[s] as number) - (dw.get(s) ?? 0)) ** 2 - ((squares[s] as number) - (dw2.get(s) ?? 0));
+    for (let s = 0; s < S; s++)
+      den += ((weights[s] as number) - (lessW[s] as number)) ** 2 - ((squares[s] as number) - (lessW2[s] as number));
     const wLeft = wTotal - sumOf(out, (r) => r.w);
     if (den <= 0 || wLeft <= 0) return null;
-    for (let j = 0; j < BUCKETINGS; j++) {
-      let num = 0;
-      for (let s = 0; s < S; s++) num += (square[s * BUCKETINGS + j] as number) - (self[s * BUCKETINGS + j] as number);
-      for (const r of out) {
-        // (sum - w p)^2 - (self - w^2 own) relative to the whole: -2 w p . sum + 2 w^2 own.
-        let cross = 0;
-        for (let b = 0; b < BUCKETS; b++) cross += (r.p[j * BUCKETS + b] as number) * (first[r.s * DIMENSIONS + j * BUCKETS + b] as number);
-        num += -2 * r.w * cross + 2 * r.w * r.w * (r.own[j] as number);
+    num.set(whole);
+    for (const r of out) {
+      // (sum - w p)^2 - (self - w^2 own) relative to the whole: -2 w p . sum + 2 w^2 own.
+      for (let x = r.from; x < r.to; x++) {
+        const d = dims[x] as number;
+        const j = (d / BUCKETS) | 0;
+        num[j] = (num[j] as number) - 2 * r.w * (parts[x] as number) * (first[r.s * DIMENSIONS + d] as number);
       }
-      const w = ((wSum[j] as number) - sumOf(out, (r) => r.w * (r.within[j] as number))) / wLeft;
-      const c = num / den;
+      for (let j = 0; j < BUCKETINGS; j++) num[j] = (num[j] as number) + 2 * r.w * r.w * at(own, r, j);
+    }
+    for (let j = 0; j < BUCKETINGS; j++) {
+      const w = ((wSum[j] as number) - sumOf(out, (r) => r.w * at(within, r, j))) / wLeft;
+      const c = (num[j] as number) / den;
       W += w / BUCKETINGS;
       C += c / BUCKETINGS;
       rho += (w - c) / Math.max(1e-9, 1 - c) / BUCKETINGS;
     }
     return { rho, W, C };
   };
-  const whole = estimate([]);
-  if (!whole) return null;
-  const byAccount: (typeof rows)[] = Array.from({ length: k }, () => []);
-  for (const r of rows) (byAccount[r.account] as typeof rows).push(r);
+  const all = estimate([]);
+  if (!all) return null;
+  const byAccount: Row[][] = Array.from({ length: k }, () => []);
+  for (const r of rows) (byAccount[r.account] as Row[]).push(r);
   let ss = 0;
   let used = 0;
   let avg = 0;
   const left: number[] = [];
-  for (const own of byAccount) {
-    const e = estimate(own);
+  for (const out of byAccount) {
+    const e = estimate(out);
     if (!e) continue;
     left.push(e.rho);
     avg += e.rho;
@@ -135,7 +177,7 @@ export function deck(cells: readonly Cell[]): Deck | null {
   avg /= Math.max(1, used);
   for (const x of left) ss += (x - avg) ** 2;
   const se = used > 1 ? Math.sqrt(((used - 1) / used) * ss) : Number.POSITIVE_INFINITY;
-  return { rho: whole.rho, se, within: whole.W, between: whole.C, accounts: k, items: sumOf(rows, (r) => r.n) };
+  return { rho: all.rho, se, within: all.W, between: all.C, accounts: k, items: sumOf(rows, (r) => r.n) };
 }
 
 function sumOf<T>(list: readonly T[], f: (x: T) => number): number {

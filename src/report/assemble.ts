@@ -7,8 +7,8 @@ import { probability } from '../campaigns/stats.ts';
 import type { Table } from '../campaigns/table.ts';
 import type { Coverage, Dossier, Evidence, Exemplar, Finding, LookAlike, Undecided } from '../model/dossier.ts';
 import type { ScanOptions } from '../scan.ts';
-import { firsts, type Place, sample, taken, timeline } from '../store/queries/cohorts.ts';
-import { VALUE_SQL } from '../store/queries/values.ts';
+import { type Cohort, type Day, firsts, type Place, sample, samples, type Taken, taken, timelines } from '../store/queries/cohorts.ts';
+import { VALUE_SQL, type ValueKind } from '../store/queries/values.ts';
 import type { Store } from '../store/store.ts';
 import { type Opened, openTexts } from '../store/texts.ts';
 import { calibration } from './calibration.ts';
@@ -68,16 +68,17 @@ export async function assemble(
   const shown = cases
     .filter((c) => c.verdict === 'campaign')
     .concat(cases.filter((c) => c.verdict === 'undecided').slice(0, LIMITS.undecided));
-  const opened = await openAll(store, t, shown, o);
-  const population = opened.population;
+  const known = await askAll(store, t, shown, o.until ?? null);
+  const opened = await openAll(store, known, o);
   const nulls = judgement?.learned.nulls ?? [];
   const campaigns: Finding[] = [];
   const undecided: Undecided[] = [];
   const lookAlikes: LookAlike[] = [];
   for (const c of cases) {
-    if (c.verdict === 'campaign') campaigns.push(await finding(store, t, c, population, opened, nulls, o));
-    else if (c.verdict === 'undecided' && undecided.length < LIMITS.undecided)
-      undecided.push({ ...(await finding(store, t, c, population, opened, nulls, o)), missing: c.missing });
+    const own = known.get(c);
+    if (own) await keepExemplars(store, own, opened, o);
+    if (own && c.verdict === 'campaign') campaigns.push(finding(t, c, own, opened, nulls, o));
+    else if (own) undecided.push({ ...finding(t, c, own, opened, nulls, o), missing: c.missing });
     else if ((c.verdict === 'look-alike' || c.verdict === 'other kind') && lookAlikes.length < LIMITS.lookAlikes)
       lookAlikes.push(lookAlike(t, c));
   }
@@ -119,89 +120,126 @@ function cutOff(coverage: Coverage, cases: readonly Case[]): Coverage {
 /** A replay of history shows no text; any other scan looks for it, in the store and in its inputs. */
 const reads = (o: ScanOptions): boolean => o.inputs.length > 0 || o.record !== false;
 
+/** The families of ties whose first exchanges are shown. */
+const TIED = ['network', 'identity'] as const;
+
+/** What the store tells of one finding. */
+interface Known {
+  /** A sample of its exchanges. */
+  readonly places: readonly Place[];
+  readonly loot: Taken;
+  readonly days: readonly Day[];
+  /** First exchanges of members. */
+  readonly begun: readonly Place[];
+  /** First exchanges of those who share the commonest value of a family. */
+  readonly tied: Partial<Record<(typeof TIED)[number], readonly Place[]>>;
+}
+
+/** Part of an account's exchanges that is the campaign's; all of them where nothing tells. */
+const partOf = (m: Case['members'][number]): number => (Number.isNaN(m.share) ? 1 : m.share);
+
+/** Asks the store about all that is shown, together. */
+async function askAll(store: Store, t: Table, shown: readonly Case[], until: number | null): Promise<ReadonlyMap<Case, Known>> {
+  const hash = (account: number): string => t.rows[account]?.acct ?? '';
+  const cohorts = shown.map((c): Cohort => {
+    const mixed = c.members.some((m) => m.share < 1);
+    return { accts: c.members.map((m) => hash(m.account)), ...(mixed ? { shares: c.members.map(partOf) } : {}) };
+  });
+  const read = shown.map((c): Cohort => ({ accts: t.hasText ? sampled(c.members.map((m) => m.account)).map(hash) : [] }));
+  const marks = shown.map((c) => c.candidate.scaffold.map((v) => t.values[v]?.value ?? ''));
+  const places = await samples(store, LIMITS.texts, until, read, marks);
+  const loot = await taken(store, cohorts, until);
+  const days = await timelines(store, cohorts, until);
+  const begun = await firsts(store, LIMITS.exemplars, until, cohorts);
+  const tied = shown.map((): Known['tied'] => ({}));
+  for (const family of TIED) {
+    const values = shown.map((c) => t.values[c.facts.ties[family].values[0] ?? -1]);
+    for (const kind of new Set(values.flatMap((v) => (v ? [v.kind] : [])))) {
+      const firstOf = await shownFirst(store, t, shown, values, kind, until);
+      firstOf.forEach((list, i) => {
+        const own = tied[i];
+        if (own && values[i]?.kind === kind) own[family] = list;
+      });
+    }
+  }
+  return new Map(
+    shown.map((c, i) => [
+      c,
+      {
+        places: places[i] ?? [],
+        loot: loot[i] ?? { items: 0, output: 0, reasoning: 0, models: {} },
+        days: days[i] ?? [],
+        begun: begun[i] ?? [],
+        tied: tied[i] ?? {},
+      },
+    ]),
+  );
+}
+
+/** First exchanges of the members who share a value of one kind, by finding. A card or a mail address stands in the account's record: any exchange of theirs will do. */
+function shownFirst(
+  store: Store,
+  t: Table,
+  shown: readonly Case[],
+  values: readonly (Table['values'][number] | undefined)[],
+  kind: ValueKind,
+  until: number | null,
+): Promise<Place[][]> {
+  const cohorts = shown.map((c, i): Cohort => {
+    const v = values[i];
+    const own = new Set(c.members.map((m) => m.account));
+    return { accts: v?.kind === kind ? [...v.accounts].filter((a) => own.has(a)).map((a) => t.rows[a]?.acct ?? '') : [] };
+  });
+  const sql = VALUE_SQL[kind];
+  return firsts(store, LIMITS.exemplars, until, cohorts, sql ? { sql, is: values.map((v) => v?.value ?? '') } : undefined);
+}
+
 interface OpenedTexts {
   readonly population: Record<string, number>;
-  readonly places: ReadonlyMap<Case, readonly Place[]>;
   readonly texts: ReadonlyMap<string, Opened>;
 }
 
 /** Texts of all that is shown, and of a sample of everybody to compare with: the inputs are gone through once, however many findings there are. */
-async function openAll(store: Store, t: Table, shown: readonly Case[], o: ScanOptions): Promise<OpenedTexts> {
-  const places = new Map<Case, readonly Place[]>();
-  if (!t.hasText || shown.length === 0) return { population: {}, places, texts: new Map() };
-  const until = o.until ?? null;
-  for (const c of shown) {
-    const accts = sampled(c.members.map((m) => m.account)).map((a) => t.rows[a]?.acct ?? '');
-    const scaffold = c.candidate.scaffold.length > 0 ? c.candidate.scaffold.map((v) => t.values[v]?.value ?? '') : undefined;
-    places.set(c, await sample(store, LIMITS.texts, until, accts, scaffold));
-  }
-  if (!reads(o)) return { population: {}, places, texts: new Map() };
-  const everybody = await sample(store, LIMITS.population, until);
-  const texts = await openTexts(
-    store,
-    [...new Map([...everybody, ...[...places.values()].flat()].map((p) => [p.key, p])).values()],
-    o.inputs,
-    o,
-  );
+async function openAll(store: Store, known: ReadonlyMap<Case, Known>, o: ScanOptions): Promise<OpenedTexts> {
+  const places = [...known.values()].flatMap((x) => x.places);
+  if (places.length === 0 || !reads(o)) return { population: {}, texts: new Map() };
+  const everybody = await sample(store, LIMITS.population, o.until ?? null);
+  const texts = await openTexts(store, [...new Map([...everybody, ...places].map((p) => [p.key, p])).values()], o.inputs, o);
   const population = everybody.flatMap((p) => texts.get(p.key) ?? []);
-  return { population: rounded(mixOf(population.map((x) => ({ text: x.text, tools: x.place.tools })))), places, texts };
+  return { population: rounded(mixOf(population.map((x) => ({ text: x.text, tools: x.place.tools })))), texts };
+}
+
+/** Texts that a finding cites, where retention allows them to be kept. */
+async function keepExemplars(store: Store, known: Known, opened: OpenedTexts, o: ScanOptions): Promise<void> {
+  if (o.retention === 'none') return;
+  const at = o.now.toISOString();
+  await store.insert(
+    'exemplars',
+    known.places.slice(0, LIMITS.exemplars).flatMap((p) => {
+      const text = opened.texts.get(p.key)?.text;
+      return text === undefined ? [] : [{ key: p.key, id: p.id, account: p.account, time: iso(p.time), text, at }];
+    }),
+  );
 }
 
 const rounded = (mix: Record<string, number>): Record<string, number> =>
   Object.fromEntries(Object.entries(mix).map(([k, v]) => [k, round(v, 3)]));
 
-async function finding(
-  store: Store,
-  t: Table,
-  c: Case,
-  population: Record<string, number>,
-  opened: OpenedTexts,
-  nulls: readonly Facts[],
-  o: ScanOptions,
-): Promise<Finding> {
-  const until = o.until ?? null;
+function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, nulls: readonly Facts[], o: ScanOptions): Finding {
   const members = c.members.map((m) => ({ m, row: t.rows[m.account] })).filter((x) => x.row !== undefined);
-  const accts = members.map((x) => x.row?.acct ?? '');
-  const places = opened.places.get(c) ?? [];
-  const texts = opened.texts;
+  const { places, loot, days } = known;
+  const { population, texts } = opened;
   const exemplars = places.slice(0, LIMITS.exemplars).map((p): Exemplar => {
     const text = o.retention === 'none' ? undefined : texts.get(p.key)?.text;
     return { exchange: p.id, account: p.account, time: iso(p.time), ...(text === undefined ? {} : { text }) };
   });
-  if (o.retention !== 'none') {
-    await store.insert(
-      'exemplars',
-      places
-        .slice(0, LIMITS.exemplars)
-        .flatMap((p) =>
-          texts.has(p.key)
-            ? [{ key: p.key, id: p.id, account: p.account, time: iso(p.time), text: texts.get(p.key)?.text ?? '', at: o.now.toISOString() }]
-            : [],
-        ),
-    );
-  }
-  const mixed = members.some((x) => x.m.share < 1);
-  const shares = mixed ? members.map((x) => (Number.isNaN(x.m.share) ? 1 : x.m.share)) : undefined;
-  const loot = await taken(store, accts, until, shares);
-  const days = await timeline(store, accts, until, shares);
   const first = Math.min(...members.map((x) => x.row?.first ?? 0));
   const last = Math.max(...members.map((x) => x.row?.last ?? 0));
-  const exchanges = members.reduce((x, m) => x + (m.row?.n ?? 0) * (Number.isNaN(m.m.share) ? 1 : m.m.share), 0);
+  const exchanges = members.reduce((x, m) => x + (m.row?.n ?? 0) * partOf(m.m), 0);
   const whole = members.reduce((x, m) => x + (m.row?.n ?? 0), 0);
   // Cover traffic is not loot: what was taken is scaled to the campaign's part of its members' exchanges.
   const part = whole > 0 ? exchanges / whole : 1;
   const asExemplar = (p: Place): Exemplar => ({ exchange: p.id, account: p.account, time: iso(p.time) });
-  const begun = (await firsts(store, LIMITS.exemplars, until, accts)).map(asExemplar);
-  const tied: Partial<Record<'network' | 'identity', Exemplar[]>> = {};
-  for (const family of ['network', 'identity'] as const) {
-    const v = t.values[c.facts.ties[family].values[0] ?? -1];
-    if (!v) continue;
-    const own = new Set(c.members.map((m) => m.account));
-    const those = [...v.accounts].filter((a) => own.has(a)).map((a) => t.rows[a]?.acct ?? '');
-    // A card or a mail address stands in the account's record: any exchange of theirs will do.
-    const sql = VALUE_SQL[v.kind];
-    tied[family] = (await firsts(store, LIMITS.exemplars, until, those, sql ? { sql, is: v.value } : undefined)).map(asExemplar);
-  }
   const hidden = concealment(t, c, nulls);
   const mix = rounded(mixOf(places.flatMap((p) => texts.get(p.key) ?? []).map((x) => ({ text: x.text, tools: x.place.tools }))));
   const joined = new Map<string, number>();
@@ -219,9 +257,9 @@ async function finding(
       exemplars: SHOWN_BY.has(e.signal)
         ? exemplars
         : BEGUN_BY.has(e.signal)
-          ? begun
+          ? known.begun.map(asExemplar)
           : e.signal === 'network' || e.signal === 'identity'
-            ? (tied[e.signal] ?? [])
+            ? (known.tied[e.signal] ?? []).map(asExemplar)
             : [],
     })),
     ...hidden.evidence,
@@ -244,7 +282,7 @@ async function finding(
         account: row?.account ?? '',
         membership: round(m.membership),
         exchanges: row?.n ?? 0,
-        share: Number.isNaN(m.share) ? 1 : round(m.share, 3),
+        share: round(partOf(m), 3),
         share_low: round(m.low, 3),
         share_high: round(m.high, 3),
         first_seen: iso(row?.first ?? 0),

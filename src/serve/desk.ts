@@ -1,5 +1,5 @@
 import type { Dossier, Finding } from '../model/dossier.ts';
-import { taken, timeline } from '../store/queries/cohorts.ts';
+import { taken, timelines } from '../store/queries/cohorts.ts';
 import { tiesOf } from '../store/queries/ties.ts';
 import type { Store } from '../store/store.ts';
 import type { Cut } from './findings.ts';
@@ -33,16 +33,16 @@ export async function cutOf(store: Store, accounts: readonly string[], values: F
     { names: accounts },
   );
   const accts = rows.map((r) => r.a);
-  const days = await timeline(store, accts, null);
-  const got = await taken(store, accts, null);
+  const [days = []] = await timelines(store, [{ accts }], null);
+  const [got] = await taken(store, [{ accts }], null);
   return {
     timeline: days.map((d) => ({ ...d, joined: 0, closed: 0 })),
-    models: got.models,
+    models: got?.models ?? {},
     loot: {
       exchanges: days.reduce((x, d) => x + d.exchanges, 0),
-      distinct_items: got.items,
-      output_tokens: got.output,
-      reasoning_tokens: got.reasoning,
+      distinct_items: got?.items ?? 0,
+      output_tokens: got?.output ?? 0,
+      reasoning_tokens: got?.reasoning ?? 0,
       days: days.length,
     },
     shown: (await tiesOf(store, accounts, values)).map((t) => t.accounts.length),

@@ -1,8 +1,43 @@
 import type { Params, Store } from '../store.ts';
 import { when } from './accounts.ts';
 
-const of = `acct IN (SELECT reinterpretAsUInt64(reverse(unhex(arrayJoin({accts:Array(String)})))))`;
-const bound = (accts: readonly string[], until: number | null): Params => ({ accts, ...(until === null ? {} : { until: String(until) }) });
+/**
+ * Figures of the cohorts a dossier shows. All of them are asked for at once: a cohort of thousands has an account in most parts of the table, so a query for each
+ * of thirty would read it thirty times.
+ */
+
+/** Accounts (hashes in hex) of a cohort. */
+export interface Cohort {
+  readonly accts: readonly string[];
+  /** What part of each account's exchanges counts, in the order of `accts`: a reseller's other customers are no part of a campaign. All of them when absent. */
+  readonly shares?: readonly number[];
+}
+
+/** Exchanges of some cohorts, each once for every cohort its account is in: columns of the table, `c` the cohort's place in the list and `share`. */
+const of = (store: Store, columns: string, until: number | null): string => `
+  SELECT ${columns}, c, share FROM ${store.all('exchanges')} AS e
+  INNER JOIN (
+    SELECT m.1 AS acct, m.2 AS c, m.3 AS share FROM (
+      SELECT arrayJoin(arrayZip(arrayMap(x -> reinterpretAsUInt64(reverse(unhex(x))), {accts:Array(String)}), {cohorts:Array(UInt16)}, {shares:Array(Float64)})) AS m
+    )
+  ) AS members USING (acct)
+  WHERE acct IN (SELECT reinterpretAsUInt64(reverse(unhex(arrayJoin({accts:Array(String)}))))) ${when(until)}`;
+
+const bound = (cohorts: readonly Cohort[], until: number | null): Params => ({
+  accts: cohorts.flatMap((x) => x.accts),
+  cohorts: cohorts.flatMap((x, c) => x.accts.map(() => c)),
+  shares: cohorts.flatMap((x) => x.accts.map((_, i) => x.shares?.[i] ?? 1)),
+  ...(until === null ? {} : { until: String(until) }),
+});
+
+/** What came back, by the place of the cohort it is about. */
+function byCohort<R extends { readonly c: number }, T>(cohorts: readonly Cohort[], rows: readonly R[], as: (r: R) => T): T[][] {
+  const out: T[][] = cohorts.map(() => []);
+  for (const r of rows) out[Number(r.c)]?.push(as(r));
+  return out;
+}
+
+const some = (cohorts: readonly Cohort[]): boolean => cohorts.some((x) => x.accts.length > 0);
 
 export interface Day {
   readonly day: string;
@@ -10,16 +45,14 @@ export interface Day {
   readonly accounts: number;
 }
 
-/** What part of an account's exchanges counts: a reseller's other customers are no part of a campaign. */
-const WEIGHT = `transform(acct, arrayMap(x -> reinterpretAsUInt64(reverse(unhex(x))), {accts:Array(String)}), {shares:Array(Float64)}, toFloat64(0))`;
-
-/** Exchanges and active accounts by day. @param shares of each account's exchanges that count; all of them when absent */
-export async function timeline(store: Store, accts: readonly string[], until: number | null, shares?: readonly number[]): Promise<Day[]> {
-  const rows = await store.rows<{ day: string; n: string; a: string }>(
-    `SELECT toString(toDate(time)) AS day, ${shares ? `round(sum(${WEIGHT}))` : 'count()'} AS n, uniqExact(acct) AS a FROM ${store.all('exchanges')} AS e WHERE ${of} ${when(until)} GROUP BY day ORDER BY day`,
-    { ...bound(accts, until), ...(shares ? { shares } : {}) },
+/** Exchanges and active accounts of each cohort by day. */
+export async function timelines(store: Store, cohorts: readonly Cohort[], until: number | null): Promise<Day[][]> {
+  if (!some(cohorts)) return cohorts.map(() => []);
+  const rows = await store.rows<{ c: number; day: string; n: string; a: string }>(
+    `SELECT c, toString(toDate(time)) AS day, round(sum(share)) AS n, uniqExact(acct) AS a FROM (${of(store, 'time, acct', until)}) GROUP BY c, day ORDER BY c, day`,
+    bound(cohorts, until),
   );
-  return rows.map((r) => ({ day: r.day, exchanges: Number(r.n), accounts: Number(r.a) }));
+  return byCohort(cohorts, rows, (r) => ({ day: r.day, exchanges: Number(r.n), accounts: Number(r.a) }));
 }
 
 export interface Taken {
@@ -29,23 +62,30 @@ export interface Taken {
   readonly models: Record<string, number>;
 }
 
-/** What was taken, and of which models. @param shares of each account's exchanges that count, for the models */
-export async function taken(store: Store, accts: readonly string[], until: number | null, shares?: readonly number[]): Promise<Taken> {
-  const p = bound(accts, until);
-  const [sum] = await store.rows<{ items: string; output: string; reasoning: string }>(
-    `SELECT uniqExactIf(prompt, prompt != 0) AS items, sum(output_tokens) AS output, sum(reasoning_tokens) AS reasoning FROM ${store.all('exchanges')} AS e WHERE ${of} ${when(until)}`,
-    p,
+/** What each cohort took, and of which models; shares count for the models. */
+export async function taken(store: Store, cohorts: readonly Cohort[], until: number | null): Promise<Taken[]> {
+  if (!some(cohorts)) return cohorts.map(() => ({ items: 0, output: 0, reasoning: 0, models: {} }));
+  const p = bound(cohorts, until);
+  const sums = byCohort(
+    cohorts,
+    await store.rows<{ c: number; items: string; output: string; reasoning: string }>(
+      `SELECT c, uniqExactIf(prompt, prompt != 0) AS items, sum(output_tokens) AS output, sum(reasoning_tokens) AS reasoning FROM (${of(store, 'prompt, output_tokens, reasoning_tokens', until)}) GROUP BY c`,
+      p,
+    ),
+    (r) => ({ items: Number(r.items), output: Number(r.output), reasoning: Number(r.reasoning) }),
   );
-  const models = await store.rows<{ m: string; n: string }>(
-    `SELECT toString(model) AS m, ${shares ? `round(sum(${WEIGHT}))` : 'count()'} AS n FROM ${store.all('exchanges')} AS e WHERE ${of} ${when(until)} GROUP BY m ORDER BY n DESC, m LIMIT 20`,
-    { ...p, ...(shares ? { shares } : {}) },
+  const models = byCohort(
+    cohorts,
+    await store.rows<{ c: number; m: string; n: string }>(
+      `SELECT c, toString(model) AS m, round(sum(share)) AS n FROM (${of(store, 'model', until)}) GROUP BY c, m ORDER BY c, n DESC, m LIMIT 20 BY c`,
+      p,
+    ),
+    (r) => [r.m || '(not given)', Number(r.n)] as const,
   );
-  return {
-    items: Number(sum?.items ?? 0),
-    output: Number(sum?.output ?? 0),
-    reasoning: Number(sum?.reasoning ?? 0),
-    models: Object.fromEntries(models.map((r) => [r.m || '(not given)', Number(r.n)])),
-  };
+  return cohorts.map((_, i) => ({
+    ...(sums[i]?.[0] ?? { items: 0, output: 0, reasoning: 0 }),
+    models: Object.fromEntries(models[i] ?? []),
+  }));
 }
 
 /** Where the text of some exchanges stands in the files they came from. */
@@ -62,6 +102,7 @@ export interface Place {
 
 const PLACE = `toString(key) AS k, id, account, leftPad(hex(acct), 16, '0') AS a, toUnixTimestamp64Milli(time) AS t, path_id, row, tool_count`;
 interface PlaceRow {
+  c: number;
   k: string;
   id: string;
   account: string;
@@ -82,33 +123,56 @@ const asPlace = (r: PlaceRow): Place => ({
   tools: Number(r.tool_count),
 });
 
-/** A sample of exchanges by hash: the same one each time. `scaffold` (hex) narrows it to exchanges that carry one of these sentences. */
-export async function sample(
-  store: Store,
-  most: number,
-  until: number | null,
-  accts?: readonly string[],
-  scaffold?: readonly string[],
-): Promise<Place[]> {
+const PLACE_COLUMNS = 'key, id, account, acct, time, path_id, row, tool_count';
+
+/** A sample of everybody's exchanges with text, by hash: the same one each time. */
+export async function sample(store: Store, most: number, until: number | null): Promise<Place[]> {
   const rows = await store.rows<PlaceRow>(
-    `SELECT ${PLACE} FROM ${store.all('exchanges')} AS e WHERE chars > 0 AND opening ${accts ? `AND ${of}` : ''}
-      ${scaffold ? 'AND hasAny(scaffold, arrayMap(h -> reinterpretAsUInt64(reverse(unhex(h))), {marks:Array(String)}))' : ''} ${when(until)} ORDER BY intHash64(key) LIMIT {most:UInt32}`,
-    { most, ...(until === null ? {} : { until: String(until) }), ...(accts ? { accts } : {}), ...(scaffold ? { marks: scaffold } : {}) },
+    `SELECT 0 AS c, ${PLACE} FROM ${store.all('exchanges')} AS e WHERE chars > 0 AND opening ${when(until)} ORDER BY intHash64(key) LIMIT {most:UInt32}`,
+    { most, ...(until === null ? {} : { until: String(until) }) },
   );
   return rows.map(asPlace);
 }
 
-/** The first exchange of each of some accounts, of those that show a value where one is given (an SQL expression and what it must be): what a tie, or a beginning, can be looked up by. */
+/** The same of each cohort. @param marks by cohort, sentences (hashes in hex) of which an exchange must carry one; any exchange where there are none */
+export async function samples(
+  store: Store,
+  most: number,
+  until: number | null,
+  cohorts: readonly Cohort[],
+  marks: readonly (readonly string[])[],
+): Promise<Place[][]> {
+  if (!some(cohorts)) return cohorts.map(() => []);
+  // First the hashes that are drawn, then their rows: ordering whole rows of all cohorts would take the memory of all of them.
+  const asked = `arrayMap(m -> if(m = '', [], arrayMap(h -> reinterpretAsUInt64(reverse(unhex(h))), splitByChar(',', m))), {marks:Array(String)})[c + 1]`;
+  const drawn = `SELECT c, arrayJoin(groupArraySorted(${Math.trunc(most)})(intHash64(key))) AS h
+    FROM (${of(store, 'key, scaffold, chars, opening', until)})
+    WHERE chars > 0 AND opening AND (empty(${asked}) OR hasAny(scaffold, ${asked}))
+    GROUP BY c`;
+  const rows = await store.rows<PlaceRow>(
+    `SELECT c, ${PLACE} FROM (${of(store, PLACE_COLUMNS, until)}) WHERE (c, intHash64(key)) GLOBAL IN (${drawn}) ORDER BY c, intHash64(key)`,
+    { ...bound(cohorts, until), marks: marks.map((m) => m.join(',')) },
+  );
+  return byCohort(cohorts, rows, asPlace);
+}
+
+/**
+ * The first exchange of each of some accounts of each cohort: what a beginning, or a tie, can be looked up by.
+ * @param value an SQL expression, and what it must be by cohort, where only exchanges that show a value count
+ */
 export async function firsts(
   store: Store,
   most: number,
   until: number | null,
-  accts: readonly string[],
-  value?: { readonly sql: string; readonly is: string },
-): Promise<Place[]> {
+  cohorts: readonly Cohort[],
+  value?: { readonly sql: string; readonly is: readonly string[] },
+): Promise<Place[][]> {
+  if (!some(cohorts)) return cohorts.map(() => []);
+  const shown = value ? `, ${value.sql} AS shown` : '';
+  const first = `SELECT c, acct, argMin(key, (time, key)) AS key FROM (${of(store, `time, key, acct${shown}`, until)}) ${value ? 'WHERE shown = {values:Array(String)}[c + 1]' : ''} GROUP BY c, acct`;
   const rows = await store.rows<PlaceRow>(
-    `SELECT ${PLACE} FROM ${store.all('exchanges')} AS e WHERE ${of} ${value ? `AND ${value.sql} = {value:String}` : ''} ${when(until)} ORDER BY time, key LIMIT 1 BY acct LIMIT {most:UInt32}`,
-    { ...bound(accts, until), most, ...(value ? { value: value.is } : {}) },
+    `SELECT c, ${PLACE} FROM (${of(store, PLACE_COLUMNS, until)}) WHERE (c, acct, key) GLOBAL IN (${first}) ORDER BY c, time, key LIMIT {most:UInt32} BY c`,
+    { ...bound(cohorts, until), most, ...(value ? { values: value.is } : {}) },
   );
-  return rows.map(asPlace);
+  return byCohort(cohorts, rows, asPlace);
 }

@@ -58,7 +58,7 @@ export async function commonWords(store: Store, until: number | null): Promise<C
   return rows.map((r) => ({ word: Number(r.w), share: Number(r.share) }));
 }
 
-/** Fewer items than this are within `ownErrors` of the pair that is compared. */
+/** A word in fewer items than this is within `ownErrors` of the pair that is compared: no habit. */
 const OWN_LEAST = 8;
 
 const SEEDS = Array.from({ length: BUCKETINGS }, (_, j) => (Math.imul(j + 1, 0x9e3779b1) >>> 0) ^ 0x5bd1e995);
@@ -90,22 +90,21 @@ export async function profileCells(
   const sql = (slice: string) => `
 SELECT reinterpretAsUInt64(acct) AS a, stratum, groupArrayArray(buckets) AS list FROM (
   SELECT acct, it.2 AS stratum,
-    arrayMap(w -> indexOf(own, w), it.3) AS places,
-    arrayFilter((w, i) -> i = 0 OR counts[i] <= most, it.3, places) AS kept,
-    arrayMap((w, i) -> ${rarity} * (1 + if(i = 0, 0, greatest(0, (counts[i] - 2 - ${PROFILE.ownErrors} * sqrt(counts[i])) / n - ${PROFILE.ownMin}) / ${PROFILE.ownHalf})), kept, arrayFilter(i -> i = 0 OR counts[i] <= most, places)) AS factors,
+    arrayFilter((w, c) -> c < ${OWN_LEAST} OR c <= most, it.3, counts) AS kept,
+    arrayMap((w, c) -> ${rarity} * (1 + if(c < ${OWN_LEAST}, 0, greatest(0, (c - 2 - ${PROFILE.ownErrors} * sqrt(c)) / n - ${PROFILE.ownMin}) / ${PROFILE.ownHalf})), kept, arrayFilter(c -> c < ${OWN_LEAST} OR c <= most, counts)) AS factors,
     arrayMap(b -> toUInt8(b), [${minima}]) AS buckets
   FROM (
     SELECT acct, ${capped('groupArray((prompt, stratum, words))', PROFILE.itemsPerAccount)} AS items, length(items) AS n,
       if(n < 8, n, toUInt32(floor(n * ${PROFILE.ownMost}))) AS most,
-      arraySort(arrayFlatten(arrayMap(i -> i.3, items))) AS sorted,
-      /* A word in at least ${OWN_LEAST} items meets itself ${OWN_LEAST - 1} places on in the sorted list of all words, once for each item beyond. */
-      arrayFilter((x, y) -> x = y, arraySlice(sorted, 1, greatest(0, toInt64(length(sorted)) - ${OWN_LEAST - 1})), arraySlice(sorted, ${OWN_LEAST})) AS again,
-      arrayDistinct(again) AS own,
-      arrayMap(w -> countEqual(again, w) + ${OWN_LEAST - 1}, own) AS counts
+      arrayFlatten(arrayMap(i -> i.3, items)) AS flat,
+      /* Items that hold a word: how often it stood before in the list of all words of all items, and how often it stands from here on. No item holds a word twice. */
+      arrayMap((f, b) -> f + b - 1, arrayEnumerateUniq(flat), arrayReverse(arrayEnumerateUniq(arrayReverse(flat)))) AS times,
+      /* Back into items. One list split in one pass: a list that a lambda looks into is copied for each of its elements. */
+      arraySplit((c, begins) -> begins, times, arrayFlatten(arrayMap(i -> arrayMap(x -> x = 1, arrayEnumerate(i.3)), items))) AS countsOf
     FROM (
       ${distinctItems(store, 'acct, prompt, words, toUInt16(script * 64 + toRelativeWeekNum(time) % 64) AS stratum', `${slice} ${within(scope)} ${when(until)}`)}
     ) GROUP BY acct
-  ) ARRAY JOIN items AS it
+  ) ARRAY JOIN items AS it, countsOf AS counts
   WHERE notEmpty(kept)
 ) GROUP BY acct, stratum ORDER BY acct, stratum FORMAT RowBinary`;
   const parts: Buffer[] = [];
