@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { withoutStrays } from '../src/campaigns/candidates.ts';
 import { BUCKETINGS, BUCKETS, type Cell, DIMENSIONS, deck } from '../src/campaigns/deck.ts';
-import { succession } from '../src/campaigns/facts.ts';
+import { endsOf, succession } from '../src/campaigns/facts.ts';
 import { leiden } from '../src/campaigns/leiden.ts';
 import { judgeMembers, Pool, shareOf } from '../src/campaigns/membership.ts';
 import { neighbours } from '../src/campaigns/neighbours.ts';
@@ -77,7 +77,7 @@ describe('dealt from one deck', () => {
       return {
         account: a,
         stratum: 0,
-        buckets: Uint16Array.from(order.flatMap((i) => Array.from({ length: BUCKETINGS }, (_, j) => (i * 7 + j * 13) % BUCKETS))),
+        buckets: Uint8Array.from(order.flatMap((i) => Array.from({ length: BUCKETINGS }, (_, j) => (i * 7 + j * 13) % BUCKETS))),
       };
     });
     expect(deck(cells)?.rho).toBeLessThan(0);
@@ -110,7 +110,7 @@ describe('membership', () => {
       const random = rng(50 + r);
       const n = 400;
       const k = Math.round(n * planted);
-      const both = Uint16Array.from([...items(0, k, pool, random).buckets, ...items(0, n - k, honest, random).buckets]);
+      const both = Uint8Array.from([...items(0, k, pool, random).buckets, ...items(0, n - k, honest, random).buckets]);
       const s = shareOf(counts({ account: 0, stratum: 0, buckets: both }), 0, spread(pool), spread(honest));
       sum += s.share;
       if (s.low <= planted + 1e-9 && planted <= s.high + 1e-9) inside += 1;
@@ -297,7 +297,7 @@ describe('succession', () => {
       [250, 479, null],
     ] as const;
     const t = log([...old, ...silent, ...next]);
-    const s = succession(t, all(t), all(t));
+    const s = succession(t, endsOf(t, all(t)), all(t));
     expect(s.n).toBe(3);
     expect(s.within[0]).toMatchObject({ hours: 1, k: 2 });
     // Silence is a guess, and three records are enough to do without: hours 200 to 202 and 300, of the 280 after the first end.
@@ -311,15 +311,15 @@ describe('succession', () => {
       ...[30, 40, 50, 201, 203].map((h) => [h, 479, null] as const),
       [202.2, 479, null],
     ]);
-    expect(succession(t, all(t), all(t))).toMatchObject({ n: 3, within: [{ k: 3 }, { k: 3 }, { k: 3 }] });
+    expect(succession(t, endsOf(t, all(t)), all(t))).toMatchObject({ n: 3, within: [{ k: 3 }, { k: 3 }, { k: 3 }] });
   });
 
   it('is silent about accounts that end and start without regard to one another, and about a log with no ends', () => {
     const random = rng(4);
     const t = log(Array.from({ length: 200 }, () => [30 + random() * 300, 340 + random() * 60, null] as const));
-    const s = succession(t, all(t), all(t));
+    const s = succession(t, endsOf(t, all(t)), all(t));
     for (const w of s.within) expect(w.k / Math.max(1, s.n)).toBeLessThanOrEqual(3 * w.chance + 0.05);
     const open = log(Array.from({ length: 20 }, (_, i) => [30 + i, 479, null] as const));
-    expect(succession(open, all(open), all(open))).toMatchObject({ n: 0 });
+    expect(succession(open, endsOf(open, all(open)), all(open))).toMatchObject({ n: 0 });
   });
 });

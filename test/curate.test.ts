@@ -340,7 +340,7 @@ describe('what a case shows of a look', () => {
 describe('the picture', () => {
   const name = (i: number) => `acct-${i}`;
   const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => name(from + i));
-  const view = { kind: '', bitsMin: 0, open: [], bitsOf: () => 5 };
+  const view = { kind: '', bitsMin: 0, open: [], bitsOf: () => 5, accounts: 25_000 };
 
   test('draws 25,000 accounts as few as they differ, and opens a group on demand', () => {
     const ties = [

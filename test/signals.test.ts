@@ -27,6 +27,7 @@ const facts = (over: Partial<Facts> = {}): Facts => ({
   succession: after(0, 5, 0.03),
   pivot: { k: 1, n: 12 },
   sleepless: { k: 3, n: 12 },
+  week: { quiet: 0.5, attendance: 0.7 },
   together: { k: 2, n: 6 },
   born: { k: 2, n: 12 },
   singleUse: { k: 4, n: 12 },

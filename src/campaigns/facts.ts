@@ -222,12 +222,18 @@ export const SUCCESSION_HOURS = [1, 4, 12] as const;
 
 const ENDS_MIN = 3;
 
-export function succession(t: Table, before: readonly number[], after: readonly number[]): Succession {
-  const stated = before.filter((a) => Number.isFinite(endOf(t, a)) && (t.records[a]?.closed ?? null) !== null);
-  // A record is a fact, silence a guess: guesses count where there are no facts.
+/** When some accounts ended, in order. A record is a fact, silence a guess: guesses count where there are no facts. */
+export function endsOf(t: Table, accounts: readonly number[]): { readonly ends: readonly number[]; readonly recorded: boolean } {
+  const all = accounts
+    .map((a) => ({ at: endOf(t, a), stated: (t.records[a]?.closed ?? null) !== null }))
+    .filter((e) => Number.isFinite(e.at));
+  const stated = all.filter((e) => e.stated);
   const recorded = stated.length >= ENDS_MIN;
-  const ended = recorded ? stated : before.filter((a) => Number.isFinite(endOf(t, a)));
-  const ends = ended.map((a) => endOf(t, a)).sort((x, y) => x - y);
+  return { ends: (recorded ? stated : all).map((e) => e.at).sort((x, y) => x - y), recorded };
+}
+
+/** How the starts of some accounts follow the ends of others. */
+export function succession(t: Table, { ends, recorded }: ReturnType<typeof endsOf>, after: readonly number[]): Succession {
   const from = Math.max(t.from + DAY, ends[0] ?? Number.NaN);
   const starts = after.map((a) => t.rows[a]?.first ?? Number.NaN).filter((x) => x > from);
   if (ends.length < ENDS_MIN || starts.length < ENDS_MIN) return { n: 0, recorded: false, within: [] };
@@ -350,7 +356,7 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
     sleepless: { k: telling.filter((r) => quietest(r.hours) > 0.12).length, n: telling.length },
     week: weekOf(t, accounts, rows),
     together: { k: joined.length >= 3 ? densest(joined, DAY) : 0, n: joined.length >= 3 ? joined.length : 0 },
-    succession: succession(t, accounts, accounts),
+    succession: succession(t, endsOf(t, accounts), accounts),
     pivot: pivot(t, accounts),
     born: { k: created.length >= 3 ? densest(created, 7 * DAY) : 0, n: created.length >= 3 ? created.length : 0 },
     singleUse: { k: rows.filter((r) => r.openings >= 0.9 * r.n).length, n: rows.length },

@@ -3,7 +3,7 @@ import { successionSignal } from '../signals/succession.ts';
 import { type Beats, commonBeat } from './beats.ts';
 import { type Candidate, COHORT, candidates, type Kin, kin } from './candidates.ts';
 import { type Discoveries, discoveries, weights } from './discoveries.ts';
-import { DAY, type Facts, factsOf, inStepSample, succession, type View } from './facts.ts';
+import { DAY, endsOf, type Facts, factsOf, inStepSample, succession, type View } from './facts.ts';
 import { type Learned, learn, ledger, PRIOR } from './ledger.ts';
 import { type NullCohort, nullCohorts, nullMembers, references } from './nulls.ts';
 import { explained, type Honest, mechanism, ONE_TASK, rivals } from './rivals.ts';
@@ -195,6 +195,8 @@ async function withBeats(
 /** Evidence of coordination without the prior: log2 of the cohort's e-value. */
 const evidenceBits = (x: Case): number => x.ledger.coordinationBits - PRIOR.coordination;
 
+const accountsOf = (x: Case): number[] => x.members.map((m) => m.account);
+
 const JOIN = { successionBits: 3, deckBits: 2, most: 40 } as const;
 
 /**
@@ -203,17 +205,25 @@ const JOIN = { successionBits: 3, deckBits: 2, most: 40 } as const;
  */
 function joinSuccessors(cases: Case[], t: Table, k: Kin, learned: Learned, again: (c: Candidate, f: Facts) => Case): void {
   const deckModel = learned.models.get(deckSignal.id) as never;
+  const ended = new Map<Case, ReturnType<typeof endsOf>>();
+  const ends = (x: Case): ReturnType<typeof endsOf> => {
+    const known = ended.get(x) ?? endsOf(t, accountsOf(x));
+    ended.set(x, known);
+    return known;
+  };
   const open = (x: Case): boolean => x.verdict === 'campaign' || x.verdict === 'undecided' || x.verdict === 'other kind';
   for (let i = 0; i < Math.min(cases.length, JOIN.most); i++) {
     for (let j = i + 1; j < Math.min(cases.length, JOIN.most); j++) {
       const [a, b] = [cases[i] as Case, cases[j] as Case];
       const settled = a.verdict === 'campaign' || b.verdict === 'campaign' || (a.verdict === 'undecided' && b.verdict === 'undecided');
       if (!open(a) || !open(b) || !settled) continue;
-      const [x, y] = [a.members.map((m) => m.account), b.members.map((m) => m.account)];
-      const bits = (from: readonly number[], to: readonly number[]): number =>
-        successionSignal.weigh({ ...a.facts, succession: succession(t, from, to) }, learned.models.get(successionSignal.id) as never).bits;
-      if (Math.max(bits(x, y), bits(y, x)) < JOIN.successionBits) continue;
-      const accounts = [...new Set([...x, ...y])].sort((p, q) => p - q);
+      const bits = (from: Case, to: Case): number =>
+        successionSignal.weigh(
+          { ...a.facts, succession: succession(t, ends(from), accountsOf(to)) },
+          learned.models.get(successionSignal.id) as never,
+        ).bits;
+      if (Math.max(bits(a, b), bits(b, a)) < JOIN.successionBits) continue;
+      const accounts = [...new Set([...accountsOf(a), ...accountsOf(b)])].sort((p, q) => p - q);
       const facts = factsOf(t, accounts, k.mu);
       if (deckSignal.weigh(facts, deckModel).bits < JOIN.deckBits) continue;
       const candidate: Candidate = {

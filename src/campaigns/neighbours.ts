@@ -31,26 +31,30 @@ export function neighbours(vectors: Float32Array, active: readonly number[], k: 
   const words = n > EXACT_MAX ? SIEVE.lists : SIEVE.all;
   const signs = signatures(vectors, active, random);
   const lists = inverted(signs, n, random);
-  // Points in the order of their lists, their sieve words side by side: a list is one run of memory.
+  // Points are gone through in the order of their lists, and their bits stand in that order, those of the sieve by themselves: what a point is compared with was
+  // mostly read for the point before it.
+  const bits = new Uint32Array(n * WORDS);
   const sieve = new Uint32Array(n * words);
   lists.order.forEach((i, at) => {
-    for (let w = 0; w < words; w++) sieve[at * words + w] = signs[i * WORDS + w] as number;
+    bits.set(signs.subarray(i * WORDS, (i + 1) * WORDS), at * WORDS);
+    sieve.set(signs.subarray(i * WORDS, i * WORDS + words), at * words);
   });
+  // Places in that order.
   const pool = new Int32Array(n);
   const away = new Uint16Array(n);
   const own = new Uint32Array(WORDS);
-  for (let i = 0; i < n; i++) {
-    for (let w = 0; w < WORDS; w++) own[w] = signs[i * WORDS + w] as number;
+  for (let self = 0; self < n; self++) {
+    const i = lists.order[self] as number;
+    for (let w = 0; w < WORDS; w++) own[w] = bits[self * WORDS + w] as number;
     let m = 0;
     for (let p = 0; p < lists.probes; p++) {
       const list = lists.nearest[i * lists.probes + p] as number;
       const end = Math.min(lists.starts[list + 1] as number, (lists.starts[list] as number) + (n > EXACT_MAX ? POOL_MAX - m : n));
       for (let at = lists.starts[list] as number; at < end; at++) {
-        const j = lists.order[at] as number;
-        if (j === i) continue;
+        if (at === self) continue;
         let d = 0;
         for (let w = 0; w < words; w++) d += ones(((own[w] as number) ^ (sieve[at * words + w] as number)) | 0);
-        pool[m] = j;
+        pool[m] = at;
         away[m++] = d;
       }
     }
@@ -58,7 +62,7 @@ export function neighbours(vectors: Float32Array, active: readonly number[], k: 
     for (let x = 0; x < m; x++) {
       let d = 0;
       const at = (pool[x] as number) * WORDS;
-      for (let w = 0; w < WORDS; w++) d += ones(((own[w] as number) ^ (signs[at + w] as number)) | 0);
+      for (let w = 0; w < WORDS; w++) d += ones(((own[w] as number) ^ (bits[at + w] as number)) | 0);
       away[x] = d;
     }
     m = nearest(pool, away, m, Math.ceil(k * (n > EXACT_MAX ? 1.5 : 2.5)));
@@ -66,7 +70,7 @@ export function neighbours(vectors: Float32Array, active: readonly number[], k: 
     // Insertion into the account's own row: the few that are left are ranked by their exact cosine.
     let kept = 0;
     for (let x = 0; x < m; x++) {
-      const b = active[pool[x] as number] as number;
+      const b = active[lists.order[pool[x] as number] as number] as number;
       const c = dot(vectors, a * DIMENSIONS, vectors, b * DIMENSIONS, DIMENSIONS);
       let at = Math.min(kept, k);
       while (at > 0 && ahead(c, b, cosine[a * k + at - 1] as number, ids[a * k + at - 1] as number)) {
@@ -89,10 +93,19 @@ export function neighbours(vectors: Float32Array, active: readonly number[], k: 
 const ahead = (c: number, b: number, than: number, other: number): boolean =>
   Math.fround(c) > than || (Math.fround(c) === than && b < other);
 
+/** @param n a multiple of four: four sums side by side, since one alone would wait for each addition before the next. */
 export function dot(a: Float32Array, at: number, b: Float32Array, bt: number, n: number): number {
+  let p = 0;
+  let q = 0;
+  let r = 0;
   let s = 0;
-  for (let i = 0; i < n; i++) s += (a[at + i] as number) * (b[bt + i] as number);
-  return s;
+  for (let i = 0; i < n; i += 4) {
+    p += (a[at + i] as number) * (b[bt + i] as number);
+    q += (a[at + i + 1] as number) * (b[bt + i + 1] as number);
+    r += (a[at + i + 2] as number) * (b[bt + i + 2] as number);
+    s += (a[at + i + 3] as number) * (b[bt + i + 3] as number);
+  }
+  return p + q + (r + s);
 }
 
 /** Bits set in a 32-bit word. */

@@ -12,7 +12,7 @@ import { VALUE_SQL, type ValueKind } from '../store/queries/values.ts';
 import type { Store } from '../store/store.ts';
 import { type Opened, openTexts } from '../store/texts.ts';
 import { calibration } from './calibration.ts';
-import { concealment } from './concealment.ts';
+import { concealment, usualRotation } from './concealment.ts';
 import { summary, title } from './words.ts';
 
 const LIMITS = { lookAlikes: 60, undecided: 30, texts: 150, population: 1200, exemplars: 4, indicators: 30, releases: 20 } as const;
@@ -70,15 +70,15 @@ export async function assemble(
     .concat(cases.filter((c) => c.verdict === 'undecided').slice(0, LIMITS.undecided));
   const known = await askAll(store, t, shown, o.until ?? null);
   const opened = await openAll(store, known, o);
-  const nulls = judgement?.learned.nulls ?? [];
+  const honest: Honest = { nulls: judgement?.learned.nulls ?? [], rotation: shown.length > 0 ? usualRotation(t) : 0 };
   const campaigns: Finding[] = [];
   const undecided: Undecided[] = [];
   const lookAlikes: LookAlike[] = [];
   for (const c of cases) {
     const own = known.get(c);
     if (own) await keepExemplars(store, own, opened, o);
-    if (own && c.verdict === 'campaign') campaigns.push(finding(t, c, own, opened, nulls, o));
-    else if (own) undecided.push({ ...finding(t, c, own, opened, nulls, o), missing: c.missing });
+    if (own && c.verdict === 'campaign') campaigns.push(finding(t, c, own, opened, honest, o));
+    else if (own) undecided.push({ ...finding(t, c, own, opened, honest, o), missing: c.missing });
     else if ((c.verdict === 'look-alike' || c.verdict === 'other kind') && lookAlikes.length < LIMITS.lookAlikes)
       lookAlikes.push(lookAlike(t, c));
   }
@@ -117,6 +117,13 @@ function cutOff(coverage: Coverage, cases: readonly Case[]): Coverage {
   };
 }
 
+/** What concealment is held against. */
+interface Honest {
+  readonly nulls: readonly Facts[];
+  /** Addresses a day that most accounts stay under. */
+  readonly rotation: number;
+}
+
 /** A replay of history shows no text; any other scan looks for it, in the store and in its inputs. */
 const reads = (o: ScanOptions): boolean => o.inputs.length > 0 || o.record !== false;
 
@@ -150,7 +157,12 @@ async function askAll(store: Store, t: Table, shown: readonly Case[], until: num
   const places = await samples(store, LIMITS.texts, until, read, marks);
   const loot = await taken(store, cohorts, until);
   const days = await timelines(store, cohorts, until);
-  const begun = await firsts(store, LIMITS.exemplars, until, cohorts);
+  const begun = await firsts(
+    store,
+    LIMITS.exemplars,
+    until,
+    shown.map((c) => ({ accts: earliest(t, c).map(hash) })),
+  );
   const tied = shown.map((): Known['tied'] => ({}));
   for (const family of TIED) {
     const values = shown.map((c) => t.values[c.facts.ties[family].values[0] ?? -1]);
@@ -174,6 +186,14 @@ async function askAll(store: Store, t: Table, shown: readonly Case[], until: num
       },
     ]),
   );
+}
+
+/** The members that were there first, as many as are shown: those of one moment all. */
+function earliest(t: Table, c: Case): number[] {
+  const first = (account: number): number => t.rows[account]?.first ?? 0;
+  const members = c.members.map((m) => m.account).sort((x, y) => first(x) - first(y));
+  const last = first(members[Math.min(LIMITS.exemplars, members.length) - 1] ?? -1);
+  return members.filter((a) => first(a) <= last);
 }
 
 /** First exchanges of the members who share a value of one kind, by finding. A card or a mail address stands in the account's record: any exchange of theirs will do. */
@@ -225,7 +245,7 @@ async function keepExemplars(store: Store, known: Known, opened: OpenedTexts, o:
 const rounded = (mix: Record<string, number>): Record<string, number> =>
   Object.fromEntries(Object.entries(mix).map(([k, v]) => [k, round(v, 3)]));
 
-function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, nulls: readonly Facts[], o: ScanOptions): Finding {
+function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: Honest, o: ScanOptions): Finding {
   const members = c.members.map((m) => ({ m, row: t.rows[m.account] })).filter((x) => x.row !== undefined);
   const { places, loot, days } = known;
   const { population, texts } = opened;
@@ -240,7 +260,7 @@ function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, nulls: re
   // Cover traffic is not loot: what was taken is scaled to the campaign's part of its members' exchanges.
   const part = whole > 0 ? exchanges / whole : 1;
   const asExemplar = (p: Place): Exemplar => ({ exchange: p.id, account: p.account, time: iso(p.time) });
-  const hidden = concealment(t, c, nulls);
+  const hidden = concealment(c, honest.nulls, honest.rotation);
   const mix = rounded(mixOf(places.flatMap((p) => texts.get(p.key) ?? []).map((x) => ({ text: x.text, tools: x.place.tools }))));
   const joined = new Map<string, number>();
   const closed = new Map<string, number>();

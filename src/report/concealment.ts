@@ -1,6 +1,6 @@
 import type { Facts } from '../campaigns/facts.ts';
 import type { Case } from '../campaigns/settle.ts';
-import { probability } from '../campaigns/stats.ts';
+import { probability, quantile } from '../campaigns/stats.ts';
 import type { Table } from '../campaigns/table.ts';
 import type { Evidence } from '../model/dossier.ts';
 import { reference } from '../signals/signal.ts';
@@ -29,11 +29,19 @@ const row = (
   exemplars: [],
 });
 
+/** Addresses a day that 95 % of all accounts stay under. */
+export const usualRotation = (t: Table): number =>
+  quantile(
+    t.rows.map((r) => r.addresses / Math.max(1, r.days)),
+    0.95,
+  );
+
 /**
  * Do the accounts hide that they are one? A third axis: it never suffices and enters no confidence. A VPN, a virtual card or a private mail
  * address is not looked at; only what content ties together and identity holds apart.
+ * @param usual addresses a day that 95 % of all accounts stay under
  */
-export function concealment(t: Table, c: Case, nulls: readonly Facts[]): { confidence: number; evidence: Evidence[] } {
+export function concealment(c: Case, nulls: readonly Facts[], usual: number): { confidence: number; evidence: Evidence[] } {
   const f = c.facts;
   const tied = (x: Facts): number => (x.ties.identity.tied + x.ties.network.tied) / (2 * Math.max(1, x.accounts.length));
   const born = (x: Facts): number => (x.born.n >= 5 ? x.born.k / x.born.n : 0);
@@ -54,9 +62,7 @@ export function concealment(t: Table, c: Case, nulls: readonly Facts[]): { confi
       nulls.map(tied),
     ),
   );
-  const perDay = t.rows.map((r) => r.addresses / Math.max(1, r.days)).sort((x, y) => x - y);
-  const high = perDay[Math.floor(perDay.length * 0.95)] ?? 0;
-  const rotates = f.addressesPerDay > Math.max(1.5, high);
+  const rotates = f.addressesPerDay > Math.max(1.5, usual);
   evidence.push(
     row(
       'address-rotation',
@@ -64,7 +70,7 @@ export function concealment(t: Table, c: Case, nulls: readonly Facts[]): { confi
       f.addressesPerDay,
       'addresses a member and day (median)',
       rotates
-        ? `members change address ${f.addressesPerDay.toFixed(1)} times a day; 95 % of all accounts stay under ${high.toFixed(1)}`
+        ? `members change address ${f.addressesPerDay.toFixed(1)} times a day; 95 % of all accounts stay under ${usual.toFixed(1)}`
         : 'addresses change no more than others',
       nulls.map((x) => x.addressesPerDay),
     ),
