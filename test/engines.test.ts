@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openStore } from '../src/store/open.ts';
+import { firsts, samples, taken, timelines } from '../src/store/queries/cohorts.ts';
+import type { Store } from '../src/store/store.ts';
 import { makeWorld, type WorldSummary } from '../src/world/make.ts';
 import { canServe, type Server, startServer } from './support/server.ts';
 import { file, jsonl, record, SECRET, scanned, take, temp } from './support/tools.ts';
@@ -30,6 +32,58 @@ const ENGINES: readonly { name: string; at: () => string; served: boolean }[] = 
 
 const results = new Map<string, unknown>();
 
+/** Figures of cohorts that overlap, asked for at once, against the log itself. */
+async function figures(store: Store, named: readonly string[]): Promise<void> {
+  interface Line {
+    readonly id: string;
+    readonly account: string;
+    readonly time: string;
+    readonly model: string;
+    readonly output_tokens?: number;
+  }
+  const log = readFileSync(world.files.exchanges, 'utf8')
+    .trim()
+    .split('\n')
+    .map((l) => JSON.parse(l) as Line);
+  const sets = [named.slice(0, 9), named.slice(5, 14), []];
+  const hashes = new Map(
+    (
+      await store.rows<{ account: string; a: string }>(
+        `SELECT account, leftPad(hex(any(acct)), 16, '0') AS a FROM ${store.all('exchanges')} AS e GROUP BY account`,
+      )
+    ).map((r) => [r.account, r.a]),
+  );
+  const of = (accounts: readonly string[]) => log.filter((l) => accounts.includes(l.account));
+  const accts = sets.map((x) => x.map((a) => hashes.get(a) ?? ''));
+  const half = accts.map((x, i) => (i === 1 ? { accts: x, shares: x.map(() => 0.5) } : { accts: x }));
+  const days = await timelines(store, half, null);
+  expect(days.map((d) => d.reduce((n, x) => n + x.exchanges, 0))[0]).toBe(of(sets[0] ?? []).length);
+  // Half of each day, rounded by day.
+  expect(Math.abs((days.map((d) => d.reduce((n, x) => n + x.exchanges, 0))[1] as number) - of(sets[1] ?? []).length / 2)).toBeLessThan(9);
+  expect(days[2]).toEqual([]);
+  const loot = await taken(store, half, null);
+  expect(loot.map((x) => x.output)).toEqual(sets.map((x) => of(x).reduce((n, l) => n + (l.output_tokens ?? 0), 0)));
+  expect(Object.keys(loot[1]?.models ?? {}).sort()).toEqual([...new Set(of(sets[1] ?? []).map((l) => l.model))].sort());
+  const early = await firsts(store, 3, null, half);
+  const first = (x: readonly string[]) =>
+    x
+      .map(
+        (a) =>
+          of([a])
+            .map((l) => l.time)
+            .sort()[0] as string,
+      )
+      .sort()
+      .slice(0, 3)
+      .map((t) => Date.parse(t));
+  expect(early.map((list) => list.map((p) => p.time))).toEqual(sets.map(first));
+  const some = await samples(store, 20, null, half, [[], [], []]);
+  expect(some.map((x) => x.length)).toEqual([20, 20, 0]);
+  for (const [i, list] of some.entries()) expect(list.filter((p) => !sets[i]?.includes(p.account))).toEqual([]);
+  // Of a sentence that nobody sent there is nothing to show, beside a cohort that shows what it has.
+  expect((await samples(store, 20, null, half, [['0123456789ABCDEF'], [], []])).map((x) => x.length)).toEqual([0, 20, 0]);
+}
+
 describe.each(ENGINES)('on $name', ({ name, at, served }) => {
   it.skipIf(served && !canServe())('finds the same campaign, adds nothing twice, keeps what it rejects', async () => {
     const store = await openStore({ at: at(), secret: SECRET });
@@ -49,7 +103,14 @@ describe.each(ENGINES)('on $name', ({ name, at, served }) => {
       const named = first.campaigns[0]?.accounts.map((a) => a.account) ?? [];
       expect(named.filter((a) => !planted.has(a))).toEqual([]);
       expect(named.length).toBe(planted.size);
-      results.set(name, { accounts: [...named].sort(), bits: first.campaigns[0]?.evidence.map((e) => [e.signal, e.bits]) });
+      const { evidence = [], timeline, loot, models, capabilities } = first.campaigns[0] ?? {};
+      results.set(name, {
+        accounts: [...named].sort(),
+        bits: evidence.map((e) => [e.signal, e.bits]),
+        exemplars: evidence.map((e) => [e.signal, e.exemplars]),
+        shown: { timeline, loot, models, capabilities },
+      });
+      await figures(store, named);
 
       // The same records under another name, compressed: known by account and id, not by file.
       const again = await take(store, file('copy.jsonl', gzipSync(readFileSync(world.files.exchanges))));
