@@ -383,8 +383,17 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
     await page.click('button:has-text("Save view")');
     await answer(page, 'mine');
     await page.waitForSelector('button:has-text("Delete view mine")');
+    // A view is everybody's: another person's page has it.
+    const other = await open();
+    await other.page.waitForSelector('option[value="mine"]', { state: 'attached' });
+    await other.page.close();
     await page.click('button:has-text("Delete view mine")');
+    await page.waitForSelector('button:has-text("Put view mine back")');
     expect(await page.locator('button:has-text("Delete view")').count()).toBe(0);
+    await page.click('button:has-text("Put view mine back")');
+    await page.waitForSelector('button:has-text("Delete view mine")');
+    await page.click('button:has-text("Delete view mine")');
+    await page.waitForSelector('option[value="mine"]', { state: 'detached' });
     await page.keyboard.press('J');
     await page.keyboard.press('k');
     await page.waitForFunction(() => document.activeElement?.closest('tr')?.id === document.querySelector('tr.at')?.id);

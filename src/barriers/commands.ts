@@ -287,6 +287,24 @@ export function clearedAccounts(s: State, most = 200): string[] {
   return [...out].slice(0, most);
 }
 
+const VIEW = { name: 80, address: 2000, most: 200 } as const;
+
+/** Saves a way to look at the queue for everybody who works it; one of the same name is replaced. */
+export function saveView(s: State, by: Actor, name: string, address: string, now: number): Event[] {
+  person(by);
+  const called = name.trim();
+  if (called === '' || called.length > VIEW.name || address.length > VIEW.address)
+    refuse('E_BODY', `a view has a name of at most ${VIEW.name} characters and an address of at most ${VIEW.address}`, 'shorten it');
+  if (!s.views.has(called) && s.views.size >= VIEW.most) refuse('E_STATE', `${VIEW.most} views are saved already`, 'delete one first');
+  return [{ at: now, by: by.name, what: { type: 'view.saved', name: called, address: new URLSearchParams(address).toString() } }];
+}
+
+export function deleteView(s: State, by: Actor, name: string, now: number): Event[] {
+  person(by);
+  if (!s.views.has(name)) refuse('E_UNKNOWN', `there is no view ${JSON.stringify(name)}`, 'list them with GET /v1/views');
+  return [{ at: now, by: by.name, what: { type: 'view.deleted', name } }];
+}
+
 export const simple = (by: Actor, what: Happening, now: number): Event[] => {
   person(by);
   return [{ at: now, by: by.name, what }];

@@ -55,6 +55,8 @@ export type Happening =
   | { readonly type: 'mode.changed'; readonly enforcing: boolean; readonly reason: string }
   | { readonly type: 'hold.set'; readonly account: string; readonly reason: string }
   | { readonly type: 'hold.cleared'; readonly account: string; readonly reason: string }
+  | { readonly type: 'view.saved'; readonly name: string; readonly address: string }
+  | { readonly type: 'view.deleted'; readonly name: string }
   | { readonly type: 'data.read'; readonly what: string; readonly reason: string }
   | { readonly type: 'data.exported'; readonly account: string }
   | { readonly type: 'data.erased'; readonly account: string; readonly rows: number }
@@ -75,6 +77,7 @@ export interface Entry extends Event {
 }
 
 const put = <T>(map: ReadonlyMap<string, T>, id: string, value: T): ReadonlyMap<string, T> => new Map(map).set(id, value);
+const without = <T>(map: ReadonlyMap<string, T>, id: string): ReadonlyMap<string, T> => new Map([...map].filter(([k]) => k !== id));
 const edit = <T>(map: ReadonlyMap<string, T>, id: string, f: (old: T) => T): ReadonlyMap<string, T> => {
   const old = map.get(id);
   return old === undefined ? map : put(map, id, f(old));
@@ -226,11 +229,12 @@ export function apply(s: State, { at, by, what }: Event): State {
       return { ...s, enforcing: what.enforcing };
     case 'hold.set':
       return { ...s, legalHolds: put(s.legalHolds, what.account, { by, reason: what.reason }) };
-    case 'hold.cleared': {
-      const legalHolds = new Map(s.legalHolds);
-      legalHolds.delete(what.account);
-      return { ...s, legalHolds };
-    }
+    case 'hold.cleared':
+      return { ...s, legalHolds: without(s.legalHolds, what.account) };
+    case 'view.saved':
+      return { ...s, views: put(s.views, what.name, { name: what.name, address: what.address, by, at }) };
+    case 'view.deleted':
+      return { ...s, views: without(s.views, what.name) };
     case 'data.read':
     case 'data.exported':
     case 'data.erased':

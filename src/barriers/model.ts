@@ -120,6 +120,14 @@ export interface Verification {
   readonly at: number;
 }
 
+/** A way to look at the queue, by the address of the page: which filters, in which order. */
+export interface View {
+  readonly name: string;
+  readonly address: string;
+  readonly by: string;
+  readonly at: number;
+}
+
 /** Everything that was decided, as the audit log tells it. */
 export interface State {
   readonly cases: ReadonlyMap<string, Case>;
@@ -128,6 +136,8 @@ export interface State {
   readonly appeals: ReadonlyMap<string, Appeal>;
   readonly verifications: ReadonlyMap<string, Verification>;
   readonly legalHolds: ReadonlyMap<string, { readonly by: string; readonly reason: string }>;
+  /** Saved views by name, for everybody who works the queue. */
+  readonly views: ReadonlyMap<string, View>;
   readonly enforcing: boolean;
 }
 
@@ -138,5 +148,6 @@ export const EMPTY_STATE: State = {
   appeals: new Map(),
   verifications: new Map(),
   legalHolds: new Map(),
+  views: new Map(),
   enforcing: false,
 };

@@ -151,6 +151,12 @@ export function Asking() {
   );
 }
 
+/** Marks an account as one of the pair whose links are asked about: the second where one is marked alone, otherwise the first of a new pair. */
+export function marking(p: URLSearchParams, account: string): Record<string, string | null> {
+  const [one, two] = [p.get('a') ?? '', p.get('b') ?? ''];
+  return one && !two && account !== one ? { b: account } : { a: account, b: null };
+}
+
 /** Something asked of the server: what came, or what went wrong. @param also what else the answer is an answer to, once it has come: the look it is of */
 export function useAsked<T>(
   ask: () => Promise<T>,

@@ -97,8 +97,15 @@ function Body({
         <h2 id="ind">Indicators</h2>
         <Indicators f={f} />
       </section>
-      {ties}
-      <Accounts list={f.accounts} name={f.id} marked={[p.get('a') ?? '', p.get('b') ?? ''].filter(Boolean)} {...(apart ? { apart } : {})} />
+      <div class={ties ? 'beside' : undefined}>
+        {ties}
+        <Accounts
+          list={f.accounts}
+          name={f.id}
+          marked={[p.get('a') ?? '', p.get('b') ?? ''].filter(Boolean)}
+          {...(apart ? { apart } : {})}
+        />
+      </div>
     </>
   );
 }

@@ -1,7 +1,8 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import { get } from './api.ts';
-import { ask, count, day, Export, go, Heading, Link, Meter, Note, plain, useAddress, useAsked, useFresh } from './bits.tsx';
-import type { InboxRow } from './types.ts';
+import { get, post } from './api.ts';
+import { ask, count, day, Export, go, Heading, Link, Meter, Note, plain, said, useAddress, useAsked, useFresh } from './bits.tsx';
+import { useMe } from './me.ts';
+import type { InboxRow, View } from './types.ts';
 
 const COLUMNS = [
   'confidence',
@@ -22,28 +23,75 @@ const NAMES: Partial<Record<(typeof COLUMNS)[number], string>> = {
   disposition: 'found to be',
 };
 const NUMBERS: readonly string[] = ['accounts', 'exchanges'];
-const VIEWS = 'stillwatch.views';
 
 const target = (r: InboxRow): Record<string, string> => (r.what === 'case' ? { case: r.id } : { undecided: r.id });
 const trend = (x: number): string => (x > 1.25 ? '↑ growing' : x < 0.8 ? '↓ fading' : '→ steady');
 const cell = (r: InboxRow, c: (typeof COLUMNS)[number]): string | number => (c === 'capabilities' ? r.capabilities.join(' ') : r[c]);
 
-/** Views by name, each the address it was saved from; kept in this browser. */
-function useViews(): [Readonly<Record<string, string>>, (all: Record<string, string>) => void] {
-  const [views, set] = useState<Record<string, string>>(() => {
+/** The saved views of everybody who works this queue, and what deletes, saves and puts one back. */
+function Views({ rows }: { rows: readonly InboxRow[] }) {
+  const p = useAddress();
+  const me = useMe();
+  const may = me !== null && me.role !== 'viewer';
+  const asked = useAsked(() => get<{ views: View[] }>('/v1/views'), []);
+  const [gone, setGone] = useState<View | null>(null);
+  const [error, setError] = useState('');
+  const views = asked.value?.views ?? [];
+  const address = new URLSearchParams([...p].filter(([k]) => k !== 'row')).toString();
+  const current = views.find((v) => v.address === address);
+  const say = async (body: object, taken: View | null): Promise<void> => {
     try {
-      return JSON.parse(localStorage.getItem(VIEWS) ?? '{}') as Record<string, string>;
-    } catch {
-      return {};
+      await post('/v1/views', body);
+      setError('');
+      setGone(taken);
+      asked.again();
+    } catch (e) {
+      setError(said(e));
     }
-  });
-  return [
-    views,
-    (all) => {
-      localStorage.setItem(VIEWS, JSON.stringify(all));
-      set(all);
-    },
-  ];
+  };
+  const save = async (): Promise<void> => {
+    const name = await ask('Name of this view, which everybody here will see; one of the same name is replaced', 'Name');
+    const old = views.find((v) => v.name === name);
+    if (name) await say({ name, address }, old ?? null);
+  };
+  return (
+    <>
+      <p class="bar">
+        <label>
+          View{' '}
+          <select
+            value={current?.name ?? ''}
+            onChange={(e) => {
+              const v = views.find((x) => x.name === e.currentTarget.value);
+              if (v) go(Object.fromEntries(new URLSearchParams(v.address)), 'fresh');
+            }}
+          >
+            <option value="">saved views</option>
+            {views.map((v) => (
+              <option key={v.name} value={v.name}>
+                {plain(v.name)} ({plain(v.by)})
+              </option>
+            ))}
+          </select>
+        </label>
+        <button type="button" disabled={!may} onClick={() => void save()}>
+          Save view
+        </button>
+        {current && (
+          <button type="button" disabled={!may} onClick={() => void say({ name: current.name, delete: true }, current)}>
+            Delete view {plain(current.name)}
+          </button>
+        )}
+        {gone && (
+          <button type="button" onClick={() => void say({ name: gone.name, address: gone.address }, null)}>
+            Put view {plain(gone.name)} back
+          </button>
+        )}
+        <Export name="inbox" rows={() => rows.map((r) => ({ ...r, capabilities: r.capabilities.join(', ') }))} />
+      </p>
+      <Note error={asked.error || error} />
+    </>
+  );
 }
 
 function Choice({ name, label, values }: { name: string; label: string; values: readonly string[] }) {
@@ -70,7 +118,6 @@ export function Inbox() {
   );
   useFresh(asked.again);
   const is = p.get('is') ?? '';
-  const [views, save] = useViews();
   const state = p.get('state') ?? '';
   const who = p.get('who') ?? '';
   const after = p.get('after') ?? '';
@@ -119,11 +166,6 @@ export function Inbox() {
     addEventListener('keydown', on);
     return () => removeEventListener('keydown', on);
   });
-  const saveView = async () => {
-    const name = await ask('Name of this view; one of the same name is replaced', 'Name');
-    if (name) save({ ...views, [name]: new URLSearchParams([...p].filter(([k]) => k !== 'row')).toString() });
-  };
-  const current = Object.entries(views).find(([, v]) => v === new URLSearchParams([...p].filter(([k]) => k !== 'row')).toString())?.[0];
   return (
     <section>
       <header class="bar">
@@ -170,32 +212,7 @@ export function Inbox() {
           />
         </label>
       </p>
-      <p class="bar">
-        <label>
-          View{' '}
-          <select
-            value={current ?? ''}
-            onChange={(e) =>
-              views[e.currentTarget.value] !== undefined &&
-              go(Object.fromEntries(new URLSearchParams(views[e.currentTarget.value])), 'fresh')
-            }
-          >
-            <option value="">saved views</option>
-            {Object.keys(views).map((v) => (
-              <option key={v}>{v}</option>
-            ))}
-          </select>
-        </label>
-        <button type="button" onClick={() => void saveView()}>
-          Save view
-        </button>
-        {current && (
-          <button type="button" onClick={() => save(Object.fromEntries(Object.entries(views).filter(([k]) => k !== current)))}>
-            Delete view {plain(current)}
-          </button>
-        )}
-        <Export name="inbox" rows={() => rows.map((r) => ({ ...r, capabilities: r.capabilities.join(', ') }))} />
-      </p>
+      <Views rows={rows} />
       <Note error={asked.error} />
       {asked.value && rows.length === 0 && (
         <p class="quiet">

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { Member } from '../model/dossier.ts';
-import { count, day, Export, go, Link, Meter, percent, plain, useAddress } from './bits.tsx';
+import { count, day, Export, go, Link, Meter, marking, percent, plain, useAddress } from './bits.tsx';
 
 const PAGE = 50;
 /** Characters of an address that say who is chosen. */
@@ -144,7 +144,15 @@ export function Accounts({
                   </td>
                 )}
                 <td data-name="Account">
-                  <Link to={{ account: m.account }}>{plain(m.account)}</Link>
+                  <Link to={{ account: m.account }}>{plain(m.account)}</Link>{' '}
+                  <button
+                    type="button"
+                    class="mini"
+                    aria-label={`mark ${plain(m.account)} in the picture, to ask why it is linked`}
+                    onClick={() => go(marking(p, m.account))}
+                  >
+                    mark
+                  </button>
                 </td>
                 <td data-name="Membership">
                   <Meter value={Math.min(0.999, m.membership)} label="membership" />

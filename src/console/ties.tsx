@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { get } from './api.ts';
-import { count, Export, go, Link, Note, params, plain, useAddress, useAsked } from './bits.tsx';
+import { count, Export, go, Link, marking, Note, params, plain, useAddress, useAsked } from './bits.tsx';
 import { type Graph, type GraphNode, Picture } from './picture.ts';
 
 const short = (s: string): string => (s.length > 40 ? `${s.slice(0, 37)}...` : s);
@@ -45,7 +45,7 @@ export function Ties({ id, look }: { id: string; look: string }) {
   const g = asked.value;
   const chosen = (n: GraphNode): void => {
     if (n.kind === 'group') step({ open: flip(open, n.id) });
-    if (n.kind === 'account') step(one && !two && n.label !== one ? { b: n.label } : { a: n.label, b: null });
+    if (n.kind === 'account') step(marking(p, n.label));
   };
   const choose = useRef(chosen);
   choose.current = chosen;

@@ -1,5 +1,5 @@
 import { blast } from '../barriers/blast.ts';
-import { caseOf, clearedAccounts, simple } from '../barriers/commands.ts';
+import { caseOf, clearedAccounts, deleteView, saveView, simple } from '../barriers/commands.ts';
 import { about, lastDone, merge, openOn, split, undo } from '../barriers/curate.ts';
 import { type Case, DISPOSITIONS, type Disposition } from '../barriers/model.ts';
 import type { Held } from '../model/desk.ts';
@@ -53,6 +53,21 @@ export function caseRoutes(h: House): Route[] {
       run: async ({ query }) => {
         const d = await lookAt(h, query.get('look'));
         return { generated: d?.generated ?? null, latest: h.last().dossier?.generated ?? null, rows: inbox(d, [...s().cases.values()]) };
+      },
+    },
+    { method: 'GET', path: '/v1/views', role: 'viewer', run: () => ({ views: [...s().views.values()] }) },
+    {
+      method: 'POST',
+      path: '/v1/views',
+      role: 'analyst',
+      run: ({ body, who }) => {
+        const name = text(body, 'name');
+        run(
+          body['delete'] === true
+            ? deleteView(s(), who, name, now())
+            : saveView(s(), who, name, typeof body['address'] === 'string' ? body['address'] : '', now()),
+        );
+        return { views: [...s().views.values()] };
       },
     },
     {

@@ -37,6 +37,9 @@ export function wordsOf({ what: w }: Entry): string {
       return `gate ${w.gate.id}: ${[...w.gate.models, ...w.gate.capabilities, ...w.gate.countries, ...w.gate.tiers].join(', ') || 'everything'}`;
     case 'appeal.filed':
       return `appeal ${w.appeal.reference} by ${w.appeal.account || 'a caller'}: ${w.appeal.text}`;
+    case 'view.saved':
+    case 'view.deleted':
+      return `view ${w.name}`;
     case 'verification.recorded':
       return `${w.verification.account}: ${w.verification.level}`;
     default: {
