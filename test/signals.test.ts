@@ -2,9 +2,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Facts } from '../src/campaigns/facts.ts';
 import { learn, ledger } from '../src/campaigns/ledger.ts';
+import { oneQueue } from '../src/campaigns/queue.ts';
 import { rivals } from '../src/campaigns/rivals.ts';
 import { probability, rng } from '../src/campaigns/stats.ts';
 import type { Table } from '../src/campaigns/table.ts';
+import { freshSignal } from '../src/signals/fresh.ts';
 import { SIGNALS } from '../src/signals/index.ts';
 
 const tie = (tied: number, of: number) => ({ tied, of, values: [] });
@@ -124,7 +126,7 @@ const TABLE: Readonly<Record<string, { fires: Facts; quiet: Facts; against?: Fac
   },
   'fresh-items': {
     fires: facts({ fresh: { k: 400, n: 400 } }),
-    quiet: facts({ fresh: { k: 0, n: 12 } }),
+    quiet: facts({ fresh: { k: 0, n: 12 }, itemsShared: 0.2 }),
   },
 };
 
@@ -238,5 +240,39 @@ describe('innocent explanations', () => {
     expect(fits({ repeatedMedian: 1, itemsShared: 0.02 }, table(panel, 80))).not.toContain('benchmark');
     const cards = { ties: { ...facts().ties, identity: tie(of, of) } };
     expect(fits({ repeatedMedian: 1, itemsShared: 0.06, ...cards }, table(panel, 80))).not.toContain('benchmark');
+  });
+});
+
+describe('items that come back', () => {
+  const weighed = (itemsShared: number) =>
+    freshSignal.weigh(
+      facts({ accounts: campaign.accounts, fresh: { k: 5, n: 100 }, itemsShared }),
+      freshSignal.learn(
+        nulls.map((f, i) => ({ ...f, fresh: { k: 12 - (i % 7), n: 12 } })),
+        0,
+      ),
+    );
+
+  it('speak against where everybody was given them, and not where each is asked two or three times', () => {
+    expect(weighed(0.2).bits).toBeLessThan(-2);
+    expect(weighed(0.015)).toMatchObject({ bits: 0, outcome: 'quiet' });
+    expect(weighed(0.015).reason).toContain('1.5 % of the other members');
+  });
+});
+
+describe('people on one queue', () => {
+  const learned = learn(nulls, 0);
+  const queued = (over: Partial<Facts>) =>
+    oneQueue({} as Table, learned, [], { ...campaign, succession: after(0, 5, 0.03), pivot: { k: 0, n: 0 }, ...over });
+  const days = { k: 0, n: 100 };
+  const nights = { k: 95, n: 100 };
+
+  it('rest often and sleep: behind one network they may be one workplace, and who works at all hours is none', () => {
+    expect(queued({ week: { quiet: 0.9, attendance: 0.4 }, sleepless: days })).toBe(true);
+    expect(queued({ week: { quiet: 0.9, attendance: 0.4 }, sleepless: nights })).toBe(false);
+  });
+
+  it('rest on the same two days, whatever their hours: a workplace has shifts', () => {
+    expect(queued({ week: { quiet: 0.1, attendance: 0.7 }, sleepless: nights })).toBe(true);
   });
 });

@@ -52,6 +52,7 @@ export interface Facts {
   readonly singleUse: { readonly k: number; readonly n: number };
   readonly elicited: { readonly k: number; readonly n: number };
   readonly fresh: { readonly k: number; readonly n: number };
+  /** Output tokens of a conversation, which is what is learned from: a step of a trajectory may be short. Mean of each member, median over them. */
   readonly outTokensMedian: number;
   /** Output tokens of all members, scaled to distinct items: an item asked twice is taken once. */
   readonly haulTokens: number;
@@ -305,6 +306,9 @@ function form(rows: readonly AccountRow[]): Facts['form'] {
   return { k: Math.max(0, ...by.values()), n };
 }
 
+/** Requests that start anew: an id alone may stand for a day's batch. Of those begun before the log, none is seen to start. */
+const conversationsOf = (r: AccountRow): number => Math.max(1, r.openings > 0 ? r.openings : r.conversations);
+
 const ELICITED = 0.3;
 
 /** The part of some accounts' exchanges that a cohort is tested on, where it is not all of them. */
@@ -362,7 +366,7 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
     singleUse: { k: rows.filter((r) => r.openings >= 0.9 * r.n).length, n: rows.length },
     elicited: { k: texts.filter((r) => (r.reasoned + r.graded) / r.with_text >= ELICITED).length, n: texts.length },
     fresh: { k: accounts.filter((a) => (t.repeated[a] ?? 0) < 0.05).length, n: accounts.length },
-    outTokensMedian: median(rows.map((r) => r.out_tokens / r.n)),
+    outTokensMedian: median(rows.map((r) => r.out_tokens / conversationsOf(r))),
     haulTokens: rows.reduce((x, r) => x + r.out_tokens * (r.openings > 0 && r.items > 0 ? Math.min(1, r.items / r.openings) : 1), 0),
     repeatedMedian: median(accounts.map((a) => t.repeated[a] ?? 0)),
     topOwner: { owner: owner.name, share: owner.share },

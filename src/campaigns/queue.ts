@@ -5,7 +5,7 @@ import { networkSignal } from '../signals/network.ts';
 import { pivotSignal } from '../signals/pivot.ts';
 import type { Signal } from '../signals/signal.ts';
 import { successionSignal } from '../signals/succession.ts';
-import type { Facts } from './facts.ts';
+import { type Facts, human } from './facts.ts';
 import type { Learned } from './ledger.ts';
 import type { Judged } from './membership.ts';
 import { median } from './stats.ts';
@@ -17,7 +17,7 @@ const QUEUE = { requestsEach: 200, requestsDay: 10, accounts: 50, handBits: 3, q
 /**
  * Freelancers of one platform, a call centre, clinicians with one template, translators who share out work, or scripts of one tutorial are dealt from one deck, carry one brief that anybody
  * can copy, use one tool, join in one week, and keep much the same pace. What sets an operator apart is what ties the accounts themselves: network, identity, or taking over from one another.
- * And that it knows no week. People do: where members rest on the same two days, or often, one tie is what one workplace has, and it takes two. Where they do not, one tie will do. A common clock
+ * And that it knows no week. People do: where members rest on the same two days, or often and at night, one tie is what one workplace has, and it takes two. Where they do not, one tie will do. A common clock
  * is no tie: scripts copied from one place start at the same minutes.
  *
  * Without a tie it takes all of this together: so many requests an account, in all and on a day of work, no tool in common, hardly a day of rest in seven, and so many accounts that no desk,
@@ -31,7 +31,8 @@ export function oneQueue(t: Table, learned: Learned, members: readonly Judged[],
   const of = (s: { readonly id: string }): number => Math.max(0, (s as Signal<never>).weigh(facts, learned.models.get(s.id) as never).bits);
   const ties = [of(networkSignal), of(identitySignal), Math.max(of(successionSignal), of(pivotSignal))];
   const { quiet, attendance } = facts.week;
-  if (quiet < QUEUE.quietDays || attendance < QUEUE.attendance) return ties.filter((b) => b >= QUEUE.handBits).length < 2;
+  // Who is seldom there but then at all hours is no person; on set days of the week a workplace has shifts.
+  if (quiet < QUEUE.quietDays || (attendance < QUEUE.attendance && human(facts))) return ties.filter((b) => b >= QUEUE.handBits).length < 2;
   const tied = ties.reduce((sum, b) => sum + b, 0) >= QUEUE.handBits;
   if (tied || Number.isNaN(quiet)) return !tied;
   // Agents of one tutorial know no week either.

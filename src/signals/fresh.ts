@@ -1,6 +1,9 @@
 import { countSignal, percent } from './signal.ts';
 
-export const freshSignal = countSignal({
+/** A benchmark's items stand in a seventh of its runners and more, those of a dealt pool in three in a hundred of its workers at most (docs/signals/partition.md). */
+const FEW = 0.03;
+
+const base = countSignal({
   id: 'fresh-items',
   title: 'Every item once',
   axis: 'extraction',
@@ -14,3 +17,19 @@ export const freshSignal = countSignal({
   count: (f) => f.fresh,
   say: (c, _f, typical) => `${c.k} of ${c.n} members send items that no other account sends; in honest cohorts ${percent(typical)}`,
 });
+
+/** Items that come back speak against where many send them: who asks each thing two or three times, to take the answer most agree on, sends them again and is no benchmark. */
+export const freshSignal: typeof base = {
+  ...base,
+  weigh: (facts, model) => {
+    const w = base.weigh(facts, model);
+    return w.bits < 0 && facts.itemsShared < FEW
+      ? {
+          ...w,
+          bits: 0,
+          outcome: 'quiet',
+          reason: `${w.reason}; but each stands in ${percent(facts.itemsShared)} of the other members, and what all were given stands in many`,
+        }
+      : w;
+  },
+};

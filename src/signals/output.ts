@@ -15,7 +15,7 @@ export const outputSignal: Signal<OutputModel> = {
   title: 'Answers long enough to learn from',
   axis: 'extraction',
   family: 'loot',
-  unit: 'median output tokens per exchange',
+  unit: 'median output tokens per conversation',
   needs: [],
   learn: (nulls) => ({ m: nulls.length, values: nulls.map((f) => f.outTokensMedian) }),
   weigh: (facts, model) => {
@@ -29,7 +29,7 @@ export const outputSignal: Signal<OutputModel> = {
         bits,
         figure: x,
         reference: ref,
-        reason: `the median answer has ${Math.round(x)} tokens: nearer to a label than to material to train on`,
+        reason: `the answers of a conversation have ${Math.round(x)} tokens: nearer to a label than to material to train on`,
       };
     }
     // P(an honest cohort's answers are at least this long), with the honest share smoothed by one.
@@ -40,7 +40,7 @@ export const outputSignal: Signal<OutputModel> = {
       bits,
       figure: x,
       reference: ref,
-      reason: `the median answer has ${Math.round(x)} tokens; in honest cohorts ${Math.round(ref.median ?? 0)}`,
+      reason: `the answers of a conversation have ${Math.round(x)} tokens; in honest cohorts ${Math.round(ref.median ?? 0)}`,
     };
   },
 };
