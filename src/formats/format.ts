@@ -49,6 +49,10 @@ export interface Format {
   /** SQL aliases over `r` and `record` that several columns share, separated by commas. */
   readonly prepare?: string;
   readonly columns: Partial<Record<Column, string>>;
+  /** SQL over `r` and the aliases that is true for a call of a model: a trace holds other steps too, which are no exchanges. */
+  readonly isCall?: string;
+  /** An alias of `prepare` that maps names of attributes to values, for `--field name=attributes["its.name"]` where the record keeps them as a list. */
+  readonly attributes?: string;
   /** Where the account is when the default place is empty; offered in the hint. */
   readonly accountHint: string;
 }

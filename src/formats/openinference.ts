@@ -1,9 +1,36 @@
-import { type Format, has, object } from './format.ts';
+import { type Column, type Format, has, object } from './format.ts';
 
-const KEY = (part: string): string =>
-  `arrayMap(i -> (attributes_map[concat('llm.input_messages.', toString(i), '.message.role')], attributes_map[concat('llm.input_messages.', toString(i), '.message.${part}')]), range(64))`;
+/** Messages of one request at most: what lies beyond is no conversation. */
+const MESSAGES_MAX = 2000;
 
-/** OpenInference 2.12: spans whose attributes are flattened (`llm.input_messages.N.message.content`). */
+/** How many there are of `llm.input_messages.N`, `llm.tools.N`, by the names in a map. */
+const several = (map: string, of: string): string =>
+  `range(toUInt32(least(${MESSAGES_MAX}, arrayMax(arrayMap(k -> if(startsWith(k, '${of}.'), toUInt32OrZero(splitByChar('.', k)[${of.split('.').length + 1}]) + 1, 0), arrayPushBack(mapKeys(${map}), ''))))))`;
+
+/** Canonical columns out of flattened OpenInference attributes, by the alias of the map that holds them. */
+export function flattened(map: string): Partial<Record<Column, string>> {
+  const at = (prefix: string, part: string): string => `${map}[concat('${prefix}.', toString(i), '.${part}')]`;
+  const message = (part: string): string => at('llm.input_messages', `message.${part}`);
+  // A message of several parts numbers them; so few are text that the first sixteen will do.
+  const parts = `arrayStringConcat(arrayFilter(t -> t != '', arrayMap(p -> ${map}[concat('llm.input_messages.', toString(i), '.message.contents.', toString(p), '.message_content.text')], range(16))), '\\n')`;
+  return {
+    account: `${map}['user.id']`,
+    model: `${map}['llm.model_name']`,
+    messages: `arrayFilter(m -> m.1 != '', arrayMap(i -> (${message('role')}, if(${message('content')} != '', ${message('content')}, ${parts})), ${several(map, 'llm.input_messages')}))`,
+    params: `${map}['llm.invocation_parameters']`,
+    tools: `if(${map}['llm.tools'] != '', ${map}['llm.tools'], if(${map}['llm.tools.0.tool.json_schema'] = '', '', concat('[', arrayStringConcat(arrayMap(i -> ${at('llm.tools', 'tool.json_schema')}, ${several(map, 'llm.tools')}), ','), ']')))`,
+    conversation: `${map}['session.id']`,
+    input_tokens: `toUInt64OrZero(${map}['llm.token_count.prompt'])`,
+    output_tokens: `toUInt64OrZero(${map}['llm.token_count.completion'])`,
+    reasoning_tokens: `toUInt64OrZero(${map}['llm.token_count.completion_details.reasoning'])`,
+    stop_reason: `${map}['llm.finish_reason']`,
+  };
+}
+
+/** A span of OpenInference says what it is; chains, tools and retrievers hold the calls that are spans of their own. */
+export const isLlm = (map: string): string => `${map}['openinference.span.kind'] IN ('', 'LLM')`;
+
+/** OpenInference 2.12: spans whose attributes are flattened (`llm.input_messages.N.message.content`), one a line; as OTLP they come in with `otel`. */
 export const openinference: Format = {
   id: 'openinference',
   title: 'OpenInference spans',
@@ -12,7 +39,7 @@ export const openinference: Format = {
     const names = Array.isArray(attributes)
       ? attributes.map((a) => String(object(a)['key']))
       : [...Object.keys(object(attributes)), ...Object.keys(r)];
-    return names.some((n) => n.startsWith('llm.')) && has(r, 'resourceSpans') === 0 ? 0.97 : 0;
+    return names.some((n) => n.startsWith('llm.') || n.startsWith('openinference.')) && has(r, 'resourceSpans') === 0 ? 0.97 : 0;
   },
   tuple: `Tuple(context Tuple(trace_id String, span_id String), trace_id String, span_id String, traceId String, spanId String, start_time String, startTimeUnixNano String, end_time String,
     attributes Array(Tuple(key String, value Tuple(stringValue String, intValue String, doubleValue Float64))))`,
@@ -21,17 +48,11 @@ export const openinference: Format = {
     multiIf(notEmpty(r.attributes), arrayMap(x -> if(x.value.stringValue != '', x.value.stringValue, if(x.value.intValue != '', x.value.intValue, toString(x.value.doubleValue))), r.attributes),
       arrayMap(kv -> if(startsWith(kv.2, '"'), JSONExtractString(concat('[', kv.2, ']'), 1), kv.2), if(JSONHas(record, 'attributes'), JSONExtractKeysAndValuesRaw(record, 'attributes'), JSONExtractKeysAndValuesRaw(record))))) AS attributes_map`,
   columns: {
+    ...flattened('attributes_map'),
     id: `multiIf(r.context.span_id != '', concat(r.context.trace_id, r.context.span_id), r.span_id != '', concat(r.trace_id, r.span_id), concat(r.traceId, r.spanId))`,
     time: `if(r.start_time != '', r.start_time, toString(fromUnixTimestamp64Milli(intDiv(toInt64OrZero(r.startTimeUnixNano), 1000000), 'UTC')))`,
-    account: `attributes_map['user.id']`,
-    model: `attributes_map['llm.model_name']`,
-    messages: `arrayFilter(m -> m.1 != '', ${KEY('content')})`,
-    params: `attributes_map['llm.invocation_parameters']`,
-    tools: `attributes_map['llm.tools']`,
-    conversation: `attributes_map['session.id']`,
-    input_tokens: `toUInt64OrZero(attributes_map['llm.token_count.prompt'])`,
-    output_tokens: `toUInt64OrZero(attributes_map['llm.token_count.completion'])`,
-    stop_reason: `attributes_map['llm.finish_reason']`,
   },
+  isCall: isLlm('attributes_map'),
+  attributes: 'attributes_map',
   accountHint: 'user.id among the attributes',
 };

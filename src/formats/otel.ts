@@ -1,4 +1,5 @@
-import { type Format, has, object } from './format.ts';
+import { type Column, type Format, has, object } from './format.ts';
+import { flattened, isLlm } from './openinference.ts';
 
 const attr = (name: string): string => `a['${name}']`;
 const firstOf = (...names: string[]): string =>
@@ -8,6 +9,18 @@ const firstOf = (...names: string[]): string =>
 const messages = (json: string): string =>
   `arrayMap(m -> (m.role, if(m.content != '', m.content, arrayStringConcat(arrayMap(p -> if(p.content != '', p.content, p.text), arrayFilter(p -> p.type IN ('text', ''), m.parts)), '\\n'))),
     JSONExtract(${json}, 'Array(Tuple(role String, content String, parts Array(Tuple(type String, content String, text String))))'))`;
+
+/** Spans of OpenInference come over the same protocol, in attributes of their own. */
+const FLAT = flattened('a');
+const flatIs = `a['llm.model_name'] != ''`;
+const either = (name: Column, own: string): string => `if(${flatIs}, ${FLAT[name]}, ${own})`;
+
+/** Writers keep 128 attributes a span unless told otherwise, so that of a long conversation the last messages are lost: the request as it was sent has them. */
+const CUT = `${flatIs} AND r.droppedAttributesCount > 0 AND JSONHas(a['input.value'], 'messages')`;
+const ASKED = `JSONExtract(a['input.value'], 'messages', 'Array(Tuple(role String, content String))')`;
+
+/** Steps of an agent that hold calls, or are none; an agent asked over the network is a call. */
+const STEPS = `a['gen_ai.operation.name'] IN ('execute_tool', 'create_agent') OR (a['gen_ai.operation.name'] = 'invoke_agent' AND r.kind IN ('1', 'SPAN_KIND_INTERNAL'))`;
 
 /** OpenTelemetry GenAI spans: OTLP/JSON (`resourceSpans`) or one span a line. */
 export const otel: Format = {
@@ -20,30 +33,41 @@ export const otel: Format = {
     return names.some((n) => n.startsWith('gen_ai.')) ? 1 : 0;
   },
   explode: `arrayFlatten(arrayMap(rs -> arrayFlatten(arrayMap(ss -> JSONExtractArrayRaw(ss, 'spans'), JSONExtractArrayRaw(rs, 'scopeSpans'))), JSONExtractArrayRaw(line, 'resourceSpans')))`,
-  tuple: `Tuple(traceId String, spanId String, startTimeUnixNano String, endTimeUnixNano String, start_time String, name String, status Tuple(code String),
+  tuple: `Tuple(traceId String, spanId String, startTimeUnixNano String, endTimeUnixNano String, start_time String, name String, kind String, droppedAttributesCount UInt32, status Tuple(code String),
     attributes Array(Tuple(key String, value Tuple(stringValue String, intValue String, doubleValue Float64, boolValue Bool, arrayValue String))))`,
   columns: {
     id: `if(a['gen_ai.response.id'] != '', a['gen_ai.response.id'], concat(r.traceId, r.spanId))`,
     time: `if(r.startTimeUnixNano != '', toString(fromUnixTimestamp64Milli(intDiv(toInt64OrZero(r.startTimeUnixNano), 1000000), 'UTC')), r.start_time)`,
     account: firstOf('user.id', 'enduser.id', 'user.hash', 'enduser.pseudo.id'),
-    model: firstOf('gen_ai.request.model', 'gen_ai.response.model'),
-    messages: `if(a['gen_ai.input.messages'] != '', ${messages(`a['gen_ai.input.messages']`)}, if(a['gen_ai.prompt'] != '', [('user', a['gen_ai.prompt'])], []))`,
+    model: firstOf('gen_ai.request.model', 'gen_ai.response.model', 'llm.model_name'),
+    messages: `if(${CUT}, ${ASKED}, ${either(
+      'messages',
+      `if(a['gen_ai.input.messages'] != '', ${messages(`a['gen_ai.input.messages']`)}, if(a['gen_ai.prompt'] != '', [('user', a['gen_ai.prompt'])], []))`,
+    )})`,
     system: `if(startsWith(a['gen_ai.system_instructions'], '['), arrayStringConcat(arrayMap(p -> p.content, JSONExtract(a['gen_ai.system_instructions'], 'Array(Tuple(type String, content String))')), '\\n'), a['gen_ai.system_instructions'])`,
     ip: firstOf('client.address'),
     user_agent: firstOf('user_agent.original'),
     endpoint: firstOf('gen_ai.operation.name'),
-    params: `concat(a['gen_ai.request.temperature'], '|', a['gen_ai.request.top_p'], '|', a['gen_ai.request.max_tokens'], '|', a['gen_ai.request.reasoning.level'])`,
-    tools: attr('gen_ai.tool.definitions'),
+    params: either(
+      'params',
+      `concat(a['gen_ai.request.temperature'], '|', a['gen_ai.request.top_p'], '|', a['gen_ai.request.max_tokens'], '|', a['gen_ai.request.reasoning.level'])`,
+    ),
+    tools: either('tools', attr('gen_ai.tool.definitions')),
     conversation: firstOf('gen_ai.conversation.id', 'session.id'),
-    input_tokens: `toUInt64OrZero(${firstOf('gen_ai.usage.input_tokens', 'gen_ai.usage.prompt_tokens')})`,
-    output_tokens: `toUInt64OrZero(${firstOf('gen_ai.usage.output_tokens', 'gen_ai.usage.completion_tokens')})`,
-    reasoning_tokens: `toUInt64OrZero(${attr('gen_ai.usage.reasoning.output_tokens')})`,
-    stop_reason: attr('gen_ai.response.finish_reasons'),
+    input_tokens: either('input_tokens', `toUInt64OrZero(${firstOf('gen_ai.usage.input_tokens', 'gen_ai.usage.prompt_tokens')})`),
+    output_tokens: either('output_tokens', `toUInt64OrZero(${firstOf('gen_ai.usage.output_tokens', 'gen_ai.usage.completion_tokens')})`),
+    reasoning_tokens: either('reasoning_tokens', `toUInt64OrZero(${attr('gen_ai.usage.reasoning.output_tokens')})`),
+    stop_reason: either(
+      'stop_reason',
+      `if(startsWith(${attr('gen_ai.response.finish_reasons')}, '{'), JSONExtractString(${attr('gen_ai.response.finish_reasons')}, 'values', 1, 'stringValue'), ${attr('gen_ai.response.finish_reasons')})`,
+    ),
     latency_ms: `greatest(0, (toInt64OrZero(r.endTimeUnixNano) - toInt64OrZero(r.startTimeUnixNano)) / 1000000)`,
   },
   prepare: `mapFromArrays(
     if(empty(r.attributes), JSONExtractKeys(record, 'attributes'), arrayMap(x -> x.key, r.attributes)),
     if(empty(r.attributes), arrayMap(kv -> if(startsWith(kv.2, '"'), JSONExtractString(concat('[', kv.2, ']'), 1), kv.2), JSONExtractKeysAndValuesRaw(record, 'attributes')),
       arrayMap(x -> multiIf(x.value.stringValue != '', x.value.stringValue, x.value.intValue != '', x.value.intValue, x.value.arrayValue != '', x.value.arrayValue, x.value.doubleValue != 0, toString(x.value.doubleValue), ''), r.attributes))) AS a`,
-  accountHint: 'user.id or enduser.id among the span attributes',
+  isCall: `${isLlm('a')} AND (${firstOf('gen_ai.request.model', 'gen_ai.response.model', 'llm.model_name')} != '' OR a['gen_ai.input.messages'] != '' OR a['gen_ai.prompt'] != '') AND NOT (${STEPS})`,
+  attributes: 'a',
+  accountHint: 'user.id or enduser.id among the span attributes, or --field account=attributes["its.name"]',
 };

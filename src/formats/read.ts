@@ -16,8 +16,11 @@ const BROKEN = `(multiSearchAny(line, ['\\\\ud', '\\\\uD']) OR NOT isValidUTF8(l
 /** A string as a literal of the engine. */
 export const quote = (s: string): string => `'${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 
-function overridden(path: string, type: string): string {
-  const args = jsonPath(path).map(quote).join(', ');
+function overridden(path: string, type: string, format: Format): string {
+  const names = jsonPath(path);
+  if (format.attributes && names[0] === 'attributes' && names.length > 1 && type === 'String')
+    return `${format.attributes}[${quote(names.slice(1).join('.'))}]`;
+  const args = names.map(quote).join(', ');
   return type === 'String' ? `JSONExtract(record, ${args}, 'String')` : `JSONExtract(record, ${args}, ${quote(type)})`;
 }
 
@@ -39,7 +42,7 @@ export function readSelect(format: Format, source: string, options: ReadOptions 
   const columns = (Object.keys(COLUMNS) as Column[]).map((name) => {
     const path = options.fields?.[name];
     const type = COLUMNS[name];
-    const sql = path ? overridden(path, type) : (format.columns[name] ?? empty(type));
+    const sql = path ? overridden(path, type, format) : (format.columns[name] ?? empty(type));
     return `${type.startsWith('Array') ? `CAST(${sql}, '${type}')` : type === 'String' ? sql : `CAST(${sql}, '${type}')`} AS c_${name}`;
   });
   const account = options.accountBy ? `c_${options.accountBy}` : 'c_account';
@@ -52,12 +55,12 @@ export function readSelect(format: Format, source: string, options: ReadOptions 
   return `
 SELECT ${renamed.join(', ')}, trimBoth(${account}) AS account, at, row, tool_count, line,
   /* The first of these that holds; not a multiIf, whose branches run late and so parse the line again for each. */
-  ['', 'no_account', 'absurd_time', 'bad_time', 'no_time', 'no_id', 'not_json'][1 + greatest(
+  ['', 'no_account', 'absurd_time', 'bad_time', 'no_time', 'no_id', 'not_a_call', 'not_json'][1 + greatest(
     account = '', 2 * ifNull(at < toDateTime64('${TIME_BOUNDS[0]}', 3, 'UTC') OR at > toDateTime64('${TIME_BOUNDS[1]}', 3, 'UTC'), 0),
-    3 * isNull(at), 4 * (c_time = ''), 5 * (c_id = ''), 6 * (NOT parsed))] AS why,
+    3 * isNull(at), 4 * (c_time = ''), 5 * (c_id = ''), 6 * (NOT is_call), 7 * (NOT parsed))] AS why,
   if(why = 'not_json' AND JSONType(line) IN ('Array', 'Int64', 'UInt64', 'Double', 'String', 'Bool'), 'not_an_object', why) AS reason
 FROM (
-  SELECT *, ${format.prepare ? `${format.prepare}, ` : ''}${columns.join(', ')},
+  SELECT *, ${format.prepare ? `${format.prepare}, ` : ''}${columns.join(', ')}, ${format.isCall ?? '1'} AS is_call,
     coalesce(parseDateTime64BestEffortOrNull(c_time, 3, 'UTC'), if(match(c_time, '^[0-9]{13}$'), fromUnixTimestamp64Milli(toInt64OrZero(c_time), 'UTC'), NULL)) AS at,
     toUInt16(if(c_tools = '', 0, JSONLength(c_tools))) AS tool_count
   FROM (
