@@ -112,7 +112,7 @@ async function make(at: string): Promise<void> {
       },
     ],
   };
-  await store.insert('dossiers', [{ id: 'bench', at: new Date().toISOString(), body: JSON.stringify(made) }]);
+  await store.insert('dossiers', [{ id: made.generated, at: new Date().toISOString(), body: JSON.stringify(made) }]);
   await store.close();
 }
 
