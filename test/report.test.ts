@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Dossier, Finding } from '../src/model/dossier.ts';
+import { odds, sure } from '../src/model/odds.ts';
 import { render } from '../src/report/index.ts';
 import { csv, html as esc, inert } from '../src/report/inert.ts';
 import { makeWorld } from '../src/world/make.ts';
@@ -161,4 +162,16 @@ it.skipIf(!CHROMIUM)('the page opens from disk, runs nothing from the log, loads
   } finally {
     await browser.close();
   }
+});
+
+it('rounds no probability up to certainty', () => {
+  expect([odds(0.5), odds(0.994), odds(0.995), odds(1), odds(0.9994, 3), odds(0.9996, 3)]).toEqual([
+    '0.50',
+    '0.99',
+    '> 0.99',
+    '> 0.99',
+    '0.999',
+    '> 0.999',
+  ]);
+  expect([sure(0.123), sure(0.999)]).toEqual(['0.12', '0.99']);
 });

@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { parse as parseCsv } from 'csv-parse/sync';
 import type { Dossier } from '../model/dossier.ts';
 import { StillwatchError } from '../model/errors.ts';
+import { odds, sure } from '../model/odds.ts';
 import { inert } from '../report/inert.ts';
-import { count, sure } from '../report/words.ts';
+import { count } from '../report/words.ts';
 import { scan } from '../scan.ts';
 import type { Store } from '../store/store.ts';
 import type { Terminal } from './terminal.ts';
@@ -112,7 +113,7 @@ export async function check(
   const named = today.campaigns.flatMap((c) =>
     c.accounts
       .filter((a) => vouched.has(a.account))
-      .map((a) => `${a.account} in ${c.id} (confidence ${sure(c.confidence)}, membership ${a.membership.toFixed(2)})`),
+      .map((a) => `${a.account} in ${c.id} (confidence ${sure(c.confidence)}, membership ${odds(a.membership)})`),
   );
   if (vouched.size > 0) {
     out.push(`vouched-for accounts named: ${named.length} of ${vouched.size}`);

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Dossier, Finding } from '../model/dossier.ts';
 import { StillwatchError } from '../model/errors.ts';
+import { odds, sure } from '../model/odds.ts';
 import { inert } from '../report/inert.ts';
 import { wrap } from '../report/table.ts';
 import { count } from '../report/words.ts';
@@ -64,7 +65,9 @@ function ledgerText(f: Finding, t: Terminal): string {
   for (const axis of ['coordination', 'extraction', 'concealment'] as const) {
     const rows = f.evidence.filter((e) => e.axis === axis);
     const sum = rows.reduce((x, e) => x + e.bits, 0);
-    out.push(`${axis}: ${sum.toFixed(1)} bits = ${f.axes[axis].toFixed(3)}${axis === 'concealment' ? ' (enters no confidence)' : ''}`);
+    out.push(
+      `${axis}: ${sum.toFixed(1)} bits, probability ${odds(f.axes[axis], 3)}${axis === 'concealment' ? ' (enters no confidence)' : ''}`,
+    );
     for (const e of rows) {
       const lines = wrap(e.reason, Math.max(40, t.width - 30));
       out.push(
@@ -75,7 +78,7 @@ function ledgerText(f: Finding, t: Terminal): string {
     out.push('');
   }
   out.push(
-    `confidence ${f.confidence.toFixed(3)} = coordination x extraction, calibrated on ${f.calibrated_on}`,
+    `confidence ${odds(f.confidence, 3)} = coordination x extraction, calibrated on ${f.calibrated_on}`,
     '',
     'Innocent explanations tested',
   );
@@ -99,7 +102,7 @@ function ledgerText(f: Finding, t: Terminal): string {
       .slice(0, 15)
       .map(
         (a) =>
-          `  ${a.account}  membership ${a.membership.toFixed(3)}  ${a.exchanges} exchanges, share ${a.share.toFixed(2)} (${a.share_low.toFixed(2)}-${a.share_high.toFixed(2)})`,
+          `  ${a.account}  membership ${odds(a.membership, 3)}  ${a.exchanges} exchanges, share ${a.share.toFixed(2)} (${a.share_low.toFixed(2)}-${a.share_high.toFixed(2)})`,
       ),
   );
   if (f.accounts.length > 15) out.push(`  and ${f.accounts.length - 15} more (scan --format csv lists all)`);
@@ -140,7 +143,7 @@ export async function accountFile(id: string, store: Store): Promise<string> {
     const m = f.accounts.find((a) => a.account === id);
     if (m)
       out.push(
-        `  ${d?.campaigns.includes(f as Finding) ? 'campaign ' : 'undecided'}      ${f.id}: membership ${m.membership.toFixed(3)}, share ${m.share.toFixed(2)} (${m.share_low.toFixed(2)}-${m.share_high.toFixed(2)}), confidence ${f.confidence.toFixed(2)}`,
+        `  ${d?.campaigns.includes(f as Finding) ? 'campaign ' : 'undecided'}      ${f.id}: membership ${odds(m.membership, 3)}, share ${m.share.toFixed(2)} (${m.share_low.toFixed(2)}-${m.share_high.toFixed(2)}), confidence ${sure(f.confidence)}`,
       );
   }
   for (const l of d?.look_alikes ?? []) if (l.accounts.includes(id)) out.push(`  cleared with   ${l.id}: ${l.kind}`);

@@ -1,6 +1,8 @@
+import { probability } from '../campaigns/stats.ts';
 import type { Dossier, Evidence, Finding } from '../model/dossier.ts';
+import { odds, sure } from '../model/odds.ts';
 import { html as e } from './inert.ts';
-import { bound, count, sure } from './words.ts';
+import { bound, count } from './words.ts';
 
 const pct = (x: number): string => `${(100 * x).toFixed(x < 0.1 ? 1 : 0)} %`;
 
@@ -41,7 +43,7 @@ function waterfall(list: readonly Evidence[]): string {
     return `<g><title>${e(r.reason)}</title><text x="${left - 8}" y="${y + 12}" text-anchor="end">${e(r.signal)}</text><rect class="${r.bits > 0 ? 'up' : 'down'}" x="${a.toFixed(1)}" y="${y}" width="${Math.max(1.5, b - a).toFixed(1)}" height="15" rx="2"/><text class="s" x="${(b + 5).toFixed(1)}" y="${y + 12}">${r.bits > 0 ? '+' : ''}${r.bits.toFixed(1)}</text></g>`;
   });
   const h = rows.length * 22 + 34;
-  return `<svg viewBox="0 0 ${W} ${h}" width="100%" role="img" aria-label="evidence in bits"><line class="zero" x1="${x(0)}" x2="${x(0)}" y1="0" y2="${h - 22}"/>${bars.join('')}<text x="${left - 8}" y="${h - 8}" text-anchor="end" font-weight="650">sum</text><text x="${Math.min(x(sum) + 5, W - 150).toFixed(1)}" y="${h - 8}">${sum.toFixed(1)} bits = ${(1 / (1 + 2 ** -sum)).toFixed(3)}</text></svg>`;
+  return `<svg viewBox="0 0 ${W} ${h}" width="100%" role="img" aria-label="evidence in bits"><line class="zero" x1="${x(0)}" x2="${x(0)}" y1="0" y2="${h - 22}"/>${bars.join('')}<text x="${left - 8}" y="${h - 8}" text-anchor="end" font-weight="650">sum</text><text x="${Math.min(x(sum) + 5, W - 150).toFixed(1)}" y="${h - 8}">${sum.toFixed(1)} bits, probability ${odds(probability(sum), 3)}</text></svg>`;
 }
 
 function timeline(f: Finding): string {
@@ -89,7 +91,7 @@ function exemplars(f: Finding): string {
 function section(f: Finding, missing: readonly string[] = []): string {
   const by = (axis: string) => f.evidence.filter((x) => x.axis === axis);
   return `<section id="${e(f.id)}"><h2>${e(f.id)}: ${e(f.title)}</h2><p>${e(f.summary)}</p>${missing.length > 0 ? `<div class="card warn"><b>Undecided.</b> What is missing:<ul>${missing.map((m) => `<li>${e(m)}</li>`).join('')}</ul></div>` : ''}
-<div class="axes"><div class="card"><div class="soft">confidence</div><div class="big">${sure(f.confidence)}</div><div class="soft">coordination × extraction</div></div><div class="card"><div class="soft">coordination</div><div class="big">${f.axes.coordination.toFixed(2)}</div></div><div class="card"><div class="soft">extraction</div><div class="big">${f.axes.extraction.toFixed(2)}</div></div><div class="card"><div class="soft">concealment (enters nothing)</div><div class="big">${f.axes.concealment.toFixed(2)}</div></div></div>
+<div class="axes"><div class="card"><div class="soft">confidence</div><div class="big">${sure(f.confidence)}</div><div class="soft">coordination × extraction</div></div><div class="card"><div class="soft">coordination</div><div class="big">${odds(f.axes.coordination)}</div></div><div class="card"><div class="soft">extraction</div><div class="big">${odds(f.axes.extraction)}</div></div><div class="card"><div class="soft">concealment (enters nothing)</div><div class="big">${odds(f.axes.concealment)}</div></div></div>
 <p class="soft">Calibrated on ${e(f.calibrated_on)}. ${e(f.kind)}.</p>
 <h3>Why these accounts are thought to be one hand</h3>${waterfall(by('coordination'))}
 <h3>Why what they take is thought fit to train a model</h3>${waterfall(by('extraction'))}
@@ -103,7 +105,7 @@ function section(f: Finding, missing: readonly string[] = []): string {
     .join(', ')}.</p>${mix(f)}
 <h3>Indicators</h3>${f.indicators.length === 0 ? '<p class="soft">None of their own.</p>' : `<table><tr><th>kind</th><th>value</th><th class="n">members</th><th class="n">others</th><th class="n">bits of rarity</th></tr>${f.indicators.map((i) => `<tr><td>${e(i.kind)}</td><td><code>${e(i.value)}</code></td><td class="n">${i.accounts}</td><td class="n">${i.others}</td><td class="n">${i.bits}</td></tr>`).join('')}</table>`}
 <h3>Exemplar exchanges</h3>${exemplars(f)}
-<h3>Accounts (${f.accounts.length})</h3><div class="scroll"><table><tr><th>account</th><th class="n">membership</th><th class="n">exchanges</th><th class="n">share (95 %)</th><th>first seen</th><th>last seen</th></tr>${f.accounts.map((a) => `<tr><td><code>${e(a.account)}</code></td><td class="n">${a.membership.toFixed(3)}</td><td class="n">${a.exchanges}</td><td class="n">${a.share.toFixed(2)} (${a.share_low.toFixed(2)}–${a.share_high.toFixed(2)})</td><td>${e(a.first_seen.slice(0, 16))}</td><td>${e(a.last_seen.slice(0, 16))}</td></tr>`).join('')}</table></div>
+<h3>Accounts (${f.accounts.length})</h3><div class="scroll"><table><tr><th>account</th><th class="n">membership</th><th class="n">exchanges</th><th class="n">share (95 %)</th><th>first seen</th><th>last seen</th></tr>${f.accounts.map((a) => `<tr><td><code>${e(a.account)}</code></td><td class="n">${odds(a.membership, 3)}</td><td class="n">${a.exchanges}</td><td class="n">${a.share.toFixed(2)} (${a.share_low.toFixed(2)}–${a.share_high.toFixed(2)})</td><td>${e(a.first_seen.slice(0, 16))}</td><td>${e(a.last_seen.slice(0, 16))}</td></tr>`).join('')}</table></div>
 <h3>Recommended</h3><p>${e(f.recommended.action)}. It would touch ${count(f.recommended.blast_radius.accounts)} accounts and ${count(f.recommended.blast_radius.exchanges)} exchanges, about ${count(f.recommended.blast_radius.innocent_exchanges_estimated)} of them not the campaign's.</p></section>`;
 }
 

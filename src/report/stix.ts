@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Dossier, Finding } from '../model/dossier.ts';
+import { sure } from '../model/odds.ts';
 import { inert } from './inert.ts';
-import { sure } from './words.ts';
 
 /** A UUID that depends on the content alone, so that sharing twice shares once. */
 function uuid(seed: string): string {

@@ -1,6 +1,7 @@
 import type { Dossier, Finding } from '../model/dossier.ts';
+import { sure } from '../model/odds.ts';
 import { inert } from './inert.ts';
-import { bound, count, sure, targets } from './words.ts';
+import { bound, count, targets } from './words.ts';
 
 export interface TableOptions {
   readonly width: number;

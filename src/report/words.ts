@@ -35,9 +35,6 @@ export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case): string 
   return `${parts.join('; ')}; ${end}.`;
 }
 
-/** A confidence with two digits, never rounded up to certainty. */
-export const sure = (confidence: number): string => Math.min(0.99, confidence).toFixed(2);
-
 /** One figure that counts, without an exponent: a bound is no measurement. */
 const rough = (x: number): string => String(Number(x.toPrecision(1)));
 
