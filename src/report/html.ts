@@ -43,7 +43,7 @@ function waterfall(list: readonly Evidence[]): string {
     return `<g><title>${e(r.reason)}</title><text x="${left - 8}" y="${y + 12}" text-anchor="end">${e(r.signal)}</text><rect class="${r.bits > 0 ? 'up' : 'down'}" x="${a.toFixed(1)}" y="${y}" width="${Math.max(1.5, b - a).toFixed(1)}" height="15" rx="2"/><text class="s" x="${(b + 5).toFixed(1)}" y="${y + 12}">${r.bits > 0 ? '+' : ''}${r.bits.toFixed(1)}</text></g>`;
   });
   const h = rows.length * 22 + 34;
-  return `<svg viewBox="0 0 ${W} ${h}" width="100%" role="img" aria-label="evidence in bits"><line class="zero" x1="${x(0)}" x2="${x(0)}" y1="0" y2="${h - 22}"/>${bars.join('')}<text x="${left - 8}" y="${h - 8}" text-anchor="end" font-weight="650">sum</text><text x="${Math.min(x(sum) + 5, W - 150).toFixed(1)}" y="${h - 8}">${sum.toFixed(1)} bits, probability ${odds(probability(sum), 3)}</text></svg>`;
+  return `<svg viewBox="0 0 ${W} ${h}" width="100%" role="img" aria-label="evidence in bits"><line class="zero" x1="${x(0)}" x2="${x(0)}" y1="0" y2="${h - 22}"/>${bars.join('')}<text x="${left - 8}" y="${h - 8}" text-anchor="end" font-weight="650">sum</text><text x="${Math.min(x(sum) + 5, W - 240).toFixed(1)}" y="${h - 8}">${sum.toFixed(1)} bits, probability ${odds(probability(sum), 3)}</text></svg>`;
 }
 
 function timeline(f: Finding): string {
