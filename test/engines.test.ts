@@ -57,9 +57,10 @@ async function figures(store: Store, named: readonly string[]): Promise<void> {
   const accts = sets.map((x) => x.map((a) => hashes.get(a) ?? ''));
   const half = accts.map((x, i) => (i === 1 ? { accts: x, shares: x.map(() => 0.5) } : { accts: x }));
   const days = await timelines(store, half, null);
-  expect(days.map((d) => d.reduce((n, x) => n + x.exchanges, 0))[0]).toBe(of(sets[0] ?? []).length);
+  const sums = days.map((d) => d.reduce((n, x) => n + x.exchanges, 0));
+  expect(sums[0]).toBe(of(sets[0] ?? []).length);
   // Half of each day, rounded by day.
-  expect(Math.abs((days.map((d) => d.reduce((n, x) => n + x.exchanges, 0))[1] as number) - of(sets[1] ?? []).length / 2)).toBeLessThan(9);
+  expect(Math.abs((sums[1] as number) - of(sets[1] ?? []).length / 2)).toBeLessThan(9);
   expect(days[2]).toEqual([]);
   const loot = await taken(store, half, null);
   expect(loot.map((x) => x.output)).toEqual(sets.map((x) => of(x).reduce((n, l) => n + (l.output_tokens ?? 0), 0)));

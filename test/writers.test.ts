@@ -52,6 +52,17 @@ async function ask(client: OpenAI): Promise<void> {
   await client.chat.completions.create({ model: 'm-1', messages: [...turns, { role: 'user', content: QUESTION }] });
 }
 
+/** The first of them as it must be read. */
+const CALL = { model: 'm-1', chars: QUESTION.length, tools: 0, input: 12, output: 34, stop: 'stop', turn: 1, opening: true };
+
+/** A client of its own that one writer alone watches. */
+function watched(writer: OpenInference | OpenLLMetry): OpenAI {
+  class Client extends OpenAI {}
+  writer.setTracerProvider(provider);
+  writer.manuallyInstrument(Client as never);
+  return new Client({ apiKey: 'k', baseURL: `${upstream.url}/v1` });
+}
+
 const otlp = (spans: readonly ReadableSpan[]): string => `${new TextDecoder().decode(JsonTraceSerializer.serializeRequest([...spans]))}\n`;
 
 const EXCHANGES = `SELECT account, toString(model) AS model, toUInt32(chars) AS chars, toUInt32(tool_count) AS tools, toUInt32(input_tokens) AS input, toUInt32(output_tokens) AS output,
@@ -59,11 +70,7 @@ const EXCHANGES = `SELECT account, toString(model) AS model, toUInt32(chars) AS 
 
 describe('spans as they are written', () => {
   it('OpenInference, over OTLP: text, tools and tokens of a call; chains and tools around it are no exchanges, and are counted', async () => {
-    class Client extends OpenAI {}
-    const writer = new OpenInference();
-    writer.setTracerProvider(provider);
-    writer.manuallyInstrument(Client as never);
-    const client = new Client({ apiKey: 'k', baseURL: `${upstream.url}/v1` });
+    const client = watched(new OpenInference());
     await context.with(setUser(setSession(context.active(), { sessionId: 's-1' }), { userId: 'user-7' }), async () => {
       const chain = trace
         .getTracer('app')
@@ -74,17 +81,7 @@ describe('spans as they are written', () => {
     const log = file('spans.jsonl', otlp(kept.getFinishedSpans()));
     await withStore(async (store) => {
       expect(await take(store, log)).toMatchObject({ format: 'otel', lines: 4, accepted: 3, rejected: 1 });
-      const call = {
-        account: 'user-7',
-        model: 'm-1',
-        chars: QUESTION.length,
-        tools: 0,
-        input: 12,
-        output: 34,
-        stop: 'stop',
-        turn: 1,
-        opening: true,
-      };
+      const call = { account: 'user-7', ...CALL };
       // The writer drops what is beyond 128 attributes, the token counts among them; the text is in the request it kept.
       const long = { ...call, turn: 41, opening: false, input: 0, output: 0, stop: '' };
       expect(await store.rows(EXCHANGES)).toEqual([call, { ...call, tools: 1 }, long]);
@@ -93,11 +90,7 @@ describe('spans as they are written', () => {
   });
 
   it('OpenLLMetry, in the GenAI conventions; the account is an attribute of the user, by its name', async () => {
-    class Client extends OpenAI {}
-    const writer = new OpenLLMetry();
-    writer.setTracerProvider(provider);
-    writer.manuallyInstrument(Client as never);
-    await ask(new Client({ apiKey: 'k', baseURL: `${upstream.url}/v1` }));
+    await ask(watched(new OpenLLMetry()));
     const spans = kept.getFinishedSpans();
     // The upstream gives every answer the same id.
     for (const [i, s] of spans.entries()) Object.assign(s.attributes, { "app.tenant's id": 'tenant-3', 'gen_ai.response.id': `r-${i}` });
@@ -111,17 +104,7 @@ describe('spans as they are written', () => {
         }),
       ).toMatchObject({ accepted: spans.length, rejected: 0 });
       const rows = await store.rows<Record<string, unknown>>(EXCHANGES);
-      expect(rows[0]).toEqual({
-        account: 'tenant-3',
-        model: 'm-1',
-        chars: QUESTION.length,
-        tools: 0,
-        input: 12,
-        output: 34,
-        stop: 'stop',
-        turn: 1,
-        opening: true,
-      });
+      expect(rows[0]).toEqual({ account: 'tenant-3', ...CALL });
       expect(rows.map((r) => [r['tools'], r['turn']])).toEqual([
         [0, 1],
         [1, 1],

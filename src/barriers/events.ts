@@ -182,12 +182,8 @@ export function apply(s: State, { at, by, what }: Event): State {
       for (const c of what.cases) cases.set(c.id, c);
       return { ...s, cases };
     }
-    case 'barrier.restored': {
-      const barriers = new Map(s.barriers);
-      if (what.barrier) barriers.set(what.id, what.barrier);
-      else barriers.delete(what.id);
-      return { ...s, barriers };
-    }
+    case 'barrier.restored':
+      return { ...s, barriers: what.barrier ? put(s.barriers, what.id, what.barrier) : without(s.barriers, what.id) };
     case 'appeal.reopened':
       return { ...s, appeals: edit(s.appeals, what.reference, ({ decided: _, ...a }) => a) };
     case 'barrier.proposed':

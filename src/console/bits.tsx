@@ -151,9 +151,12 @@ export function Asking() {
   );
 }
 
+/** The pair of accounts whose links are asked about; '' where one is not chosen. */
+export const pairOf = (p: URLSearchParams): readonly [string, string] => [p.get('a') ?? '', p.get('b') ?? ''];
+
 /** Marks an account as one of the pair whose links are asked about: the second where one is marked alone, otherwise the first of a new pair. */
 export function marking(p: URLSearchParams, account: string): Record<string, string | null> {
-  const [one, two] = [p.get('a') ?? '', p.get('b') ?? ''];
+  const [one, two] = pairOf(p);
   return one && !two && account !== one ? { b: account } : { a: account, b: null };
 }
 

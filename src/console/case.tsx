@@ -2,7 +2,24 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { Act } from './act.tsx';
 import { get, post } from './api.ts';
-import { ask, count, day, Export, go, Heading, Link, Note, plain, said, sure, useAddress, useAsked, useFresh, useLook } from './bits.tsx';
+import {
+  ask,
+  count,
+  day,
+  Export,
+  go,
+  Heading,
+  Link,
+  Note,
+  pairOf,
+  plain,
+  said,
+  sure,
+  useAddress,
+  useAsked,
+  useFresh,
+  useLook,
+} from './bits.tsx';
 import { Waterfall } from './evidence.tsx';
 import { useMe } from './me.ts';
 import { Accounts } from './members.tsx';
@@ -99,12 +116,7 @@ function Body({
       </section>
       <div class={ties ? 'beside' : undefined}>
         {ties}
-        <Accounts
-          list={f.accounts}
-          name={f.id}
-          marked={[p.get('a') ?? '', p.get('b') ?? ''].filter(Boolean)}
-          {...(apart ? { apart } : {})}
-        />
+        <Accounts list={f.accounts} name={f.id} marked={pairOf(p).filter(Boolean)} {...(apart ? { apart } : {})} />
       </div>
     </>
   );

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { get } from './api.ts';
-import { count, Export, go, Link, marking, Note, params, plain, useAddress, useAsked } from './bits.tsx';
+import { count, Export, go, Link, marking, Note, pairOf, params, plain, useAddress, useAsked } from './bits.tsx';
 import { type Graph, type GraphNode, Picture } from './picture.ts';
 
 const short = (s: string): string => (s.length > 40 ? `${s.slice(0, 37)}...` : s);
@@ -20,7 +20,7 @@ export function Ties({ id, look }: { id: string; look: string }) {
   const kind = p.get('kind') ?? '';
   const bits = p.get('bits') ?? '';
   const open = (p.get('open') ?? '').split(',').filter(Boolean);
-  const [one, two] = [p.get('a') ?? '', p.get('b') ?? ''];
+  const [one, two] = pairOf(p);
   // What was done to the picture, and nothing else on the page, is what its undo takes back.
   const [past, setPast] = useState<readonly Record<string, string | null>[]>([]);
   const step = (change: Record<string, string | null>, how: 'step' | 'replace' = 'step'): void => {

@@ -10,6 +10,9 @@ const messages = (json: string): string =>
   `arrayMap(m -> (m.role, if(m.content != '', m.content, arrayStringConcat(arrayMap(p -> if(p.content != '', p.content, p.text), arrayFilter(p -> p.type IN ('text', ''), m.parts)), '\\n'))),
     JSONExtract(${json}, 'Array(Tuple(role String, content String, parts Array(Tuple(type String, content String, text String))))'))`;
 
+const MODEL = firstOf('gen_ai.request.model', 'gen_ai.response.model', 'llm.model_name');
+const FINISH = attr('gen_ai.response.finish_reasons');
+
 /** Spans of OpenInference come over the same protocol, in attributes of their own. */
 const FLAT = flattened('a');
 const flatIs = `a['llm.model_name'] != ''`;
@@ -39,7 +42,7 @@ export const otel: Format = {
     id: `if(a['gen_ai.response.id'] != '', a['gen_ai.response.id'], concat(r.traceId, r.spanId))`,
     time: `if(r.startTimeUnixNano != '', toString(fromUnixTimestamp64Milli(intDiv(toInt64OrZero(r.startTimeUnixNano), 1000000), 'UTC')), r.start_time)`,
     account: firstOf('user.id', 'enduser.id', 'user.hash', 'enduser.pseudo.id'),
-    model: firstOf('gen_ai.request.model', 'gen_ai.response.model', 'llm.model_name'),
+    model: MODEL,
     messages: `if(${CUT}, ${ASKED}, ${either(
       'messages',
       `if(a['gen_ai.input.messages'] != '', ${messages(`a['gen_ai.input.messages']`)}, if(a['gen_ai.prompt'] != '', [('user', a['gen_ai.prompt'])], []))`,
@@ -59,7 +62,7 @@ export const otel: Format = {
     reasoning_tokens: either('reasoning_tokens', `toUInt64OrZero(${attr('gen_ai.usage.reasoning.output_tokens')})`),
     stop_reason: either(
       'stop_reason',
-      `if(startsWith(${attr('gen_ai.response.finish_reasons')}, '{'), JSONExtractString(${attr('gen_ai.response.finish_reasons')}, 'values', 1, 'stringValue'), ${attr('gen_ai.response.finish_reasons')})`,
+      `if(startsWith(${FINISH}, '{'), JSONExtractString(${FINISH}, 'values', 1, 'stringValue'), ${FINISH})`,
     ),
     latency_ms: `greatest(0, (toInt64OrZero(r.endTimeUnixNano) - toInt64OrZero(r.startTimeUnixNano)) / 1000000)`,
   },
@@ -67,7 +70,7 @@ export const otel: Format = {
     if(empty(r.attributes), JSONExtractKeys(record, 'attributes'), arrayMap(x -> x.key, r.attributes)),
     if(empty(r.attributes), arrayMap(kv -> if(startsWith(kv.2, '"'), JSONExtractString(concat('[', kv.2, ']'), 1), kv.2), JSONExtractKeysAndValuesRaw(record, 'attributes')),
       arrayMap(x -> multiIf(x.value.stringValue != '', x.value.stringValue, x.value.intValue != '', x.value.intValue, x.value.arrayValue != '', x.value.arrayValue, x.value.doubleValue != 0, toString(x.value.doubleValue), ''), r.attributes))) AS a`,
-  isCall: `${isLlm('a')} AND (${firstOf('gen_ai.request.model', 'gen_ai.response.model', 'llm.model_name')} != '' OR a['gen_ai.input.messages'] != '' OR a['gen_ai.prompt'] != '') AND NOT (${STEPS})`,
+  isCall: `${isLlm('a')} AND (${MODEL} != '' OR a['gen_ai.input.messages'] != '' OR a['gen_ai.prompt'] != '') AND NOT (${STEPS})`,
   attributes: 'a',
   accountHint: 'user.id or enduser.id among the span attributes, or --field account=attributes["its.name"]',
 };

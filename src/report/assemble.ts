@@ -70,13 +70,13 @@ export async function assemble(
     .concat(cases.filter((c) => c.verdict === 'undecided').slice(0, LIMITS.undecided));
   const known = await askAll(store, t, shown, o.until ?? null);
   const opened = await openAll(store, known, o);
-  const honest: Honest = { nulls: judgement?.learned.nulls ?? [], rotation: shown.length > 0 ? usualRotation(t) : 0 };
+  await keepExemplars(store, known, opened, o);
+  const honest: Usual = { nulls: judgement?.learned.nulls ?? [], rotation: shown.length > 0 ? usualRotation(t) : 0 };
   const campaigns: Finding[] = [];
   const undecided: Undecided[] = [];
   const lookAlikes: LookAlike[] = [];
   for (const c of cases) {
     const own = known.get(c);
-    if (own) await keepExemplars(store, own, opened, o);
     if (own && c.verdict === 'campaign') campaigns.push(finding(t, c, own, opened, honest, o));
     else if (own) undecided.push({ ...finding(t, c, own, opened, honest, o), missing: c.missing });
     else if ((c.verdict === 'look-alike' || c.verdict === 'other kind') && lookAlikes.length < LIMITS.lookAlikes)
@@ -118,7 +118,7 @@ function cutOff(coverage: Coverage, cases: readonly Case[]): Coverage {
 }
 
 /** What concealment is held against. */
-interface Honest {
+interface Usual {
   readonly nulls: readonly Facts[];
   /** Addresses a day that most accounts stay under. */
   readonly rotation: number;
@@ -229,23 +229,25 @@ async function openAll(store: Store, known: ReadonlyMap<Case, Known>, o: ScanOpt
   return { population: rounded(mixOf(population.map((x) => ({ text: x.text, tools: x.place.tools })))), texts };
 }
 
-/** Texts that a finding cites, where retention allows them to be kept. */
-async function keepExemplars(store: Store, known: Known, opened: OpenedTexts, o: ScanOptions): Promise<void> {
+/** Texts that findings cite, where retention allows them to be kept. */
+async function keepExemplars(store: Store, known: ReadonlyMap<Case, Known>, opened: OpenedTexts, o: ScanOptions): Promise<void> {
   if (o.retention === 'none') return;
   const at = o.now.toISOString();
   await store.insert(
     'exemplars',
-    known.places.slice(0, LIMITS.exemplars).flatMap((p) => {
-      const text = opened.texts.get(p.key)?.text;
-      return text === undefined ? [] : [{ key: p.key, id: p.id, account: p.account, time: iso(p.time), text, at }];
-    }),
+    [...known.values()]
+      .flatMap((x) => x.places.slice(0, LIMITS.exemplars))
+      .flatMap((p) => {
+        const text = opened.texts.get(p.key)?.text;
+        return text === undefined ? [] : [{ key: p.key, id: p.id, account: p.account, time: iso(p.time), text, at }];
+      }),
   );
 }
 
 const rounded = (mix: Record<string, number>): Record<string, number> =>
   Object.fromEntries(Object.entries(mix).map(([k, v]) => [k, round(v, 3)]));
 
-function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: Honest, o: ScanOptions): Finding {
+function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: Usual, o: ScanOptions): Finding {
   const members = c.members.map((m) => ({ m, row: t.rows[m.account] })).filter((x) => x.row !== undefined);
   const { places, loot, days } = known;
   const { population, texts } = opened;

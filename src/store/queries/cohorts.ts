@@ -30,14 +30,20 @@ const bound = (cohorts: readonly Cohort[], until: number | null): Params => ({
   ...(until === null ? {} : { until: String(until) }),
 });
 
-/** What came back, by the place of the cohort it is about. */
-function byCohort<R extends { readonly c: number }, T>(cohorts: readonly Cohort[], rows: readonly R[], as: (r: R) => T): T[][] {
+/** What a statement over `of` tells of each cohort: rows that name it by its place `c`. None is asked for where no cohort has an account. */
+async function asked<R extends { readonly c: number }, T>(
+  store: Store,
+  cohorts: readonly Cohort[],
+  until: number | null,
+  sql: string,
+  as: (r: R) => T,
+  more: Params = {},
+): Promise<T[][]> {
   const out: T[][] = cohorts.map(() => []);
-  for (const r of rows) out[Number(r.c)]?.push(as(r));
+  if (cohorts.every((x) => x.accts.length === 0)) return out;
+  for (const r of await store.rows<R>(sql, { ...bound(cohorts, until), ...more })) out[Number(r.c)]?.push(as(r));
   return out;
 }
-
-const some = (cohorts: readonly Cohort[]): boolean => cohorts.some((x) => x.accts.length > 0);
 
 export interface Day {
   readonly day: string;
@@ -46,14 +52,14 @@ export interface Day {
 }
 
 /** Exchanges and active accounts of each cohort by day. */
-export async function timelines(store: Store, cohorts: readonly Cohort[], until: number | null): Promise<Day[][]> {
-  if (!some(cohorts)) return cohorts.map(() => []);
-  const rows = await store.rows<{ c: number; day: string; n: string; a: string }>(
+export const timelines = (store: Store, cohorts: readonly Cohort[], until: number | null): Promise<Day[][]> =>
+  asked(
+    store,
+    cohorts,
+    until,
     `SELECT c, toString(toDate(time)) AS day, round(sum(share)) AS n, uniqExact(acct) AS a FROM (${of(store, 'time, acct', until)}) GROUP BY c, day ORDER BY c, day`,
-    bound(cohorts, until),
+    (r: { c: number; day: string; n: string; a: string }) => ({ day: r.day, exchanges: Number(r.n), accounts: Number(r.a) }),
   );
-  return byCohort(cohorts, rows, (r) => ({ day: r.day, exchanges: Number(r.n), accounts: Number(r.a) }));
-}
 
 export interface Taken {
   readonly items: number;
@@ -64,23 +70,23 @@ export interface Taken {
 
 /** What each cohort took, and of which models; shares count for the models. */
 export async function taken(store: Store, cohorts: readonly Cohort[], until: number | null): Promise<Taken[]> {
-  if (!some(cohorts)) return cohorts.map(() => ({ items: 0, output: 0, reasoning: 0, models: {} }));
-  const p = bound(cohorts, until);
-  const sums = byCohort(
+  const sums = await asked(
+    store,
     cohorts,
-    await store.rows<{ c: number; items: string; output: string; reasoning: string }>(
-      `SELECT c, uniqExactIf(prompt, prompt != 0) AS items, sum(output_tokens) AS output, sum(reasoning_tokens) AS reasoning FROM (${of(store, 'prompt, output_tokens, reasoning_tokens', until)}) GROUP BY c`,
-      p,
-    ),
-    (r) => ({ items: Number(r.items), output: Number(r.output), reasoning: Number(r.reasoning) }),
+    until,
+    `SELECT c, uniqExactIf(prompt, prompt != 0) AS items, sum(output_tokens) AS output, sum(reasoning_tokens) AS reasoning FROM (${of(store, 'prompt, output_tokens, reasoning_tokens', until)}) GROUP BY c`,
+    (r: { c: number; items: string; output: string; reasoning: string }) => ({
+      items: Number(r.items),
+      output: Number(r.output),
+      reasoning: Number(r.reasoning),
+    }),
   );
-  const models = byCohort(
+  const models = await asked(
+    store,
     cohorts,
-    await store.rows<{ c: number; m: string; n: string }>(
-      `SELECT c, toString(model) AS m, round(sum(share)) AS n FROM (${of(store, 'model', until)}) GROUP BY c, m ORDER BY c, n DESC, m LIMIT 20 BY c`,
-      p,
-    ),
-    (r) => [r.m || '(not given)', Number(r.n)] as const,
+    until,
+    `SELECT c, toString(model) AS m, round(sum(share)) AS n FROM (${of(store, 'model', until)}) GROUP BY c, m ORDER BY c, n DESC, m LIMIT 20 BY c`,
+    (r: { c: number; m: string; n: string }) => [r.m || '(not given)', Number(r.n)] as const,
   );
   return cohorts.map((_, i) => ({
     ...(sums[i]?.[0] ?? { items: 0, output: 0, reasoning: 0 }),
@@ -135,44 +141,48 @@ export async function sample(store: Store, most: number, until: number | null): 
 }
 
 /** The same of each cohort. @param marks by cohort, sentences (hashes in hex) of which an exchange must carry one; any exchange where there are none */
-export async function samples(
+export function samples(
   store: Store,
   most: number,
   until: number | null,
   cohorts: readonly Cohort[],
   marks: readonly (readonly string[])[],
 ): Promise<Place[][]> {
-  if (!some(cohorts)) return cohorts.map(() => []);
   // First the hashes that are drawn, then their rows: ordering whole rows of all cohorts would take the memory of all of them.
-  const asked = `arrayMap(m -> if(m = '', [], arrayMap(h -> reinterpretAsUInt64(reverse(unhex(h))), splitByChar(',', m))), {marks:Array(String)})[c + 1]`;
+  const carried = `arrayMap(m -> if(m = '', [], arrayMap(h -> reinterpretAsUInt64(reverse(unhex(h))), splitByChar(',', m))), {marks:Array(String)})[c + 1]`;
   const drawn = `SELECT c, arrayJoin(groupArraySorted(${Math.trunc(most)})(intHash64(key))) AS h
     FROM (${of(store, 'key, scaffold, chars, opening', until)})
-    WHERE chars > 0 AND opening AND (empty(${asked}) OR hasAny(scaffold, ${asked}))
+    WHERE chars > 0 AND opening AND (empty(${carried}) OR hasAny(scaffold, ${carried}))
     GROUP BY c`;
-  const rows = await store.rows<PlaceRow>(
+  return asked(
+    store,
+    cohorts,
+    until,
     `SELECT c, ${PLACE} FROM (${of(store, PLACE_COLUMNS, until)}) WHERE (c, intHash64(key)) GLOBAL IN (${drawn}) ORDER BY c, intHash64(key)`,
-    { ...bound(cohorts, until), marks: marks.map((m) => m.join(',')) },
+    asPlace,
+    { marks: marks.map((m) => m.join(',')) },
   );
-  return byCohort(cohorts, rows, asPlace);
 }
 
 /**
  * The first exchange of each of some accounts of each cohort: what a beginning, or a tie, can be looked up by.
  * @param value an SQL expression, and what it must be by cohort, where only exchanges that show a value count
  */
-export async function firsts(
+export function firsts(
   store: Store,
   most: number,
   until: number | null,
   cohorts: readonly Cohort[],
   value?: { readonly sql: string; readonly is: readonly string[] },
 ): Promise<Place[][]> {
-  if (!some(cohorts)) return cohorts.map(() => []);
   const shown = value ? `, ${value.sql} AS shown` : '';
   const first = `SELECT c, acct, argMin(key, (time, key)) AS key FROM (${of(store, `time, key, acct${shown}`, until)}) ${value ? 'WHERE shown = {values:Array(String)}[c + 1]' : ''} GROUP BY c, acct`;
-  const rows = await store.rows<PlaceRow>(
+  return asked(
+    store,
+    cohorts,
+    until,
     `SELECT c, ${PLACE} FROM (${of(store, PLACE_COLUMNS, until)}) WHERE (c, acct, key) GLOBAL IN (${first}) ORDER BY c, time, key LIMIT {most:UInt32} BY c`,
-    { ...bound(cohorts, until), most, ...(value ? { values: value.is } : {}) },
+    asPlace,
+    { most, ...(value ? { values: value.is } : {}) },
   );
-  return byCohort(cohorts, rows, asPlace);
 }
