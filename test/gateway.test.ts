@@ -6,11 +6,12 @@ import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import * as v from 'valibot';
 import { afterEach, expect, test } from 'vitest';
-import { type Barrier, EMPTY_STATE, type State } from '../src/barriers/model.ts';
+import { type Barrier, type Case, EMPTY_STATE, type State } from '../src/barriers/model.ts';
 import { checkPolicy, NO_POLICY, type Policy } from '../src/barriers/policy.ts';
 import { snapshotOf } from '../src/barriers/snapshot.ts';
 import { readConfig } from '../src/gateway/config.ts';
 import { FIELDS } from '../src/gateway/fields.ts';
+import { indicatorsOf } from '../src/gateway/indicators.ts';
 import { keyHash } from '../src/gateway/lookup.ts';
 import { readSegment } from '../src/gateway/spool.ts';
 import { UsageTap } from '../src/gateway/usage.ts';
@@ -658,6 +659,41 @@ test('two slow barriers on one case are one budget, and a reservation is settled
   expect((await post('/v1/decide', { account: 'alice', tokens: 900 }))['action']).toBe('allow');
   expect((await post('/v1/decide', { account: 'alice', tokens: 1 }))['action']).toBe('slow');
   expect((await post('/v1/settle', { reservation: 'bm9uc2Vuc2U', tokens: 1 }))['error']).toBeDefined();
+  // What used all it had reserved is settled too.
+  const even = await setup({ state: stateWith(slow('b1')) });
+  const ask = async (path: string, body: unknown) =>
+    (await (await fetch(`http://127.0.0.1:${even.decide}${path}`, { method: 'POST', body: JSON.stringify(body) })).json()) as Record<
+      string,
+      unknown
+    >;
+  const all = await ask('/v1/decide', { account: 'alice', tokens: 1000 });
+  for (const tokens of [1000, null]) await ask('/v1/settle', { reservation: all['reservation'], tokens });
+  expect((await ask('/v1/decide', { account: 'alice', tokens: 1 }))['action']).toBe('slow');
+});
+
+test('a new account behind a network of an open case gets the limits for new accounts, in a store of plain identifiers and of keyed ones', async () => {
+  const key = { k0: '81985529216486895', k1: '18364758544493064720' };
+  const policy = checkPolicy(
+    { version: 1, limits: { new_accounts: { younger_than_days: 7, apply: 'matching', limits: { requests_per_minute: 1 } } } },
+    'p',
+  );
+  const newcomer = async (indicator: string, of: typeof key | null, ip: string): Promise<unknown> => {
+    const [kind = '', value = ''] = indicator.split('\0');
+    const open = { id: 'k', status: 'open', accounts: [], indicators: [{ kind, value }] } as unknown as Case;
+    const s = await setup({ policy, state: { ...stateWith(), cases: new Map([['k', open]]) } });
+    s.worker.take({ type: 'identifiers', key: of });
+    const body = JSON.stringify({ account: 'carol', created: new Date().toISOString(), ip });
+    return ((await (await fetch(`http://127.0.0.1:${s.decide}/v1/decide`, { method: 'POST', body })).json()) as Record<string, unknown>)[
+      'newcomer'
+    ];
+  };
+  const [, plain = ''] = indicatorsOf('198.51.100.7', '', '', null);
+  const [, keyed = ''] = indicatorsOf('198.51.100.7', '', '', key);
+  expect(keyed).not.toContain('198.51');
+  expect(await newcomer(plain, null, '198.51.100.9')).toBe(true);
+  expect(await newcomer(keyed, key, '198.51.100.9')).toBe(true);
+  expect(await newcomer(keyed, key, '198.51.101.9')).toBe(false);
+  expect(await newcomer(keyed, { ...key, k0: '1' }, '198.51.100.9')).toBe(false);
 });
 
 test('Envoy with a body, and LiteLLM with a key and tools, are decided by what is asked for', async () => {

@@ -69,6 +69,26 @@ test.skipIf(!here)('two workers on one Redis overspend nothing under 200 paralle
   expect((await budgets[0]?.take([{ key: 'a:x:t', rate: perMinute(5000), units: 1 }], now))?.[0]).toMatchObject({ ok: false });
 });
 
+test.skipIf(!here)('a reservation is settled once, whichever worker is asked', async () => {
+  const { port } = await redis();
+  const clients = [new Redis(port), new Redis(port)];
+  open.push(() => {
+    for (const c of clients) c.disconnect();
+  });
+  const [one, other] = clients.map((c) => new RedisBudgets(c)) as [RedisBudgets, RedisBudgets];
+  const now = 1_780_000_000_000;
+  const ask = (units: number) => [{ key: 'a:y:t', rate: perMinute(1000), units }];
+  expect((await one.take(ask(1000), now))[0]).toMatchObject({ ok: true });
+  await one.settle(ask(400), now, 'r1');
+  await other.settle(ask(1000), now, 'r1');
+  expect((await other.take(ask(401), now))[0]).toMatchObject({ ok: false });
+  expect((await other.take(ask(400), now))[0]).toMatchObject({ ok: true });
+  // Settled even, it is settled.
+  await other.settle([], now, 'r2');
+  await one.settle(ask(1000), now, 'r2');
+  expect((await one.take(ask(1), now))[0]).toMatchObject({ ok: false });
+});
+
 test.skipIf(!here)('with Redis away each barrier does what was configured for it', async () => {
   const { port, child } = await redis();
   const up = await upstream();

@@ -2,10 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { indicatorsOf } from '../src/gateway/indicators.ts';
 import type { Dossier } from '../src/model/dossier.ts';
 import { openStore } from '../src/store/open.ts';
+import { VALUE_SQL } from '../src/store/queries/values.ts';
 import { makeWorld, type WorldSummary } from '../src/world/make.ts';
-import { SECRET, scanned, temp, withStore } from './support/tools.ts';
+import { file, jsonl, record, SECRET, scanned, temp, withStore } from './support/tools.ts';
 
 let world: WorldSummary;
 beforeAll(async () => {
@@ -51,6 +53,34 @@ describe('keyed identifiers', () => {
       encoding: 'utf8',
     });
     expect(hits.trim()).toBe('0');
+  });
+
+  it('of a request are what the store holds: a gateway knows a campaign by them too', async () => {
+    const ips = [
+      '203.0.113.7',
+      '198.51.100.250',
+      '10.0.0.1',
+      '1.2.3.4',
+      '2001:db8:7:9::1',
+      '::1',
+      'fe80::1',
+      '2001:0db8:85a3:0000:0000:8a2e:0370:7334',
+      '::ffff:192.0.2.128',
+      '0:0:0:0:0:ffff:203.0.113.255',
+    ];
+    const path = file('keyed.jsonl', jsonl(ips.map((ip, i) => record({ id: `k${i}`, account: `a${i}`, ip }))));
+    await withStore(async (s) => {
+      await scanned(s, path, { keyed: true });
+      const held = await s.rows<{ i: string; ip: string; network: string }>(
+        `SELECT account AS i, ip, ${VALUE_SQL.network} AS network FROM exchanges ORDER BY toUInt32(substring(account, 2))`,
+      );
+      const { k0, k1 } = s.secret;
+      expect(held).toHaveLength(ips.length);
+      for (const [i, r] of held.entries())
+        expect(indicatorsOf(ips[i] as string, 'ua', '', { k0, k1 })).toEqual([`address\0${r.ip}`, `network\0${r.network}`, 'client\0ua ']);
+      // In a store of plain ones they stand as they are.
+      expect(indicatorsOf('203.0.113.7', 'ua', '', null)[0]).toBe('address\x00203.0.113.7');
+    });
   });
 
   it('and plain ones never meet in one store', async () => {

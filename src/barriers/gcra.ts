@@ -28,11 +28,16 @@ export interface Ask {
   readonly units: number;
 }
 
+/** How long a reservation can be settled, and who settled it is remembered. */
+export const RESERVED_MS = 900_000;
+/** Settled reservations that one process remembers. */
+const SETTLED_MAX = 100_000;
+
 /** Where budgets are kept: this process, or Redis for several. All asks pass together or none is spent. */
 export interface Budgets {
   take(asks: readonly Ask[], now: number): readonly Taken[] | Promise<readonly Taken[]>;
-  /** Gives back (or takes, when negative) units after the fact. */
-  settle(asks: readonly Ask[], now: number): void | Promise<void>;
+  /** Gives back (or takes, when negative) units after the fact; with `once`, the name of a reservation, the first time only, whichever process asks. */
+  settle(asks: readonly Ask[], now: number, once?: string): void | Promise<void>;
 }
 
 const taken = (tat: number, now: number, r: Rate, units: number): Taken => {
@@ -54,6 +59,7 @@ const taken = (tat: number, now: number, r: Rate, units: number): Taken => {
 
 export class MemoryBudgets implements Budgets {
   private readonly tats = new Map<string, number>();
+  private readonly settled = new Set<string>();
   private readonly keysMax: number;
 
   constructor(keysMax = 1_000_000) {
@@ -66,7 +72,12 @@ export class MemoryBudgets implements Budgets {
     return out;
   }
 
-  settle(asks: readonly Ask[], now: number): void {
+  settle(asks: readonly Ask[], now: number, once?: string): void {
+    if (once !== undefined) {
+      if (this.settled.has(once)) return;
+      this.settled.add(once);
+      if (this.settled.size > SETTLED_MAX) this.settled.delete(this.settled.values().next().value as string);
+    }
     for (const a of asks) this.spend(a, -a.units, now);
   }
 
@@ -94,11 +105,17 @@ export class MemoryBudgets implements Budgets {
 export const GCRA_LUA = `
 local now = tonumber(ARGV[1])
 local settle = ARGV[2] == '1'
+local budgets = #KEYS
+if ARGV[3] ~= '' then
+  budgets = budgets - 1
+  if not redis.call('SET', KEYS[#KEYS], '1', 'NX', 'PX', tonumber(ARGV[3])) then return {} end
+end
 local out = {}
 local ok = true
 local tats = {}
-for i, key in ipairs(KEYS) do
-  local perMs, burst, units = tonumber(ARGV[i * 3]), tonumber(ARGV[i * 3 + 1]), tonumber(ARGV[i * 3 + 2])
+for i = 1, budgets do
+  local key = KEYS[i]
+  local perMs, burst, units = tonumber(ARGV[i * 3 + 1]), tonumber(ARGV[i * 3 + 2]), tonumber(ARGV[i * 3 + 3])
   local tat = math.max(tonumber(redis.call('GET', key) or '0'), now)
   if perMs <= 0 then
     ok = settle and ok
@@ -112,7 +129,8 @@ for i, key in ipairs(KEYS) do
   out[i] = tostring(tat)
 end
 if ok then
-  for i, key in ipairs(KEYS) do
+  for i = 1, budgets do
+    local key = KEYS[i]
     local left = math.ceil(tats[i] - now)
     if left > 0 then redis.call('SET', key, tostring(tats[i]), 'PX', left) else redis.call('DEL', key) end
   end
@@ -138,17 +156,19 @@ export class RedisBudgets implements Budgets {
     return asks.map((a, i) => taken(Number(before[i]), now, a.rate, a.units));
   }
 
-  async settle(asks: readonly Ask[], now: number): Promise<void> {
-    if (asks.length > 0) await this.run(asks, now, true);
+  async settle(asks: readonly Ask[], now: number, once?: string): Promise<void> {
+    if (asks.length > 0 || once !== undefined) await this.run(asks, now, true, once);
   }
 
-  private run(asks: readonly Ask[], now: number, settle: boolean): Promise<unknown> {
+  private run(asks: readonly Ask[], now: number, settle: boolean, once?: string): Promise<unknown> {
+    const keys = [...asks.map((a) => this.prefix + a.key), ...(once === undefined ? [] : [`${this.prefix}settled:${once}`])];
     return this.redis.eval(
       GCRA_LUA,
-      asks.length,
-      ...asks.map((a) => this.prefix + a.key),
+      keys.length,
+      ...keys,
       now,
       settle ? '1' : '0',
+      once === undefined ? '' : RESERVED_MS,
       ...asks.flatMap((a) => [a.rate.perMs, a.rate.burst, a.units]),
     );
   }

@@ -8,7 +8,6 @@ import { readBody, TooLarge } from './body.ts';
 import { type Asked, asked, type Dialect, errorBody, refuse } from './dialects.ts';
 import { type Pass, rehearsedIn, type Stop } from './guard.ts';
 import { keyOf } from './headers.ts';
-import { indicatorsOf } from './indicators.ts';
 import { type Holder, keyHash } from './lookup.ts';
 import type { Parts } from './proxy.ts';
 import { BAD } from './refusals.ts';
@@ -81,9 +80,6 @@ function read(path: string, raw: Buffer): Asked | null {
   }
 }
 
-/** Reservations that are settled already. */
-const SETTLED_MAX = 100_000;
-
 /** Decisions for those who have a gateway of their own, and the intake of logs. */
 export class Decisions {
   private readonly parts: Parts;
@@ -94,7 +90,6 @@ export class Decisions {
   private readonly country: string;
   private readonly ja4: string;
   private readonly key: Buffer;
-  private readonly settled = new Set<string>();
   private readonly spools = new Map<string, Spool>();
   private readonly spoolOf: (format: string) => Spool;
 
@@ -185,7 +180,7 @@ export class Decisions {
         ...(tier ? { tier } : {}),
         ...(verification ? { verification } : {}),
         ...(created ? { created } : {}),
-        indicators: indicatorsOf(text(r['ip']), text(r['user_agent']), text(r['ja4'])),
+        indicators: this.parts.guard.shown(text(r['ip']), text(r['user_agent']), text(r['ja4'])),
       },
       number(r['tokens']),
       started,
@@ -226,11 +221,7 @@ export class Decisions {
     const got = reserved(this.key, text(r['reservation']), this.parts.now());
     if (!got) throw new Bad(400, 'reservation is none that /v1/decide gave in the last quarter of an hour');
     // Once: a call that is repeated gives nothing back twice.
-    if (!this.settled.has(got.id)) {
-      this.settled.add(got.id);
-      if (this.settled.size > SETTLED_MAX) this.settled.delete(this.settled.values().next().value as string);
-      await this.parts.guard.settle({ asks: got.asks }, r['tokens'] === null ? null : number(r['tokens']), this.parts.now());
-    }
+    await this.parts.guard.settle({ asks: got.asks }, r['tokens'] === null ? null : number(r['tokens']), this.parts.now(), got.id);
     json(res, 200, { settled: true });
   }
 

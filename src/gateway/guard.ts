@@ -5,6 +5,8 @@ import { NO_POLICY, tighter } from '../barriers/policy.ts';
 import { applied, type Delta, type Snapshot } from '../barriers/snapshot.ts';
 import type { ServeConfig } from './config.ts';
 import { type Dialect, limitHeaders, type Refusal } from './dialects.ts';
+import { indicatorsOf } from './indicators.ts';
+import type { IdentifierKey } from './keyed.ts';
 
 export type Outcome = 'allow' | 'withhold' | 'slow' | 'limit' | 'verify' | 'refuse' | 'closed' | 'away';
 
@@ -77,6 +79,8 @@ export class Guard {
   /** Tokens that requests which do not say used of late, by budget. */
   private readonly usual = new Map<string, number>();
   private readonly told: () => void;
+  /** Of a store of keyed identifiers. */
+  key: IdentifierKey | null = null;
 
   /** @param told each time budgets cannot be asked */
   constructor(budgets: Budgets, o: Options, told: () => void = () => undefined) {
@@ -91,6 +95,12 @@ export class Guard {
 
   set(s: Snapshot): void {
     this.decider = new Decider(s);
+  }
+
+  /** What a request shows that a campaign's indicators may hold. */
+  shown(ip: string, userAgent: string, ja4: string): string[] {
+    // Hashing is not for nothing: most of the time no campaign is open.
+    return this.snapshot.indicators.length === 0 ? [] : indicatorsOf(ip, userAgent, ja4, this.key);
   }
 
   /** Takes a change; false when it does not follow on what is held, and the whole is needed. */
@@ -194,15 +204,16 @@ export class Guard {
     };
   }
 
-  /** Settles what was reserved with what was used; `used` null gives everything back. */
-  async settle(p: Pick<Pass, 'asks'> & { readonly open?: boolean }, used: number | null, now: number): Promise<void> {
+  /** Settles what was reserved with what was used; `used` null gives everything back. `once` names a reservation that may be settled by any worker, once. */
+  async settle(p: Pick<Pass, 'asks'> & { readonly open?: boolean }, used: number | null, now: number, once?: string): Promise<void> {
     if (p.open && used !== null) for (const a of p.asks) if (a.key.endsWith(':t')) this.learn(a.key, used);
     const back = p.asks
       .map((a) => ({ ...a, units: a.key.endsWith(':t') ? a.units - (used ?? 0) : used === null ? a.units : 0 }))
       .filter((a) => a.units !== 0);
-    if (back.length === 0) return;
+    if (back.length === 0 && once === undefined) return;
     try {
-      await this.budgets.settle(back, now);
+      // What is settled even is remembered too: it cannot be given back a second time.
+      await this.budgets.settle(back, now, once);
     } catch {
       this.told();
     }

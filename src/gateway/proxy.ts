@@ -8,7 +8,6 @@ import { type Asked, asked, refuse } from './dialects.ts';
 import { askedBy, type Reading, RouteTable } from './fields.ts';
 import { type Guard, type Pass, rehearsedIn } from './guard.ts';
 import { forwarded, HOP_BACK, keyOf, otherKey } from './headers.ts';
-import { indicatorsOf } from './indicators.ts';
 import { type Holder, keyHash, type Lookup } from './lookup.ts';
 import type { Meters } from './meters.ts';
 import { recordHead, recordLine, type Seen, scopeOf } from './record.ts';
@@ -146,7 +145,7 @@ export class Forwarder {
         model: ask.model,
         capabilities: ask.capabilities,
         countries: [who.country, seen.country].filter((x): x is string => x !== undefined && x !== ''),
-        indicators: indicatorsOf(seen.ip, seen.userAgent, seen.ja4),
+        indicators: this.parts.guard.shown(seen.ip, seen.userAgent, seen.ja4),
         ...(ask.models ? { models: ask.models } : {}),
         ...(ask.unread ? { unread: true } : {}),
       },

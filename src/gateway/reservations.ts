@@ -1,8 +1,5 @@
 import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
-import type { Ask } from '../barriers/gcra.ts';
-
-/** How long a reservation can be settled. */
-const RESERVED_MS = 900_000;
+import { type Ask, RESERVED_MS } from '../barriers/gcra.ts';
 
 const signed = (key: Buffer, said: string): string => createHmac('sha256', key).update(said).digest('base64url');
 

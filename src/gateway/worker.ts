@@ -8,6 +8,7 @@ import type { Delta, Snapshot } from '../barriers/snapshot.ts';
 import { hostPort, type ServeConfig } from './config.ts';
 import { Decisions } from './decisions.ts';
 import { Guard } from './guard.ts';
+import type { IdentifierKey } from './keyed.ts';
 import { Lookup } from './lookup.ts';
 import { Meters } from './meters.ts';
 import { Forwarder, type Parts } from './proxy.ts';
@@ -20,6 +21,8 @@ type Spent = readonly (readonly [string, number])[];
 export type ToWorker =
   | { readonly type: 'snapshot'; readonly snapshot: Snapshot }
   | { readonly type: 'delta'; readonly delta: Delta }
+  /** How the store writes addresses. */
+  | { readonly type: 'identifiers'; readonly key: IdentifierKey | null }
   | { readonly type: 'spent'; readonly spent: Spent }
   /** Asks what is spent. */
   | { readonly type: 'hand' }
@@ -133,6 +136,10 @@ export class Worker {
     const g = this.parts.guard;
     if (m.type === 'snapshot') g.set(m.snapshot);
     else if (m.type === 'delta' && !g.change(m.delta)) return { type: 'want' };
+    if (m.type === 'identifiers') {
+      g.key = m.key;
+      return null;
+    }
     if (m.type === 'drain' || m.type === 'hand') return this.redis ? null : { type: 'spent', spent: this.memory.spent(this.parts.now()) };
     if (m.type === 'spent') {
       this.memory.heed(m.spent);

@@ -5,6 +5,7 @@ import { VERIFIED } from '../barriers/blast.ts';
 import type { Detected } from '../barriers/cases.ts';
 import type { Policy, Subject } from '../barriers/policy.ts';
 import type { ServeConfig } from '../gateway/config.ts';
+import type { IdentifierKey } from '../gateway/keyed.ts';
 import { spoolDir } from '../gateway/worker.ts';
 import type { Dossier, Finding } from '../model/dossier.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
@@ -58,7 +59,7 @@ export type Question =
   | { readonly ask: 'detect' };
 
 export type FromDetector =
-  | { readonly type: 'up' }
+  | { readonly type: 'up'; readonly key: IdentifierKey | null }
   | { readonly type: 'detected'; readonly detected: Detected; readonly tookMs: number; readonly newest: number }
   | { readonly type: 'took'; readonly accepted: number; readonly rejected: number; readonly torn: number }
   | { readonly type: 'said'; readonly level: 'info' | 'warn' | 'error'; readonly said: string }
@@ -133,7 +134,8 @@ export class Detector {
       keyed,
       scopes: this.c.scopes,
     });
-    this.tell({ type: 'up' });
+    const { k0, k1 } = this.store.secret;
+    this.tell({ type: 'up', key: keyed ? { k0, k1 } : null });
   }
 
   /** Runs until stopped. */

@@ -224,6 +224,7 @@ export class Primary {
   private fromDetector(m: FromDetector): void {
     if (m.type === 'up') {
       this.detectorUp = true;
+      this.workers.know(m.key);
       this.detectorFails = 0;
     } else if (m.type === 'said') this.log[m.level](m.said);
     else if (m.type === 'took') {

@@ -2,6 +2,7 @@ import cluster, { type Worker as ClusterWorker } from 'node:cluster';
 import type { Logger } from 'pino';
 import type { Delta, Snapshot } from '../barriers/snapshot.ts';
 import type { ServeConfig } from '../gateway/config.ts';
+import type { IdentifierKey } from '../gateway/keyed.ts';
 import type { FromWorker, ToWorker } from '../gateway/worker.ts';
 import { messageOf } from '../model/errors.ts';
 
@@ -19,6 +20,7 @@ export class Workers {
   private readonly replaced = new Set<number>();
   private readonly successors = new Map<number, ClusterWorker>();
   private fails = 0;
+  private key: IdentifierKey | null = null;
   private stopping = false;
 
   constructor(run: string, log: Logger, config: () => ServeConfig, snapshot: () => Snapshot) {
@@ -57,12 +59,19 @@ export class Workers {
     for (const w of Object.values(cluster.workers ?? {})) this.send(w, { type: 'delta', delta });
   }
 
+  /** How the store writes addresses: its key where they are hashes, null where they stand as they are. Known when detection is up. */
+  know(key: IdentifierKey | null): void {
+    this.key = key;
+    for (const w of Object.values(cluster.workers ?? {})) this.send(w, { type: 'identifiers', key });
+  }
+
   /** A worker may end between being looked up and being written to. */
   private send(w: ClusterWorker | undefined, m: ToWorker): void {
     if (w?.isConnected()) w.send(m, () => undefined);
   }
 
   private heard(w: ClusterWorker, m: FromWorker): void {
+    if (m?.type === 'ready') this.send(w, { type: 'identifiers', key: this.key });
     if (m?.type === 'ready' || m?.type === 'want') this.send(w, { type: 'snapshot', snapshot: this.snapshot() });
     if (m?.type === 'listening') this.up.add(w.id);
     if (m?.type === 'spent') this.send(this.successors.get(w.id), m);
