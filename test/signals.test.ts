@@ -6,6 +6,7 @@ import { oneQueue } from '../src/campaigns/queue.ts';
 import { rivals } from '../src/campaigns/rivals.ts';
 import { probability, rng } from '../src/campaigns/stats.ts';
 import type { Table } from '../src/campaigns/table.ts';
+import { deckSignal } from '../src/signals/deck.ts';
 import { freshSignal } from '../src/signals/fresh.ts';
 import { SIGNALS } from '../src/signals/index.ts';
 
@@ -129,6 +130,42 @@ const TABLE: Readonly<Record<string, { fires: Facts; quiet: Facts; against?: Fac
     quiet: facts({ fresh: { k: 0, n: 12 }, itemsShared: 0.2 }),
   },
 };
+
+describe('the deck, measured', () => {
+  const deck = (rho: number, se: number, accounts = 40) => ({ rho, se, within: 0.05, between: 0.05 - rho, accounts, items: 3000 });
+  const model = deckSignal.learn(honest(160), 0);
+  const bits = (rho: number, se: number, accounts = 40): number =>
+    deckSignal.weigh(facts({ accounts: Array.from({ length: accounts }, (_, i) => i), deck: deck(rho, se, accounts) }), model as never)
+      .bits;
+
+  it('says less the more loosely it is measured, and nothing where it could be either', () => {
+    const told = [0.002, 0.006, 0.02, 0.2].map((se) => bits(0, se));
+    expect(told).toEqual([...told].sort((x, y) => y - x));
+    expect(told[0]).toBeGreaterThan(8);
+    expect(told[1]).toBeGreaterThan(2);
+    expect(Math.abs(told.at(-1) as number)).toBeLessThan(1);
+  });
+
+  it('takes a figure far below nought for a poor measurement: a jackknife over few accounts has wide tails', () => {
+    expect(bits(-0.03, 0.004, 5)).toBeLessThan(5);
+    expect(bits(-0.03, 0.004, 5)).toBeLessThan(bits(-0.03, 0.004, 200) - 1);
+  });
+
+  it('costs no more than two bits, however unlike the accounts: an operator may give each a subject of its own', () => {
+    expect(bits(0.04, 0.001)).toBeLessThan(-1);
+    expect(bits(0.3, 0.001)).toBeGreaterThanOrEqual(-2);
+  });
+
+  it('does not take the noise of small null cohorts for honest cohorts that are dealt from one deck', () => {
+    const r = rng(7);
+    const normal = (): number => r() + r() + r() + r() + r() + r() + r() + r() + r() + r() + r() + r() - 6;
+    const noisy = Array.from({ length: 200 }, () => facts({ deck: deck(0.01 * Math.exp(0.4 * normal()) + 0.008 * normal(), 0.008) }));
+    const { low, logMedian } = deckSignal.learn(noisy, 0) as unknown as { low: number; logMedian: number };
+    expect(Math.exp(logMedian)).toBeGreaterThan(0.008);
+    expect(Math.exp(logMedian)).toBeLessThan(0.014);
+    expect(low).toBeGreaterThan(0.002);
+  });
+});
 
 const SPEAKS_AGAINST = new Set(['partition', 'fresh-items']);
 

@@ -12,7 +12,16 @@ import { median } from './stats.ts';
 import type { Table } from './table.ts';
 
 /** What it takes to tell one hand from people, or agents, that share a source of work. */
-const QUEUE = { requestsEach: 200, requestsDay: 10, accounts: 50, handBits: 3, quietDays: 0.6, attendance: 0.75, always: 6 / 7 } as const;
+const QUEUE = {
+  requestsEach: 200,
+  requestsDay: 10,
+  accounts: 50,
+  many: 100,
+  handBits: 3,
+  quietDays: 0.6,
+  attendance: 0.75,
+  always: 6 / 7,
+} as const;
 
 /**
  * Freelancers of one platform, a call centre, clinicians with one template, translators who share out work, or scripts of one tutorial are dealt from one deck, carry one brief that anybody
@@ -40,12 +49,10 @@ export function oneQueue(t: Table, learned: Learned, members: readonly Judged[],
   // What an account sends besides is not the queue's.
   const each = members.map((m) => (t.rows[m.account]?.n ?? 0) * (Number.isNaN(m.share) ? 1 : m.share));
   const daily = members.map((m, i) => (each[i] as number) / Math.max(1, t.rows[m.account]?.days ?? 1));
-  return (
-    median(each) <= QUEUE.requestsEach ||
-    median(daily) <= QUEUE.requestsDay ||
-    members.length < QUEUE.accounts ||
-    attendance <= QUEUE.always
-  );
+  // What no people do by hand, because hardly any member sleeps, is judged by how many they are alone.
+  const little = median(each) <= QUEUE.requestsEach || median(daily) <= QUEUE.requestsDay;
+  const many = members.length >= (little ? QUEUE.many : QUEUE.accounts);
+  return (little && human(facts)) || !many || attendance <= QUEUE.always;
 }
 
 /** What would decide, where they cannot be told apart. */

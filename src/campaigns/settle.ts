@@ -39,6 +39,7 @@ const LIMITS = {
   worthBits: -7,
   openExtraction: 0.25,
   openCoordination: 0.05,
+  worthSeeing: 0.02,
   privateBits: 3,
 } as const;
 
@@ -316,7 +317,7 @@ function decide(book: Ledger, fits: readonly Rival[], confidence: number, confid
   const bitsOf = (id: string): number => book.evidence.find((e) => e.signal === id)?.bits ?? 0;
   // Dealt from one deck and nothing else known: a source, and a question, that an analyst should see.
   const oneSource = bitsOf('deck') + bitsOf('partition') > 3 && book.extraction >= 0.1;
-  if (oneSource || (book.coordination >= 0.02 && book.extraction >= 0.2))
+  if (book.coordination >= LIMITS.worthSeeing && (oneSource || book.extraction >= 0.2))
     return { verdict: 'undecided', kind: oneSource ? 'one source, hands unresolved' : 'purpose unclear' };
   return { verdict: 'nothing', kind: 'purpose unclear' };
 }
