@@ -299,14 +299,36 @@ describe('items that come back', () => {
 
 describe('people on one queue', () => {
   const learned = learn(nulls, 0);
-  const queued = (over: Partial<Facts>) =>
-    oneQueue({} as Table, learned, [], { ...campaign, succession: after(0, 5, 0.03), pivot: { k: 0, n: 0 }, ...over });
+  const untied = { succession: after(0, 5, 0.03), pivot: { k: 0, n: 0 } };
+  const queued = (over: Partial<Facts>) => oneQueue({} as Table, learned, [], { ...campaign, ...untied, ...over });
   const days = { k: 0, n: 100 };
   const nights = { k: 95, n: 100 };
 
   it('rest often and sleep: behind one network they may be one workplace, and who works at all hours is none', () => {
     expect(queued({ week: { quiet: 0.9, attendance: 0.4 }, sleepless: days })).toBe(true);
     expect(queued({ week: { quiet: 0.9, attendance: 0.4 }, sleepless: nights })).toBe(false);
+  });
+
+  it('without a tie: people are told by what they do, bots by how many they are', () => {
+    const one = (accounts: number, n: number, sleepless: Facts['sleepless']): boolean => {
+      const members = Array.from({ length: accounts }, (_, account) => ({ account, membership: 1, share: Number.NaN, low: 0, high: 1 }));
+      const t = { rows: members.map(() => ({ n, days: 14 })) } as unknown as Table;
+      const ties = { ...campaign.ties, network: tie(0, 100) };
+      return oneQueue(t, learned, members, {
+        ...campaign,
+        ties,
+        form: { k: 0, n: 100 },
+        ...untied,
+        week: { quiet: 0.9, attendance: 0.95 },
+        sleepless,
+      });
+    };
+    expect(one(300, 120, days)).toBe(true);
+    expect(one(300, 300, days)).toBe(false);
+    expect(one(300, 120, nights)).toBe(false);
+    expect(one(60, 300, nights)).toBe(false);
+    expect(one(60, 120, nights)).toBe(true);
+    expect(one(45, 300, nights)).toBe(true);
   });
 
   it('rest on the same two days, whatever their hours: a workplace has shifts', () => {

@@ -30,7 +30,7 @@ const QUEUE = {
  * is no tie: scripts copied from one place start at the same minutes.
  *
  * Without a tie it takes all of this together: so many requests an account, in all and on a day of work, no tool in common, hardly a day of rest in seven, and so many accounts that no desk,
- * ward, class or ring of friends is as large. Volume and pace alone tell nothing: an independent review built 79 crowds of people and bots who work every day on one source, none of them
+ * ward, class or ring of friends is as large. Of accounts that hardly ever sleep, which no people are, their number alone counts: twice as many where they ask for little. Volume and pace alone tell nothing: an independent review built 79 crowds of people and bots who work every day on one source, none of them
  * larger than 45 accounts, and without the bound on their number 38 were named (docs/results.md). In less than a week nobody can tell.
  */
 export function oneQueue(t: Table, learned: Learned, members: readonly Judged[], facts: Facts): boolean {

@@ -189,8 +189,8 @@ function residential(p: Plan, start: number): Actor[] {
       hire(start, ban, { closed: new Date(ban).toISOString(), closed_reason: 'banned' });
       continue;
     }
-    if (i % 3 === 1)
-      hire(ban + r.unit() * 50 * 60_000, s.start + s.days * DAY, { created: new Date(ban - r.exponential(20) * DAY).toISOString() });
+    // Who takes over was bought long before: as old as other accounts are.
+    if (i % 3 === 1) hire(ban + r.unit() * 50 * 60_000, s.start + s.days * DAY, {});
     else hire(start, s.start + s.days * DAY, {});
   }
   return actors;
