@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { withoutStrays } from '../src/campaigns/candidates.ts';
 import { BUCKETINGS, BUCKETS, type Cell, DIMENSIONS, deck } from '../src/campaigns/deck.ts';
-import { endsOf, succession } from '../src/campaigns/facts.ts';
 import { leiden } from '../src/campaigns/leiden.ts';
 import { judgeMembers, Pool, shareOf } from '../src/campaigns/membership.ts';
 import { neighbours } from '../src/campaigns/neighbours.ts';
 import { fitBeta, logBetaBinomial, logGamma, probability, quantile, rng } from '../src/campaigns/stats.ts';
+import { endsOf, succession } from '../src/campaigns/succession.ts';
 import type { Table } from '../src/campaigns/table.ts';
 
 /** Items of an account whose bucket shares are `p` in every bucketing. */
@@ -287,6 +287,24 @@ describe('succession', () => {
     }) as unknown as Table;
   const all = (t: Table) => t.rows.map((_, i) => i);
 
+  it('is told by sign-ups too: a crew hired at once may begin with its next shift', () => {
+    const t = log([100, 150, 200].map((h) => [0, h, h] as const));
+    const hired = [100.3, 150.6, 200.9, 320].map((created) => ({
+      row: { first: (created + 9) * HOUR, last: 479 * HOUR, n: 200 },
+      record: { created: created * HOUR, closed: null },
+    }));
+    const both = {
+      ...t,
+      rows: [...t.rows, ...hired.map((x) => x.row)],
+      records: [...t.records, ...hired.map((x) => x.record)],
+    } as unknown as Table;
+    const ends = endsOf(both, all(both));
+    expect(succession(both, ends, all(both)).within[0]).toMatchObject({ hours: 1, k: 0 });
+    expect(succession(both, ends, all(both), 'sign-up')).toMatchObject({ n: 4, within: [{ hours: 1, k: 3 }, { k: 3 }, { k: 3 }] });
+    // Without records nobody is known to have signed up.
+    expect(succession(t, endsOf(t, all(t)), all(t), 'sign-up')).toMatchObject({ n: 0 });
+  });
+
   it('counts starts in the hour after a ban or a lasting silence, and what part of the time such hours are', () => {
     const old = [200, 201, 300].map((h) => [0, h, h] as const);
     const silent = [[0, 100, null]] as const;
@@ -303,6 +321,17 @@ describe('succession', () => {
     // Silence is a guess, and three records are enough to do without: hours 200 to 202 and 300, of the 280 after the first end.
     expect(s.within[0]?.chance).toBeCloseTo(3 / 280, 5);
     expect(s.recorded).toBe(true);
+  });
+
+  it('tells one crew from many replacements: a launch is one event, even over midnight', () => {
+    const closed = [100, 148, 196, 244, 292, 340].map((h) => [0, h, h] as const);
+    const each = log([...closed, ...closed.map(([, h]) => [h + 0.5, 479, null] as const)]);
+    const once = log([...closed, ...[1, 2, 3, 4, 5, 6].map((x) => [148 + x / 10, 479, null] as const)]);
+    const late = log([...closed, [119.9, 130, 130], ...[0, 0.1, 0.2, 0.3, 0.4, 0.5].map((x) => [119.95 + x, 479, null] as const)]);
+    const events = (t: Table) => succession(t, endsOf(t, all(t)), all(t)).within[1]?.events;
+    expect(events(each)).toBeCloseTo(3, 5);
+    expect(events(once)).toBe(1);
+    expect(events(late)).toBe(1);
   });
 
   it('does not count those who started before anyone ended', () => {

@@ -12,7 +12,11 @@ import { SIGNALS } from '../src/signals/index.ts';
 
 const tie = (tied: number, of: number) => ({ tied, of, values: [] });
 
-const after = (k: number, n: number, chance: number) => ({ n, recorded: true, within: [1, 4, 12].map((hours) => ({ hours, k, chance })) });
+const following = (k: number, n: number, chance: number, events = 1) => ({
+  n,
+  recorded: true,
+  within: [1, 4, 12].map((hours) => ({ hours, k, chance, events })),
+});
 
 /** An honest cohort of twelve, unless told otherwise. */
 const facts = (over: Partial<Facts> = {}): Facts => ({
@@ -27,7 +31,8 @@ const facts = (over: Partial<Facts> = {}): Facts => ({
   sessionSpread: 0.5,
   lockstep: { together: 0.01, se: 0.02, accounts: 12 },
   form: { k: 4, n: 12 },
-  succession: after(0, 5, 0.03),
+  succession: following(0, 5, 0.03),
+  signUps: following(0, 5, 0.03),
   pivot: { k: 1, n: 12 },
   sleepless: { k: 3, n: 12 },
   week: { quiet: 0.5, attendance: 0.7 },
@@ -72,7 +77,7 @@ function honest(n: number, seed = 1): Facts[] {
       lockstep: { together: 0.01 + 0.04 * (r() - 0.5), se: 0.02, accounts: 12 },
       form: { k: 2 + Math.floor(r() * 6), n: 12 },
       pivot: { k: Math.floor(r() * 4), n: 12 },
-      succession: after(r() < 0.1 ? 1 : 0, 5, 0.03),
+      succession: following(r() < 0.1 ? 1 : 0, 5, 0.03),
       born: { k: 1 + Math.floor(r() * 4), n: 12 },
       singleUse: { k: Math.floor(r() * 13), n: 12 },
       elicited: { k: r() < 0.1 ? 8 : 0, n: 12 },
@@ -89,7 +94,7 @@ const campaign = facts({
   sessionSpread: 0.03,
   lockstep: { together: 0.3, se: 0.003, accounts: 100 },
   form: { k: 100, n: 100 },
-  succession: after(30, 40, 0.05),
+  succession: following(30, 40, 0.05),
   pivot: { k: 90, n: 100 },
   sleepless: { k: 100, n: 100 },
   born: { k: 95, n: 100 },
@@ -115,7 +120,7 @@ const TABLE: Readonly<Record<string, { fires: Facts; quiet: Facts; against?: Fac
   'one-form': { fires: campaign, quiet: facts({ form: { k: 5, n: 12 } }) },
   'starts-together': { fires: facts({ together: { k: 60, n: 60 } }), quiet: facts({ together: { k: 2, n: 8 } }) },
   'even-sessions': { fires: campaign, quiet: facts({ sessionSpread: 0.6 }) },
-  succession: { fires: campaign, quiet: facts({ succession: after(1, 30, 0.05) }) },
+  succession: { fires: campaign, quiet: facts({ succession: following(1, 30, 0.05) }) },
   pivot: { fires: campaign, quiet: facts({ pivot: { k: 2, n: 12 } }) },
   elicitation: { fires: campaign, quiet: facts({ elicited: { k: 1, n: 12 } }) },
   'single-use': { fires: campaign, quiet: facts({ singleUse: { k: 2, n: 12 } }) },
@@ -299,7 +304,7 @@ describe('items that come back', () => {
 
 describe('people on one queue', () => {
   const learned = learn(nulls, 0);
-  const untied = { succession: after(0, 5, 0.03), pivot: { k: 0, n: 0 } };
+  const untied = { succession: following(0, 5, 0.03), signUps: following(0, 5, 0.03), pivot: { k: 0, n: 0 } };
   const queued = (over: Partial<Facts>) => oneQueue({} as Table, learned, [], { ...campaign, ...untied, ...over });
   const days = { k: 0, n: 100 };
   const nights = { k: 95, n: 100 };

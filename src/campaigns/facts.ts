@@ -5,9 +5,8 @@ import { type Cell, type Deck, deck } from './deck.ts';
 import { distance } from './profile.ts';
 import { itemsShared } from './repeats.ts';
 import { median, quantile } from './stats.ts';
+import { DAY, endsOf, type Succession, succession } from './succession.ts';
 import type { Table } from './table.ts';
-
-export const DAY = 86_400_000;
 
 /** Most members keep quiet hours, or none can be told. */
 export const human = (f: Facts): boolean => f.sleepless.n === 0 || f.sleepless.k <= 0.4 * f.sleepless.n;
@@ -45,6 +44,8 @@ export interface Facts {
   /** Members first seen in the densest day after the window's first, of those that joined after it. */
   readonly together: { readonly k: number; readonly n: number };
   readonly succession: Succession;
+  /** The same of sign-ups. */
+  readonly signUps: Succession;
   /** Members that moved to a newly released model within a day of its release, of those active before and on that day. */
   readonly pivot: { readonly k: number; readonly n: number };
   /** Members created in the densest week, of those whose creation is known. */
@@ -133,7 +134,7 @@ export function quietest(hours: readonly number[]): number {
 const OWN_WEEK = 10;
 
 /**
- * The week of a set of accounts, a voice each: rate on the two quietest days in a row over the rate on the others, and the part of days they are active on, from each account's first to its
+ * The week of a set of accounts, a voice each: rate on the two quietest days in a row over the rate on the others, of most of them and of all together, and the part of days they are active on, from each account's first to its
  * last. Days that all rest on show in all of them together; where rest days are staggered, or a shift crosses midnight, they show account by account, by days of its own.
  */
 function weekOf(t: Table, accounts: readonly number[], rows: readonly AccountRow[]): { quiet: number; attendance: number } {
@@ -151,26 +152,33 @@ function weekOf(t: Table, accounts: readonly number[], rows: readonly AccountRow
 }
 
 function weekOfAll(rows: readonly AccountRow[]): { quiet: number; attendance: number } {
-  const rate = new Float64Array(7);
+  const rates: Float64Array[] = [];
   const attended: number[] = [];
   for (const r of rows) {
     const first = Math.floor(r.first / DAY);
     const span = Math.floor(r.last / DAY) - first + 1;
     if (span < 7 || r.n < 20) continue;
     attended.push(r.days / span);
+    const rate = new Float64Array(7);
+    rates.push(rate);
     // The first day of 1970 was a Thursday.
     for (let w = 0; w < 7; w++) {
       const days = Math.floor(span / 7) + ((w - ((first + 3) % 7) + 7) % 7 < span % 7 ? 1 : 0);
-      rate[w] = (rate[w] as number) + ((r.week[w] ?? 0) / days) * (span / r.n);
+      rate[w] = ((r.week[w] ?? 0) / days) * (span / r.n);
     }
   }
   if (attended.length < 4) return { quiet: Number.NaN, attendance: Number.NaN };
-  const total = rate.reduce((x, y) => x + y, 0);
-  let quiet = Number.POSITIVE_INFINITY;
-  for (let w = 0; w < 7; w++) {
+  const whole = new Float64Array(7).map((_, w) => rates.reduce((x, r) => x + (r[w] as number), 0));
+  const sum = (rate: Float64Array): number => rate.reduce((x, y) => x + y, 0);
+  const totals = rates.map(sum);
+  const rest = (rate: Float64Array, total: number, w: number): number => {
     const two = (rate[w] as number) + (rate[(w + 1) % 7] as number);
-    quiet = Math.min(quiet, two / 2 / Math.max(1e-9, (total - two) / 5));
-  }
+    return two / 2 / Math.max(1e-9, (total - two) / 5);
+  };
+  // All of them together, and the one in the middle: a few who rest make no week of those who do not.
+  let quiet = Number.POSITIVE_INFINITY;
+  for (let w = 0; w < 7; w++)
+    quiet = Math.min(quiet, Math.max(rest(whole, sum(whole), w), median(rates.map((r, i) => rest(r, totals[i] as number, w)))));
   return { quiet, attendance: median(attended) };
 }
 
@@ -191,80 +199,6 @@ function top(values: readonly string[]): { name: string; share: number } {
   let most = 0;
   for (const [v, k] of by) if (k > most) [name, most] = [v, k];
   return { name, share: values.length ? most / values.length : 0 };
-}
-
-const HOUR = 3_600_000;
-/** Silence that counts as an end: so many of the account's own mean gaps, and at least two days. */
-const SILENT = { gaps: 8, least: 2 * DAY } as const;
-
-/** When an account ended: its record says so, or it fell silent for far longer than it ever kept still; NaN otherwise. */
-export function endOf(t: Table, a: number): number {
-  const r = t.rows[a];
-  if (!r) return Number.NaN;
-  const closed = t.records[a]?.closed ?? null;
-  // Not its last exchange: whoever is banned asleep is replaced when the ban is noticed.
-  if (closed !== null && closed <= t.to) return closed;
-  const gap = (r.last - r.first) / Math.max(1, r.n - 1);
-  return r.n >= 20 && t.to - r.last > Math.max(SILENT.least, SILENT.gaps * gap) ? r.last : Number.NaN;
-}
-
-/** Starts and the ends before them. */
-export interface Succession {
-  /** Accounts that start after the first end, and later than the log's first day. */
-  readonly n: number;
-  /** Ends are those that a record states; otherwise lasting silence counts too. */
-  readonly recorded: boolean;
-  /** Starts within so many hours after an end; `chance` is the part of the time after the first end that such hours are. */
-  readonly within: readonly { readonly hours: number; readonly k: number; readonly chance: number }[];
-}
-
-/** From a script that switches within the hour to accounts that were hired at once and start with their next working day. */
-export const SUCCESSION_HOURS = [1, 4, 12] as const;
-
-const ENDS_MIN = 3;
-
-/** When some accounts ended, in order. A record is a fact, silence a guess: guesses count where there are no facts. */
-export function endsOf(t: Table, accounts: readonly number[]): { readonly ends: readonly number[]; readonly recorded: boolean } {
-  const all = accounts
-    .map((a) => ({ at: endOf(t, a), stated: (t.records[a]?.closed ?? null) !== null }))
-    .filter((e) => Number.isFinite(e.at));
-  const stated = all.filter((e) => e.stated);
-  const recorded = stated.length >= ENDS_MIN;
-  return { ends: (recorded ? stated : all).map((e) => e.at).sort((x, y) => x - y), recorded };
-}
-
-/** How the starts of some accounts follow the ends of others. */
-export function succession(t: Table, { ends, recorded }: ReturnType<typeof endsOf>, after: readonly number[]): Succession {
-  const from = Math.max(t.from + DAY, ends[0] ?? Number.NaN);
-  const starts = after.map((a) => t.rows[a]?.first ?? Number.NaN).filter((x) => x > from);
-  if (ends.length < ENDS_MIN || starts.length < ENDS_MIN) return { n: 0, recorded: false, within: [] };
-  const within = SUCCESSION_HOURS.map((hours) => {
-    const window = hours * HOUR;
-    let covered = 0;
-    let until = from;
-    for (const e of ends) {
-      covered += Math.max(0, Math.min(t.to, e + window) - Math.max(e, until));
-      until = Math.max(until, e + window);
-    }
-    const k = starts.filter((s) => {
-      const last = lastBefore(ends, s);
-      return last !== null && s - last <= window;
-    }).length;
-    return { hours, k, chance: Math.min(1, covered / Math.max(HOUR, t.to - from)) };
-  });
-  return { n: starts.length, recorded, within };
-}
-
-/** The last of ascending times that is not after `s`. */
-function lastBefore(times: readonly number[], s: number): number | null {
-  let lo = 0;
-  let hi = times.length;
-  while (lo < hi) {
-    const mid = (lo + hi) >> 1;
-    if ((times[mid] as number) <= s) lo = mid + 1;
-    else hi = mid;
-  }
-  return lo > 0 ? (times[lo - 1] as number) : null;
 }
 
 const MOVED = 0.35;
@@ -337,6 +271,7 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
   const read = sampled(accounts);
   const cells = view ? cellsOf(view, read, accounts) : read.flatMap((a) => t.profiles.cellsOf(a));
   const records = accounts.map((a) => t.records[a] ?? null);
+  const ends = endsOf(t, accounts);
   const rated = rows.filter((r) => r.days >= 3).map((r) => Math.log(Math.max(1, r.openings) / r.days));
   const m = rated.reduce((x, y) => x + y, 0) / Math.max(1, rated.length);
   const telling = rows.filter((r) => r.n >= 60 && r.days >= 3);
@@ -360,7 +295,8 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
     sleepless: { k: telling.filter((r) => quietest(r.hours) > 0.12).length, n: telling.length },
     week: weekOf(t, accounts, rows),
     together: { k: joined.length >= 3 ? densest(joined, DAY) : 0, n: joined.length >= 3 ? joined.length : 0 },
-    succession: succession(t, endsOf(t, accounts), accounts),
+    succession: succession(t, ends, accounts),
+    signUps: succession(t, ends, accounts, 'sign-up'),
     pivot: pivot(t, accounts),
     born: { k: created.length >= 3 ? densest(created, 7 * DAY) : 0, n: created.length >= 3 ? created.length : 0 },
     singleUse: { k: rows.filter((r) => r.openings >= 0.9 * r.n).length, n: rows.length },

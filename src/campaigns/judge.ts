@@ -3,12 +3,13 @@ import { successionSignal } from '../signals/succession.ts';
 import { type Beats, commonBeat } from './beats.ts';
 import { type Candidate, COHORT, candidates, type Kin, kin } from './candidates.ts';
 import { type Discoveries, discoveries, weights } from './discoveries.ts';
-import { DAY, endsOf, type Facts, factsOf, inStepSample, succession, type View } from './facts.ts';
+import { type Facts, factsOf, inStepSample, type View } from './facts.ts';
 import { type Learned, learn, ledger, PRIOR } from './ledger.ts';
 import { type NullCohort, nullCohorts, nullMembers, references } from './nulls.ts';
 import { explained, type Honest, mechanism, ONE_TASK, rivals } from './rivals.ts';
 import { type Bench, type Case, carried, lacking, settle, settleBoth } from './settle.ts';
 import { median, quantile } from './stats.ts';
+import { DAY, endsOf, succession } from './succession.ts';
 import type { Table } from './table.ts';
 
 export interface Judgement {
@@ -219,7 +220,11 @@ function joinSuccessors(cases: Case[], t: Table, k: Kin, learned: Learned, again
       if (!open(a) || !open(b) || !settled) continue;
       const bits = (from: Case, to: Case): number =>
         successionSignal.weigh(
-          { ...a.facts, succession: succession(t, ends(from), accountsOf(to)) },
+          {
+            ...a.facts,
+            succession: succession(t, ends(from), accountsOf(to)),
+            signUps: succession(t, ends(from), accountsOf(to), 'sign-up'),
+          },
           learned.models.get(successionSignal.id) as never,
         ).bits;
       if (Math.max(bits(a, b), bits(b, a)) < JOIN.successionBits) continue;

@@ -1,5 +1,6 @@
-import { type Facts, SUCCESSION_HOURS, type Succession } from '../campaigns/facts.ts';
+import type { Facts } from '../campaigns/facts.ts';
 import { LOG2E, logBetaBinomial, logSumExp } from '../campaigns/stats.ts';
+import { SUCCESSION_HOURS, type Succession } from '../campaigns/succession.ts';
 import { cap, notApplicable, outcomeOf, percent, reference, type Signal } from './signal.ts';
 
 interface Model {
@@ -38,7 +39,8 @@ function honestly(w: Window, s: Succession, model: Model): number {
       .slice(0, 50)
       .map((r) => logBetaBinomial(w.k, s.n, 4 * r, 4 * (1.05 - r)) + Math.log(1 / (rates.length + 1))),
   );
-  const together = (s.recorded ? RELAY.recorded : RELAY.silent) + LUMP * p;
+  // One lump falls after an end as often as such hours are; a second and a third would each have to do so again.
+  const together = (s.recorded ? RELAY.recorded : RELAY.silent) + LUMP * p ** w.events;
   return logSumExp([Math.log(1 - together) + apart, Math.log(together) + takesOver(w, s.n)]);
 }
 
@@ -53,42 +55,66 @@ function ratio(w: Window, s: Succession, model: Model): number {
 
 const told = (s: Succession): Window[] => (s.n < 3 ? [] : s.within.filter((w) => w.chance <= CHANCE_MAX));
 
-export const successionSignal: Signal<Model> = {
+/** What is known of the starts that follow an end, by window. */
+const learnt = (nulls: readonly Facts[], of: (f: Facts) => Succession): Model => ({
+  m: nulls.length,
+  rates: new Map(
+    SUCCESSION_HOURS.map((hours) => [
+      hours,
+      nulls.flatMap((f) =>
+        told(of(f))
+          .filter((w) => w.hours === hours)
+          .map((w) => w.k / of(f).n),
+      ),
+    ]),
+  ),
+});
+
+/** One way to tell a start, with what its windows say. */
+interface Way {
+  readonly s: Succession;
+  readonly model: Model;
+  readonly verb: string;
+  readonly windows: readonly Window[];
+  readonly ratios: readonly number[];
+}
+
+const WAYS = [
+  { of: (f: Facts) => f.succession, verb: 'started' },
+  { of: (f: Facts) => f.signUps, verb: 'signed up' },
+] as const;
+
+export const successionSignal: Signal<readonly Model[]> = {
   id: 'succession',
   title: 'New accounts take over when others end',
   axis: 'coordination',
   family: 'timing',
   unit: 'share of new members',
   needs: [],
-  learn: (nulls) => ({
-    m: nulls.length,
-    rates: new Map(
-      SUCCESSION_HOURS.map((hours) => [
-        hours,
-        nulls.flatMap((f: Facts) =>
-          told(f.succession)
-            .filter((w) => w.hours === hours)
-            .map((w) => w.k / f.succession.n),
-        ),
-      ]),
-    ),
-  }),
-  weigh: (facts, model) => {
-    const s = facts.succession;
-    if (s.n < 3) return notApplicable('fewer than three members end, or start after an end, inside the window');
-    const windows = told(s);
-    if (windows.length === 0) return notApplicable('members end so often that any start would follow an end within the hour');
-    if (model.m < 5) return notApplicable('fewer than five null cohorts to compare with');
-    const ratios = windows.map((w) => ratio(w, s, model));
-    // How fast a crew is replaced is not known: the windows are one mixture, not so many chances.
-    const bits = cap((logSumExp(ratios) - Math.log(windows.length)) * LOG2E, model.m);
-    const shown = windows[ratios.indexOf(Math.max(...ratios))] as Window;
+  learn: (nulls) => WAYS.map((w) => learnt(nulls, w.of)),
+  weigh: (facts, models) => {
+    if (WAYS.every((w) => w.of(facts).n < 3))
+      return notApplicable('fewer than three members end, or start or sign up after an end, inside the window');
+    const ways = WAYS.flatMap((w, i): Way[] => {
+      const s = w.of(facts);
+      const model = models[i] as Model;
+      const windows = told(s);
+      return windows.length === 0 ? [] : [{ s, model, verb: w.verb, windows, ratios: windows.map((x) => ratio(x, s, model)) }];
+    });
+    if (ways.length === 0) return notApplicable('members end so often that any start would follow an end within the hour');
+    const m = (models[0] as Model).m;
+    if (m < 5) return notApplicable('fewer than five null cohorts to compare with');
+    // How fast a crew is replaced, and whether it signs up then or was kept in store, is not known: all are one mixture, not so many chances.
+    const each = ways.map((w) => logSumExp(w.ratios) - Math.log(w.ratios.length));
+    const bits = cap((logSumExp(each) - Math.log(each.length)) * LOG2E, m);
+    const shown = ways[each.indexOf(Math.max(...each))] as Way;
+    const best = shown.windows[shown.ratios.indexOf(Math.max(...shown.ratios))] as Window;
     return {
       outcome: outcomeOf(bits),
       bits,
-      figure: shown.k / s.n,
-      reference: reference(model.rates.get(shown.hours) ?? []),
-      reason: `${shown.k} of the ${s.n} members that joined after the first end started within ${shown.hours === 1 ? 'the hour' : `${shown.hours} hours`} after another member ended; such hours are ${percent(shown.chance)} of the time`,
+      figure: best.k / shown.s.n,
+      reference: reference(shown.model.rates.get(best.hours) ?? []),
+      reason: `${best.k} of the ${shown.s.n} members that joined after the first end ${shown.verb} within ${best.hours === 1 ? 'the hour' : `${best.hours} hours`} after another member ended; such hours are ${percent(best.chance)} of the time`,
     };
   },
 };

@@ -115,9 +115,10 @@ export function campaign(rung: Rung, s: Scene, t: TextSource, id: string, accoun
       // Whole sessions of a developer's kind, each replayed in another language: the turns of one session stay together.
       const draw = deck(p, expected(p, 60));
       return Array.from({ length: accounts }, () => {
-        const who = persona(s, { perDay: r.lognormal(16, 0.7), turns: 4, from: start });
-        // Developers put more or less into a turn; a session that is replayed is one of theirs.
-        const length = r.lognormal(135, 0.4);
+        // Developers put more or less into a turn, and more or fewer turns into a session; a session that is replayed is one of theirs.
+        const turns = r.lognormal(4, 0.35);
+        const who = persona(s, { perDay: r.lognormal(14, 0.8), turns, from: start });
+        const length = r.lognormal(117, 0.4);
         return member(p, rung, who, () => {
           const language = r.int(1, 7);
           const followUps: string[] = [];
@@ -127,7 +128,7 @@ export function campaign(rung: Rung, s: Scene, t: TextSource, id: string, accoun
             const end = text.lastIndexOf(';', 1.3 * length);
             return tongue(text.length > 1.5 * length && end > 0.5 * length ? text.slice(0, end) : text, language);
           };
-          while (r.chance(0.75) && followUps.length < 12) followUps.push(turn(draw()));
+          while (r.chance(1 - 1 / turns) && followUps.length < 12) followUps.push(turn(draw()));
           const x = draw();
           return { ...x, text: turn(x), followUps, taken: true };
         });

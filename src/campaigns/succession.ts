@@ -1,0 +1,94 @@
+import type { Table } from './table.ts';
+
+export const DAY = 86_400_000;
+const HOUR = 3_600_000;
+
+/** Silence that counts as an end: so many of the account's own mean gaps, and at least two days. */
+const SILENT = { gaps: 8, least: 2 * DAY } as const;
+
+/** When an account ended: its record says so, or it fell silent for far longer than it ever kept still; NaN otherwise. */
+function endOf(t: Table, a: number): number {
+  const r = t.rows[a];
+  if (!r) return Number.NaN;
+  const closed = t.records[a]?.closed ?? null;
+  // Not its last exchange: whoever is banned asleep is replaced when the ban is noticed.
+  if (closed !== null && closed <= t.to) return closed;
+  const gap = (r.last - r.first) / Math.max(1, r.n - 1);
+  return r.n >= 20 && t.to - r.last > Math.max(SILENT.least, SILENT.gaps * gap) ? r.last : Number.NaN;
+}
+
+/** Starts and the ends before them. */
+export interface Succession {
+  /** Accounts that start after the first end, and later than the log's first day. */
+  readonly n: number;
+  /** Ends are those that a record states; otherwise lasting silence counts too. */
+  readonly recorded: boolean;
+  /** Starts within so many hours after an end; `chance` is the part of the time after the first end that such hours are, `events` how many events these starts are at most. */
+  readonly within: readonly { readonly hours: number; readonly k: number; readonly chance: number; readonly events: number }[];
+}
+
+/** From a script that switches within the hour to accounts that were hired at once and start with their next working day. */
+export const SUCCESSION_HOURS = [1, 4, 12] as const;
+
+const ENDS_MIN = 3;
+
+/** When some accounts ended, in order. A record is a fact, silence a guess: guesses count where there are no facts. */
+export function endsOf(t: Table, accounts: readonly number[]): { readonly ends: readonly number[]; readonly recorded: boolean } {
+  const all = accounts
+    .map((a) => ({ at: endOf(t, a), stated: (t.records[a]?.closed ?? null) !== null }))
+    .filter((e) => Number.isFinite(e.at));
+  const stated = all.filter((e) => e.stated);
+  const recorded = stated.length >= ENDS_MIN;
+  return { ends: (recorded ? stated : all).map((e) => e.at).sort((x, y) => x - y), recorded };
+}
+
+/** What a start is: an account's first exchange, or its sign-up, which comes at once even where its work begins with its next shift. */
+export type Start = 'activity' | 'sign-up';
+
+/** How the starts of some accounts follow the ends of others. */
+export function succession(
+  t: Table,
+  { ends, recorded }: ReturnType<typeof endsOf>,
+  after: readonly number[],
+  by: Start = 'activity',
+): Succession {
+  const from = Math.max(t.from + DAY, ends[0] ?? Number.NaN);
+  const startOf = (a: number): number => (by === 'activity' ? t.rows[a]?.first : t.records[a]?.created) ?? Number.NaN;
+  const starts = after.map(startOf).filter((x) => x > from && x <= t.to);
+  if (ends.length < ENDS_MIN || starts.length < ENDS_MIN) return { n: 0, recorded: false, within: [] };
+  const within = SUCCESSION_HOURS.map((hours) => {
+    const window = hours * HOUR;
+    let covered = 0;
+    let until = from;
+    for (const e of ends) {
+      covered += Math.max(0, Math.min(t.to, e + window) - Math.max(e, until));
+      until = Math.max(until, e + window);
+    }
+    const followed = starts.filter((s) => {
+      const last = lastBefore(ends, s);
+      return last !== null && s - last <= window;
+    });
+    return { hours, k: followed.length, events: eventsOf(followed), chance: Math.min(1, covered / Math.max(HOUR, t.to - from)) };
+  });
+  return { n: starts.length, recorded, within };
+}
+
+/** How many events some starts are: half the days they are spread over, each as it has a share of them (the inverse of Simpson's index), since one launch may run over midnight. */
+function eventsOf(starts: readonly number[]): number {
+  const days = new Map<number, number>();
+  for (const s of starts) days.set(Math.floor(s / DAY), (days.get(Math.floor(s / DAY)) ?? 0) + 1);
+  const squares = [...days.values()].reduce((x, k) => x + k * k, 0);
+  return squares === 0 ? 1 : Math.max(1, starts.length ** 2 / squares / 2);
+}
+
+/** The last of ascending times that is not after `s`. */
+function lastBefore(times: readonly number[], s: number): number | null {
+  let lo = 0;
+  let hi = times.length;
+  while (lo < hi) {
+    const mid = (lo + hi) >> 1;
+    if ((times[mid] as number) <= s) lo = mid + 1;
+    else hi = mid;
+  }
+  return lo > 0 ? (times[lo - 1] as number) : null;
+}
