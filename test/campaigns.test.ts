@@ -301,6 +301,14 @@ describe('succession', () => {
     const ends = endsOf(both, all(both));
     expect(succession(both, ends, all(both)).within[0]).toMatchObject({ hours: 1, k: 0 });
     expect(succession(both, ends, all(both), 'sign-up')).toMatchObject({ n: 4, within: [{ hours: 1, k: 3 }, { k: 3 }, { k: 3 }] });
+    // Dates without a time of day tell no hour.
+    const dated = {
+      ...both,
+      records: both.records.map(
+        (r) => r && { ...r, created: r.created === null || r.created === undefined ? r.created : Math.floor(r.created / DAY) * DAY },
+      ),
+    } as unknown as Table;
+    expect(succession(dated, ends, all(dated), 'sign-up')).toMatchObject({ n: 0 });
     // Without records nobody is known to have signed up.
     expect(succession(t, endsOf(t, all(t)), all(t), 'sign-up')).toMatchObject({ n: 0 });
   });

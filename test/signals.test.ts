@@ -9,6 +9,7 @@ import type { Table } from '../src/campaigns/table.ts';
 import { deckSignal } from '../src/signals/deck.ts';
 import { freshSignal } from '../src/signals/fresh.ts';
 import { SIGNALS } from '../src/signals/index.ts';
+import { successionSignal } from '../src/signals/succession.ts';
 
 const tie = (tied: number, of: number) => ({ tied, of, values: [] });
 
@@ -135,6 +136,20 @@ const TABLE: Readonly<Record<string, { fires: Facts; quiet: Facts; against?: Fac
     quiet: facts({ fresh: { k: 0, n: 12 }, itemsShared: 0.2 }),
   },
 };
+
+describe('succession', () => {
+  const model = successionSignal.learn(nulls, 0);
+  const bits = (events: number, of: 'succession' | 'signUps') =>
+    successionSignal.weigh(facts({ succession: following(0, 0, 0), [of]: following(28, 59, 0.08, events) }), model as never).bits;
+
+  it('takes one crew for a launch, and replacements one by one for none', () => {
+    for (const of of ['succession', 'signUps'] as const) {
+      expect(bits(1, of)).toBeLessThan(3);
+      expect(bits(6, of)).toBeGreaterThan(bits(1, of) + 1);
+      expect(bits(6, of)).toBeGreaterThan(3);
+    }
+  });
+});
 
 describe('the deck, measured', () => {
   const deck = (rho: number, se: number, accounts = 40) => ({ rho, se, within: 0.05, between: 0.05 - rho, accounts, items: 3000 });

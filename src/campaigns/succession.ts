@@ -55,7 +55,9 @@ export function succession(
   const from = Math.max(t.from + DAY, ends[0] ?? Number.NaN);
   const startOf = (a: number): number => (by === 'activity' ? t.rows[a]?.first : t.records[a]?.created) ?? Number.NaN;
   const starts = after.map(startOf).filter((x) => x > from && x <= t.to);
-  if (ends.length < ENDS_MIN || starts.length < ENDS_MIN) return { n: 0, recorded: false, within: [] };
+  // Dates without a time of day fall on one hour of it, and follow every end that does so too.
+  const dates = starts.filter((x) => x % DAY === 0).length > starts.length / 2;
+  if (ends.length < ENDS_MIN || starts.length < ENDS_MIN || dates) return { n: 0, recorded: false, within: [] };
   const within = SUCCESSION_HOURS.map((hours) => {
     const window = hours * HOUR;
     let covered = 0;
