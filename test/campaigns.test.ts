@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { withoutStrays } from '../src/campaigns/candidates.ts';
 import { BUCKETINGS, BUCKETS, type Cell, DIMENSIONS, deck } from '../src/campaigns/deck.ts';
+import { weekOfAll } from '../src/campaigns/facts.ts';
 import { leiden } from '../src/campaigns/leiden.ts';
 import { judgeMembers, Pool, shareOf } from '../src/campaigns/membership.ts';
 import { neighbours } from '../src/campaigns/neighbours.ts';
 import { fitBeta, logBetaBinomial, logGamma, probability, quantile, rng } from '../src/campaigns/stats.ts';
 import { endsOf, succession } from '../src/campaigns/succession.ts';
 import type { Table } from '../src/campaigns/table.ts';
+import type { AccountRow } from '../src/store/queries/accounts.ts';
 
 /** Items of an account whose bucket shares are `p` in every bucketing. */
 function items(account: number, n: number, p: readonly number[], random: () => number, stratum = 0): Cell {
@@ -271,6 +273,35 @@ describe('statistics', () => {
   it('bits and probabilities, quantiles', () => {
     expect(probability(0)).toBe(0.5);
     expect(quantile([1, 2, 3, 4], 0.5)).toBe(2.5);
+  });
+});
+
+describe('the week of a cohort', () => {
+  const DAY = 86_400_000;
+  /** An account over four whole weeks, so many requests on each day of the week. */
+  const account = (week: readonly number[]): AccountRow =>
+    ({
+      first: 4 * DAY,
+      last: 32 * DAY - 1,
+      n: week.reduce((x, y) => x + 4 * y, 0),
+      days: 28,
+      week: week.map((x) => 4 * x),
+    }) as unknown as AccountRow;
+  const rests = account([9, 9, 9, 9, 9, 0, 0]);
+  const works = account([5, 5, 5, 5, 5, 5, 5]);
+  const of = (some: number, others: number) =>
+    weekOfAll([...Array.from({ length: some }, () => rests), ...Array.from({ length: others }, () => works)]).quiet;
+
+  it('is kept where most keep it: some who rest make no week of those who do not', () => {
+    expect(of(10, 0)).toBe(0);
+    expect(of(7, 3)).toBeLessThan(0.4);
+    // Nearly half of them pull the sum down, and the one in the middle knows no rest.
+    expect(of(9, 11)).toBe(1);
+    expect(of(0, 10)).toBeCloseTo(1, 5);
+  });
+
+  it('is not told from fewer than four accounts', () => {
+    expect(of(3, 0)).toBeNaN();
   });
 });
 

@@ -151,7 +151,8 @@ function weekOf(t: Table, accounts: readonly number[], rows: readonly AccountRow
   return { quiet: all.quiet, attendance: Math.min(all.attendance, median(own)) };
 }
 
-function weekOfAll(rows: readonly AccountRow[]): { quiet: number; attendance: number } {
+/** The same from days of the week alone. */
+export function weekOfAll(rows: readonly AccountRow[]): { quiet: number; attendance: number } {
   const rates: Float64Array[] = [];
   const attended: number[] = [];
   for (const r of rows) {
