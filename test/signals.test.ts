@@ -331,7 +331,7 @@ describe('people on one queue', () => {
   });
 
   it('without a tie: people are told by what they do, bots by how many they are', () => {
-    const one = (accounts: number, n: number, sleepless: Facts['sleepless']): boolean => {
+    const one = (accounts: number, n: number, sleepless: Facts['sleepless'], attendance = 0.95): boolean => {
       const members = Array.from({ length: accounts }, (_, account) => ({ account, membership: 1, share: Number.NaN, low: 0, high: 1 }));
       const t = { rows: members.map(() => ({ n, days: 14 })) } as unknown as Table;
       const ties = { ...campaign.ties, network: tie(0, 100) };
@@ -340,7 +340,7 @@ describe('people on one queue', () => {
         ties,
         form: { k: 0, n: 100 },
         ...untied,
-        week: { quiet: 0.9, attendance: 0.95 },
+        week: { quiet: 0.9, attendance },
         sleepless,
       });
     };
@@ -348,6 +348,9 @@ describe('people on one queue', () => {
     expect(one(300, 300, days)).toBe(false);
     expect(one(300, 120, nights)).toBe(false);
     expect(one(60, 300, nights)).toBe(false);
+    // Who works in waves but never sleeps is no crowd of people with days off.
+    expect(one(60, 300, nights, 0.6)).toBe(false);
+    expect(one(300, 300, days, 0.8)).toBe(true);
     expect(one(60, 120, nights)).toBe(true);
     expect(one(45, 300, nights)).toBe(true);
   });

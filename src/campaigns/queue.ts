@@ -30,7 +30,7 @@ const QUEUE = {
  * is no tie: scripts copied from one place start at the same minutes.
  *
  * Without a tie it takes all of this together: so many requests an account, in all and on a day of work, no tool in common, hardly a day of rest in seven, and so many accounts that no desk,
- * ward, class or ring of friends is as large. Of accounts that hardly ever sleep, which no people are, their number alone counts: twice as many where they ask for little. Volume and pace alone tell nothing: an independent review built 79 crowds of people and bots who work every day on one source, none of them
+ * ward, class or ring of friends is as large. Of accounts that hardly ever sleep, which no people are, their number alone counts, whether they pause for days or not: twice as many where they ask for little. Volume and pace alone tell nothing: an independent review built 79 crowds of people and bots who work every day on one source, none of them
  * larger than 45 accounts, and without the bound on their number 38 were named (docs/results.md). In less than a week nobody can tell.
  */
 export function oneQueue(t: Table, learned: Learned, members: readonly Judged[], facts: Facts): boolean {
@@ -52,7 +52,7 @@ export function oneQueue(t: Table, learned: Learned, members: readonly Judged[],
   // What no people do by hand, because hardly any member sleeps, is judged by how many they are alone.
   const little = median(each) <= QUEUE.requestsEach || median(daily) <= QUEUE.requestsDay;
   const many = members.length >= (little ? QUEUE.many : QUEUE.accounts);
-  return (little && human(facts)) || !many || attendance <= QUEUE.always;
+  return !many || (human(facts) && (little || attendance <= QUEUE.always));
 }
 
 /** What would decide, where they cannot be told apart. */
