@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Facts } from '../src/campaigns/facts.ts';
+import { type Found, ordered } from '../src/campaigns/judge.ts';
 import { learn, ledger } from '../src/campaigns/ledger.ts';
 import { oneQueue } from '../src/campaigns/queue.ts';
 import { rivals } from '../src/campaigns/rivals.ts';
@@ -149,6 +150,29 @@ describe('succession', () => {
       expect(bits(6, of)).toBeGreaterThan(bits(1, of) + 1);
       expect(bits(6, of)).toBeGreaterThan(3);
     }
+  });
+});
+
+describe('what is judged first', () => {
+  const learned = learn(nulls, 0);
+  const put = (from: number, to: number, sources: ('scaffold' | 'kindred')[], bits: number): Found => {
+    const accounts = Array.from({ length: to - from }, (_, i) => from + i);
+    return { c: { accounts, sources, scaffold: [] }, f: { ...campaign, accounts }, bits };
+  };
+  const sizes = (list: Found[]): number[] => ordered(list, learned).map((x) => x.c.accounts.length);
+
+  it('is the whole of one deck before the many wordings of its operator, each of which a small part sends', () => {
+    const whole = put(0, 60, ['kindred'], 3);
+    expect(sizes([put(0, 15, ['scaffold'], 4), put(20, 28, ['scaffold'], 5), whole])).toEqual([60, 15, 8]);
+  });
+
+  it('is a sentence that a good part of it sends before the whole: it may be another hand on the same kind of task', () => {
+    const whole = put(0, 60, ['kindred'], 12);
+    expect(sizes([whole, put(0, 30, ['scaffold'], 4), put(30, 45, ['scaffold'], 4)])[0]).toBe(30);
+  });
+
+  it('is a crisp sentence before a community that it has nothing to do with', () => {
+    expect(sizes([put(0, 60, ['kindred'], 12), put(100, 110, ['scaffold'], 2)])).toEqual([10, 60]);
   });
 });
 

@@ -252,7 +252,7 @@ function others(c: Candidate, taken: ReadonlySet<number>): Set<number> {
   return new Set([...taken].filter((a) => !own.has(a)));
 }
 
-interface Found {
+export interface Found {
   readonly c: Candidate;
   readonly f: Facts;
   readonly bits: number;
@@ -261,30 +261,37 @@ interface Found {
 /**
  * Cohorts that share a sentence before diffuse ones: two campaigns after the same kind of task are neighbours in content, and the
  * sentence tells them apart. Then the likeliest first; of a cohort and its fragments the whole one: the search cuts a large cohort at random, and of many pieces
- * one always looks more even than the whole. A whole that is dealt from one deck therefore goes before its pieces.
+ * one always looks more even than the whole. A whole that is dealt from one deck therefore goes before its pieces, and before sentences that each a small part of it sends.
  */
-function ordered(list: readonly Found[], learned: Learned): Found[] {
+export function ordered(list: readonly Found[], learned: Learned): Found[] {
   const deckModel = learned.models.get(deckSignal.id) as never;
   const weight = new Map(list.map((x) => [x, x.bits + 1.5 * Math.log2(x.c.accounts.length)]));
+  const sentenced = (x: Found): boolean => x.c.sources.includes('scaffold') && x.bits > LIMITS.crispBits;
+  const first = new Set(list.filter(sentenced));
   const wholes = list
     .filter((x) => x.c.sources.includes('kindred') && deckSignal.weigh(x.f, deckModel).bits >= WHOLE.deckBits)
     .sort((x, y) => x.c.accounts.length - y.c.accounts.length);
   for (const y of wholes) {
     const inside = new Set(y.c.accounts);
-    for (const x of list) {
-      if (x === y || x.c.accounts.length * WHOLE.larger > y.c.accounts.length) continue;
-      if (x.c.accounts.filter((a) => inside.has(a)).length < WHOLE.inside * x.c.accounts.length) continue;
-      weight.set(y, Math.max(weight.get(y) as number, (weight.get(x) as number) + 1e-6));
-    }
+    const pieces = list.filter(
+      (x) =>
+        x !== y &&
+        x.c.accounts.length * WHOLE.larger <= y.c.accounts.length &&
+        x.c.accounts.filter((a) => inside.has(a)).length >= WHOLE.inside * x.c.accounts.length,
+    );
+    for (const x of pieces) weight.set(y, Math.max(weight.get(y) as number, (weight.get(x) as number) + 1e-6));
+    // One operator's many wordings are each a small part of the whole; a sentence that a good part of it sends may be another hand's.
+    const told = pieces.filter(sentenced);
+    if (told.length > 0 && told.every((x) => x.c.accounts.length * WHOLE.wordings <= y.c.accounts.length)) first.add(y);
   }
-  const crisp = (x: Found) => (x.c.sources.includes('scaffold') && x.bits > LIMITS.crispBits ? 1 : 0);
+  const crisp = (x: Found) => (first.has(x) ? 1 : 0);
   return [...list].sort(
     (x, y) =>
       crisp(y) - crisp(x) || (weight.get(y) as number) - (weight.get(x) as number) || (y.c.accounts[0] ?? 0) - (x.c.accounts[0] ?? 0),
   );
 }
 
-const WHOLE = { deckBits: 4, larger: 1.2, inside: 0.8 } as const;
+const WHOLE = { deckBits: 4, larger: 1.2, inside: 0.8, wordings: 3 } as const;
 
 /** Cohorts that mostly overlap are one. */
 function distinct<T extends { readonly c: Candidate }>(list: readonly T[]): T[] {
