@@ -38,7 +38,8 @@ function Views({ rows }: { rows: readonly InboxRow[] }) {
   const [error, setError] = useState('');
   const views = asked.value?.views ?? [];
   const address = new URLSearchParams([...p].filter(([k]) => k !== 'row')).toString();
-  const current = views.find((v) => v.address === address);
+  // What was just deleted is not offered again while the list is fetched anew.
+  const current = views.find((v) => v.address === address && !(v.name === gone?.name && v.address === gone.address));
   const say = async (body: object, taken: View | null): Promise<void> => {
     try {
       await post('/v1/views', body);
