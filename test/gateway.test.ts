@@ -645,8 +645,8 @@ test('a rehearsal changes no answer: limits, step-ups, unknown keys at a gateway
 test('two slow barriers on one case are one budget, and a reservation is settled with what was used', async () => {
   const slow = (id: string) => barrier('slow', { id, case: 'k', budget: { requests_per_minute: 2, tokens_per_minute: 1000 } });
   const s = await setup({ state: stateWith(slow('b1'), slow('b2')) });
-  const post = async (path: string, body: unknown) =>
-    (await (await fetch(`http://127.0.0.1:${s.decide}${path}`, { method: 'POST', body: JSON.stringify(body) })).json()) as Record<
+  const post = async (path: string, body: unknown, to = s) =>
+    (await (await fetch(`http://127.0.0.1:${to.decide}${path}`, { method: 'POST', body: JSON.stringify(body) })).json()) as Record<
       string,
       unknown
     >;
@@ -661,14 +661,9 @@ test('two slow barriers on one case are one budget, and a reservation is settled
   expect((await post('/v1/settle', { reservation: 'bm9uc2Vuc2U', tokens: 1 }))['error']).toBeDefined();
   // What used all it had reserved is settled too.
   const even = await setup({ state: stateWith(slow('b1')) });
-  const ask = async (path: string, body: unknown) =>
-    (await (await fetch(`http://127.0.0.1:${even.decide}${path}`, { method: 'POST', body: JSON.stringify(body) })).json()) as Record<
-      string,
-      unknown
-    >;
-  const all = await ask('/v1/decide', { account: 'alice', tokens: 1000 });
-  for (const tokens of [1000, null]) await ask('/v1/settle', { reservation: all['reservation'], tokens });
-  expect((await ask('/v1/decide', { account: 'alice', tokens: 1 }))['action']).toBe('slow');
+  const all = await post('/v1/decide', { account: 'alice', tokens: 1000 }, even);
+  for (const tokens of [1000, null]) await post('/v1/settle', { reservation: all['reservation'], tokens }, even);
+  expect((await post('/v1/decide', { account: 'alice', tokens: 1 }, even))['action']).toBe('slow');
 });
 
 test('a new account behind a network of an open case gets the limits for new accounts, in a store of plain identifiers and of keyed ones', async () => {

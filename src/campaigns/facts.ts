@@ -5,8 +5,8 @@ import { type Cell, type Deck, deck } from './deck.ts';
 import { distance } from './profile.ts';
 import { itemsShared } from './repeats.ts';
 import { median, quantile } from './stats.ts';
-import { DAY, endsOf, type Succession, succession } from './succession.ts';
-import type { Table } from './table.ts';
+import { endsOf, type Succession, takeovers } from './succession.ts';
+import { DAY, type Table } from './table.ts';
 
 /** Most members keep quiet hours, or none can be told. */
 export const human = (f: Facts): boolean => f.sleepless.n === 0 || f.sleepless.k <= 0.4 * f.sleepless.n;
@@ -174,6 +174,7 @@ export function weekOfAll(rows: readonly AccountRow[]): { quiet: number; attenda
   if (attended.length < 4) return { quiet: Number.NaN, attendance: Number.NaN };
   const whole = new Float64Array(7).map((_, w) => rates.reduce((x, r) => x + (r[w] as number), 0));
   const sum = (rate: Float64Array): number => rate.reduce((x, y) => x + y, 0);
+  const all = sum(whole);
   // Of a crowd the middle is found on some of it: sorting all, seven times, would cost more than the rest of its figures.
   const voices = rates.length <= VOICES ? rates : rates.filter((_, i) => i % Math.ceil(rates.length / VOICES) === 0);
   const totals = voices.map(sum);
@@ -184,7 +185,7 @@ export function weekOfAll(rows: readonly AccountRow[]): { quiet: number; attenda
   // All of them together, and the one in the middle: a few who rest make no week of those who do not.
   let quiet = Number.POSITIVE_INFINITY;
   for (let w = 0; w < 7; w++)
-    quiet = Math.min(quiet, Math.max(rest(whole, sum(whole), w), median(voices.map((r, i) => rest(r, totals[i] as number, w)))));
+    quiet = Math.min(quiet, Math.max(rest(whole, all, w), median(voices.map((r, i) => rest(r, totals[i] as number, w)))));
   return { quiet, attendance: median(attended) };
 }
 
@@ -277,7 +278,6 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
   const read = sampled(accounts);
   const cells = view ? cellsOf(view, read, accounts) : read.flatMap((a) => t.profiles.cellsOf(a));
   const records = accounts.map((a) => t.records[a] ?? null);
-  const ends = endsOf(t, accounts);
   const rated = rows.filter((r) => r.days >= 3).map((r) => Math.log(Math.max(1, r.openings) / r.days));
   const m = rated.reduce((x, y) => x + y, 0) / Math.max(1, rated.length);
   const telling = rows.filter((r) => r.n >= 60 && r.days >= 3);
@@ -301,8 +301,7 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
     sleepless: { k: telling.filter((r) => quietest(r.hours) > 0.12).length, n: telling.length },
     week: weekOf(t, accounts, rows),
     together: { k: joined.length >= 3 ? densest(joined, DAY) : 0, n: joined.length >= 3 ? joined.length : 0 },
-    succession: succession(t, ends, accounts),
-    signUps: succession(t, ends, accounts, 'sign-up'),
+    ...takeovers(t, endsOf(t, accounts), accounts),
     pivot: pivot(t, accounts),
     born: { k: created.length >= 3 ? densest(created, 7 * DAY) : 0, n: created.length >= 3 ? created.length : 0 },
     singleUse: { k: rows.filter((r) => r.openings >= 0.9 * r.n).length, n: rows.length },

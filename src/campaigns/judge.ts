@@ -9,8 +9,8 @@ import { type NullCohort, nullCohorts, nullMembers, references } from './nulls.t
 import { explained, type Honest, mechanism, ONE_TASK, rivals } from './rivals.ts';
 import { type Bench, type Case, carried, lacking, settle, settleBoth } from './settle.ts';
 import { median, quantile } from './stats.ts';
-import { DAY, endsOf, succession } from './succession.ts';
-import type { Table } from './table.ts';
+import { endsOf, takeovers } from './succession.ts';
+import { DAY, type Table } from './table.ts';
 
 export interface Judgement {
   readonly cases: readonly Case[];
@@ -220,11 +220,7 @@ function joinSuccessors(cases: Case[], t: Table, k: Kin, learned: Learned, again
       if (!open(a) || !open(b) || !settled) continue;
       const bits = (from: Case, to: Case): number =>
         successionSignal.weigh(
-          {
-            ...a.facts,
-            succession: succession(t, ends(from), accountsOf(to)),
-            signUps: succession(t, ends(from), accountsOf(to), 'sign-up'),
-          },
+          { ...a.facts, ...takeovers(t, ends(from), accountsOf(to)) },
           learned.models.get(successionSignal.id) as never,
         ).bits;
       if (Math.max(bits(a, b), bits(b, a)) < JOIN.successionBits) continue;

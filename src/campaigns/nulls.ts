@@ -1,8 +1,7 @@
 import type { Kin } from './candidates.ts';
 import { type Facts, factsOf } from './facts.ts';
 import { rng } from './stats.ts';
-import { DAY } from './succession.ts';
-import type { Table } from './table.ts';
+import { DAY, type Table } from './table.ts';
 
 export const NULLS = { size: 8, most: 400, tenureDays: 30, referencesMin: 200 } as const;
 

@@ -56,13 +56,14 @@ export function oneQueue(t: Table, learned: Learned, members: readonly Judged[],
 }
 
 /** What would decide, where they cannot be told apart. */
-export function queueLacks({ week }: Facts): string {
+export function queueLacks(facts: Facts): string {
+  const { week } = facts;
   const seen = Number.isNaN(week.quiet)
     ? '; in less than a week they cannot be told apart'
     : week.quiet < QUEUE.quietDays
       ? `, and rest as these do (on the two quietest days of the week they do ${Math.round(100 * week.quiet)} % of what they do on others)`
-      : week.attendance < QUEUE.attendance
+      : week.attendance < QUEUE.attendance && human(facts)
         ? `, and rest as these do (active on ${Math.round(100 * week.attendance)} % of days)`
         : '';
-  return `hands: people who take tasks from one queue, a team with one template, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace${seen}; a tie of identity, network or succession (two where they keep a week) would decide, or, where they share no tool and hardly rest on a day in seven, more than ${QUEUE.requestsEach} requests an account, ${QUEUE.requestsDay} a day, over at least ${QUEUE.accounts} accounts`;
+  return `hands: people who take tasks from one queue, a team with one template, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace${seen}; a tie of identity, network or succession (two where they keep a week) would decide, or, where they share no tool and hardly rest on a day in seven, more than ${QUEUE.requestsEach} requests an account, ${QUEUE.requestsDay} a day, over at least ${QUEUE.accounts} accounts; of accounts that hardly ever sleep that many, or ${QUEUE.many} with less`;
 }

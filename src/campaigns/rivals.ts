@@ -3,7 +3,7 @@ import { DATA_SET_TOKENS } from '../signals/haul.ts';
 import type { Candidate } from './candidates.ts';
 import { type Facts, human } from './facts.ts';
 import { median } from './stats.ts';
-import type { Table } from './table.ts';
+import { DAY, type Table } from './table.ts';
 
 export interface Rival extends Explanation {
   readonly id: string;
@@ -148,7 +148,7 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
     test: (f, _c, t) => {
       const free = f.free >= 0.7;
       const burst = f.born.n > 0 && f.born.k >= 0.5 * f.born.n;
-      const brief = f.lifetimeDays <= 0.5 * ((t.to - t.from) / 86_400_000);
+      const brief = f.lifetimeDays <= 0.5 * ((t.to - t.from) / DAY);
       const little = f.haulTokens < DATA_SET_TOKENS;
       return {
         kind: 'trial farming',
@@ -190,7 +190,7 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
     becomes: 'look-alike',
     test: (f, _c, t, h) => ({
       kind: 'hackathon or workshop',
-      fits: f.lifetimeDays <= 4 && (t.to - t.from) / 86_400_000 > 8 && human(f) && heterogeneous(f, h),
+      fits: f.lifetimeDays <= 4 && (t.to - t.from) / DAY > 8 && human(f) && heterogeneous(f, h),
       axis: 'coordination',
       bits: 0,
       reason: `members are active for ${f.lifetimeDays.toFixed(1)} days, ${human(f) ? 'by day' : 'round the clock'}`,

@@ -1,6 +1,6 @@
-import type { Table } from './table.ts';
+import type { Facts } from './facts.ts';
+import { DAY, type Table } from './table.ts';
 
-export const DAY = 86_400_000;
 const HOUR = 3_600_000;
 
 /** Silence that counts as an end: so many of the account's own mean gaps, and at least two days. */
@@ -43,7 +43,7 @@ export function endsOf(t: Table, accounts: readonly number[]): { readonly ends: 
 }
 
 /** What a start is: an account's first exchange, or its sign-up, which comes at once even where its work begins with its next shift. */
-export type Start = 'activity' | 'sign-up';
+type Start = 'activity' | 'sign-up';
 
 /** How the starts of some accounts follow the ends of others. */
 export function succession(
@@ -74,6 +74,12 @@ export function succession(
   });
   return { n: starts.length, recorded, within };
 }
+
+/** Both ways to tell a start, as a cohort's facts have them. */
+export const takeovers = (t: Table, ends: ReturnType<typeof endsOf>, after: readonly number[]): Pick<Facts, 'succession' | 'signUps'> => ({
+  succession: succession(t, ends, after),
+  signUps: succession(t, ends, after, 'sign-up'),
+});
 
 /** How many events some starts are: half the days they are spread over, each as it has a share of them (the inverse of Simpson's index), since one launch may run over midnight. */
 function eventsOf(starts: readonly number[]): number {

@@ -4,6 +4,9 @@ import type { SharedValue } from '../store/queries/values.ts';
 import type { Beats } from './beats.ts';
 import type { Profiles } from './profile.ts';
 
+/** A day in ms. */
+export const DAY = 86_400_000;
+
 /** Everything the tests read, loaded once: accounts in hash order, their content, and the values they share. */
 export interface Table {
   readonly rows: readonly AccountRow[];

@@ -1,8 +1,7 @@
-import { type IdentifierKey, keyedAddress } from './keyed.ts';
+import { type IdentifierKey, keyedAddress, prefixOf } from './keyed.ts';
 
 /** The network of an address as the store groups them: /24, or /64 of IPv6. */
-const networkOf = (ip: string): string =>
-  ip.includes(':') ? `${ip.split(':').slice(0, 4).join(':')}::/64` : `${ip.split('.').slice(0, 3).join('.')}.0/24`;
+const networkOf = (ip: string): string => prefixOf(ip) + (ip.includes(':') ? '::/64' : '.0/24');
 
 /**
  * What a request shows that a campaign's indicators may hold: `kind\0value`, as the store writes them.

@@ -103,9 +103,13 @@ const hex = (key: IdentifierKey, text: string): string | null => {
   return h === null ? null : sipHash64(key, h).toString(16).toUpperCase().padStart(16, '0');
 };
 
+/** What addresses of one network begin with: /24, or /64 of IPv6. */
+export const prefixOf = (ip: string): string =>
+  ip.includes(':') ? ip.split(':').slice(0, 4).join(':') : ip.split('.').slice(0, 3).join('.');
+
 /** An address as a store of keyed identifiers holds it: its network stays a part of it. Null of what is no address. */
 export function keyedAddress(key: IdentifierKey, ip: string): string | null {
-  const network = hex(key, ip.includes(':') ? ip.split(':').slice(0, 4).join(':') : ip.split('.').slice(0, 3).join('.'));
+  const network = hex(key, prefixOf(ip));
   const whole = hex(key, ip);
   return network && whole ? `k${network}.0.0.${whole}` : null;
 }

@@ -19,22 +19,33 @@ interface DeckModel {
   readonly grown: number;
 }
 
-const GRID = Array.from({ length: 120 }, (_, i) => Math.exp(Math.log(1e-6) + (i / 119) * (Math.log(0.6) - Math.log(1e-6))));
+/** ln rho where densities are looked at, evenly. */
+const GRID = Array.from({ length: 120 }, (_, i) => Math.log(1e-6) + (i / 119) * (Math.log(0.6) - Math.log(1e-6)));
 
-/** ln of the density of a measurement that is `rho - r` off, up to a constant: Student's, with as many degrees as the jackknife has. */
-function slip(rho: number, se: number, accounts: number, r: number): number {
-  const degrees = Math.max(1, accounts - 1);
-  return -0.5 * (degrees + 1) * Math.log1p(((rho - r) / se) ** 2 / degrees);
+/** How likely a measurement is if the true figure stands at each point of GRID, up to a constant; `logs` are the logarithms. */
+interface Measured {
+  readonly logs: Float64Array;
+  readonly parts: Float64Array;
 }
 
-/**
- * ln of the density of an observed rho, up to a constant, when the true one is spread as `logDensity` (over ln rho) and measured with error se. A standard error that was itself estimated from
- * `accounts` accounts has Student's tails: what lies far below nought is a poor measurement, not a clean deal.
- */
-function blurred(rho: number, se: number, accounts: number, logDensity: (logRho: number) => number): number {
-  const step = Math.log(GRID[1] as number) - Math.log(GRID[0] as number);
-  return logSumExp(GRID.map((r) => logDensity(Math.log(r)) + slip(rho, se, accounts, r) + Math.log(step)));
+const MEASURED = new WeakMap<Deck, Measured>();
+
+/** Of a cohort's figure with its standard error, which was itself estimated from so many accounts and has Student's tails: what lies far below nought is a poor measurement, not a clean deal. */
+function measured(d: Deck): Measured {
+  const known = MEASURED.get(d);
+  if (known) return known;
+  const se = Math.max(d.se, 2e-5);
+  const degrees = Math.max(1, d.accounts - 1);
+  const logs = GRID.map((x) => -0.5 * (degrees + 1) * Math.log1p(((d.rho - Math.exp(x)) / se) ** 2 / degrees));
+  const top = Math.max(...logs);
+  const made = { logs: Float64Array.from(logs, (x) => x - top), parts: Float64Array.from(logs, (x) => Math.exp(x - top)) };
+  MEASURED.set(d, made);
+  return made;
 }
+
+/** ln of the density of a measurement, up to a constant, when the true figure is spread as `logDensity` (over ln rho). */
+const blurred = (m: Measured, logDensity: (logRho: number) => number): number =>
+  logSumExp(GRID.map((x, i) => logDensity(x) + (m.logs[i] as number)));
 
 /**
  * Part of honest cohorts that may be exchangeable for a reason not on our list: the open rival, spread evenly over ln rho. It grows with other cohorts that look so, and is the rarer the
@@ -46,19 +57,6 @@ const CROWD = 25;
 /** Part of operators that give each worker a subject, a language or a schema of its own: their accounts differ as honest ones do, and the figure tells nothing of them. */
 const SHARDED = 0.25;
 
-/** Likelihood of each measured null cohort over GRID: measured once, asked for again with every set of references. */
-const PROFILES = new WeakMap<Deck, Float64Array>();
-
-function profileOf(d: Deck): Float64Array {
-  const known = PROFILES.get(d);
-  if (known) return known;
-  const logs = GRID.map((r) => slip(d.rho, Math.max(d.se, 2e-5), d.accounts, r));
-  const top = Math.max(...logs);
-  const out = Float64Array.from(logs, (x) => Math.exp(x - top));
-  PROFILES.set(d, out);
-  return out;
-}
-
 /** Part of null cohorts that the fit lets be anything: a campaign's own fragments among the references must not pull it. */
 const STRAY = 0.1;
 const MEDIANS = Array.from({ length: 33 }, (_, i) => Math.log(3e-4) + (i / 32) * Math.log(0.2 / 3e-4));
@@ -66,7 +64,7 @@ const SPREADS = [0.35, 0.5, 0.7, 0.9, 1.2, 1.6];
 /** What the true figures of null cohorts may look like: a share of them at each point of GRID. */
 const SHAPES = MEDIANS.flatMap((median) =>
   SPREADS.map((sd) => {
-    const density = GRID.map((r) => Math.exp(logNormalPdf(Math.log(r), median, sd)));
+    const density = GRID.map((x) => Math.exp(logNormalPdf(x, median, sd)));
     const whole = density.reduce((x, y) => x + y, 0);
     return { median, sd, weight: Float64Array.from(density, (x) => ((1 - STRAY) * x) / whole + STRAY / GRID.length) };
   }),
@@ -77,12 +75,12 @@ const SHAPES = MEDIANS.flatMap((median) =>
  * noise of small null cohorts passes for honest cohorts that are dealt from one deck.
  */
 function likeliest(usable: readonly Deck[]): { median: number; sd: number } {
-  const profiles = usable.map(profileOf);
+  const cohorts = usable.map((d) => measured(d).parts);
   let best = { median: SHIPPED.logMedian as number, sd: SHIPPED.logSd as number };
   let most = Number.NEGATIVE_INFINITY;
   for (const { median, sd, weight } of SHAPES) {
     let sum = 0;
-    for (const p of profiles) {
+    for (const p of cohorts) {
       let x = 0;
       for (let i = 0; i < weight.length; i++) x += (weight[i] as number) * (p[i] as number);
       sum += Math.log(x);
@@ -125,7 +123,6 @@ export const deckSignal: Signal<DeckModel> = {
   weigh: (facts, model) => {
     const d = facts.deck;
     if (!d) return notApplicable('fewer than three members have two items in a common week and script');
-    const se = Math.max(d.se, 2e-5);
     const ref = model.values.length > 0 ? reference(model.values) : NOTHING;
     const unknown = Math.max(model.grown, UNKNOWN * Math.min(1, CROWD / facts.accounts.length));
     const honestDensity = (x: number) =>
@@ -135,7 +132,8 @@ export const deckSignal: Signal<DeckModel> = {
     const scale = Math.exp(model.logMedian);
     const exponential = (mean: number) => (x: number) => x - Math.exp(x) / mean - Math.log(mean);
     const clean = (x: number) => (x < Math.log(0.03 * scale) ? -Math.log(Math.log((0.03 * scale) / 1e-6)) : -Infinity);
-    const seen = (density: (x: number) => number): number => blurred(d.rho, se, d.accounts, density);
+    const m = measured(d);
+    const seen = (density: (x: number) => number): number => blurred(m, density);
     const honest = seen(honestDensity);
     const campaign = logSumExp([
       Math.log(1 - SHARDED) +
@@ -147,14 +145,19 @@ export const deckSignal: Signal<DeckModel> = {
       Math.log(SHARDED) + honest,
     ]);
     const bits = cap((campaign - honest) * LOG2E, model.m + SHIPPED.worth);
-    const said = `items of two accounts are as alike as items of one: rho ${d.rho.toFixed(4)} ± ${d.se.toFixed(4)} over ${Math.round(d.items)} items of ${d.accounts} accounts`;
-    const ref2 = `; honest neighbours in content stand at ${(ref.median ?? scale).toFixed(3)} (${model.m} null cohorts here, and a shipped prior worth ${SHIPPED.worth})`;
+    const says =
+      bits > 0
+        ? 'items of two accounts are as alike as items of one'
+        : bits > -1
+          ? 'it says little either way'
+          : 'each account keeps to subjects of its own';
+    const figures = `rho ${d.rho.toFixed(4)} ± ${d.se.toFixed(4)} over ${Math.round(d.items)} items of ${d.accounts} accounts; honest neighbours in content stand at ${(ref.median ?? scale).toFixed(3)} (${model.m} null cohorts here, and a shipped prior worth ${SHIPPED.worth})`;
     return {
       outcome: outcomeOf(bits),
       bits,
       figure: d.rho,
       reference: ref,
-      reason: bits > 0 ? said + ref2 : `each account keeps to subjects of its own: rho ${d.rho.toFixed(4)} ± ${d.se.toFixed(4)}${ref2}`,
+      reason: `${says}: ${figures}`,
     };
   },
 };
