@@ -102,24 +102,28 @@ function groupsOf(part: Int32Array, accounts: number): number[][] {
 /** Accounts whose content is too alike to be independent: communities of nearest neighbours, and the communities inside those. */
 function fromKin(near: Neighbours, active: readonly number[], random: () => number): Candidate[] {
   const out: Candidate[] = [];
+  // Place of each account among the members at hand; a look at its place tells whether it is one of them.
+  const place = new Int32Array(near.ids.length / near.k);
   const split = (members: readonly number[], depth: number) => {
-    const local = new Map(members.map((a, i) => [a, i]));
-    const from: number[] = [];
-    const to: number[] = [];
-    const weight: number[] = [];
-    for (const a of members) {
+    members.forEach((a, i) => {
+      place[a] = i;
+    });
+    const from = new Int32Array(members.length * near.k);
+    const to = new Int32Array(from.length);
+    const weight = new Float64Array(from.length);
+    let edges = 0;
+    members.forEach((a, i) => {
       for (let x = 0; x < near.k; x++) {
         const b = near.ids[a * near.k + x] as number;
         const c = near.cosine[a * near.k + x] as number;
-        const j = local.get(b);
-        if (j === undefined || c <= 0) continue;
-        from.push(local.get(a) as number);
-        to.push(j);
-        weight.push(c ** 2);
+        if (b < 0 || c <= 0 || members[place[b] as number] !== b) continue;
+        from[edges] = i;
+        to[edges] = place[b] as number;
+        weight[edges++] = c ** 2;
       }
-    }
+    });
     const part = leiden(
-      { nodes: members.length, from: Int32Array.from(from), to: Int32Array.from(to), weight: Float64Array.from(weight) },
+      { nodes: members.length, from: from.subarray(0, edges), to: to.subarray(0, edges), weight: weight.subarray(0, edges) },
       { random },
     );
     const groups = groupsOf(part, members.length).map((g) => g.map((i) => members[i] as number));

@@ -267,14 +267,15 @@ export function ordered(list: readonly Found[], learned: Learned): Found[] {
   const wholes = list
     .filter((x) => x.c.sources.includes('kindred') && deckSignal.weigh(x.f, deckModel).bits >= WHOLE.deckBits)
     .sort((x, y) => x.c.accounts.length - y.c.accounts.length);
+  const last = wholes.reduce((most, y) => y.c.accounts.reduce((m, a) => Math.max(m, a), most), 0);
+  const inside = new Uint8Array(last + 1);
   for (const y of wholes) {
-    const inside = new Set(y.c.accounts);
+    for (const a of y.c.accounts) inside[a] = 1;
+    const within = (x: Found): number => x.c.accounts.reduce((n, a) => n + (inside[a] ?? 0), 0);
     const pieces = list.filter(
-      (x) =>
-        x !== y &&
-        x.c.accounts.length * WHOLE.larger <= y.c.accounts.length &&
-        x.c.accounts.filter((a) => inside.has(a)).length >= WHOLE.inside * x.c.accounts.length,
+      (x) => x !== y && x.c.accounts.length * WHOLE.larger <= y.c.accounts.length && within(x) >= WHOLE.inside * x.c.accounts.length,
     );
+    for (const a of y.c.accounts) inside[a] = 0;
     for (const x of pieces) weight.set(y, Math.max(weight.get(y) as number, (weight.get(x) as number) + 1e-6));
     // One operator's many wordings are each a small part of the whole; a sentence that a good part of it sends may be another hand's.
     const told = pieces.filter(sentenced);

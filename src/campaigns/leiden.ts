@@ -8,6 +8,7 @@ export interface Graph {
   /** Undirected edges, each once; loops allowed. */
   readonly from: Int32Array;
   readonly to: Int32Array;
+  /** Above nought. */
   readonly weight: Float64Array;
 }
 
@@ -73,33 +74,39 @@ function shuffled(n: number, random: () => number): Int32Array {
 function move(g: Csr, part: Int32Array, total: number, resolution: number, random: () => number): boolean {
   const strength = new Float64Array(g.n);
   for (let i = 0; i < g.n; i++) strength[part[i] as number] = (strength[part[i] as number] as number) + (g.strength[i] as number);
-  const queue: number[] = [...shuffled(g.n, random)];
+  // No node stands in it twice: a ring with a place for each is enough.
+  const queue = shuffled(g.n, random);
   const queued = new Uint8Array(g.n).fill(1);
   const link = new Float64Array(g.n);
+  const near = new Int32Array(g.n);
   let moved = false;
-  for (let head = 0; head < queue.length; head++) {
+  let head = 0;
+  let tail = 0;
+  for (let waiting = g.n; waiting > 0; waiting--) {
     const i = queue[head] as number;
+    head = head + 1 === g.n ? 0 : head + 1;
     queued[i] = 0;
     const own = part[i] as number;
     const k = g.strength[i] as number;
-    const near: number[] = [];
+    let met = 0;
     for (let e = g.start[i] as number; e < (g.start[i + 1] as number); e++) {
       const c = part[g.next[e] as number] as number;
-      if (link[c] === 0) near.push(c);
+      if (link[c] === 0) near[met++] = c;
       link[c] = (link[c] as number) + (g.w[e] as number);
     }
     strength[own] = (strength[own] as number) - k;
     let best = own;
     let gain = (link[own] as number) - (resolution * k * (strength[own] as number)) / total;
-    for (const c of near) {
-      const x = (link[c] as number) - (resolution * k * (strength[c] as number)) / total;
-      if (x > gain + 1e-12) {
-        gain = x;
+    for (let x = 0; x < met; x++) {
+      const c = near[x] as number;
+      const more = (link[c] as number) - (resolution * k * (strength[c] as number)) / total;
+      if (more > gain + 1e-12) {
+        gain = more;
         best = c;
       }
     }
     strength[best] = (strength[best] as number) + k;
-    for (const c of near) link[c] = 0;
+    for (let x = 0; x < met; x++) link[near[x] as number] = 0;
     if (best !== own) {
       part[i] = best;
       moved = true;
@@ -107,7 +114,9 @@ function move(g: Csr, part: Int32Array, total: number, resolution: number, rando
         const j = g.next[e] as number;
         if (part[j] !== best && !queued[j]) {
           queued[j] = 1;
-          queue.push(j);
+          queue[tail] = j;
+          tail = tail + 1 === g.n ? 0 : tail + 1;
+          waiting += 1;
         }
       }
     }
@@ -121,28 +130,30 @@ function refine(g: Csr, part: Int32Array, total: number, resolution: number, ran
   const strength = g.strength.slice();
   const single = new Uint8Array(g.n).fill(1);
   const link = new Float64Array(g.n);
+  const near = new Int32Array(g.n);
   for (const i of shuffled(g.n, random)) {
     if (!single[i]) continue;
-    const near: number[] = [];
+    let met = 0;
     for (let e = g.start[i] as number; e < (g.start[i + 1] as number); e++) {
       const j = g.next[e] as number;
       if (part[j] !== part[i]) continue;
       const c = sub[j] as number;
-      if (link[c] === 0) near.push(c);
+      if (link[c] === 0) near[met++] = c;
       link[c] = (link[c] as number) + (g.w[e] as number);
     }
     const k = g.strength[i] as number;
     let best = -1;
     let gain = 0;
-    for (const c of near) {
+    for (let x = 0; x < met; x++) {
+      const c = near[x] as number;
       if (c === sub[i]) continue;
-      const x = (link[c] as number) - (resolution * k * (strength[c] as number)) / total;
-      if (x > gain) {
-        gain = x;
+      const more = (link[c] as number) - (resolution * k * (strength[c] as number)) / total;
+      if (more > gain) {
+        gain = more;
         best = c;
       }
     }
-    for (const c of near) link[c] = 0;
+    for (let x = 0; x < met; x++) link[near[x] as number] = 0;
     if (best >= 0) {
       strength[best] = (strength[best] as number) + k;
       strength[sub[i] as number] = (strength[sub[i] as number] as number) - k;

@@ -33,8 +33,8 @@ export function neighbours(vectors: Float32Array, active: readonly number[], k: 
   const lists = inverted(signs, n, random);
   // Points are gone through in the order of their lists, and their bits stand in that order, those of the sieve by themselves: what a point is compared with was
   // mostly read for the point before it.
-  const bits = new Uint32Array(n * WORDS);
-  const sieve = new Uint32Array(n * words);
+  const bits = new Int32Array(n * WORDS);
+  const sieve = new Int32Array(n * words);
   lists.order.forEach((i, at) => {
     bits.set(signs.subarray(i * WORDS, (i + 1) * WORDS), at * WORDS);
     sieve.set(signs.subarray(i * WORDS, i * WORDS + words), at * words);
@@ -42,29 +42,20 @@ export function neighbours(vectors: Float32Array, active: readonly number[], k: 
   // Places in that order.
   const pool = new Int32Array(n);
   const away = new Uint16Array(n);
-  const own = new Uint32Array(WORDS);
   for (let self = 0; self < n; self++) {
     const i = lists.order[self] as number;
-    for (let w = 0; w < WORDS; w++) own[w] = bits[self * WORDS + w] as number;
     let m = 0;
     for (let p = 0; p < lists.probes; p++) {
       const list = lists.nearest[i * lists.probes + p] as number;
       const end = Math.min(lists.starts[list + 1] as number, (lists.starts[list] as number) + (n > EXACT_MAX ? POOL_MAX - m : n));
       for (let at = lists.starts[list] as number; at < end; at++) {
         if (at === self) continue;
-        let d = 0;
-        for (let w = 0; w < words; w++) d += ones(((own[w] as number) ^ (sieve[at * words + w] as number)) | 0);
         pool[m] = at;
-        away[m++] = d;
+        away[m++] = differing(sieve, self * words, sieve, at * words, words);
       }
     }
     m = nearest(pool, away, m, k * 5);
-    for (let x = 0; x < m; x++) {
-      let d = 0;
-      const at = (pool[x] as number) * WORDS;
-      for (let w = 0; w < WORDS; w++) d += ones(((own[w] as number) ^ (bits[at + w] as number)) | 0);
-      away[x] = d;
-    }
+    for (let x = 0; x < m; x++) away[x] = differing(bits, self * WORDS, bits, (pool[x] as number) * WORDS, WORDS);
     m = nearest(pool, away, m, Math.ceil(k * (n > EXACT_MAX ? 1.5 : 2.5)));
     const a = active[i] as number;
     // Insertion into the account's own row: the few that are left are ranked by their exact cosine.
@@ -108,11 +99,22 @@ export function dot(a: Float32Array, at: number, b: Float32Array, bt: number, n:
   return p + q + (r + s);
 }
 
-/** Bits set in a 32-bit word. */
-function ones(word: number): number {
-  let x = word - ((word >>> 1) & 0x55555555);
-  x = (x & 0x33333333) + ((x >>> 2) & 0x33333333);
-  return Math.imul((x + (x >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
+/** Bits in which two rows of words differ: four words are counted side by side. @param words a multiple of four */
+function differing(a: Int32Array, at: number, b: Int32Array, bt: number, words: number): number {
+  let d = 0;
+  for (let w = 0; w < words; w += 4) {
+    const x = fours((a[at + w] as number) ^ (b[bt + w] as number)) + fours((a[at + w + 1] as number) ^ (b[bt + w + 1] as number));
+    const y = fours((a[at + w + 2] as number) ^ (b[bt + w + 2] as number)) + fours((a[at + w + 3] as number) ^ (b[bt + w + 3] as number));
+    const bytes = (x & 0x0f0f0f0f) + ((x >>> 4) & 0x0f0f0f0f) + (y & 0x0f0f0f0f) + ((y >>> 4) & 0x0f0f0f0f);
+    d += Math.imul(bytes, 0x01010101) >>> 24;
+  }
+  return d;
+}
+
+/** Bits set in each four of a word. */
+function fours(word: number): number {
+  const pairs = (word - ((word >>> 1) & 0x55555555)) | 0;
+  return (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
 }
 
 const HISTOGRAM = new Int32Array(DIMENSIONS + 1);
@@ -139,9 +141,9 @@ function nearest(pool: Int32Array, away: Uint16Array, m: number, most: number): 
   return kept;
 }
 
-function signatures(vectors: Float32Array, active: readonly number[], random: () => number): Uint32Array {
+function signatures(vectors: Float32Array, active: readonly number[], random: () => number): Int32Array {
   const flips = Float32Array.from({ length: 2 * DIMENSIONS }, () => (random() < 0.5 ? -1 : 1));
-  const out = new Uint32Array(active.length * WORDS);
+  const out = new Int32Array(active.length * WORDS);
   const v = new Float32Array(DIMENSIONS);
   active.forEach((a, i) => {
     for (let d = 0; d < DIMENSIONS; d++) v[d] = (vectors[a * DIMENSIONS + d] as number) * (flips[d] as number);
@@ -180,7 +182,7 @@ interface Lists {
 }
 
 /** Lists of points by their nearest of sqrt(n) sampled points; a query looks into its nearest lists. */
-function inverted(signs: Uint32Array, n: number, random: () => number): Lists {
+function inverted(signs: Int32Array, n: number, random: () => number): Lists {
   const c = n > EXACT_MAX ? Math.ceil(Math.sqrt(n)) : 1;
   const probes = Math.min(PROBES, c);
   const centres = Int32Array.from({ length: c }, () => Math.floor(random() * n));
@@ -190,11 +192,8 @@ function inverted(signs: Uint32Array, n: number, random: () => number): Lists {
   const sizes = new Int32Array(c + 1);
   for (let i = 0; i < n && c > 1; i++) {
     for (let x = 0; x < c; x++) {
-      let d = 0;
-      const at = (centres[x] as number) * WORDS;
-      for (let w = 0; w < CENTRE_WORDS; w++) d += ones(((signs[i * WORDS + w] as number) ^ (signs[at + w] as number)) | 0);
       pool[x] = x;
-      away[x] = d;
+      away[x] = differing(signs, i * WORDS, signs, (centres[x] as number) * WORDS, CENTRE_WORDS);
     }
     const m = nearest(pool, away, c, probes);
     // The nearest one first: it is the point's own list.
