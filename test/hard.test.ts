@@ -33,7 +33,7 @@ const write = (path: string, rows: readonly unknown[]): string => {
 async function judged(
   o: { seed: number; accounts: number; days?: number; kind: Rung; size: number },
   change: (w: { exchanges: Exchange[]; records: Rec[]; truth: Map<string, Truth> }) => void = () => undefined,
-): Promise<{ d: Dossier; planted: number; found: number; held: number; honest: string[]; named: Set<string> }> {
+): Promise<{ d: Dossier; planted: number; found: number; held: number; honest: string[]; named: Set<string>; mine: Set<string> }> {
   const out = temp();
   const world = await makeWorld({
     out,
@@ -54,6 +54,7 @@ async function judged(
   return {
     d,
     named,
+    mine: new Set(mine),
     held: mine.filter((a) => named.has(a) || open.has(a)).length,
     planted: mine.length,
     found: mine.filter((a) => named.has(a)).length,
@@ -148,6 +149,24 @@ describe('where it hurts', () => {
     });
     expect(r.found / r.planted).toBeGreaterThanOrEqual(0.95);
     expect(r.honest).toEqual([]);
+  });
+
+  it('a campaign that is most of the accounts with enough to compare is one question, and nobody else is in it', async () => {
+    const r = await judged({ seed: 76, accounts: 500, kind: 'paraphrase', size: 60 }, (w) => {
+      const seen = new Map<string, number>();
+      const kept = w.exchanges.filter((e) => {
+        const n = (seen.get(e.account) ?? 0) + 1;
+        seen.set(e.account, n);
+        return n <= ((w.truth.get(e.account)?.campaign ?? null) === null ? 8 : 30);
+      });
+      w.exchanges.splice(0, w.exchanges.length, ...kept);
+      w.records.splice(1);
+    });
+    const open = [...r.d.campaigns, ...r.d.undecided].filter((f) => f.accounts.some((a) => r.mine.has(a.account)));
+    expect(r.honest).toEqual([]);
+    expect(open).toHaveLength(1);
+    expect(open[0]?.accounts.filter((a) => !r.mine.has(a.account))).toEqual([]);
+    expect(open[0]?.accounts.length).toBeGreaterThanOrEqual(0.8 * r.planted);
   });
 
   it('honest accounts alone, with no account records, end in no campaign', async () => {

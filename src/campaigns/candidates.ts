@@ -185,8 +185,10 @@ export interface Kin {
 
 /** Nearest neighbours in content of every account with enough items. */
 export function kin(t: Table, seed: number): Kin {
-  const active = t.rows.map((_, a) => a).filter((a) => (t.profiles.items[a] as number) >= COHORT.itemsMin);
-  const mu = centre(t.profiles, active, true);
+  const everybody = t.rows.map((_, a) => a);
+  const active = everybody.filter((a) => (t.profiles.items[a] as number) >= COHORT.itemsMin);
+  // Accounts of few items too, in proportion: where most are small, those with enough to compare are no population, and a campaign may be most of them.
+  const mu = centre(t.profiles, everybody, COHORT.itemsMin);
   const near = neighbours(directions(t.profiles, mu, COHORT.itemsMin), active, COHORT.neighbours, rng(seed));
   return { near, active, mu };
 }

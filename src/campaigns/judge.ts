@@ -47,6 +47,8 @@ const LIMITS = {
   crispBits: -6,
   farShare: 0.8,
   apartBits: -8,
+  /** A cohort whose like is more than this part of the null cohorts is looked at without them from the first. */
+  ownNulls: 0.5,
 } as const;
 
 /** Link -> cohort -> test -> membership -> verdict. Seeded; no I/O of its own but the scoped cells it is given. */
@@ -66,7 +68,7 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
   for (const [i, c] of found.candidates.entries()) {
     o.progress?.('testing cohorts', i, found.candidates.length);
     const f = await look(t, k, c, o, scopes);
-    if (f) first.push({ c, f, bits: ledger(f, learned, c.sources, []).coordinationBits });
+    if (f) first.push({ c, f, bits: firstBits(k, c, f, nulls, learned) });
   }
   first = ordered(first, learned);
   // A cohort and its like are no reference for one another: null cohorts leave out every cohort that no explanation clears. How many there
@@ -88,15 +90,13 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
     );
     honest = honestFrom(learned, clean);
     first = ordered(
-      first.map((x) => ({ ...x, bits: ledger(x.f, learned, x.c.sources, []).coordinationBits })),
+      first.map((x) => ({ ...x, bits: firstBits(k, x.c, x.f, clean, learned) })),
       learned,
     );
   }
-  const active = new Set(k.active);
   const bench = (l: Learned, h: Honest, without: ReadonlySet<number>): Bench => ({
     t,
     k,
-    active,
     learned: l,
     honest: h,
     refs: refs.accounts,
@@ -313,9 +313,7 @@ function apart(
   honest: Honest,
   suspects: number,
 ): { learned: Learned; honest: Honest } {
-  const near = new Set(c.accounts);
-  for (const a of c.accounts) for (let x = 0; x < k.near.k; x++) near.add(k.near.ids[a * k.near.k + x] as number);
-  const far = nulls.filter((n) => n.facts.accounts.filter((a) => near.has(a)).length < 0.3 * n.facts.accounts.length);
+  const far = farFrom(k, c, nulls);
   // A handful of neighbours more or less changes no robust fit; what families count twice is a mean, and one null cohort of the campaign's own would set it.
   if (far.length === nulls.length || (far.length >= LIMITS.farShare * nulls.length && bits < LIMITS.apartBits)) return { learned, honest };
   const own = learn(
@@ -323,6 +321,20 @@ function apart(
     Math.max(0, suspects - 1),
   );
   return { learned: own, honest: honestFrom(own, far) };
+}
+
+/** Null cohorts that hold hardly anybody of a cohort and of its neighbours in content. */
+function farFrom(k: Kin, c: Candidate, nulls: readonly NullCohort[]): NullCohort[] {
+  const near = new Set(c.accounts);
+  for (const a of c.accounts) for (let x = 0; x < k.near.k; x++) near.add(k.near.ids[a * k.near.k + x] as number);
+  return nulls.filter((n) => n.facts.accounts.filter((a) => near.has(a)).length < 0.3 * n.facts.accounts.length);
+}
+
+/** What speaks for a cohort before its members are told. Held against itself, a campaign that is most of the accounts would look like everybody. */
+function firstBits(k: Kin, c: Candidate, f: Facts, nulls: readonly NullCohort[], learned: Learned): number {
+  const far = farFrom(k, c, nulls);
+  const own = far.length < LIMITS.ownNulls * nulls.length ? learn(far.map((n) => n.facts)) : learned;
+  return ledger(f, own, c.sources, []).coordinationBits;
 }
 
 function honestFrom(learned: Learned, nulls: readonly NullCohort[]): Honest {

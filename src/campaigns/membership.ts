@@ -192,7 +192,7 @@ export function honestCarriers(t: Table, pool: Pool, mu: Float64Array, accounts:
 
 /** Membership of carriers: as `judgeMembers`, on the exchanges that carry the sentence. */
 export function judgeCarriers(all: readonly Share[], honest: readonly number[], part: (account: number) => number): Judged[] {
-  const limit = honest.length >= 20 ? Math.max(0.02, quantile(honest, 0.999)) : 0.25;
+  const limit = honest.length >= HONEST_MIN ? Math.max(0.02, quantile(honest, 0.999)) : 0.25;
   return all.map((s) => {
     const p = Math.max(1e-9, part(s.account));
     let bits = clamp((s.gain - limit) * s.items * LOG2E, -8, 6);
@@ -203,6 +203,9 @@ export function judgeCarriers(all: readonly Share[], honest: readonly number[], 
     return { account: s.account, membership: probability(bits), share: s.share, low: s.low, high: s.high };
   });
 }
+
+/** Fewer honest accounts than this tell nothing of what is rare among them. */
+export const HONEST_MIN = 20;
 
 export interface Judged {
   readonly account: number;
@@ -226,7 +229,7 @@ export function judgeMembers(
   const coverage = Math.min(0.99, all.filter((s) => carries(s.account) > 0).length / Math.max(1, all.length));
   const missing = coverage > 0.5 ? Math.log2(1 - coverage) - 1 : 0;
   const limit =
-    honest.length >= 20
+    honest.length >= HONEST_MIN
       ? Math.max(
           0.02,
           quantile(
@@ -236,7 +239,7 @@ export function judgeMembers(
         )
       : 0.25;
   const lowLimit =
-    honest.length >= 20
+    honest.length >= HONEST_MIN
       ? clamp(
           quantile(
             honest.map((h) => h.low),

@@ -64,14 +64,14 @@ export function profiles(accounts: number, table: CellTable): Profiles {
   };
 }
 
-/** Mean bucket shares of a set of accounts, each weighted by its items up to a cap: one heavy account is not the mean. */
-export function centre(p: Profiles, accounts: Iterable<number>, equal = false): Float64Array {
+/** Mean bucket shares of a set of accounts, each weighted by its items up to `most`: one heavy account is not the mean. */
+export function centre(p: Profiles, accounts: Iterable<number>, most: number = VOLUME_CAP): Float64Array {
   const out = new Float64Array(DIMENSIONS);
   let total = 0;
   for (const a of accounts) {
     const n = p.items[a] as number;
     if (n < 1) continue;
-    const w = equal ? 1 : Math.min(n, VOLUME_CAP);
+    const w = Math.min(n, most);
     total += w;
     for (let d = 0; d < DIMENSIONS; d++) out[d] = (out[d] as number) + (w * (p.counts[a * DIMENSIONS + d] as number)) / n;
   }
@@ -80,15 +80,16 @@ export function centre(p: Profiles, accounts: Iterable<number>, equal = false): 
   return out;
 }
 
-/** The centre of `n` equally weighted accounts without some of them: a cohort is no part of the population it is held against. */
-export function centreWithout(p: Profiles, mu: Float64Array, n: number, accounts: Iterable<number>): Float64Array {
-  const out = mu.map((x) => x * (n + 0.5));
-  let left = n;
+/** The centre `mu` of all accounts, each weighted by its items up to `most`, without some of them: a cohort is no part of the population it is held against. */
+export function centreWithout(p: Profiles, mu: Float64Array, accounts: Iterable<number>, most: number): Float64Array {
+  let left = p.items.reduce((x, n) => x + (n < 1 ? 0 : Math.min(n, most)), 0);
+  const out = mu.map((x) => x * (left + 0.5));
   for (const a of accounts) {
-    const items = p.items[a] as number;
-    if (items < 1 || left <= 1) continue;
-    left -= 1;
-    for (let d = 0; d < DIMENSIONS; d++) out[d] = (out[d] as number) - (p.counts[a * DIMENSIONS + d] as number) / items;
+    const n = p.items[a] as number;
+    const w = Math.min(n, most);
+    if (n < 1 || left <= w) continue;
+    left -= w;
+    for (let d = 0; d < DIMENSIONS; d++) out[d] = (out[d] as number) - (w * (p.counts[a * DIMENSIONS + d] as number)) / n;
   }
   const least = 0.5 / BUCKETS / (left + 0.5);
   for (let d = 0; d < DIMENSIONS; d++) out[d] = Math.max(least, (out[d] as number) / (left + 0.5));

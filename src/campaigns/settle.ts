@@ -1,10 +1,10 @@
 import type { Kind } from '../model/dossier.ts';
-import type { Candidate, Kin } from './candidates.ts';
+import { type Candidate, COHORT, type Kin } from './candidates.ts';
 import { type Facts, factsOf, sampled, type View } from './facts.ts';
 import { CROWD, holds, ofOneBrief, ofOneClock, ofOneShare, surest, withoutOutsiders, withoutStrangers } from './hands.ts';
 import { kindsLeft } from './kinds.ts';
 import { type Learned, type Ledger, ledger } from './ledger.ts';
-import { carrierShares, honestCarriers, type Judged, judgeCarriers, judgeMembers, Pool, shares } from './membership.ts';
+import { carrierShares, HONEST_MIN, honestCarriers, type Judged, judgeCarriers, judgeMembers, Pool, shares } from './membership.ts';
 import { centreWithout } from './profile.ts';
 import { oneQueue, queueLacks } from './queue.ts';
 import { contentOnly, type Honest, ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
@@ -35,6 +35,7 @@ const LIMITS = {
   crowd: CROWD,
   probe: 400,
   honestSample: 150,
+  honestItems: 4,
   membersMin: 5,
   worthBits: -7,
   openExtraction: 0.25,
@@ -47,8 +48,6 @@ const LIMITS = {
 export interface Bench {
   readonly t: Table;
   readonly k: Kin;
-  /** Accounts with enough items to compare, which the population's centre is made of. */
-  readonly active: ReadonlySet<number>;
   readonly learned: Learned;
   readonly honest: Honest;
   /** Reference accounts. */
@@ -255,17 +254,16 @@ function share(
   carries: (a: number) => number,
   facts: Facts,
 ): Judged[] {
-  const { t, k, active, refs } = x;
+  const { t, k, refs } = x;
   const inside = new Set(accounts);
   const pool = new Pool(scope?.cells ?? sampled(accounts).flatMap((a) => t.profiles.cellsOf(a)));
   const near = around(x, accounts);
-  const mu = centreWithout(
-    t.profiles,
-    k.mu,
-    k.active.length,
-    accounts.filter((a) => active.has(a)),
-  );
-  const honest = refs.filter((a) => !near.has(a) && !kin.has(a));
+  const mu = centreWithout(t.profiles, k.mu, accounts, COHORT.itemsMin);
+  const other = (a: number): boolean => !near.has(a) && !kin.has(a);
+  let honest = refs.filter(other);
+  // Where the cohort is nearly all there is to compare, accounts of few items are the honest ones.
+  if (honest.length < HONEST_MIN)
+    honest = t.rows.map((_, a) => a).filter((a) => other(a) && (t.profiles.items[a] as number) >= LIMITS.honestItems);
   const step = Math.max(1, Math.floor(honest.length / LIMITS.honestSample));
   const sample = honest.filter((_, i) => i % step === 0);
   const shown = holds(t, [...facts.ties.identity.values, ...facts.ties.network.values]);
