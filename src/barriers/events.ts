@@ -57,7 +57,7 @@ export type Happening =
   | { readonly type: 'hold.cleared'; readonly account: string; readonly reason: string }
   | { readonly type: 'view.saved'; readonly name: string; readonly address: string }
   | { readonly type: 'view.deleted'; readonly name: string }
-  | { readonly type: 'data.read'; readonly what: string; readonly reason: string }
+  | { readonly type: 'data.read'; readonly what: string; readonly reason: string; readonly case?: string }
   | { readonly type: 'data.exported'; readonly account: string }
   | { readonly type: 'data.erased'; readonly account: string; readonly rows: number }
   | { readonly type: 'service'; readonly said: string };

@@ -109,58 +109,79 @@ function Identity({ d }: { d: AccountPageData }) {
   const f = d.file;
   const record = Object.entries(f.record ?? {}).filter(([, v]) => v !== '');
   return (
-    <dl>
-      <dt>Exchanges</dt>
-      <dd>
-        {count(f.exchanges)} in {count(f.conversations)} conversations, {count(f.items)} distinct opening items
-      </dd>
-      <dt>Seen</dt>
-      <dd>
-        {day(f.first_seen)} to {day(f.last_seen)}
-      </dd>
-      <dt>Output tokens</dt>
-      <dd>
-        {count(f.output_tokens)}, reasoning {count(f.reasoning_tokens)}
-      </dd>
-      <dt>Models</dt>
-      <dd>{modelsOf(f.models)}</dd>
-      <dt>Addresses</dt>
-      <dd>{count(f.addresses)}</dd>
-      {record.map(([k, v]) => (
-        <>
-          <dt>{k}</dt>
-          <dd>{/^\d{4}-\d\d-\d\dT[\d:.]+Z?$/.test(v) ? day(v.endsWith('Z') ? v : `${v}Z`) : plain(v)}</dd>
-        </>
-      ))}
-      {record.length === 0 && (
-        <>
-          <dt>Record</dt>
-          <dd>no account record was given</dd>
-        </>
-      )}
-      {f.labels.length > 0 && (
-        <>
-          <dt>Labels</dt>
-          <dd>{f.labels.map(plain).join(', ')}</dd>
-        </>
-      )}
-      {d.verification && (
-        <>
-          <dt>Verified</dt>
-          <dd>
-            {d.verification.level}, recorded {day(d.verification.at)} by {plain(d.verification.by)}
-          </dd>
-        </>
-      )}
-      {d.legal_hold && (
-        <>
-          <dt>Legal hold</dt>
-          <dd>
-            by {plain(d.legal_hold.by)}: {plain(d.legal_hold.reason)}
-          </dd>
-        </>
-      )}
-    </dl>
+    <>
+      <Export
+        name="account-identity"
+        rows={() => [
+          {
+            account: f.account,
+            exchanges: f.exchanges,
+            conversations: f.conversations,
+            items: f.items,
+            first_seen: f.first_seen,
+            last_seen: f.last_seen,
+            output_tokens: f.output_tokens,
+            reasoning_tokens: f.reasoning_tokens,
+            models: f.models,
+            addresses: f.addresses,
+            ...Object.fromEntries(record),
+            labels: f.labels.join(', '),
+          },
+        ]}
+      />
+      <dl>
+        <dt>Exchanges</dt>
+        <dd>
+          {count(f.exchanges)} in {count(f.conversations)} conversations, {count(f.items)} distinct opening items
+        </dd>
+        <dt>Seen</dt>
+        <dd>
+          {day(f.first_seen)} to {day(f.last_seen)}
+        </dd>
+        <dt>Output tokens</dt>
+        <dd>
+          {count(f.output_tokens)}, reasoning {count(f.reasoning_tokens)}
+        </dd>
+        <dt>Models</dt>
+        <dd>{modelsOf(f.models)}</dd>
+        <dt>Addresses</dt>
+        <dd>{count(f.addresses)}</dd>
+        {record.map(([k, v]) => (
+          <>
+            <dt>{k}</dt>
+            <dd>{/^\d{4}-\d\d-\d\dT[\d:.]+Z?$/.test(v) ? day(v.endsWith('Z') ? v : `${v}Z`) : plain(v)}</dd>
+          </>
+        ))}
+        {record.length === 0 && (
+          <>
+            <dt>Record</dt>
+            <dd>no account record was given</dd>
+          </>
+        )}
+        {f.labels.length > 0 && (
+          <>
+            <dt>Labels</dt>
+            <dd>{f.labels.map(plain).join(', ')}</dd>
+          </>
+        )}
+        {d.verification && (
+          <>
+            <dt>Verified</dt>
+            <dd>
+              {d.verification.level}, recorded {day(d.verification.at)} by {plain(d.verification.by)}
+            </dd>
+          </>
+        )}
+        {d.legal_hold && (
+          <>
+            <dt>Legal hold</dt>
+            <dd>
+              by {plain(d.legal_hold.by)}: {plain(d.legal_hold.reason)}
+            </dd>
+          </>
+        )}
+      </dl>
+    </>
   );
 }
 

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import { get, post } from './api.ts';
 import { BlastTable, ranOut, Standing } from './barrier.tsx';
-import { ask, count, day, Export, go, iso, Link, Note, plain, said, useAddress, useAsked } from './bits.tsx';
+import { ask, cameThrough, count, day, Export, go, iso, Link, Note, plain, said, useAddress, useAsked } from './bits.tsx';
 import { History, Said } from './history.tsx';
 import { useMe } from './me.ts';
 import type { Blast, InboxRow, Opened } from './types.ts';
@@ -40,10 +40,13 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
   const tokens = p.get('tokens') ?? '';
   const level = p.get('level') ?? '';
   const at = `/v1/cases/${encodeURIComponent(c.id)}`;
+  const budget = new URLSearchParams(action === 'slow' ? { rate, tokens } : {}).toString();
   const blast = useAsked(
     async () =>
-      p.has('blast') ? (await get<{ blast: Blast }>(`${at}/blast?look=${encodeURIComponent(p.get('look') ?? '')}`)).blast : null,
-    [c.id, p.get('blast') ?? '', p.get('look') ?? '', c.accounts.length],
+      p.has('blast')
+        ? get<{ blast: Blast; refused?: number }>(`${at}/blast?${budget}&${new URLSearchParams({ look: p.get('look') ?? '' })}`)
+        : null,
+    [c.id, p.get('blast') ?? '', p.get('look') ?? '', c.accounts.length, budget],
   );
   const me = useMe();
   const others = useAsked(() => get<{ rows: InboxRow[] }>('/v1/inbox'), [c.id, c.status, c.accounts.length]);
@@ -51,17 +54,20 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
     (x) => x.what === 'case' && x.id !== c.id && (x.state === 'open' || x.state === 'undecided'),
   );
   const refused = c.disposition?.is === 'false positive' || c.disposition?.is === 'duplicate';
-  const run = async (f: () => Promise<unknown>) => {
-    if (busy) return;
+  const run = async (f: () => Promise<unknown>): Promise<boolean> => {
+    if (busy) return false;
     try {
       work(true);
       fail('');
       await f();
+      cameThrough();
       again();
+      return true;
     } catch (e) {
       fail(said(e));
       // What was refused may be refused because the page is old.
       again();
+      return false;
     } finally {
       work(false);
     }
@@ -144,7 +150,8 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
       <Note error={blast.error} />
       {blast.value && (
         <BlastTable
-          b={blast.value}
+          b={blast.value.blast}
+          {...(blast.value.refused === undefined ? {} : { refused: blast.value.refused })}
           action={action}
           name={c.id}
           budget={{ ...(rate ? { requests_per_minute: Number(rate) } : {}), ...(tokens ? { tokens_per_minute: Number(tokens) } : {}) }}
@@ -236,24 +243,29 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
               </button>
             )}
             {c.status === 'open' && (
-              <label>
-                Mark, and leave it open{' '}
-                <select
-                  value={c.disposition?.is ?? ''}
-                  onChange={(e) => {
-                    const is = e.currentTarget.value;
-                    if (is)
-                      void because(`Mark as ${is}; the case stays open. Say why.`, (why) =>
-                        post(`${at}/dispose`, { disposition: is, reason: why, open: true }),
-                      );
-                  }}
-                >
-                  <option value="">not said</option>
-                  {DISPOSITIONS.map((d) => (
-                    <option key={d}>{d}</option>
-                  ))}
-                </select>
-              </label>
+              <form
+                class="bar"
+                onSubmit={(e) => {
+                  e.preventDefault();
+                  const is = (e.currentTarget.elements.namedItem('found') as HTMLSelectElement).value;
+                  void because(`Mark as ${is}; the case stays open. Say why.`, (why) =>
+                    post(`${at}/dispose`, { disposition: is, reason: why, open: true }),
+                  );
+                }}
+              >
+                <label>
+                  Mark, and leave it open{' '}
+                  <select name="found" required defaultValue="">
+                    <option value="" disabled>
+                      as what?
+                    </option>
+                    {DISPOSITIONS.map((d) => (
+                      <option key={d}>{d}</option>
+                    ))}
+                  </select>
+                </label>
+                <button type="submit">Mark</button>
+              </form>
             )}
             {c.disposition && !c.disposition.seconded && (
               <button
@@ -317,7 +329,10 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
         >
           <label>
             Merge with{' '}
-            <select name="from">
+            <select name="from" required defaultValue="">
+              <option value="" disabled>
+                which case?
+              </option>
               {mergeable.map((x) => (
                 <option key={x.id} value={x.id}>
                   {x.id}: {plain(x.title)}
@@ -362,8 +377,8 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
           onSubmit={(e) => {
             e.preventDefault();
             const field = e.currentTarget.elements.namedItem('comment') as HTMLInputElement;
-            void run(() => post(`${at}/comment`, { text: field.value })).then(() => {
-              field.value = '';
+            void run(() => post(`${at}/comment`, { text: field.value })).then((done) => {
+              if (done) field.value = '';
             });
           }}
         >

@@ -27,6 +27,31 @@ export function takeToken(): void {
   sessionStorage.setItem(KEY, m[1] as string);
   history.replaceState(null, '', location.pathname + location.search);
 }
+/** Tabs of one browser and one console are one person's: a new one asks the others for the token before it asks for one to be typed. */
+const TABS = 'stillwatch';
+const WAIT_MS = 250;
+export function tokenOfOthers(): Promise<boolean> {
+  return new Promise((done) => {
+    const tabs = new BroadcastChannel(TABS);
+    const end = (found: boolean): void => {
+      tabs.close();
+      done(found);
+    };
+    const late = setTimeout(() => end(false), WAIT_MS);
+    tabs.onmessage = (e: MessageEvent<{ token?: string }>) => {
+      if (!e.data.token) return;
+      clearTimeout(late);
+      setToken(e.data.token);
+      end(true);
+    };
+    tabs.postMessage({ asks: true });
+  });
+}
+new BroadcastChannel(TABS).onmessage = function answer(this: BroadcastChannel, e: MessageEvent<{ asks?: boolean }>) {
+  const token = sessionStorage.getItem(KEY);
+  const idle = Date.now() - Number(sessionStorage.getItem(AT) ?? 0);
+  if (e.data.asks && token && idle <= IDLE_MS) this.postMessage({ token });
+};
 export const hasToken = (): boolean => sessionStorage.getItem(KEY) !== null;
 export const setToken = (t: string): void => {
   sessionStorage.setItem(KEY, t);
@@ -67,7 +92,14 @@ export const get = async <T>(path: string): Promise<T> => (await call('GET', pat
 export const text = async (path: string): Promise<string> => (await call('GET', path)).text();
 export const post = async <T>(path: string, body: unknown): Promise<T> => (await call('POST', path, body)).json() as Promise<T>;
 
-/** Hands a file to the person. Values of CSV are quoted, and none can start a formula. */
+/** What is invisible, moves a cursor or turns the direction of writing, shown as its code. */
+const inert = (s: string): string =>
+  s.replace(
+    /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+
+/** Hands a file to the person. Values of CSV are quoted, none can start a formula, and none hides or moves anything in a terminal. */
 export function download(name: string, type: string, content: string): void {
   const a = document.createElement('a');
   a.href = URL.createObjectURL(new Blob([content], { type }));
@@ -80,7 +112,8 @@ export function toCsv(rows: readonly Readonly<Record<string, unknown>>[]): strin
   const names = [...new Set(rows.flatMap((r) => Object.keys(r)))];
   const field = (v: unknown): string => {
     const s = v === undefined || v === null ? '' : typeof v === 'object' ? JSON.stringify(v) : String(v);
-    const safe = typeof v !== 'number' && /^[\s]*[=+\-@|%]/.test(s) ? `'${s}` : s;
+    const said = typeof v === 'number' ? s : inert(s);
+    const safe = typeof v !== 'number' && /^[\s]*[=+\-@|%]/.test(s) ? `'${said}` : said;
     return `"${safe.replaceAll('"', '""')}"`;
   };
   return `${names.map(field).join(',')}\r\n${rows.map((r) => names.map((n) => field(r[n])).join(',')).join('\r\n')}\r\n`;

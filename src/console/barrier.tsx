@@ -1,15 +1,15 @@
-import { useState } from 'preact/hooks';
 import { get, post } from './api.ts';
-import { ask, count, day, Export, Link, plain } from './bits.tsx';
+import { ask, count, day, Export, go, Link, Note, plain, useAddress, useAsked } from './bits.tsx';
 import type { Barrier, Blast } from './types.ts';
 
 /** What an action does to whom it stands on, in the figures of the past. */
-function effect(action: string, b: Blast, budget?: Barrier['budget']): string {
+function effect(action: string, b: Blast, budget?: Barrier['budget'], refused?: number): string {
   const both = `${count(b.campaign_exchanges)} exchanges of the campaign, and ${count(b.innocent_exchanges)} that are likely somebody else's`;
   if (action === 'watch') return `Watching stops nothing. So far these accounts sent ${both}.`;
   if (action === 'withhold')
     return `Withholding stops no request: answers to these accounts come without reasoning, and say so. So far they sent ${both}.`;
-  if (action === 'slow') return `Slowing lets through ${budgetOf(budget)} of all these accounts together. So far they sent ${both}.`;
+  if (action === 'slow')
+    return `Slowing lets through ${budgetOf(budget)} of all these accounts together. So far they sent ${both}${refused === undefined ? '' : `; had it stood from the start, about ${count(refused)} of them would have been refused at first and told when to come again`}.`;
   return `Had it stood from the start, it would have stopped ${both}.`;
 }
 
@@ -19,14 +19,41 @@ export const budgetOf = (x: Barrier['budget']): string =>
     ...(x?.tokens_per_minute !== undefined ? [`${count(x.tokens_per_minute)} tokens a minute`] : []),
   ].join(' and ') || 'what its budget says';
 
-export function BlastTable({ b, action, budget, name }: { b: Blast; action: string; budget?: Barrier['budget']; name: string }) {
+export function BlastTable({
+  b,
+  action,
+  budget,
+  refused,
+  name,
+}: {
+  b: Blast;
+  action: string;
+  budget?: Barrier['budget'];
+  /** Exchanges that a budget would have refused. */
+  refused?: number;
+  name: string;
+}) {
   return (
     <div class="blast" role="status">
       <p>
         It would touch <strong>{count(b.accounts)} accounts</strong>; {b.doubtful_accounts} of them are less likely than not to take part.{' '}
-        {effect(action, b, budget)}
+        {effect(action, b, budget, refused)}
       </p>
-      <Export name={`${name}-blast`} rows={() => Object.entries(b.by_class).map(([k, v]) => ({ class: k, ...v }))} />
+      <Export
+        name={`${name}-blast`}
+        rows={() => [
+          {
+            class: 'all',
+            accounts: b.accounts,
+            doubtful: b.doubtful_accounts,
+            exchanges: b.exchanges,
+            innocent_exchanges: b.innocent_exchanges,
+            ...(refused === undefined ? {} : { refused }),
+          },
+          ...Object.entries(b.by_class).map(([k, v]) => ({ class: k, ...v })),
+          ...b.verified.map((account) => ({ class: 'verified customer', account })),
+        ]}
+      />
       <table>
         <thead>
           <tr>
@@ -37,8 +64,12 @@ export function BlastTable({ b, action, budget, name }: { b: Blast; action: stri
             <th scope="col" class="n">
               Likely honest
             </th>
-            <th scope="col">Exchanges</th>
-            <th scope="col">Likely of others</th>
+            <th scope="col" class="n">
+              Exchanges
+            </th>
+            <th scope="col" class="n">
+              Likely of others
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -84,7 +115,7 @@ export function Standing({
   again,
 }: {
   b: Barrier;
-  run: (f: () => Promise<unknown>) => Promise<void>;
+  run: (f: () => Promise<unknown>) => Promise<boolean>;
   may: boolean;
   /** Something asked for is under way: nothing is asked twice. */
   busy: boolean;
@@ -92,7 +123,13 @@ export function Standing({
   /** Puts it into the form, to be proposed once more. */
   again: (b: Barrier) => void;
 }) {
-  const [blast, show] = useState<Blast | null>(null);
+  // Which barrier's reach stands open is in the address.
+  const reach = useAddress().get('reach') === b.id;
+  const asked = useAsked(
+    async () => (reach ? get<{ blast: Blast; refused?: number; since?: number }>(`/v1/barriers/${b.id}`) : null),
+    [b.id, b.state, reach ? 1 : 0],
+  );
+  const blast = asked.value?.blast;
   const over = SPENT.includes(b.state) || ranOut(b);
   const why = async (what: string, then: (reason: string) => Promise<unknown>) => {
     const reason = await ask(`${what}. Say why: it is what an appeal will be answered with.`);
@@ -113,27 +150,25 @@ export function Standing({
       <p class="quiet">{plain(b.reason)}</p>
       {may && !over && (
         <p class="bar">
-          {b.state === 'proposed' && !blast && (
-            <button
-              type="button"
-              disabled={busy}
-              onClick={() => void run(async () => show((await get<{ blast: Blast }>(`/v1/barriers/${b.id}`)).blast))}
-            >
-              Blast radius
-            </button>
-          )}
+          <button type="button" aria-expanded={reach} onClick={() => go({ reach: reach ? null : b.id }, 'replace')}>
+            {b.state === 'proposed' ? 'Blast radius' : 'What it touches'}
+          </button>
           {b.state === 'proposed' && blast && enforcing && (
             <button
               type="button"
               class="grave"
               disabled={busy}
-              onClick={() => void run(() => post(`/v1/barriers/${b.id}/approve`, { dry_run: false }))}
+              onClick={() => void run(() => post(`/v1/barriers/${b.id}/approve`, { dry_run: false, enforcing }))}
             >
               Accept{twoFor(b) && b.approvals.length === 0 ? ' (a second person must too)' : ''}
             </button>
           )}
           {b.state === 'proposed' && blast && (
-            <button type="button" disabled={busy} onClick={() => void run(() => post(`/v1/barriers/${b.id}/approve`, { dry_run: true }))}>
+            <button
+              type="button"
+              disabled={busy}
+              onClick={() => void run(() => post(`/v1/barriers/${b.id}/approve`, { dry_run: true, enforcing }))}
+            >
               Accept as a rehearsal
             </button>
           )}
@@ -167,7 +202,22 @@ export function Standing({
           </button>
         </p>
       )}
-      {blast && !over && <BlastTable b={blast} action={b.action} name={b.id} {...(b.budget ? { budget: b.budget } : {})} />}
+      <Note error={asked.error} />
+      {blast && !over && asked.value?.since !== undefined && (
+        <p role="status">
+          Since it stands these accounts sent {count(asked.value.since)} exchanges
+          {rehearsal ? ': that is what it would have touched' : ''}.
+        </p>
+      )}
+      {blast && !over && (
+        <BlastTable
+          b={blast}
+          action={b.action}
+          name={b.id}
+          {...(b.budget ? { budget: b.budget } : {})}
+          {...(asked.value?.refused === undefined ? {} : { refused: asked.value.refused })}
+        />
+      )}
     </li>
   );
 }

@@ -9,6 +9,19 @@ export const percent = (x: number): string => (x < 1 && x >= 0.995 ? '> 99 %' : 
 export const sure = (confidence: number): string => Math.min(0.99, confidence).toFixed(2);
 /** A moment, always in UTC and saying so. */
 export const day = (ms: number | string): string => `${new Date(ms).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+/** The same to the second: what was decided in one minute is told apart. */
+export const moment = (ms: number | string): string => `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+/** A figure in three digits, as people write numbers: no exponent, and nothing is minus nought. */
+export function figure(v: number): string {
+  if (v === 0 || !Number.isFinite(v)) return String(v === 0 ? 0 : v);
+  if (Math.abs(v) >= 1000) return count(Math.round(v));
+  return Math.abs(v) < 1e-4 ? v.toExponential(1) : String(Number(v.toPrecision(3)));
+}
+/** Bits with their sign. */
+export const signed = (bits: number): string => {
+  const x = bits.toFixed(1);
+  return x === '-0.0' || x === '0.0' ? '0.0' : `${bits > 0 ? '+' : ''}${x}`;
+};
 export const iso = (ms: number): string => new Date(ms).toISOString();
 
 /** A probability in a sentence, never rounded up to certainty. */
@@ -50,7 +63,16 @@ export function useAddress(): URLSearchParams {
   return p;
 }
 
-export function Link({ to, children, current }: { to: Record<string, string>; children: ComponentChildren; current?: boolean }) {
+/** Pages that are of one look: what leads from one of them to another stays in that look. */
+const OF_A_LOOK = ['case', 'undecided', 'account', 'compare'];
+const inLook = (to: Readonly<Record<string, string>>): Record<string, string> => {
+  const look = params().get('look');
+  return look && !('look' in to) && OF_A_LOOK.some((k) => k in to) ? { ...to, look } : { ...to };
+};
+
+export function Link({ to: target, children, current }: { to: Record<string, string>; children: ComponentChildren; current?: boolean }) {
+  useAddress();
+  const to = inLook(target);
   return (
     <a
       href={`?${new URLSearchParams(to)}`}
@@ -106,10 +128,15 @@ interface Question {
   readonly done: (said: string | null) => void;
 }
 let put: ((q: Question | null) => void) | null = null;
+/** What was last answered, until it came to something: who is asked again because a request failed need not write it again. */
+let draft: { readonly text: string; readonly said: string } | null = null;
+export const cameThrough = (): void => {
+  draft = null;
+};
 
 /** Asks the person for a word; null when they think better of it. */
 export const ask = (text: string, label = 'Reason', value = ''): Promise<string | null> =>
-  new Promise((done) => (put ? put({ text, label, value, done }) : done(null)));
+  new Promise((done) => (put ? put({ text, label, value: draft?.text === text ? draft.said : value, done }) : done(null)));
 
 /** Where questions appear; once on a page. */
 export function Asking() {
@@ -117,10 +144,15 @@ export function Asking() {
   const box = useRef<HTMLDialogElement>(null);
   put = set;
   useEffect(() => {
-    if (q && !box.current?.open) box.current?.showModal();
+    if (q && !box.current?.open) {
+      box.current?.showModal();
+      // What stands in the field is a proposal: whoever writes writes over it.
+      box.current?.querySelector('input')?.select();
+    }
     if (!q && box.current?.open) box.current.close();
   }, [q]);
   const end = (said: string | null) => {
+    if (q && said !== null) draft = { text: q.text, said };
     q?.done(said);
     set(null);
   };
@@ -202,6 +234,20 @@ export function useLook(shown: string | null | undefined): void {
   }, [shown, look]);
 }
 
+let pinned: Readonly<Record<string, string>> = {};
+/** What a copied link of this page holds besides its address, so that it shows the same tomorrow. */
+export function usePin(pin: Readonly<Record<string, string>> | null): void {
+  useEffect(() => {
+    pinned = pin ?? {};
+    return () => {
+      pinned = {};
+    };
+  }, [JSON.stringify(pin)]);
+}
+/** The address of what is shown, as of now. */
+export const lasting = (): string =>
+  `${location.origin}${location.pathname}?${new URLSearchParams({ ...pinned, ...Object.fromEntries(params()) })}`;
+
 const FRESH_MS = 8000;
 let seen = '';
 const waiting = new Set<() => void>();
@@ -234,8 +280,11 @@ export const said = (e: unknown): string =>
   e instanceof ApiError ? `${e.problem.message}. ${e.problem.hint}` : e instanceof Error ? e.message : String(e);
 
 export function Note({ error }: { error: string }) {
+  const p = useRef<HTMLParagraphElement>(null);
+  // Who pressed something far below sees why it did not work.
+  useEffect(() => p.current?.scrollIntoView({ block: 'nearest' }), [error]);
   return error ? (
-    <p class="error" role="alert">
+    <p ref={p} class="error" role="alert">
       {error}
     </p>
   ) : null;

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { Act } from './act.tsx';
 import { get, post } from './api.ts';
 import {
@@ -163,12 +163,21 @@ export function CasePage({ id }: { id: string }) {
   const me = useMe();
   const p = useAddress();
   const at = `/v1/cases/${encodeURIComponent(id)}`;
+  // A page that keeps itself up to date is not read by anybody: only opening it, or doing something on it, is.
+  const kept = useRef(false);
   const opened = useAsked(
-    () => get<Opened>(`${at}${p.get('look') ? `?look=${encodeURIComponent(p.get('look') ?? '')}` : ''}`),
+    () => {
+      const q = new URLSearchParams({ ...(p.get('look') ? { look: p.get('look') ?? '' } : {}), ...(kept.current ? { kept: '1' } : {}) });
+      kept.current = false;
+      return get<Opened>(`${at}?${q}`);
+    },
     [id, p.get('look') ?? ''],
     (o) => [id, o.generated ?? ''],
   );
-  useFresh(opened.again);
+  useFresh(() => {
+    kept.current = true;
+    opened.again();
+  });
   const [texts, setTexts] = useState<Record<string, string> | null>(null);
   const [error, fail] = useState('');
   useEffect(() => setTexts(null), [id]);
@@ -223,6 +232,14 @@ export function CasePage({ id }: { id: string }) {
         <Link to={{ compare: o.case.id, ...(o.generated ? { look: o.generated } : {}) }}>Compare with a look-alike</Link>
       </header>
       <Looked shown={o.generated} latest={o.latest} />
+      {o.unread && may && (
+        <p class="banner" role="status">
+          This case has changed since you opened it: what follows is as it now is. A barrier on it takes somebody who has read that.{' '}
+          <button type="button" onClick={opened.again}>
+            I have read it
+          </button>
+        </p>
+      )}
       {o.finding ? (
         <Body
           f={o.finding}

@@ -1,6 +1,6 @@
 import type { Evidence } from '../model/dossier.ts';
 import { get } from './api.ts';
-import { count, Export, go, Heading, Link, Note, odds, plain, useAddress, useAsked, useLook } from './bits.tsx';
+import { count, Export, figure, go, Heading, Link, Note, odds, plain, signed, useAddress, useAsked, useLook } from './bits.tsx';
 import { Strip } from './evidence.tsx';
 import type { Dossier, LookAlike, Opened } from './types.ts';
 
@@ -29,12 +29,22 @@ const sideOf = (f: {
   evidence: f.evidence,
 });
 
+/** What a side shows of a test, as columns of an export. */
+const columns = (side: string, e: Evidence | undefined): Record<string, unknown> => ({
+  [`${side}_bits`]: e?.bits,
+  [`${side}_figure`]: e?.figure,
+  [`${side}_honest_low`]: e?.reference.low,
+  [`${side}_honest_median`]: e?.reference.median,
+  [`${side}_honest_high`]: e?.reference.high,
+  [`${side}_reason`]: e?.reason,
+});
+
 function Cell({ e, other }: { e: Evidence | undefined; other: Evidence | undefined }) {
   if (!e) return <span class="quiet">not tested</span>;
   return (
     <>
-      <strong>{`${e.bits > 0 ? '+' : ''}${e.bits.toFixed(1)} bits`}</strong>
-      {e.figure === null ? '' : `, ${e.figure.toPrecision(3)} ${e.unit}`}
+      <strong>{`${signed(e.bits)} bits`}</strong>
+      {e.figure === null ? '' : `, ${figure(e.figure)} ${e.unit}`}
       <br />
       <Strip e={e} {...(other ? { with: [other] } : {})} wide={false} />
       <small>{plain(e.reason)}</small>
@@ -104,11 +114,9 @@ export function ComparePage({ id }: { id: string }) {
             rows={() =>
               signals.map((s) => ({
                 signal: s,
-                here_bits: of(own.evidence, s)?.bits,
-                here_figure: of(own.evidence, s)?.figure,
-                there_bits: of(other.evidence, s)?.bits,
-                there_figure: of(other.evidence, s)?.figure,
                 unit: of(own.evidence, s)?.unit ?? of(other.evidence, s)?.unit,
+                ...columns('here', of(own.evidence, s)),
+                ...columns('there', of(other.evidence, s)),
               }))
             }
           />
@@ -152,7 +160,15 @@ export function ComparePage({ id }: { id: string }) {
             </tr>
             {signals.map((s) => (
               <tr key={s}>
-                <th scope="row">{/^(prior|joint|search|rival:.*|other-kinds)$/.test(s) ? s : <Link to={{ signal: s }}>{s}</Link>}</th>
+                <th scope="row">
+                  {own.evidence
+                    .concat(other.evidence)
+                    .some((e) => e.signal === s && (e.axis === 'concealment' || ['prior', 'joint', 'rival'].includes(e.family))) ? (
+                    s
+                  ) : (
+                    <Link to={{ signal: s }}>{s}</Link>
+                  )}
+                </th>
                 <td data-name="here">
                   <Cell e={of(own.evidence, s)} other={of(other.evidence, s)} />
                 </td>

@@ -1,8 +1,8 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { Evidence, Exemplar } from '../model/dossier.ts';
-import { day, Export, go, Link, odds, plain, prose, useAddress } from './bits.tsx';
+import { day, Export, figure, go, Link, odds, plain, prose, signed, useAddress } from './bits.tsx';
 
-const short = (v: number): string => (v === 0 ? '0' : Math.abs(v) >= 1000 ? v.toFixed(0) : v.toPrecision(3));
+const short = figure;
 
 const HEAPS = 36;
 
@@ -56,8 +56,9 @@ function Reference({ e }: { e: Evidence }) {
   if (e.figure === null || low === null || high === null)
     return (
       <p class="quiet">
-        {from && from !== 'prior'
-          ? `Reference: ${from}.`
+        {e.figure === null ? '' : `This cohort ${short(e.figure)}${e.unit ? ` ${e.unit}` : ''}. `}
+        {e.figure !== null && from && from !== 'prior'
+          ? 'No honest cohort of this store shows the like at all, so there is no distribution to draw: the bits rest on the prior of the test.'
           : 'A prior, or a reason without a figure: there is no distribution to hold it against.'}
       </p>
     );
@@ -191,7 +192,7 @@ export function Waterfall({
                           height="8"
                         />
                       </svg>
-                      <span class="bits">{`${e.bits > 0 ? '+' : ''}${e.bits.toFixed(1)}`}</span>
+                      <span class="bits">{signed(e.bits)}</span>
                       <span class="reason">{plain(e.reason)}</span>
                     </button>
                     {open === id && (
@@ -222,7 +223,7 @@ export function Waterfall({
                       height="8"
                     />
                   </svg>
-                  <span class="bits">{`${sum > 0 ? '+' : ''}${sum.toFixed(1)}`}</span>
+                  <span class="bits">{signed(sum)}</span>
                   <span class="reason">probability {odds(axes[axis])}</span>
                 </p>
               </li>

@@ -1,6 +1,6 @@
 import { useEffect } from 'preact/hooks';
 import { get } from './api.ts';
-import { day, Export, Fold, go, iso, Note, plain, useAsked } from './bits.tsx';
+import { Export, Fold, go, iso, moment, Note, plain, useAsked } from './bits.tsx';
 
 interface Line {
   readonly seq: number;
@@ -23,7 +23,7 @@ export function History({ id, of }: { id: string; of: unknown }) {
       <ul class="comments">
         {[...list].reverse().map((e) => (
           <li key={e.seq}>
-            {day(e.at)} <strong>{plain(e.by)}</strong> <small class="kind">{e.type}</small> {plain(e.said)}
+            {moment(e.at)} <strong>{plain(e.by)}</strong> <small class="kind">{e.type}</small> {plain(e.said)}
             {e.reason ? `: ${plain(e.reason)}` : ''}
           </li>
         ))}

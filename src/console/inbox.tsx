@@ -1,6 +1,23 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { get, post } from './api.ts';
-import { ask, count, day, Export, go, Heading, Link, Meter, Note, plain, said, useAddress, useAsked, useFresh } from './bits.tsx';
+import {
+  ask,
+  cameThrough,
+  count,
+  day,
+  Export,
+  go,
+  Heading,
+  Link,
+  Meter,
+  Note,
+  plain,
+  said,
+  useAddress,
+  useAsked,
+  useFresh,
+  usePin,
+} from './bits.tsx';
 import { useMe } from './me.ts';
 import type { InboxRow, View } from './types.ts';
 
@@ -24,7 +41,11 @@ const NAMES: Partial<Record<(typeof COLUMNS)[number], string>> = {
 };
 const NUMBERS: readonly string[] = ['accounts', 'exchanges'];
 
-const target = (r: InboxRow): Record<string, string> => (r.what === 'case' ? { case: r.id } : { undecided: r.id });
+/** Where a row leads: in the look that the inbox was pinned to. */
+const target = (r: InboxRow, look = ''): Record<string, string> => ({
+  ...(r.what === 'case' ? { case: r.id } : { undecided: r.id }),
+  ...(look ? { look } : {}),
+});
 const trend = (x: number): string => (x > 1.25 ? '↑ growing' : x < 0.8 ? '↓ fading' : '→ steady');
 const cell = (r: InboxRow, c: (typeof COLUMNS)[number]): string | number => (c === 'capabilities' ? r.capabilities.join(' ') : r[c]);
 
@@ -43,6 +64,7 @@ function Views({ rows }: { rows: readonly InboxRow[] }) {
   const say = async (body: object, taken: View | null): Promise<void> => {
     try {
       await post('/v1/views', body);
+      cameThrough();
       setError('');
       setGone(taken);
       asked.again();
@@ -88,6 +110,7 @@ function Views({ rows }: { rows: readonly InboxRow[] }) {
             Put view {plain(gone.name)} back
           </button>
         )}
+        {views.length > 0 && <Export name="views" rows={() => views.map((v) => ({ ...v }))} />}
         <Export name="inbox" rows={() => rows.map((r) => ({ ...r, capabilities: r.capabilities.join(', ') }))} />
       </p>
       <Note error={asked.error || error} />
@@ -118,6 +141,7 @@ export function Inbox() {
     [look],
   );
   useFresh(asked.again);
+  usePin(asked.value?.generated ? { look: asked.value.generated } : null);
   const is = p.get('is') ?? '';
   const state = p.get('state') ?? '';
   const who = p.get('who') ?? '';
@@ -158,7 +182,7 @@ export function Inbox() {
         requestAnimationFrame(() => document.getElementById(`row-${next.id}`)?.querySelector('a')?.focus());
       } else if (e.key === 'Enter' && !(t instanceof HTMLAnchorElement || t instanceof HTMLButtonElement)) {
         const row = rows[at];
-        if (row) go(target(row), 'fresh');
+        if (row) go(target(row, look), 'fresh');
       } else if (e.key === '/') {
         e.preventDefault();
         document.getElementById('q')?.focus();
@@ -193,7 +217,7 @@ export function Inbox() {
             onInput={(e) => go({ q: e.currentTarget.value }, 'replace')}
             onKeyDown={(e) => {
               const row = rows[at];
-              if (e.key === 'Enter' && row) go(target(row), 'fresh');
+              if (e.key === 'Enter' && row) go(target(row, look), 'fresh');
             }}
           />
         </label>
@@ -225,7 +249,7 @@ export function Inbox() {
       )}
       {rows.length > 0 && (
         <div class="scroll">
-          <table class="stack">
+          <table class="stack inbox">
             <thead>
               <tr>
                 <th scope="col">What</th>

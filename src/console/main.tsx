@@ -1,8 +1,8 @@
 import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { AccountPage } from './account.tsx';
-import { dropToken, hasToken, setToken, takeToken } from './api.ts';
-import { Asking, Link, useAddress } from './bits.tsx';
+import { dropToken, hasToken, setToken, takeToken, tokenOfOthers } from './api.ts';
+import { Asking, ask, Link, lasting, useAddress } from './bits.tsx';
 import { CasePage, UndecidedPage } from './case.tsx';
 import { ComparePage } from './compare.tsx';
 import { Inbox } from './inbox.tsx';
@@ -79,9 +79,56 @@ function Keys() {
   );
 }
 
+/** The link to what is shown, with the look it is of: the same tomorrow. */
+function CopyLink() {
+  const [said, say] = useState('');
+  const copy = async (): Promise<void> => {
+    try {
+      await navigator.clipboard.writeText(lasting());
+      say('copied');
+      setTimeout(() => say(''), 2000);
+    } catch {
+      await ask('The link to what is shown:', 'Link', lasting());
+    }
+  };
+  return (
+    <>
+      <button type="button" onClick={() => void copy()}>
+        Copy link
+      </button>
+      <span role="status">{said}</span>
+    </>
+  );
+}
+
+/** What had the keyboard may be gone once something is done: the keyboard then stays in what it stood in. */
+function useKeptFocus(): void {
+  useEffect(() => {
+    let trail: HTMLElement[] = [];
+    const on = (e: FocusEvent) => {
+      trail = [];
+      for (let n = (e.target as HTMLElement).parentElement; n && n !== document.body; n = n.parentElement) trail.push(n);
+    };
+    const gone = new MutationObserver(() => {
+      if (document.activeElement !== document.body || trail.length === 0 || document.querySelector('dialog[open]')) return;
+      const near = trail.find((n) => n.isConnected && n.matches('li, form, details, section, article, main'));
+      if (!near) return;
+      near.tabIndex = -1;
+      near.focus({ preventScroll: true });
+    });
+    addEventListener('focusin', on);
+    gone.observe(document.body, { childList: true, subtree: true });
+    return () => {
+      removeEventListener('focusin', on);
+      gone.disconnect();
+    };
+  }, []);
+}
+
 function Inside({ leave }: { leave: () => void }) {
   const me = useMe();
   const p = useAddress();
+  useKeptFocus();
   const here = ['case', 'undecided', 'account', 'compare', 'signal'].some((k) => p.has(k)) ? null : (p.get('page') ?? '');
   return (
     <>
@@ -101,6 +148,7 @@ function Inside({ leave }: { leave: () => void }) {
               {me.name}, {me.role}
             </span>
           )}
+          <CopyLink />
           <Keys />
           <button type="button" onClick={leave}>
             Leave
@@ -170,4 +218,5 @@ function App() {
 }
 
 takeToken();
+if (!hasToken()) await tokenOfOthers();
 render(<App />, document.getElementById('app') as HTMLElement);

@@ -1,6 +1,10 @@
 import { get } from './api.ts';
-import { useAsked } from './bits.tsx';
+import { useAsked, useFresh } from './bits.tsx';
 import type { Me } from './types.ts';
 
-/** Who sits here; null until the server has said. */
-export const useMe = (): Me | null => useAsked(() => get<Me>('/v1/me'), []).value;
+/** Who sits here, and whether anything is enforced, which somebody may switch meanwhile; null until the server has said. */
+export function useMe(): Me | null {
+  const asked = useAsked(() => get<Me>('/v1/me'), []);
+  useFresh(asked.again);
+  return asked.value;
+}

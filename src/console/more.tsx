@@ -1,6 +1,22 @@
 import type { Look } from '../model/desk.ts';
 import { get, text } from './api.ts';
-import { count, day, Export, go, Heading, Link, Note, percent, plain, prose, useAddress, useAsked, useFresh } from './bits.tsx';
+import {
+  count,
+  day,
+  Export,
+  figure,
+  go,
+  Heading,
+  Link,
+  Note,
+  percent,
+  plain,
+  prose,
+  useAddress,
+  useAsked,
+  useFresh,
+  usePin,
+} from './bits.tsx';
 import type { Dossier } from './types.ts';
 
 /** What a command prints, with its headings and lists as such. */
@@ -42,6 +58,7 @@ export function SignalPage({ id }: { id: string }) {
     <article>
       <Heading text={`Signal ${plain(id)}`} />
       <Note error={asked.error} />
+      {asked.value && <Export name={`signal-${id}`} rows={() => [{ signal: id, text: asked.value }]} />}
       {asked.value && <Written text={asked.value} />}
     </article>
   );
@@ -144,7 +161,7 @@ function SignalTable({ d }: { d: Dossier }) {
       microseconds: d.timing?.signals[signal] ?? null,
     };
   });
-  const n = (x: number | null): string => (x === null ? '-' : x.toPrecision(3));
+  const n = (x: number | null): string => (x === null ? '-' : figure(x));
   return (
     <>
       <h2>Signals over {count(all.length)} cohorts</h2>
@@ -171,9 +188,7 @@ function SignalTable({ d }: { d: Dossier }) {
           <tbody>
             {rows.map((r) => (
               <tr key={r.signal}>
-                <td>
-                  <Link to={{ signal: r.signal }}>{r.signal}</Link>
-                </td>
+                <td>{known.has(r.signal) ? <Link to={{ signal: r.signal }}>{r.signal}</Link> : r.signal}</td>
                 <td class="n">{r.fired}</td>
                 <td class="n">{r.applicable}</td>
                 <td class="n">{r.not_applicable}</td>
@@ -216,15 +231,17 @@ export function HealthPage() {
     d.again();
   });
   const c = d.value?.coverage;
+  usePin(d.value?.generated ? { look: d.value.generated } : null);
   return (
     <section>
       <Heading text="Signals and health" />
       <Note error={health.error || d.error} />
+      {health.value && <Export name="health" rows={() => [health.value ?? {}]} />}
       <dl>
         {Object.entries(health.value ?? {}).map(([k, v]) => (
           <>
             <dt>{k.replaceAll('_', ' ')}</dt>
-            <dd>{v === null ? '-' : plain(String(v))}</dd>
+            <dd>{v === null ? '-' : /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(String(v)) ? day(String(v)) : plain(String(v))}</dd>
           </>
         ))}
       </dl>
@@ -250,6 +267,52 @@ export function HealthPage() {
               ...c.not_applicable.map((n) => ({ name: `not applicable: ${n.signal}`, note: n.because })),
             ]}
           />
+          {(c.lost ?? []).length > 0 && (
+            <p class="error">
+              Parts of the store that were found broken, and what was in them is lost: {(c.lost ?? []).map(plain).join(', ')}.
+            </p>
+          )}
+          {c.files.length > 0 && (
+            <div class="scroll">
+              <table class="stack">
+                <thead>
+                  <tr>
+                    <th scope="col">File</th>
+                    <th scope="col">Format</th>
+                    <th scope="col">State</th>
+                    {['Lines', 'Accepted', 'Rejected', 'Seen before'].map((x) => (
+                      <th key={x} scope="col" class="n">
+                        {x}
+                      </th>
+                    ))}
+                    <th scope="col">Note</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {c.files.map((f) => (
+                    <tr key={f.name}>
+                      <td data-name="File">{plain(f.name)}</td>
+                      <td data-name="Format">{f.format}</td>
+                      <td data-name="State">{f.state.replaceAll('_', ' ')}</td>
+                      <td data-name="Lines" class="n">
+                        {count(f.lines)}
+                      </td>
+                      <td data-name="Accepted" class="n">
+                        {count(f.accepted)}
+                      </td>
+                      <td data-name="Rejected" class="n">
+                        {count(f.rejected)}
+                      </td>
+                      <td data-name="Seen before" class="n">
+                        {count(f.duplicates)}
+                      </td>
+                      <td data-name="Note">{plain(f.note ?? '')}</td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )}
           <ul>
             {c.not_applicable.map((n) => (
               <li key={n.signal + n.because}>

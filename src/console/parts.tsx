@@ -1,4 +1,5 @@
-import { count, Export, Fold, Meter, modelsOf, percent, plain } from './bits.tsx';
+import { useState } from 'preact/hooks';
+import { count, Export, Fold, go, Meter, modelsOf, percent, plain, useAddress } from './bits.tsx';
 import type { Dossier, Finding } from './types.ts';
 
 const W = 720;
@@ -15,13 +16,39 @@ function ticks(most: number): number[] {
 
 /** Exchanges a day as bars, active accounts as a line, joins, closures and model releases as marks; the same numbers as a table below. */
 export function Timeline({ f, releases }: { f: Pick<Finding, 'timeline' | 'id'>; releases: Dossier['releases'] }) {
-  const days = f.timeline;
-  if (days.length === 0) return <p class="quiet">No day of it is in the store.</p>;
+  // Which days are shown is in the address.
+  const [from = '', to = ''] = (useAddress().get('span') ?? '').split('_');
+  const [over, point] = useState<number | null>(null);
+  const [drawn, draw] = useState<number | null>(null);
+  const days = f.timeline.filter((d) => (from === '' || d.day >= from) && (to === '' || d.day <= to));
+  const ends = [f.timeline[0]?.day ?? '', f.timeline.at(-1)?.day ?? ''];
+  const span = (a: string, b: string): void => {
+    const [x, y] = a <= b ? [a, b] : [b, a];
+    go({ span: x <= (ends[0] ?? '') && y >= (ends[1] ?? '') ? null : `${x}_${y}` }, 'replace');
+  };
+  if (f.timeline.length === 0) return <p class="quiet">No day of it is in the store.</p>;
+  if (days.length === 0)
+    return (
+      <p class="quiet">
+        Nothing between {plain(from)} and {plain(to)}.{' '}
+        <button type="button" onClick={() => go({ span: null }, 'replace')}>
+          The whole time
+        </button>
+      </p>
+    );
   const most = Math.max(1, ...days.map((d) => d.exchanges));
   const accounts = Math.max(1, ...days.map((d) => d.accounts));
   const step = (W - LEFT - 50) / days.length;
   const x = (i: number) => LEFT + (i + 0.5) * step;
   const y = (v: number, of: number) => TOP + H * (1 - v / of);
+  /** The day at a place of the picture. */
+  const dayAt = (e: MouseEvent & { currentTarget: SVGSVGElement }): number => {
+    const box = e.currentTarget.getBoundingClientRect();
+    const scale = Math.min(box.width / W, box.height / (TOP + H + 46));
+    const px = (e.clientX - box.left - (box.width - W * scale) / 2) / scale;
+    return Math.min(days.length - 1, Math.max(0, Math.floor((px - LEFT) / step)));
+  };
+  const read = over === null ? undefined : days[over];
   const place = new Map(days.map((d, i) => [d.day, i]));
   const out = (releases ?? []).flatMap((r) => {
     const i = place.get(r.at.slice(0, 10));
@@ -35,7 +62,27 @@ export function Timeline({ f, releases }: { f: Pick<Finding, 'timeline' | 'id'>;
         viewBox={`0 0 ${W} ${TOP + H + 46}`}
         role="img"
         aria-label={`${days.length} days, at most ${count(most)} exchanges and ${count(accounts)} active accounts a day; the table below has the numbers`}
+        onPointerMove={(e) => point(dayAt(e))}
+        onPointerLeave={() => {
+          point(null);
+          draw(null);
+        }}
+        onPointerDown={(e) => e.pointerType === 'mouse' && draw(dayAt(e))}
+        onPointerUp={(e) => {
+          const end = dayAt(e);
+          if (drawn !== null && drawn !== end) span(days[drawn]?.day ?? '', days[end]?.day ?? '');
+          draw(null);
+        }}
       >
+        {over !== null && (
+          <rect
+            class="over"
+            x={x(Math.min(over, drawn ?? over)) - step / 2}
+            width={step * (Math.abs(over - (drawn ?? over)) + 1)}
+            y={TOP}
+            height={H}
+          />
+        )}
         {ticks(most).map((t) => (
           <g key={t}>
             <line class="grid" x1={LEFT} x2={W - 50} y1={y(t, most)} y2={y(t, most)} />
@@ -77,6 +124,36 @@ export function Timeline({ f, releases }: { f: Pick<Finding, 'timeline' | 'id'>;
           </text>
         ))}
       </svg>
+      <p class="read">
+        {read
+          ? `${read.day}: ${count(read.exchanges)} exchanges, ${count(read.accounts)} active accounts, ${count(read.joined)} first seen, ${count(read.closed)} closed`
+          : 'Point at a day to read it; draw over some days to see only those.'}
+      </p>
+      <p class="bar">
+        <label>
+          From{' '}
+          <input
+            type="date"
+            min={ends[0]}
+            max={ends[1]}
+            value={days[0]?.day}
+            onChange={(e) => span(e.currentTarget.value || (ends[0] ?? ''), days.at(-1)?.day ?? '')}
+          />
+        </label>
+        <label>
+          To{' '}
+          <input
+            type="date"
+            min={ends[0]}
+            max={ends[1]}
+            value={days.at(-1)?.day}
+            onChange={(e) => span(days[0]?.day ?? '', e.currentTarget.value || (ends[1] ?? ''))}
+          />
+        </label>
+        <button type="button" disabled={days.length === f.timeline.length} onClick={() => go({ span: null }, 'replace')}>
+          The whole time
+        </button>
+      </p>
       <figcaption>
         Bars: exchanges a day (left), of mixed accounts the campaign's part. Line: active accounts (right). Dots: accounts first seen.
         Squares: accounts closed. Dashed: a model first seen. Days in UTC, {days[0]?.day} to {days.at(-1)?.day}.
@@ -208,10 +285,10 @@ export function Indicators({ f }: { f: Pick<Finding, 'id' | 'indicators'> }) {
                 Accounts here
               </th>
               <th scope="col" class="n">
-                Others
+                Others that show it
               </th>
               <th scope="col" class="n">
-                Bits
+                Rarity, bits
               </th>
             </tr>
           </thead>

@@ -10,6 +10,10 @@ export class Picture {
   readonly canvas: HTMLCanvasElement;
   private graph: Graph = { nodes: [], edges: [], kinds: [], opened: [], untied: 0, leftOut: 0 };
   private marked: readonly string[] = [];
+  /** The value whose accounts stand out. */
+  private value = '';
+  /** What the pointer is over: it and what it is tied to stand out. */
+  private under: GraphNode | undefined;
   private x = 0;
   private y = 0;
   private zoom = 1;
@@ -48,13 +52,20 @@ export class Picture {
         if (!from) {
           // What is under the pointer is said in full.
           const n = this.at(e.offsetX * this.scale(), e.offsetY * this.scale());
+          if (n !== this.under) {
+            this.under = n;
+            this.draw();
+          }
           canvas.title = n ? `${plain(n.label)}${n.kind === 'value' ? `, ${n.accounts} accounts` : ''}` : '';
           return;
         }
         if (fingers.size === 2) {
           const before = apart();
           fingers.set(e.pointerId, { x: e.clientX, y: e.clientY });
-          if (before > 0) this.zoomBy(apart() / before);
+          const [p, q] = [...fingers.values()];
+          const box = canvas.getBoundingClientRect();
+          if (before > 0 && p && q)
+            this.zoomBy(apart() / before, ((p.x + q.x) / 2 - box.left) * this.scale(), ((p.y + q.y) / 2 - box.top) * this.scale());
           from.moved = true;
           return;
         }
@@ -84,7 +95,7 @@ export class Picture {
         // The wheel alone scrolls the page: nobody is caught in the picture.
         if (!e.ctrlKey && !e.metaKey) return;
         e.preventDefault();
-        this.zoomBy(Math.exp(-e.deltaY / 500));
+        this.zoomBy(Math.exp(-e.deltaY / 500), e.offsetX * this.scale(), e.offsetY * this.scale());
       },
       { signal, passive: false },
     );
@@ -110,9 +121,11 @@ export class Picture {
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.draw(), { signal });
   }
 
-  show(graph: Graph, marked: readonly string[]): void {
+  show(graph: Graph, marked: readonly string[], value: string): void {
     this.graph = graph;
     this.marked = marked.filter(Boolean);
+    this.value = value;
+    this.under = undefined;
     this.draw();
   }
 
@@ -134,11 +147,13 @@ export class Picture {
     this.draw();
   }
 
-  zoomBy(f: number): void {
+  /** @param x, y the pixel of the canvas that stays where it is; the middle unless said */
+  zoomBy(f: number, x = this.canvas.width / 2, y = this.canvas.height / 2): void {
     const zoom = Math.min(20, Math.max(0.3, this.zoom * f));
-    // The middle of the picture stays where it is.
-    this.x *= zoom / this.zoom;
-    this.y *= zoom / this.zoom;
+    const by = zoom / this.zoom;
+    const [px, py] = [x - this.canvas.width / 2, y - this.canvas.height / 2];
+    this.x = px + (this.x - px) * by;
+    this.y = py + (this.y - py) * by;
     this.zoom = zoom;
     this.say();
     this.draw();
@@ -191,26 +206,41 @@ export class Picture {
     const color = (name: string): string => style.getPropertyValue(name).trim();
     const { nodes, edges } = this.graph;
     c.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    c.strokeStyle = color('--soft');
-    c.globalAlpha = 0.55;
-    c.lineWidth = 1.5;
-    c.beginPath();
-    for (const [a, b] of edges) {
-      c.moveTo(...this.place(nodes[a] as GraphNode));
-      c.lineTo(...this.place(nodes[b] as GraphNode));
-    }
-    c.stroke();
-    c.globalAlpha = 1;
+    // What is pointed at, or the value that was chosen, with all it is tied to; everything else steps back.
+    const chosen = this.under ?? nodes.find((n) => n.kind === 'value' && n.label === this.value);
+    const near = new Set<GraphNode>(chosen ? [chosen] : []);
+    for (const [a, b] of chosen ? edges : [])
+      for (const [i, j] of [
+        [a, b],
+        [b, a],
+      ] as const)
+        if (nodes[i] === chosen) near.add(nodes[j] as GraphNode);
+    const lines = (strong: boolean): void => {
+      c.globalAlpha = chosen ? (strong ? 0.95 : 0.15) : 0.55;
+      c.lineWidth = strong && chosen ? 2.5 : 1.5;
+      c.strokeStyle = color(strong && chosen ? '--ink' : '--soft');
+      c.beginPath();
+      for (const [a, b] of edges) {
+        if ((chosen !== undefined && (nodes[a] === chosen || nodes[b] === chosen)) !== strong) continue;
+        c.moveTo(...this.place(nodes[a] as GraphNode));
+        c.lineTo(...this.place(nodes[b] as GraphNode));
+      }
+      c.stroke();
+    };
+    lines(false);
+    if (chosen) lines(true);
     c.font = '20px system-ui, sans-serif';
     for (const n of nodes) {
       const [x, y] = this.place(n);
       const r = this.radius(n);
+      c.globalAlpha = chosen && !near.has(n) ? 0.25 : 1;
       c.fillStyle = n.kind === 'value' ? color('--against') : this.marked.includes(n.label) ? color('--grave') : color('--for');
       c.beginPath();
       if (n.kind === 'value') c.rect(x - r, y - r, 2 * r, 2 * r);
       else c.arc(x, y, r, 0, 7);
       c.fill();
     }
+    c.globalAlpha = 1;
     this.names(c, color);
   }
 

@@ -1,7 +1,25 @@
 import { useState } from 'preact/hooks';
 import type { Entry } from '../barriers/events.ts';
 import { get, post } from './api.ts';
-import { ask, count, day, Export, go, Heading, iso, Link, Note, plain, said, useAddress, useAsked, useFresh } from './bits.tsx';
+import {
+  ask,
+  cameThrough,
+  count,
+  day,
+  Export,
+  go,
+  Heading,
+  iso,
+  Link,
+  moment,
+  Note,
+  plain,
+  said,
+  useAddress,
+  useAsked,
+  useFresh,
+  usePin,
+} from './bits.tsx';
 import { useMe } from './me.ts';
 import type { Appeal } from './types.ts';
 
@@ -10,7 +28,14 @@ export function AppealsPage() {
   const asked = useAsked(() => get<{ appeals: Appeal[] }>('/v1/appeals'), []);
   useFresh(asked.again);
   const [error, fail] = useState('');
-  const run = (path: string, body: unknown) => post(path, body).then(asked.again, (e: unknown) => fail(said(e)));
+  const run = (path: string, body: unknown) =>
+    post(path, body).then(
+      () => {
+        cameThrough();
+        asked.again();
+      },
+      (e: unknown) => fail(said(e)),
+    );
   const decide = async (a: Appeal, lift: boolean) => {
     const reason = await ask(
       lift
@@ -96,6 +121,7 @@ export function AuditPage() {
   useFresh(() => before === '' && asked.again());
   const rows = [...(a?.entries ?? [])].reverse();
   const last = a?.before ?? 0;
+  usePin(a ? { before: String(last) } : null);
   return (
     <section>
       <Heading text="Audit" />
@@ -157,7 +183,7 @@ export function AuditPage() {
           <tbody>
             {rows.map((e) => (
               <tr key={e.seq}>
-                <td data-name="When">{day(e.at)}</td>
+                <td data-name="When">{moment(e.at)}</td>
                 <td data-name="Who">{plain(e.by)}</td>
                 <td data-name="What">
                   {e.what.type} {plain(e.said)}

@@ -6,7 +6,7 @@ import { type Graph, type GraphNode, Picture } from './picture.ts';
 const short = (s: string): string => (s.length > 40 ? `${s.slice(0, 37)}...` : s);
 const LISTED = 80;
 /** What of the address is the picture's. */
-const VIEW = ['kind', 'bits', 'open', 'a', 'b'] as const;
+const VIEW = ['kind', 'bits', 'open', 'a', 'b', 'value', 'list'] as const;
 
 /** A group opens, closes, or (`group.from`) shows the next of its accounts; it stands in the list once. */
 const flip = (list: readonly string[], id: string): string => {
@@ -39,6 +39,8 @@ export function Ties({ id, look }: { id: string; look: string }) {
   );
   const canvas = useRef<HTMLCanvasElement>(null);
   const list = useRef<HTMLUListElement>(null);
+  const drawnAccounts = (asked.value?.nodes ?? []).filter((n) => n.kind !== 'value').length;
+  const listed = Math.min(Number(p.get('list') ?? 0) || 0, Math.max(0, drawnAccounts - 1));
   // What was pressed is no more when a group opens: the keyboard stays in the list.
   const stay = (): void => requestAnimationFrame(() => list.current?.focus()) as unknown as undefined;
   const picture = useRef<Picture | null>(null);
@@ -46,6 +48,7 @@ export function Ties({ id, look }: { id: string; look: string }) {
   const chosen = (n: GraphNode): void => {
     if (n.kind === 'group') step({ open: flip(open, n.id) });
     if (n.kind === 'account') step(marking(p, n.label));
+    if (n.kind === 'value') step({ value: p.get('value') === n.label ? null : n.label });
   };
   const choose = useRef(chosen);
   choose.current = chosen;
@@ -58,9 +61,9 @@ export function Ties({ id, look }: { id: string; look: string }) {
         (view) => go({ view }, 'replace'),
         params().get('view') ?? '',
       );
-    picture.current.show(g, [one, two]);
+    picture.current.show(g, [one, two], p.get('value') ?? '');
     return undefined;
-  }, [g, one, two]);
+  }, [g, one, two, p.get('value')]);
   useEffect(() => () => picture.current?.close(), []);
   if (g && g.kinds.length === 0 && asked.error === '')
     return (
@@ -81,7 +84,8 @@ export function Ties({ id, look }: { id: string; look: string }) {
           </select>
         </label>
         <label>
-          Bits at least <input type="number" min="0" value={bits} onInput={(e) => step({ bits: e.currentTarget.value }, 'replace')} />
+          Bits for a pair, at least{' '}
+          <input type="number" min="0" value={bits} onInput={(e) => step({ bits: e.currentTarget.value }, 'replace')} />
         </label>
         <button type="button" disabled={open.length === 0} onClick={() => step({ open: null })}>
           Collapse all
@@ -106,7 +110,7 @@ export function Ties({ id, look }: { id: string; look: string }) {
               label: n.label,
               accounts: n.accounts,
               bits: n.bits,
-              shows: g && n.kind !== 'value' ? sharedBy(g, n) : '',
+              shows: g && n.kind !== 'value' ? sharedBy(g, n, (x) => x) : '',
             }))
           }
         />
@@ -147,7 +151,7 @@ export function Ties({ id, look }: { id: string; look: string }) {
           ))}
           {(g?.nodes ?? [])
             .filter((n) => n.kind !== 'value')
-            .slice(0, LISTED)
+            .slice(listed, listed + LISTED)
             .map((n) => (
               <li key={n.id}>
                 {n.kind === 'group' ? (
@@ -177,14 +181,31 @@ export function Ties({ id, look }: { id: string; look: string }) {
                 {g && sharedBy(g, n)}
               </li>
             ))}
+          {drawnAccounts > LISTED && (
+            <li>
+              <button
+                type="button"
+                onClick={() => {
+                  step({ list: listed + LISTED >= drawnAccounts ? null : String(listed + LISTED) }, 'replace');
+                  stay();
+                }}
+              >
+                {count(listed + 1)} to {count(Math.min(drawnAccounts, listed + LISTED))} of {count(drawnAccounts)} in the picture: the next
+              </button>
+            </li>
+          )}
         </ul>
       </div>
       <p class="quiet">
         Squares: values, the label says which. Circles: accounts, or groups of accounts that show the same values. Red: the pair asked
-        about. Drag to move; + and -, two fingers, or the wheel with Ctrl to zoom. A click opens a group; two clicks on accounts ask why
-        they are linked. The list beside it does the same by keyboard.
+        about. Drag to move; + and -, two fingers, or the wheel with Ctrl to zoom. A click opens a group, or tells the accounts of a value
+        from the others; two clicks on accounts ask why they are linked. The list beside it does the same by keyboard.
         {g && g.nodes.length === 0 ? ' Nothing is worth as many bits as were asked for.' : ''}
-        {g && g.untied > 0 ? ` ${count(g.untied)} accounts show none of these values and are not drawn: content and timing tie them.` : ''}
+        {g && g.untied > 0
+          ? kind || Number(bits) > 0
+            ? ` ${count(g.untied)} accounts show no value of this kind, worth so much, and are not drawn.`
+            : ` ${count(g.untied)} accounts show none of these values and are not drawn: content and timing tie them.`
+          : ''}
         {g && g.leftOut > 0 ? ` ${count(g.leftOut)} smaller groups are not drawn; narrow by kind or bits.` : ''}
       </p>
       <Why id={id} one={one} two={two} />
@@ -192,11 +213,11 @@ export function Ties({ id, look }: { id: string; look: string }) {
   );
 }
 
-function sharedBy(g: Graph, n: GraphNode): string {
+function sharedBy(g: Graph, n: GraphNode, as: (value: string) => string = (x) => short(plain(x))): string {
   const at = g.nodes.indexOf(n);
   return g.edges
     .filter(([a]) => a === at)
-    .map(([, v]) => short(plain(g.nodes[v]?.label ?? '')))
+    .map(([, v]) => as(g.nodes[v]?.label ?? ''))
     .join(', ');
 }
 

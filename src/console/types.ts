@@ -17,6 +17,8 @@ export interface Opened {
   readonly latest: string | null;
   readonly releases: Dossier['releases'];
   readonly enforcing: boolean;
+  /** It has changed since the person who asks opened it. */
+  readonly unread: boolean;
 }
 
 export interface Me {

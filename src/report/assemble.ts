@@ -13,9 +13,10 @@ import type { Store } from '../store/store.ts';
 import { type Opened, openTexts } from '../store/texts.ts';
 import { calibration } from './calibration.ts';
 import { concealment, usualRotation } from './concealment.ts';
+import { commonValues, indicators } from './indicators.ts';
 import { summary, title } from './words.ts';
 
-const LIMITS = { lookAlikes: 60, undecided: 30, texts: 150, population: 1200, exemplars: 4, indicators: 30, releases: 20 } as const;
+const LIMITS = { lookAlikes: 60, undecided: 30, texts: 150, population: 1200, exemplars: 4, releases: 20 } as const;
 /** Signals that a member's exchange shows by itself. */
 const SHOWN_BY: ReadonlySet<string> = new Set([
   'deck',
@@ -138,6 +139,8 @@ interface Known {
   readonly days: readonly Day[];
   /** First exchanges of members. */
   readonly begun: readonly Place[];
+  /** Values that another finding's members show too. */
+  readonly common: readonly number[];
   /** First exchanges of those who share the commonest value of a family. */
   readonly tied: Partial<Record<(typeof TIED)[number], readonly Place[]>>;
 }
@@ -163,6 +166,7 @@ async function askAll(store: Store, t: Table, shown: readonly Case[], until: num
     until,
     shown.map((c) => ({ accts: earliest(t, c).map(hash) })),
   );
+  const common = commonValues(t, shown);
   const tied = shown.map((): Known['tied'] => ({}));
   for (const family of TIED) {
     const values = shown.map((c) => t.values[c.facts.ties[family].values[0] ?? -1]);
@@ -183,6 +187,7 @@ async function askAll(store: Store, t: Table, shown: readonly Case[], until: num
         days: days[i] ?? [],
         begun: begun[i] ?? [],
         tied: tied[i] ?? {},
+        common: common[i] ?? [],
       },
     ]),
   );
@@ -322,7 +327,7 @@ function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: U
       days: days.length,
     },
     evidence,
-    indicators: indicators(t, c),
+    indicators: indicators(t, c, known.common),
     timeline: days.map((d) => ({ ...d, joined: joined.get(d.day) ?? 0, closed: closed.get(d.day) ?? 0 })),
     explanations: c.rivals.map((r) => ({ kind: r.kind, fits: r.fits, reason: r.reason })),
     recommended: {
@@ -332,27 +337,6 @@ function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: U
     },
   };
   return { ...base, title: title(base), summary: summary(base, c) };
-}
-
-function indicators(t: Table, c: Case): Finding['indicators'] {
-  const inside = new Set(c.members.map((m) => m.account));
-  const seen = Object.values(c.facts.ties).flatMap((tie) => tie.values.slice(0, 12));
-  return [...new Set([...seen, ...c.candidate.scaffold.slice(0, 4)])]
-    .map((v) => t.values[v])
-    .filter((v) => v !== undefined)
-    .map((v) => {
-      const k = [...v.accounts].filter((a) => inside.has(a)).length;
-      const others = v.accounts.length - k;
-      return {
-        kind: v.kind,
-        value: v.value,
-        accounts: k,
-        others,
-        bits: round(Math.log2((t.rows.length - inside.size + 1) / (others + 1)), 1),
-      };
-    })
-    .sort((x, y) => y.accounts - x.accounts)
-    .slice(0, LIMITS.indicators);
 }
 
 function lookAlike(t: Table, c: Case): LookAlike {

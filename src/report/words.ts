@@ -15,11 +15,14 @@ export function title(f: Omit<Finding, 'title' | 'summary'>): string {
   return `${count(f.accounts.length)} accounts ${after.length > 0 ? `after ${after.slice(0, 2).join(' and ')}` : `since ${f.first_seen.slice(0, 10)}`}`;
 }
 
+/** Some of a finding's accounts, or all of them. */
+const of = (n: number, f: Pick<Finding, 'accounts'>): string => (n === f.accounts.length ? 'all of them' : `${count(n)} of them`);
+
 /** The sentence a person would write: what they did together, since when, and what speaks for it. */
 export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case): string {
   const facts = c.facts;
   const after = targets(f)[0];
-  const born = facts.born.n >= 5 && facts.born.k > 0.6 * facts.born.n ? `, ${facts.born.k} of them created within one week,` : '';
+  const born = facts.born.n >= 5 && facts.born.k > 0.6 * facts.born.n ? `, ${of(facts.born.k, f)} created within one week,` : '';
   const deck = (c.ledger.evidence.find((e) => e.signal === 'deck')?.bits ?? 0) > 1;
   const pool = `what looks like one pool of ${count(f.loot.distinct_items)} ${after ? `${after} ` : ''}items among themselves`;
   const sent = `${count(f.exchanges)} exchanges with ${count(f.loot.output_tokens)} output tokens`;
@@ -27,9 +30,9 @@ export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case): string 
   const head = `${count(f.accounts.length)} accounts${born}`;
   const parts = deck ? [`${head} deal ${pool}`, `${sent} ${when}`] : [`${head} sent ${sent} ${when}`];
   if (facts.ties.scaffold.tied > 0.5 * facts.accounts.length)
-    parts.push(`${facts.ties.scaffold.tied} of them carry a sentence hardly anyone else sends`);
+    parts.push(`${of(facts.ties.scaffold.tied, f)} carry a sentence hardly anyone else sends`);
   if (facts.ties.network.tied > 0.5 * facts.accounts.length)
-    parts.push(`${facts.ties.network.tied} come from addresses that hardly anyone else uses`);
+    parts.push(`${of(facts.ties.network.tied, f)} come from addresses that hardly anyone else uses`);
   const fitting = f.explanations.filter((e) => e.fits);
   const end = fitting.length === 0 ? 'none of the innocent explanations tested fits' : `an explanation fits: ${fitting[0]?.kind ?? ''}`;
   return `${parts.join('; ')}; ${end}.`;

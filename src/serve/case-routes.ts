@@ -1,7 +1,7 @@
 import { blast } from '../barriers/blast.ts';
 import { caseOf, clearedAccounts, deleteView, saveView, simple } from '../barriers/commands.ts';
 import { about, lastDone, merge, openOn, split, undo } from '../barriers/curate.ts';
-import { type Case, DISPOSITIONS, type Disposition } from '../barriers/model.ts';
+import { type Budget, type Case, DISPOSITIONS, type Disposition } from '../barriers/model.ts';
 import type { Held } from '../model/desk.ts';
 import type { Dossier } from '../model/dossier.ts';
 import { StillwatchError } from '../model/errors.ts';
@@ -11,6 +11,15 @@ import { type Cut, cutTo, findingOf, heldIn, inbox, masked, membersOf, related }
 import { type House, reads, text, texts, wrong } from './house.ts';
 import { lookAt } from './looks.ts';
 import { barriersIn, caseIn, whyOf, wordsOf } from './said.ts';
+
+/** The budget a page asks about, where it does. */
+function budgetIn(query: URLSearchParams): Budget | null {
+  const of = (name: string): number => Math.max(0, Number(query.get(name) ?? 0) || 0);
+  const [rate, tokens] = [of('rate'), of('tokens')];
+  return rate + tokens > 0
+    ? { ...(rate > 0 ? { requests_per_minute: rate } : {}), ...(tokens > 0 ? { tokens_per_minute: tokens } : {}) }
+    : null;
+}
 
 /** Cases: their evidence, their picture, and what people say and do about them. */
 export function caseRoutes(h: House): Route[] {
@@ -75,7 +84,11 @@ export function caseRoutes(h: House): Route[] {
       method: 'GET',
       path: '/v1/changed',
       role: 'viewer',
-      run: () => ({ decisions: control.audit.entries.length, latest: h.last().dossier?.generated ?? null }),
+      run: () => ({
+        decisions: control.audit.entries.length,
+        latest: h.last().dossier?.generated ?? null,
+        enforcing: s().enforcing,
+      }),
     },
     {
       method: 'POST',
@@ -118,10 +131,11 @@ export function caseRoutes(h: House): Route[] {
         const c = caseOf(s(), params['id'] ?? '');
         const d = await lookAt(h, query.get('look'));
         const f = await shown(c, d);
-        // Opening the evidence as it now is is what lets somebody accept a barrier on it.
-        if (f && d === h.last().dossier && who.role !== 'viewer' && !c.read_by.includes(who.name))
-          run(simple(who, { type: 'case.read', id: c.id }, now()));
+        // Opening the evidence as it now is is what lets somebody accept a barrier on it. A page that keeps itself up to date reads nothing: nobody may sit before it.
+        const asks = who.role !== 'viewer' && f !== null && d === h.last().dossier && !c.read_by.includes(who.name);
+        if (asks && query.get('kept') === null) run(simple(who, { type: 'case.read', id: c.id }, now()));
         return {
+          unread: asks && query.get('kept') !== null,
           case: s().cases.get(c.id),
           finding: f && masked(f),
           barriers: [...s().barriers.values()].filter((b) => b.case === c.id),
@@ -141,7 +155,11 @@ export function caseRoutes(h: House): Route[] {
       run: async ({ params, query }) => {
         const c = caseOf(s(), params['id'] ?? '');
         const d = await lookAt(h, query.get('look'));
-        return { blast: blast(membersOf(d, c), c.accounts, (a) => h.last().subjects[a] ?? {}) };
+        const budget = budgetIn(query);
+        return {
+          blast: blast(membersOf(d, c), c.accounts, (a) => h.last().subjects[a] ?? {}),
+          ...(budget ? { refused: await h.ask({ ask: 'over', accounts: c.accounts, budget, from: d?.window.from ?? '' }) } : {}),
+        };
       },
     },
     {
@@ -150,7 +168,7 @@ export function caseRoutes(h: House): Route[] {
       role: 'analyst',
       run: async ({ params, query, who }) => {
         const c = caseOf(s(), params['id'] ?? '');
-        run(reads('texts', `texts of case ${c.id}`, query, who, now()));
+        run(reads('texts', `texts of case ${c.id}`, query, who, now(), c.id));
         const d = await lookAt(h, query.get('look'));
         return { texts: await h.ask({ ask: 'texts', campaign: campaignIn(d, c), at: d?.generated ?? '' }) };
       },

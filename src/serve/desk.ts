@@ -1,3 +1,4 @@
+import type { Budget } from '../barriers/model.ts';
 import type { Dossier, Finding } from '../model/dossier.ts';
 import { taken, timelines } from '../store/queries/cohorts.ts';
 import { tiesOf } from '../store/queries/ties.ts';
@@ -47,6 +48,38 @@ export async function cutOf(store: Store, accounts: readonly string[], values: F
     },
     shown: (await tiesOf(store, accounts, values)).map((t) => t.accounts.length),
   };
+}
+
+const OF_ACCOUNTS = 'acct IN (SELECT cityHash64(arrayJoin({names:Array(String)})))';
+
+/**
+ * Exchanges of some accounts that a budget they share would have refused, had it stood from a moment on: minute by minute, what is beyond it. A bucket that fills
+ * steadily lets a little more through at the edges of a minute.
+ * @param from an ISO time; '' for all there is
+ */
+export async function overBudget(store: Store, accounts: readonly string[], budget: Budget, from: string): Promise<number> {
+  const row = await store.first<{ n: number }>(
+    `SELECT round(sum(n * greatest(0, 1 - {rate:Float64} / n, 1 - {tokens:Float64} / greatest(1, used)))) AS n FROM (
+      SELECT toStartOfMinute(time) AS minute, count() AS n, sum(toUInt64(input_tokens) + output_tokens) AS used
+      FROM ${store.all('exchanges')} AS e WHERE ${OF_ACCOUNTS} AND time >= fromUnixTimestamp64Milli({from:Int64}, 'UTC') GROUP BY minute
+    )`,
+    {
+      names: accounts,
+      rate: budget.requests_per_minute ?? 1e12,
+      tokens: budget.tokens_per_minute ?? 1e15,
+      from: String(Math.max(0, Date.parse(from) || 0)),
+    },
+  );
+  return Number(row?.n ?? 0);
+}
+
+/** Exchanges of some accounts since a moment. @param from ms since 1970 */
+export async function sentSince(store: Store, accounts: readonly string[], from: number): Promise<number> {
+  const row = await store.first<{ n: number }>(
+    `SELECT count() AS n FROM ${store.all('exchanges')} AS e WHERE ${OF_ACCOUNTS} AND time >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')`,
+    { names: accounts, from: String(Math.trunc(from)) },
+  );
+  return Number(row?.n ?? 0);
 }
 
 /** Texts that evidence cites, of one finding of a look. */

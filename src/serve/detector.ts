@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { VERIFIED } from '../barriers/blast.ts';
 import type { Detected } from '../barriers/cases.ts';
+import type { Budget } from '../barriers/model.ts';
 import type { Policy, Subject } from '../barriers/policy.ts';
 import type { ServeConfig } from '../gateway/config.ts';
 import type { IdentifierKey } from '../gateway/keyed.ts';
@@ -17,7 +18,7 @@ import { type AccountRecord, accountRecords } from '../store/queries/accounts.ts
 import { looks } from '../store/queries/looks.ts';
 import { type Tied, tiesOf } from '../store/queries/ties.ts';
 import type { Store } from '../store/store.ts';
-import { bodyOf, cutOf, exemplarTexts, findingOf } from './desk.ts';
+import { bodyOf, cutOf, exemplarTexts, findingOf, overBudget, sentSince } from './desk.ts';
 import { graphOf } from './graph.ts';
 import { Intake, type Took } from './intake.ts';
 
@@ -30,6 +31,8 @@ export type Question =
   | { readonly ask: 'looks' }
   | { readonly ask: 'file'; readonly account: string }
   | { readonly ask: 'cut'; readonly accounts: readonly string[]; readonly values: Finding['indicators'] }
+  | { readonly ask: 'over'; readonly accounts: readonly string[]; readonly budget: Budget; readonly from: string }
+  | { readonly ask: 'since'; readonly accounts: readonly string[]; readonly from: number }
   | { readonly ask: 'texts'; readonly campaign: string; readonly at: string }
   | {
       readonly ask: 'graph';
@@ -304,6 +307,10 @@ export class Detector {
       }
       case 'cut':
         return cutOf(store, q.accounts, q.values);
+      case 'over':
+        return overBudget(store, q.accounts, q.budget, q.from);
+      case 'since':
+        return sentSince(store, q.accounts, q.from);
       case 'texts':
         return exemplarTexts(store, q.campaign, q.at);
       case 'graph': {

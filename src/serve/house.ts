@@ -38,8 +38,8 @@ export const texts = (b: Call['body'], name: string): string[] => {
 };
 
 /** The entry that says who reads what people sent, word for word, and why; without a reason in words nobody does. */
-export function reads(words: string, what: string, query: Call['query'], who: Call['who'], at: number): Event[] {
+export function reads(words: string, what: string, query: Call['query'], who: Call['who'], at: number, of?: string): Event[] {
   const reason = query.get('reason') ?? '';
   if (!/\p{L}{3}/u.test(reason)) wrong(`reading ${words} takes a reason in words, which is logged: ?reason=...`);
-  return [{ at, by: who.name, what: { type: 'data.read', what, reason: reason.slice(0, 500) } }];
+  return [{ at, by: who.name, what: { type: 'data.read', what, reason: reason.slice(0, 500), ...(of ? { case: of } : {}) } }];
 }

@@ -114,9 +114,18 @@ export function routes(h: House): Route[] {
       method: 'GET',
       path: '/v1/barriers/:id',
       role: 'viewer',
-      run: ({ params }) => {
+      run: async ({ params }) => {
         const b = barrier(params['id'] ?? '');
-        return { barrier: b, blast: blast(membersFor(b), b.accounts, subject) };
+        const from = h.last().dossier?.window.from ?? '';
+        return {
+          barrier: b,
+          blast: blast(membersFor(b), b.accounts, subject),
+          ...(b.budget ? { refused: await h.ask({ ask: 'over', accounts: b.accounts, budget: b.budget, from }) } : {}),
+          // What came since it stands: what a rehearsal would have touched.
+          ...(b.state === 'active'
+            ? { since: await h.ask({ ask: 'since', accounts: b.accounts, from: b.approvals.at(-1)?.at ?? b.created }) }
+            : {}),
+        };
       },
     },
     {
@@ -124,6 +133,13 @@ export function routes(h: House): Route[] {
       path: '/v1/barriers/:id/approve',
       role: 'analyst',
       run: ({ params, body, who }) => {
+        // Who accepts on a page that is out of date about what accepting does is asked to look again.
+        if (typeof body['enforcing'] === 'boolean' && body['enforcing'] !== s().enforcing)
+          throw new StillwatchError(
+            'E_STALE',
+            `enforcement is ${s().enforcing ? 'on' : 'off'} by now, and your page says otherwise`,
+            'load the page again, and accept if you still want to',
+          );
         run(approve(s(), who, params['id'] ?? '', now(), typeof body['dry_run'] === 'boolean' ? { dryRun: body['dry_run'] } : {}));
         return { barrier: barrier(params['id'] ?? '') };
       },

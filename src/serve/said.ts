@@ -65,6 +65,7 @@ export const barriersIn = (entries: readonly Entry[]): Map<string, Barrier> =>
 /** The case it is about: its own, or that of its barrier. */
 export function caseIn({ what: w }: Entry, barriers: ReadonlyMap<string, Barrier>): string {
   if (w.type === 'case.opened') return w.case.id;
+  if (w.type === 'data.read') return w.case ?? '';
   if (w.type === 'barrier.proposed') return w.barrier.case ?? '';
   if (w.type === 'case.restored') return w.cases[0]?.id ?? '';
   if (!('id' in w)) return '';
