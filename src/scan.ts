@@ -1,4 +1,4 @@
-import { lookOf } from './campaigns/discoveries.ts';
+import { lookOf, windowsSince } from './campaigns/discoveries.ts';
 import { type Judgement, judge } from './campaigns/judge.ts';
 import { cellsIn, NO_CELLS, profiles } from './campaigns/profile.ts';
 import { recordValues, type Table, table } from './campaigns/table.ts';
@@ -227,12 +227,16 @@ async function test(store: Store, t: Table, o: ScanOptions): Promise<Judgement> 
   const until = o.until ?? null;
   const index = new Map(t.rows.map((r, i) => [r.acct, i]));
   const exchanges = t.rows.reduce((x, r) => x + r.n, 0);
-  const looked = await store.first<{ value: string }>(`SELECT value FROM meta WHERE name = 'first_look' ORDER BY at LIMIT 1`);
-  if (!looked && o.record !== false)
-    await store.command(`INSERT INTO meta SELECT 'first_look', {v:String}, now64(3)`, { v: String(exchanges) });
+  const first = async (name: string, now: number): Promise<number> => {
+    const kept = await store.first<{ value: string }>('SELECT value FROM meta WHERE name = {name:String} ORDER BY at LIMIT 1', { name });
+    if (!kept && o.record !== false)
+      await store.command('INSERT INTO meta SELECT {name:String}, {v:String}, now64(3)', { name, v: String(now) });
+    return Number(kept?.value ?? now);
+  };
+  const looked = { exchanges: await first('first_look', exchanges), to: await first('first_look_to', t.to) };
   return judge(t, {
     alpha: o.alpha ?? 0.1,
-    look: lookOf(exchanges, Number(looked?.value ?? exchanges)),
+    look: lookOf(exchanges, looked.exchanges) + windowsSince(t.from, t.to, looked.to),
     ...(o.honestPerMonth === undefined ? {} : { honestPerMonth: o.honestPerMonth }),
     seed: o.seed,
     confidenceMin: o.confidenceMin,

@@ -117,6 +117,13 @@ describe('co-shares', () => {
     expect(got.leftOut).toEqual([{ reason: expect.stringContaining('popular'), rows: 30_000, values: 1 }]);
   });
 
+  it('that many values make too many of are bounded together, the most popular left out and counted', () => {
+    const rows: Row[] = [];
+    for (let v = 0; v < 12; v++) for (let i = 0; i < 900 + v; i++) rows.push({ a: (i * 7 + v) % 2000, v, t: i });
+    const { leftOut } = coShares(sightings(rows), { windowMs: 1e6, participation: 1 });
+    expect(leftOut).toEqual([{ reason: expect.stringContaining('popular'), rows: expect.any(Number), values: 3 }]);
+  });
+
   it('say how many sightings have no time', () => {
     const rows = [0, 1, 2].map((a) => ({ a, v: 0, t: Number.NaN }));
     expect(coShares(sightings(rows), { windowMs: 1, participation: 1 }).leftOut).toEqual([{ reason: 'no time', rows: 3, values: 0 }]);
@@ -134,11 +141,13 @@ describe('shared values', () => {
       { a: 3, v: 2, t: 0, kind: 1 },
     );
     const s = sightings(rows, ['card', 'device']);
-    const { edges, leftOut } = sharedValues(s, holders(s), { bitsMin: 10 });
+    const { edges, leftOut } = sharedValues(s, holders(s), { bitsMin: 10, seed: 1 });
     expect(edges).toHaveLength(1);
     expect(edges[0]).toMatchObject({ a: 1, b: 2, values: [1, 2] });
-    expect(edges[0]?.kinds['card']).toBeCloseTo(Math.log2(250), 6);
-    expect(edges[0]?.p).toBeCloseTo(2 ** -(edges[0]?.bits ?? 0), 12);
+    expect(edges[0]?.kinds['card']).toBeCloseTo(Math.log2(250), 1);
+    // Two kinds joined: more than their product, less than either.
+    expect(edges[0]?.p).toBeGreaterThan(2 ** -(edges[0]?.bits ?? 0) / 4);
+    expect(edges[0]?.p).toBeLessThan(0.001);
     expect(leftOut).toEqual([{ reason: expect.stringContaining('common'), rows: 1000, values: 1 }]);
   });
 
@@ -146,15 +155,40 @@ describe('shared values', () => {
     const rows: Row[] = Array.from({ length: 500 }, (_, a) => ({ a, v: 10 + a, t: 0 }));
     for (const kind of [0, 1, 2]) for (let a = 0; a < 20; a++) rows.push({ a, v: kind, t: 0, kind });
     const s = sightings(rows, ['card', 'network', 'device']);
-    const { edges } = sharedValues(s, holders(s), { bitsMin: 1 });
-    expect(edges[0]?.bits).toBeCloseTo(Math.log2(250 / 20), 6);
+    const { edges } = sharedValues(s, holders(s), { bitsMin: 1, seed: 1 });
+    // Each holds two cards, so that strangers meet the card of 20 with twice 19 in 520.
+    expect(edges[0]?.bits).toBeCloseTo(Math.log2((0.5 * 520) / (2 * 19)), 0);
+  });
+
+  it('of strangers who hold many values are no discovery, and a crew among them is one', () => {
+    const random = rng(11);
+    let worlds = 0;
+    for (let world = 0; world < 10; world++) {
+      const rows: Row[] = [];
+      for (let a = 0; a < 120; a++) for (let i = 0; i < 20; i++) rows.push({ a, v: Math.floor(random() * 800), t: 0 });
+      const s = sightings(rows);
+      const { edges } = sharedValues(s, holders(s), { bitsMin: Math.log2(120), seed: world });
+      if (edges.some((e) => e.q <= 0.05)) worlds += 1;
+    }
+    expect(worlds).toBeLessThanOrEqual(2);
+    const rows: Row[] = [];
+    for (let a = 0; a < 300; a++) for (let i = 0; i < 25; i++) rows.push({ a, v: Math.floor(random() * 1500), t: 0 });
+    for (let a = 0; a < 6; a++) for (let i = 0; i < 8; i++) rows.push({ a, v: 1500 + i, t: 0 });
+    // They hold some of the crew's eight values, not all: else it would be one cause.
+    const s = sightings(rows.filter((r) => r.v < 1500 || (r.a + r.v) % 3 > 0));
+    const { edges } = sharedValues(s, holders(s), { bitsMin: Math.log2(300), seed: 1 });
+    const sure = edges.filter((e) => e.q <= 0.05);
+    const crew = sure.filter((e) => e.a < 6 && e.b < 6);
+    expect(new Set(crew.flatMap((e) => [e.a, e.b]))).toEqual(new Set([0, 1, 2, 3, 4, 5]));
+    expect(sure.length - crew.length).toBeLessThanOrEqual(0.15 * sure.length);
+    expect(sure[0]?.records.length).toBeGreaterThan(0);
   });
 
   it('of a hundred thousand accounts form a chain, not a clique', () => {
     const rows: Row[] = Array.from({ length: 100_000 }, (_, i) => ({ a: i % 50_000, v: i < 50_000 ? 0 : i, t: 0 }));
     for (let a = 0; a < 9_000; a++) rows.push({ a, v: 100_000, t: 0 });
     const s = sightings(rows);
-    const { edges } = sharedValues(s, holders(s), { bitsMin: 1 });
+    const { edges } = sharedValues(s, holders(s), { bitsMin: 1, seed: 1 });
     expect(edges.length).toBe(8_999);
   });
 });

@@ -5,7 +5,7 @@ import type { Dossier } from '../model/dossier.ts';
  *
  * A cohort's evidence of coordination, without its prior, is an e-value: under the null its mean is at most one, because it is a likelihood ratio
  * judged against null cohorts of the same builder and what families count twice is taken off ("joint"). The e-BH procedure (Wang and Ramdas, 2022)
- * holds the false discovery rate at alpha whatever ties cohorts to one another; looks at doubling volumes share alpha out as 6 / (pi^2 j^2), which sums to one.
+ * holds the false discovery rate at alpha whatever ties cohorts to one another; looks at doubling volumes, and at each window of new exchanges, share alpha out as 6 / (pi^2 j^2), which sums to one.
  * Cohorts weigh by their size, weights adding up to their number (weighted e-BH): most of what the builder puts forward are handfuls of accounts, a campaign is not.
  * A weight is fixed by the size alone, before any evidence is weighed, and the bound holds for any weights of that kind.
  */
@@ -18,6 +18,14 @@ export const levelOf = (alpha: number, look: number): number => (alpha * 6) / (M
 /** The j-th look at a store that was first looked at with `first` exchanges: looks count when the volume has doubled. */
 export const lookOf = (exchanges: number, first: number): number =>
   first > 0 && exchanges > first ? 1 + Math.floor(Math.log2(exchanges / first) + 1e-9) : 1;
+
+/**
+ * Whole windows that have passed since the first look ended: where old exchanges leave the window as new ones come, its volume never doubles, and yet after each window's length all that is
+ * looked at is new. Looks in between see mostly the same exchanges and share one level.
+ * @param from, to the window of this look, ms since 1970; @param first where that of the first look ended
+ */
+export const windowsSince = (from: number, to: number, first: number): number =>
+  to > from && to > first ? Math.floor((to - first) / (to - from)) : 0;
 
 /** Accounts beyond which a cohort weighs no more: a community of half the population is no likelier a campaign than one of a hundred. */
 const WEIGHT_MOST = 100;
@@ -81,7 +89,7 @@ export function discoveries(
   const any = weighted.some((b) => b >= threshold);
   return {
     method:
-      'e-BH over the cohorts of a look, each weighted by its accounts (at most 100), level alpha 6/(pi^2 j^2) at look j; conditional on null cohorts of the same builder being honest',
+      'e-BH over the cohorts of a look, each weighted by its accounts (at most 100), level alpha 6/(pi^2 j^2) at look j (volume doubled, or a whole window new; looks between see mostly the same exchanges and share a level); conditional on null cohorts of the same builder being honest',
     alpha: o.alpha,
     look: o.look,
     tested: tested.length,

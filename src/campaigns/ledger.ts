@@ -183,7 +183,9 @@ function asEvidence(r: Row, mute: ReadonlySet<Family>): Evidence {
     reason:
       firing.reason +
       (muted
-        ? ' (this is what formed the cohort; it earns nothing again)'
+        ? firing.bits > 0
+          ? ' (this is what formed the cohort; it earns nothing again)'
+          : ' (the cohort was formed by such ties: they count neither for nor against)'
         : idle
           ? ' (a stronger signal of its family counts instead)'
           : ''),

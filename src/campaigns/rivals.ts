@@ -33,8 +33,12 @@ const SAME_ITEMS = 0.1;
 /** Requests of a member that are more than a term's work. */
 const TERM_REQUESTS = 300;
 
-/** Whether half of the members share cards, mail domains of their own, keys or numbers: who does is no crowd of people who each came by themselves. */
-const onePayer = (f: Facts): boolean => f.ties.identity.tied >= 0.5 * f.accounts.length;
+/** Whether half of the members share cards, keys, mail or numbers: who does is no crowd of people who each came by themselves. A mail domain is no purse: a school has one. */
+function onePayer(f: Facts, t: Table): boolean {
+  const purses = new Set(f.ties.identity.values.filter((v) => t.values[v]?.kind !== 'email_domain'));
+  if (purses.size === 0) return false;
+  return f.accounts.filter((a) => (t.valuesOf[a] ?? []).some(({ v }) => purses.has(v))).length >= 0.5 * f.accounts.length;
+}
 
 /** Part of the members behind the network that most of them share. */
 function onOneNetwork(f: Facts, t: Table): number {
@@ -52,7 +56,9 @@ const heterogeneous = (f: Facts, h: Honest): boolean =>
 
 const subjects = (f: Facts, h: Honest): string =>
   heterogeneous(f, h)
-    ? "as different as honest accounts'"
+    ? (f.deck?.rho ?? 0) >= h.rhoMedian
+      ? "as different as honest accounts'"
+      : "as different as some honest accounts'"
     : f.deck && f.deck.rho < h.rhoLow
       ? "more alike than honest accounts'"
       : 'measured too loosely to tell';
@@ -100,10 +106,10 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
   {
     id: 'benchmark',
     becomes: 'look-alike',
-    test: (f) => ({
+    test: (f, _c, t) => ({
       kind: 'evaluation harness on a shared benchmark',
       // Who samples each item several times repeats too: what is run by all is in many, not in a few, and its runners do not share their cards.
-      fits: f.itemsShared >= SAME_ITEMS || (f.repeatedMedian >= 0.3 && f.itemsShared >= 0.5 * SAME_ITEMS && !onePayer(f)),
+      fits: f.itemsShared >= SAME_ITEMS || (f.repeatedMedian >= 0.3 && f.itemsShared >= 0.5 * SAME_ITEMS && !onePayer(f, t)),
       axis: 'coordination',
       bits: -10,
       reason: `${pc(f.repeatedMedian)} of a member's distinct items are sent word for word by other accounts too; an item stands, however wrapped, in ${pc(f.itemsShared)} of the other members; a dealt pool hardly repeats`,
@@ -120,10 +126,10 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
       const shared = f.repeatedMedian >= 0.2 || f.itemsShared >= 0.5 * SAME_ITEMS;
       return {
         kind: 'classroom',
-        fits: shared && human(f) && campus >= 0.5 && !onePayer(f) && each <= TERM_REQUESTS,
+        fits: shared && human(f) && campus >= 0.5 && !onePayer(f, t) && each <= TERM_REQUESTS,
         axis: 'coordination',
         bits: -8,
-        reason: `${pc(f.repeatedMedian)} of items shared, ${pc(campus)} of members on one network, ${onePayer(f) ? 'identities shared, ' : ''}${Math.round(each)} requests each, ${human(f) ? 'human days' : 'no human days'}`,
+        reason: `${pc(f.repeatedMedian)} of items shared, ${pc(campus)} of members on one network, ${onePayer(f, t) ? 'identities shared, ' : ''}${Math.round(each)} requests each, ${human(f) ? 'human days' : 'no human days'}`,
       };
     },
   },
@@ -131,14 +137,16 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
     id: 'reseller',
     becomes: 'reselling',
     test: (f, _c, _t, h) => {
-      const mixed = f.distance <= h.distanceLow;
+      // Without text nobody knows how mixed it is.
+      const told = f.deck !== null;
+      const mixed = told && f.distance <= h.distanceLow;
       const used = f.singleUse.k <= 0.5 * f.singleUse.n;
       return {
         kind: 'reseller or app that spreads its users over accounts',
         fits: (f.resale >= 0.6 && (mixed || used)) || (mixed && used && !heterogeneous(f, h)),
         axis: 'extraction',
         bits: -6,
-        reason: `${pc(f.resale)} of the accounts resell; content ${mixed ? 'is as mixed as the population' : 'stands apart from the population'}, answers ${used ? 'are followed up' : 'are not followed up'}`,
+        reason: `${pc(f.resale)} of the accounts resell; content ${!told ? 'is not known' : mixed ? 'is as mixed as the population' : 'stands apart from the population'}, answers ${used ? 'are followed up' : 'are not followed up'}`,
       };
     },
   },

@@ -180,7 +180,7 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled
   const confidence = book.coordination * book.extraction;
   const fits = tried.filter((r) => r.fits && r.id !== ONE_TASK);
   const task = tried.find((r) => r.fits && r.id === ONE_TASK);
-  const decided = decide(book, fits, confidence, x.confidenceMin);
+  const decided = decide(book, facts, fits, confidence, x.confidenceMin);
   // A cohort in which hardly anyone is a member names nobody.
   const unmembered = decided.verdict === 'campaign' && (few || members.some((m) => granted(x.t, m.account)));
   // One task done by many hands looks like a small campaign: until more is taken nobody is named.
@@ -194,7 +194,7 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled
       ? [
           ...(unmembered
             ? [
-                `membership: fewer than ${LIMITS.membersMin} accounts stand the test of belonging to the pool, without those that hold a grant`,
+                `membership: when those are left out who hold a grant, or do not share the tie, the clock or the brief of the others, fewer than ${LIMITS.membersMin} accounts are left: who belongs cannot be told`,
               ]
             : []),
           ...(small
@@ -295,11 +295,25 @@ const privateBits = (book: Ledger): number =>
   book.evidence.reduce((sum, e) => sum + (e.axis === 'coordination' && PRIVATE.has(e.signal) ? Math.max(0, e.bits) : 0), 0);
 const PRIVATE: ReadonlySet<string> = new Set(['network', 'identity', 'signup-burst']);
 
-function decide(book: Ledger, fits: readonly Rival[], confidence: number, confidenceMin: number): { verdict: Verdict; kind: Kind } {
+/** Most members hold a private tie, and what it is worth could not be told: too few null cohorts are left once the cohort and its like are taken out. */
+const untested = (book: Ledger, f: Facts): boolean =>
+  (['network', 'identity'] as const).some(
+    (s) => f.ties[s].tied >= 0.5 * f.accounts.length && book.evidence.some((e) => e.signal === s && e.outcome === 'not applicable'),
+  );
+
+function decide(
+  book: Ledger,
+  facts: Facts,
+  fits: readonly Rival[],
+  confidence: number,
+  confidenceMin: number,
+): { verdict: Verdict; kind: Kind } {
   const oneHand = book.coordination >= 0.5;
   // That subjects differ explains content, not what ties the accounts themselves: such a cohort is not cleared, and nobody in it is named.
   if (fits.length > 0 && fits.every(contentOnly) && privateBits(book) >= LIMITS.privateBits && book.coordination >= LIMITS.openCoordination)
     return { verdict: 'undecided', kind: 'purpose unclear' };
+  // Nor may that clear accounts which share cards or addresses of their own where no null cohort is left to hold such ties against.
+  if (fits.length > 0 && fits.every(contentOnly) && untested(book, facts)) return { verdict: 'undecided', kind: 'purpose unclear' };
   const fitting = fits[0];
   if (fitting) {
     if (fitting.becomes === 'look-alike' || !oneHand)

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
-import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { createWriteStream, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { quantile } from '../campaigns/stats.ts';
@@ -14,6 +13,7 @@ import { csv, inert } from '../report/inert.ts';
 import { openStore } from '../store/open.ts';
 import { type Loaded, readSightings, SIGHTING_FIELDS, type SightingField } from '../store/sightings.ts';
 import type { Store } from '../store/store.ts';
+import { spoolPlace } from './supervise.ts';
 
 export interface LinkOptions {
   /** ms; null for links by shared values alone. */
@@ -33,7 +33,7 @@ export interface LinkOptions {
 
 /** More edges than this are not listed in JSON; --edges streams them. */
 const EDGES_MAX = 100_000;
-const HEADER = ['a', 'b', 'bits', 'p', 'q', 'weight', 'mean_delta_s', 'strong', 'kinds'] as const;
+const HEADER = ['a', 'b', 'bits', 'p', 'q', 'weight', 'mean_delta_s', 'strong', 'kinds', 'values', 'records'] as const;
 
 /** `90`, `90s`, `5m` or `2h` in ms. @throws StillwatchError E_USAGE */
 export function duration(text: string): number {
@@ -66,8 +66,17 @@ function linked(loaded: Loaded, o: LinkOptions): Result {
   const s = loaded.sightings;
   if (o.coShare === null) {
     const h = holders(s);
-    const links = sharedValues(s, h, { bitsMin: bitsOf(o, s.accounts) });
-    return { links, cohorts: cohortsOfEdges(s.accounts, links.edges, o.seed), threshold: 0 };
+    const links = sharedValues(s, h, { bitsMin: bitsOf(o, s.accounts), seed: o.seed });
+    return {
+      links,
+      cohorts: cohortsOfEdges(
+        s.accounts,
+        // Who sets a limit of their own means it.
+        o.bits === null ? links.edges.filter((e) => e.q <= o.fdr) : links.edges,
+        o.seed,
+      ),
+      threshold: 0,
+    };
   }
   const links = coShares(s, { windowMs: o.coShare, participation: o.participation });
   const threshold =
@@ -83,7 +92,7 @@ function linked(loaded: Loaded, o: LinkOptions): Result {
 
 /** The tool behind `stillwatch link`: a table of sightings in, weighted and explained links out. */
 export async function link(paths: readonly string[], o: LinkOptions): Promise<string> {
-  const spool = mkdtempSync(join(tmpdir(), 'stillwatch-link-'));
+  const spool = spoolPlace();
   let store: Store | null = null;
   try {
     const { inputs, unreadable } = await resolveInputs(paths, spool, process.stdin);
@@ -107,6 +116,8 @@ const strong = (e: Edge, r: Result): boolean => e.weight > r.threshold;
 
 async function writeEdges(store: Store, path: string, edges: readonly Edge[], r: Result, loaded: Loaded, spool: string): Promise<void> {
   const names = await loaded.names('account', new Set(edges.flatMap((e) => [e.a, e.b])));
+  const values = await loaded.names('value', new Set(edges.flatMap((e) => [...e.values])));
+  const records = await loaded.names('record', new Set(edges.flatMap((e) => e.records.flat())));
   const parquet = path.endsWith('.parquet');
   const target = parquet ? join(spool, 'edges.csv') : path;
   const file = createWriteStream(target, { mode: 0o600 });
@@ -121,7 +132,9 @@ async function writeEdges(store: Store, path: string, edges: readonly Edge[], r:
       e.weight,
       e.meanDelta,
       strong(e, r) ? 1 : 0,
-      Object.keys(e.kinds).join(' '),
+      JSON.stringify(Object.fromEntries(Object.entries(e.kinds).map(([k, x]) => [k, round(x)]))),
+      JSON.stringify(e.values.map((v) => values.get(v) ?? '')),
+      JSON.stringify(e.records.map(([x, y]) => [records.get(x) ?? '', records.get(y) ?? ''])),
     ];
     // A spreadsheet opens the CSV; the engine reads the other back, and must get names as they are.
     const cells = parquet ? row.map((x) => (typeof x === 'number' ? x : `"${x.replaceAll('"', '""')}"`)) : row.map(csv);
@@ -131,7 +144,7 @@ async function writeEdges(store: Store, path: string, edges: readonly Edge[], r:
   await finished(file);
   if (parquet)
     await store.command(
-      `INSERT INTO FUNCTION file({to:String}, 'Parquet') SELECT * FROM file({from:String}, 'CSVWithNames', 'a String, b String, bits Float64, p Float64, q Float64, weight UInt32, mean_delta_s Float64, strong UInt8, kinds String') SETTINGS engine_file_truncate_on_insert = 1, output_format_parquet_compression_method = 'snappy'`,
+      `INSERT INTO FUNCTION file({to:String}, 'Parquet') SELECT * FROM file({from:String}, 'CSVWithNames', 'a String, b String, bits Float64, p Float64, q Float64, weight UInt32, mean_delta_s Float64, strong UInt8, kinds String, values String, records String') SETTINGS engine_file_truncate_on_insert = 1, output_format_parquet_compression_method = 'snappy'`,
       { to: resolve(path), from: target },
     );
 }
@@ -153,6 +166,7 @@ async function asJson(edges: readonly Edge[], r: Result, loaded: Loaded, o: Link
         rejected: loaded.rejected,
         left_out: r.links.leftOut,
         pairs_tested: r.links.tested,
+        links_below_the_limit: r.links.below,
         edges: edges.length,
         edges_listed: shown.length,
       },
@@ -195,7 +209,7 @@ async function asTable(edges: readonly Edge[], r: Result, loaded: Loaded, o: Lin
     ),
     '',
     o.coShare === null
-      ? `${plural(edges.length, 'link')} of ${bitsOf(o, s.accounts).toFixed(1)} bits or more; ${sure.length.toLocaleString('en')} hold at a false discovery rate of ${o.fdr}`
+      ? `${plural(edges.length, 'link')} of ${bitsOf(o, s.accounts).toFixed(1)} bits or more; ${sure.length.toLocaleString('en')} hold at a false discovery rate of ${o.fdr}${r.links.below > 0 ? `; ${plural(r.links.below, 'pair')} share less (--bits lists them)` : ''}`
       : `${plural(edges.length, 'edge')} of accounts that co-share; ${sure.length.toLocaleString('en')} hold at a false discovery rate of ${o.fdr}; ${edges.filter((e) => strong(e, r)).length.toLocaleString('en')} lie above the ${o.edgeWeight} quantile of co-shares`,
     '',
     `Cohorts of three or more (${cohorts.length})`,

@@ -14,11 +14,18 @@ import { accountFile, explain, rejects } from './look.ts';
 import { EXIT, number, type ScanFlags, scanCommand, scanServed } from './scan.ts';
 import { askAdmin, servedBy } from './served.ts';
 import { serviceCommands } from './service.ts';
+import { endWithParent, isLong, isSupervised, supervise } from './supervise.ts';
 import { terminal } from './terminal.ts';
 import { VERSION } from './version.ts';
 
 // How the program was called, so that the next command can be typed as it is printed.
 const PROGRAM = process.env['npm_command'] === 'exec' || process.env['npm_lifecycle_event'] ? 'npx stillwatch' : 'stillwatch';
+
+/** A file of the user's that is not there, may not be touched or does not fit. */
+const fileFault = (error: unknown): boolean =>
+  error instanceof Error &&
+  'path' in error &&
+  ['ENOENT', 'EACCES', 'EPERM', 'EISDIR', 'ENOTDIR', 'ENOSPC', 'EROFS'].includes(String((error as NodeJS.ErrnoException).code));
 
 const t = terminal(process.env['STILLWATCH_QUIET'] === '1');
 const collect = (value: string, list: string[] = []): string[] => [...list, value];
@@ -247,17 +254,29 @@ function program(): Command {
   return p;
 }
 
-// The engine cannot be stopped from inside; what was acknowledged is kept, and the next scan completes the rest.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(signal, () => {
-    t.clear();
-    process.stderr.write('Interrupted. The store is consistent; run the same command again to complete the scan.\n');
-    process.exit(EXIT.interrupted);
-  });
-}
+const interrupted = (): void => {
+  t.clear();
+  process.stderr.write('\nInterrupted. The store is consistent; run the same command again to complete the scan.\n');
+};
+// A reader that has seen enough (`| head`) is no fault; a result that could not be written is.
+let unwritten = '';
+process.stdout.on('error', (e: NodeJS.ErrnoException) => {
+  if (e.code !== 'EPIPE') unwritten = messageOf(e);
+});
+process.on('exit', () => {
+  if (unwritten === '') return;
+  process.stderr.write(
+    `E_OUT the result could not be written: ${inert(unwritten)}\n  hint: free space, or name another place with --out\n`,
+  );
+  process.exitCode = EXIT.wrong;
+});
 
 try {
-  await program().parseAsync();
+  if (isLong(process.argv[2]) && !isSupervised()) process.exitCode = await supervise(EXIT.interrupted, interrupted);
+  else {
+    if (isSupervised()) endWithParent();
+    await program().parseAsync();
+  }
 } catch (error) {
   t.clear();
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT.wrong;
@@ -265,6 +284,9 @@ try {
     process.stderr.write(`${error.code} ${inert(error.message)}\n  hint: ${inert(error.hint)}\n`);
     if (process.env['STILLWATCH_VERBOSE'] === '1' && error.cause) process.stderr.write(`${inert(messageOf(error.cause))}\n`);
     process.exitCode = error.exit;
+  } else if (fileFault(error)) {
+    process.stderr.write(`E_FILE ${inert(messageOf(error))}\n  hint: check the path, its permissions and the space on that disk\n`);
+    process.exitCode = EXIT.wrong;
   } else {
     process.stderr.write(
       `E_INTERNAL ${inert(messageOf(error))}\n  hint: this is a fault of ours; run with STILLWATCH_VERBOSE=1 and report it\n`,

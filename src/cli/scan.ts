@@ -1,16 +1,16 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { accessSync, constants, existsSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { COLUMNS } from '../formats/format.ts';
 import { resolveInputs } from '../formats/input.ts';
 import type { Dossier } from '../model/dossier.ts';
-import { StillwatchError } from '../model/errors.ts';
+import { messageOf, StillwatchError } from '../model/errors.ts';
 import { render } from '../report/index.ts';
 import { scan } from '../scan.ts';
 import { openStore } from '../store/open.ts';
 import { pullTable } from '../store/pull.ts';
 import { plan } from './plan.ts';
 import { askAdmin, type Where } from './served.ts';
+import { spoolPlace } from './supervise.ts';
 import type { Terminal } from './terminal.ts';
 import { VERSION } from './version.ts';
 
@@ -73,6 +73,47 @@ function fields(list: readonly string[]): Record<string, string> {
   return out;
 }
 
+function readable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** Hours of work must not end at a place that cannot be written. */
+function writablePlace(path: string): void {
+  try {
+    if (existsSync(path) && statSync(path).isDirectory()) throw new Error('it is a directory');
+    accessSync(existsSync(path) ? path : dirname(resolve(path)), constants.W_OK);
+  } catch (cause) {
+    throw new StillwatchError(
+      'E_OUT',
+      `--out ${path} cannot be written: ${messageOf(cause)}`,
+      'choose another place: nothing was done yet',
+      { cause },
+    );
+  }
+}
+
+/** Whole or not at all: half a report is none. */
+function write(path: string, text: string): void {
+  const special = existsSync(path) && !statSync(path).isFile();
+  try {
+    writeFileSync(special ? path : `${path}.part`, text);
+    if (!special) renameSync(`${path}.part`, path);
+  } catch (cause) {
+    if (!special) rmSync(`${path}.part`, { force: true });
+    throw new StillwatchError(
+      'E_OUT',
+      `--out ${path} could not be written: ${messageOf(cause)}`,
+      'the scan is kept: free space or name another place, and run the same command again',
+      { cause },
+    );
+  }
+}
+
 /** `stillwatch scan`. Returns the exit code of the contract. */
 export async function scanCommand(args: readonly string[], flags: ScanFlags, t: Terminal): Promise<number> {
   if (args.length === 0 && !flags.from)
@@ -96,7 +137,14 @@ export async function scanCommand(args: readonly string[], flags: ScanFlags, t: 
   if (flags.identifiers !== undefined && flags.identifiers !== 'plain' && flags.identifiers !== 'keyed')
     throw new StillwatchError('E_USAGE', `--identifiers ${JSON.stringify(flags.identifiers)} is unknown`, 'plain (default) or keyed');
   render(flags.format, EMPTY, { width: 80, color: false, program: '', store: '' });
-  const spool = mkdtempSync(join(tmpdir(), 'stillwatch-'));
+  for (const [flag, path] of [
+    ['--accounts', flags.accounts],
+    ['--map', flags.map],
+  ] as const)
+    if (path !== undefined && !readable(path))
+      throw new StillwatchError('E_FILE', `${flag} ${path} cannot be read`, 'check the path and its permissions: nothing was done yet');
+  if (flags.out !== undefined) writablePlace(flags.out);
+  const spool = spoolPlace();
   const started = Date.now();
   try {
     if (flags.plan) {
@@ -147,9 +195,9 @@ export async function scanCommand(args: readonly string[], flags: ScanFlags, t: 
       await store.close();
     }
     t.clear();
-    const where = flags.store === './.stillwatch' ? '' : ` --store ${flags.store.replace(/\/\/[^@/]*@/, '//')}`;
+    const where = flags.store === './.stillwatch' ? '' : ` --store ${flags.store.replace(/\/\/[^@/,]*@/g, '//')}`;
     const text = render(flags.format, dossier, { width: t.width, color: t.color && !flags.out, program: flags.program, store: where });
-    if (flags.out) writeFileSync(flags.out, text);
+    if (flags.out) write(flags.out, text);
     else t.out(text);
     return finish(dossier, failOn, flags, t, started);
   } finally {
@@ -192,7 +240,7 @@ export async function scanServed(served: Where, args: readonly string[], flags: 
     await askAdmin(served, 'POST', '/v1/scan', { paths, ...(flags.inputFormat ? { format: flags.inputFormat } : {}) }),
   ) as Dossier;
   const text = render(flags.format, d, { width: t.width, color: t.color && !flags.out, program, store: ` --store ${flags.store}` });
-  if (flags.out) writeFileSync(flags.out, text);
+  if (flags.out) write(flags.out, text);
   else t.out(text);
   return finish(d, failOn, flags, t, started);
 }

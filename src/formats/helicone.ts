@@ -18,7 +18,7 @@ export const helicone: Format = {
     organization: `''`,
     workspace: 'r.organization_id',
     api_key: 'r.proxy_key_id',
-    params: `concat(toString(q.temperature), '|', toString(q.max_tokens))`,
+    params: `concat(ifNull(toString(q.temperature), ''), '|', ifNull(toString(q.max_tokens), ''))`,
     tools: 'q.tools',
     conversation: `JSONExtractString(r.properties, 'Helicone-Session-Id')`,
     input_tokens: 'r.prompt_tokens',

@@ -34,7 +34,7 @@ export const provider: Format = {
     asn: 'r.asn',
     api_key: `multiIf(r.api_key_hash != '', r.api_key_hash, r.key_hash != '', r.key_hash, r.api_key)`,
     endpoint: `if(r.endpoint != '', r.endpoint, r.path)`,
-    params: `concat(toString(q.temperature), '|', toString(q.top_p), '|', toString(q.max_tokens), '|', toString(q.max_completion_tokens), '|', toString(q.max_output_tokens), '|', q.thinking, '|', q.reasoning)`,
+    params: `concat(ifNull(toString(q.temperature), ''), '|', ifNull(toString(q.top_p), ''), '|', ifNull(toString(q.max_tokens), ''), '|', ifNull(toString(q.max_completion_tokens), ''), '|', ifNull(toString(q.max_output_tokens), ''), '|', q.thinking, '|', q.reasoning)`,
     tools: 'q.tools',
     conversation: `multiIf(r.conversation != '', r.conversation, r.session_id != '', r.session_id, q.previous_response_id)`,
     input_tokens: `greatest(JSONExtractUInt(answer, 'usage', 'input_tokens'), JSONExtractUInt(answer, 'usage', 'prompt_tokens'))`,

@@ -10,6 +10,30 @@ export interface CoShareOptions {
 
 /** A value with more co-shares than this is left out of the pairs (and counted): so popular a value tells of no pair. */
 const PAIRS_PER_VALUE = 500_000;
+/** Co-shares that are listed in all: those of the values with the fewest, which tell most, come first; the others are left out and counted. */
+const PAIRS_MAX = 4_000_000;
+
+/** Values whose co-shares are not listed: too many by themselves, or the most popular ones where all together are too many. */
+function overflow(pairs: Float64Array): Uint8Array {
+  const out = new Uint8Array(pairs.length);
+  const order: number[] = [];
+  let sum = 0;
+  for (let v = 0; v < pairs.length; v++) {
+    const n = pairs[v] as number;
+    if (n > PAIRS_PER_VALUE) out[v] = 1;
+    else if (n > 0) {
+      sum += n;
+      if (n > 100) order.push(v);
+    }
+  }
+  order.sort((x, y) => (pairs[y] as number) - (pairs[x] as number) || y - x);
+  for (const v of order) {
+    if (sum <= PAIRS_MAX) break;
+    out[v] = 1;
+    sum -= pairs[v] as number;
+  }
+  return out;
+}
 
 /**
  * Links accounts that share one value within a window: sort by (value, time), then sweep. Pairs are listed only after the filter by participation
@@ -22,11 +46,11 @@ const PAIRS_PER_VALUE = 500_000;
 export function coShares(s: Sightings, o: CoShareOptions): Links {
   const leftOut: LeftOut[] = [];
   const active = new Uint8Array(s.rows);
-  const seen = new Int32Array(s.kinds.length * s.accounts);
+  const seen = new Float64Array(s.kinds.length * s.accounts);
   let timeless = 0;
   for (let i = 0; i < s.rows; i++) {
     const k = (s.kindOf[s.value[i] as number] as number) * s.accounts + (s.account[i] as number);
-    seen[k] = (seen[k] as number) + 1;
+    seen[k] = (seen[k] as number) + (s.count[i] as number);
   }
   let few = 0;
   let self = 0;
@@ -73,6 +97,22 @@ export function coShares(s: Sightings, o: CoShareOptions): Links {
   let popularRows = 0;
   let popular = 0;
   let all = 0;
+  // Co-shares inside the window, by two pointers: how many there are, before any is listed.
+  const pairsOf = new Float64Array(s.values);
+  for (let v = 0; v < s.values; v++) {
+    const from = starts[v] as number;
+    const to = ends[v] as number;
+    all += to - from;
+    for (let i = from; i < to; i++) activity[who(i)] = (activity[who(i)] as number) + 1;
+    if (to - from < 2) continue;
+    for (let i = from, low = from, high = from; i < to; i++) {
+      while (at(i) - at(low) > o.windowMs) low += 1;
+      while (high < to && at(high) - at(i) <= o.windowMs) high += 1;
+      pairsOf[v] = (pairsOf[v] as number) + i - low;
+      slots[who(i)] = (slots[who(i)] as number) + (high - low - 1);
+    }
+  }
+  const tooPopular = overflow(pairsOf);
   for (let kind = 0; kind < s.kinds.length; kind++) {
     firstRecord.fill(-1);
     several.fill(0);
@@ -84,19 +124,8 @@ export function coShares(s: Sightings, o: CoShareOptions): Links {
       if (s.kindOf[v] !== kind) continue;
       const from = starts[v] as number;
       const to = ends[v] as number;
-      all += to - from;
-      for (let i = from; i < to; i++) activity[who(i)] = (activity[who(i)] as number) + 1;
-      if (to - from < 2) continue;
-      // Co-shares inside the window, by two pointers: how many there are, before any is listed.
-      let pairs = 0;
-      for (let i = from, low = from, high = from; i < to; i++) {
-        while (at(i) - at(low) > o.windowMs) low += 1;
-        while (high < to && at(high) - at(i) <= o.windowMs) high += 1;
-        pairs += i - low;
-        slots[who(i)] = (slots[who(i)] as number) + (high - low - 1);
-      }
-      if (pairs === 0) continue;
-      if (pairs > PAIRS_PER_VALUE) {
+      if (pairsOf[v] === 0) continue;
+      if (tooPopular[v] === 1) {
         popular += 1;
         popularRows += to - from;
         continue;
@@ -209,5 +238,5 @@ export function coShares(s: Sightings, o: CoShareOptions): Links {
     Float64Array.from(found, (e) => e.p),
     tested,
   );
-  return { edges: found.map((e, i) => ({ ...e, q: q[i] as number })), leftOut, tested };
+  return { edges: found.map((e, i) => ({ ...e, q: q[i] as number })), leftOut, tested, below: 0 };
 }

@@ -12,7 +12,7 @@ export interface Edge {
   readonly kinds: Readonly<Record<string, number>>;
   /** Values that tie them, the rarest first, at most twenty. */
   readonly values: readonly number[];
-  /** Pairs of records that caused the tie (co-sharing), at most twenty. */
+  /** Pairs of records that caused the tie, at most twenty: co-shared ones, or the first that show each value. */
   readonly records: readonly (readonly [number, number])[];
   /** Co-shares between the two, and their mean distance in time in seconds; both 0 where time was not asked for. */
   readonly weight: number;
@@ -31,6 +31,8 @@ export interface Links {
   readonly leftOut: readonly LeftOut[];
   /** Pairs of accounts the false discovery rate is controlled over. */
   readonly tested: number;
+  /** Pairs that share something, of fewer bits than are listed. */
+  readonly below: number;
 }
 
 /** Benjamini-Hochberg q-values over `tested` hypotheses, of which all but these have p = 1. */

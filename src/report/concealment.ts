@@ -55,7 +55,7 @@ export function concealment(c: Case, nulls: readonly Facts[], usual: number): { 
       tiedByIdentity,
       'share of members tied by identity or address',
       apart
-        ? 'content ties them together; no owner, payment or address says so'
+        ? `content ties them together; ${tiedByIdentity > 0 ? `payment or addresses tie only ${Math.max(f.ties.identity.tied, f.ties.network.tied)} of ${f.accounts.length}` : 'no owner, payment or address says so'}`
         : tiedByIdentity >= 0.2
           ? 'addresses or identities tie them: they are not held apart'
           : 'an owner is named, or nothing ties them',

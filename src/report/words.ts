@@ -30,11 +30,16 @@ export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case): string 
   const head = `${count(f.accounts.length)} accounts${born}`;
   const parts = deck ? [`${head} deal ${pool}`, `${sent} ${when}`] : [`${head} sent ${sent} ${when}`];
   if (facts.ties.scaffold.tied > 0.5 * facts.accounts.length)
-    parts.push(`${of(facts.ties.scaffold.tied, f)} carry a sentence hardly anyone else sends`);
+    parts.push(`${of(facts.ties.scaffold.tied, f)} carry a sentence that is mostly theirs`);
   if (facts.ties.network.tied > 0.5 * facts.accounts.length)
-    parts.push(`${of(facts.ties.network.tied, f)} come from addresses that hardly anyone else uses`);
+    parts.push(`${of(facts.ties.network.tied, f)} come from addresses that are mostly theirs`);
   const fitting = f.explanations.filter((e) => e.fits);
-  const end = fitting.length === 0 ? 'none of the innocent explanations tested fits' : `an explanation fits: ${fitting[0]?.kind ?? ''}`;
+  const end =
+    c.kind === 'one source, hands unresolved'
+      ? 'one source, and whether one hand is not settled'
+      : fitting.length === 0
+        ? 'none of the innocent explanations tested fits'
+        : `an explanation fits: ${fitting[0]?.kind ?? ''}`;
   return `${parts.join('; ')}; ${end}.`;
 }
 

@@ -9,6 +9,7 @@ import type { Format } from '../formats/format.ts';
 import { type Input, inspect } from '../formats/input.ts';
 import { COMPRESSORS } from '../formats/parquet.ts';
 import { type ReadOptions, readSelect } from '../formats/read.ts';
+import { zstdWhole } from '../formats/zstd.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { type Scope, scoped } from './scopes.ts';
 import { SKETCH_SETTINGS, sketchSelect } from './sketch.ts';
@@ -99,7 +100,10 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
   await log('started', 0);
   const held = await counts(store, id);
   let source = input;
-  let truncated = '';
+  let truncated =
+    input.compression === 'zstd' && !zstdWhole(input.path)
+      ? 'the compressed stream is damaged: it ends before its last block does; what could be unpacked was read'
+      : '';
   try {
     await load(store, source, format, id, 'exchanges', o);
   } catch (error) {

@@ -63,16 +63,34 @@ async function relation(store: Store, input: Input, o: SightingOptions): Promise
 
 const HASH = { account: 'cityHash64(account)', value: 'cityHash64(kind, value)', record: 'cityHash64(record)' } as const;
 
+/** A file that the engine cannot take as a table is the user's to mend: which one, and where in it. */
+async function asTable<T>(input: Input | undefined, f: () => Promise<T>): Promise<T> {
+  try {
+    return await f();
+  } catch (cause) {
+    if (!(cause instanceof StillwatchError) || cause.code !== 'E_ENGINE') throw cause;
+    const row = /\((?:at row|row|line) (\d+)\)|at row (\d+)/i.exec(cause.message);
+    throw new StillwatchError(
+      'E_SIGHTINGS',
+      `${input?.name ?? 'a file'} is no table that can be read${row ? `: row ${row[1] ?? row[2]} is not like the others` : ''}`,
+      'CSV with a header, JSON Lines or Parquet, every row with the same columns; take the bad row out, or mend it',
+      { cause },
+    );
+  }
+}
+
 /**
  * Sightings of some files, through the engine: parsed and hashed there, numbered here.
  * @throws StillwatchError E_SIGHTINGS when a column is missing or a file cannot be read as a table.
  */
 export async function readSightings(store: Store, inputs: readonly Input[], o: SightingOptions): Promise<Loaded> {
   const relations: string[] = [];
-  for (const input of inputs) relations.push(await relation(store, input, o));
+  for (const input of inputs) relations.push(await asTable(input, () => relation(store, input, o)));
   const kinds: string[] = [];
   for (const r of relations)
-    for (const k of await store.rows<{ kind: string }>(`SELECT DISTINCT kind FROM (${r}) ORDER BY kind LIMIT 256 SETTINGS ${SETTINGS}`))
+    for (const k of await asTable(inputs[relations.indexOf(r)], () =>
+      store.rows<{ kind: string }>(`SELECT DISTINCT kind FROM (${r}) ORDER BY kind LIMIT 256 SETTINGS ${SETTINGS}`),
+    ))
       if (!kinds.includes(k.kind)) kinds.push(k.kind);
   if (kinds.length > 255) throw new StillwatchError('E_SIGHTINGS', 'more than 255 kinds of value', 'is --field kind=COLUMN the right one?');
   const paths: string[] = [];
@@ -80,13 +98,15 @@ export async function readSightings(store: Store, inputs: readonly Input[], o: S
   for (const [i, r] of relations.entries()) {
     const path = join(o.spool, `sightings-${i}.bin`);
     paths.push(path);
-    await store.command(
-      `INSERT INTO FUNCTION file(${quote(path)}, 'RowBinary', 'a UInt64, v UInt64, r UInt64, t Float64, c Float32, k UInt8, s UInt8')
+    const insert = (): Promise<void> =>
+      store.command(
+        `INSERT INTO FUNCTION file(${quote(path)}, 'RowBinary', 'a UInt64, v UInt64, r UInt64, t Float64, c Float32, k UInt8, s UInt8')
         SELECT ${HASH.account}, ${HASH.value}, ${HASH.record},
-          ifNull(coalesce(toFloat64OrNull(time) * if(abs(toFloat64OrZero(time)) < 1e11, 1000, 1), toFloat64(toUnixTimestamp64Milli(parseDateTime64BestEffortOrNull(time, 3, 'UTC')))), nan),
+          ifNull(coalesce(if(match(time, '^(19|20)[0-9]{6}$'), NULL, toFloat64OrNull(time) * multiIf(abs(toFloat64OrZero(time)) < 1e11, 1000, abs(toFloat64OrZero(time)) < 1e14, 1, abs(toFloat64OrZero(time)) < 1e17, 0.001, 0.000001)), toFloat64(toUnixTimestamp64Milli(parseDateTime64BestEffortOrNull(time, 3, 'UTC')))), nan),
           greatest(1, toFloat32OrZero(count)), toUInt8(indexOf([${kinds.map(quote).join(', ')}], kind) - 1), record = value
         FROM (${r}) WHERE account != '' AND value != '' SETTINGS ${SETTINGS}, engine_file_truncate_on_insert = 1`,
-    );
+      );
+    await asTable(inputs[i], insert);
     const all = Number(
       (
         await store.first<{ n: string }>(

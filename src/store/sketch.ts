@@ -54,7 +54,7 @@ const blockText = (c: string): string => {
 const segmentHashes = (norm: string): string =>
   `arrayMap(s -> cityHash64(s), arrayFilter(s -> length(s) >= ${SKETCH.segmentBytesMin}, arrayMap(s -> trimBoth(s), splitByChar('\\n', ${norm}))))`;
 
-/** Without sentences that hold a placeholder of redaction. */
+/** Without sentences that hold a placeholder of redaction; where nothing else was said there is no text. */
 const kept = (norm: string): string =>
   `arrayStringConcat(arrayFilter(s -> position(s, 'redacted') = 0, splitByChar('\\n', ${norm})), '\\n')`;
 
@@ -121,9 +121,9 @@ SELECT
   toUInt32(least(output_tokens, 4000000000)) AS output_tokens,
   toUInt32(least(reasoning_tokens, 4000000000)) AS reasoning_tokens,
   stop_reason, status, toUInt32(least(latency_ms, 4000000000)) AS latency_ms,
-  toUInt32(length(text)) AS chars, script,
-  multiIf(content_state != '', content_state, text = '', 'absent', 'full') AS content_state,
-  if(text = '', 0, ${keyed('cityHash64(norm)')}) AS prompt,
+  toUInt32(if(norm = '', 0, length(text))) AS chars, script,
+  multiIf(content_state != '', content_state, text = '', 'absent', norm = '', 'redacted', 'full') AS content_state,
+  if(norm = '', 0, ${keyed('cityHash64(norm)')}) AS prompt,
   arrayMap(h -> ${keyed('h')}, arrayDistinct(if(length(found) <= ${SKETCH.segments}, found,
     arrayConcat(arraySlice(found, 1, 12), arraySlice(found, -12), arraySlice(arraySort(arraySlice(found, 13, -12)), 1, ${SKETCH.segments - 24}))))) AS scaffold,
   arrayMap(h -> toUInt32(${keyed('h')}), arrayDistinct(arrayConcat(${hashes('tokens')}, ${hashes('pairs')}))) AS words,
@@ -149,8 +149,8 @@ FROM (
       FROM (
         SELECT *,
           /* What one plain user message needs is done at once; lists, blocks and long texts take the long way. */
-          if(length(roles) = 1 AND roles[1] IN ('user', 'human', '') AND length(contents[1]) <= ${SKETCH.textBytes} AND NOT startsWith(contents[1], '[') AND NOT startsWith(contents[1], '{'),
-            contents[1], ${cut('newText', SKETCH.textBytes - SKETCH.tailBytes, SKETCH.tailBytes)}) AS text,
+          if(content_state IN ('redacted', 'absent'), '', if(length(roles) = 1 AND roles[1] IN ('user', 'human', '') AND length(contents[1]) <= ${SKETCH.textBytes} AND NOT startsWith(contents[1], '[') AND NOT startsWith(contents[1], '{'),
+            contents[1], ${cut('newText', SKETCH.textBytes - SKETCH.tailBytes, SKETCH.tailBytes)})) AS text,
           ${blockText('system')} AS systemGiven,
           if(length(roles) < 2, '', arrayStringConcat(arrayMap(c -> ${blockText('c')}, arrayFilter((c, r) -> r IN ('system', 'developer'), contents, roles)), '\n')) AS systemInline,
           arrayStringConcat(arrayMap(c -> ${blockText('c')}, arrayFilter((c, r, i) -> i > answered AND r IN ('user', 'human', ''), contents, roles, arrayEnumerate(roles))), '\n') AS newText
