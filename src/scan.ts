@@ -53,11 +53,11 @@ export async function scan(store: Store, given: ScanOptions): Promise<Dossier> {
   const clock = stopwatch(given);
   const o = clock.options;
   const keyed = await identifiers(store, o);
-  const files = await read(store, o, keyed);
+  const { files, inputs } = await read(store, o, keyed);
   await readAccountRecords(store, o, keyed);
   const t = await sketches(store, o);
   const judgement = t.rows.length > 0 ? await test(store, t, o) : null;
-  const dossier = await assemble(store, t, judgement, await coverage(store, t, files, judgement, o), o, clock.stages());
+  const dossier = await assemble(store, t, judgement, await coverage(store, t, files, judgement, o), { ...o, inputs }, clock.stages());
   if (o.record !== false)
     await store.insert('dossiers', [{ id: dossier.generated, at: o.now.toISOString(), body: JSON.stringify(dossier) }]);
   return dossier;
@@ -98,16 +98,37 @@ const STAGES: ReadonlySet<string> = new Set([
   'judging members',
 ]);
 
-async function read(store: Store, o: ScanOptions, keyed: boolean): Promise<FileCoverage[]> {
+/** Reads what is new. Returns what was read of each file, and the inputs as they lie here. */
+async function read(store: Store, o: ScanOptions, keyed: boolean): Promise<{ files: FileCoverage[]; inputs: Input[] }> {
   const out: FileCoverage[] = [];
-  for (const [i, input] of o.inputs.entries()) {
-    o.progress?.(`reading ${input.name}`, i, o.inputs.length);
-    const before = await alreadyRead(store, input);
+  const inputs: Input[] = [];
+  for (const [i, given] of o.inputs.entries()) {
+    o.progress?.(`reading ${given.name}`, i, o.inputs.length);
+    const before = await alreadyRead(store, given);
     if (before) {
       out.push(before);
+      inputs.push(given);
       continue;
     }
-    const format = formatOf(input, o.inputFormat);
+    let input = given;
+    try {
+      if (given.fetch) input = await given.fetch();
+    } catch (error) {
+      if (error instanceof StillwatchError) throw error;
+      out.push({
+        name: given.name,
+        format: '',
+        state: 'failed',
+        lines: 0,
+        accepted: 0,
+        rejected: 0,
+        duplicates: 0,
+        note: error instanceof Error ? error.message : 'unknown error',
+      });
+      continue;
+    }
+    inputs.push(input);
+    const format = formatOf(input, o.inputFormat) ?? (Object.keys(o.fields ?? {}).length > 0 ? canonical : null);
     const failed = (state: FileCoverage['state'], note: string) =>
       out.push({ name: input.name, format: format?.id ?? '', state, lines: 0, accepted: 0, rejected: 0, duplicates: 0, note });
     if (!format) {
@@ -142,7 +163,7 @@ async function read(store: Store, o: ScanOptions, keyed: boolean): Promise<FileC
       duplicates: 0,
       note: `${u.code}: ${u.reason}`,
     });
-  return out;
+  return { files: out, inputs };
 }
 
 function formatOf(input: Input, named: string | undefined): Format | null {

@@ -65,5 +65,5 @@ export function queueLacks(facts: Facts): string {
       : week.attendance < QUEUE.attendance && human(facts)
         ? `, and rest as these do (active on ${Math.round(100 * week.attendance)} % of days)`
         : '';
-  return `hands: people who take tasks from one queue, a team with one template, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace${seen}; a tie of identity, network or succession (two where they keep a week) would decide, or, where they share no tool and hardly rest on a day in seven, more than ${QUEUE.requestsEach} requests an account, ${QUEUE.requestsDay} a day, over at least ${QUEUE.accounts} accounts; of accounts that hardly ever sleep that many, or ${QUEUE.many} with less`;
+  return `hands: people who take tasks from one queue, a team with one template, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace${seen}; a tie of identity, network or succession (two where they keep a week) would decide. Without one it takes at least ${QUEUE.accounts} accounts that share no tool, hardly rest on a day in seven, and send more than ${QUEUE.requestsEach} requests each, ${QUEUE.requestsDay} a day; where hardly any of them ever sleeps, ${QUEUE.accounts} accounts with so many requests, or ${QUEUE.many} with fewer`;
 }

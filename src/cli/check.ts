@@ -24,16 +24,36 @@ export function readList(path: string): Listed[] {
   if (text === '')
     throw new StillwatchError('E_LIST', `${path} names no account`, 'one account a line, or CSV with the columns account, group, banned');
   let rows: Record<string, unknown>[];
-  if (text.startsWith('{')) rows = text.split('\n').map((l) => JSON.parse(l) as Record<string, unknown>);
+  if (text.startsWith('{'))
+    rows = text.split('\n').map((l, i) => {
+      try {
+        return JSON.parse(l) as Record<string, unknown>;
+      } catch {
+        throw new StillwatchError('E_LIST', `${path}, line ${i + 1} is not JSON`, 'one object a line: {"account": ...}');
+      }
+    });
   else if (/^[^\n]*\baccount\b/.test(text))
     rows = parseCsv(text, { columns: true, skip_empty_lines: true, relax_column_count: true }) as Record<string, unknown>[];
   else rows = text.split('\n').map((l) => ({ account: l.trim() }));
+  const unlike = /^[^\n]*,/.test(text) && !text.startsWith('{') && !/^[^\n]*\baccount\b/.test(text);
+  if (unlike)
+    throw new StillwatchError(
+      'E_LIST',
+      `${path} has no column named account`,
+      'one account a line, or CSV with the columns account, group, banned',
+    );
   return rows
-    .map((r) => ({
-      account: String(r['account'] ?? '').trim(),
-      group: String(r['group'] ?? r['campaign'] ?? 'all'),
-      at: r['banned'] || r['closed'] ? Date.parse(String(r['banned'] ?? r['closed'])) : null,
-    }))
+    .map((r, i) => {
+      const banned = r['banned'] || r['closed'];
+      const at = banned ? Date.parse(String(banned)) : null;
+      if (at !== null && !Number.isFinite(at))
+        throw new StillwatchError(
+          'E_LIST',
+          `${path}, entry ${i + 1}: ${JSON.stringify(String(banned))} is no time`,
+          'write it as 2026-05-04 or 2026-05-04T12:00:00Z',
+        );
+      return { account: String(r['account'] ?? '').trim(), group: String(r['group'] ?? r['campaign'] ?? 'all'), at };
+    })
     .filter((r) => r.account !== '');
 }
 
@@ -116,7 +136,17 @@ export async function check(
       .map((a) => `${a.account} in ${c.id} (confidence ${sure(c.confidence)}, membership ${odds(a.membership)})`),
   );
   if (vouched.size > 0) {
-    out.push(`vouched-for accounts named: ${named.length} of ${vouched.size}`);
+    const here = Number(
+      (
+        await store.first<{ n: string }>(
+          `SELECT uniqExact(account) AS n FROM ${store.all('exchanges')} AS e WHERE account IN ({names:Array(String)})`,
+          { names: [...vouched] },
+        )
+      )?.n ?? 0,
+    );
+    out.push(
+      `vouched-for accounts named: ${named.length} of ${here}${here < vouched.size ? ` (${vouched.size - here} more are not in this store)` : ''}`,
+    );
     out.push(...named.map((n) => `  ${n}`));
   }
   return { text: `${out.map(inert).join('\n')}\n`, named: named.length };

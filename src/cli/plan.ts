@@ -1,7 +1,8 @@
 import { recognise } from '../formats/index.ts';
-import { resolveInputs, sampleLines } from '../formats/input.ts';
+import { expansion, resolveInputs, sampleLines } from '../formats/input.ts';
 import { inert } from '../report/inert.ts';
 import { count } from '../report/words.ts';
+import { sampleTable } from '../store/pull.ts';
 import type { ScanFlags } from './scan.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -14,8 +15,18 @@ const RATES = {
   memoryPerAccount: 2.4e4,
 } as const;
 
+async function parquetRows(path: string): Promise<number> {
+  const { asyncBufferFromFile, parquetMetadataAsync } = await import('hyparquet');
+  return Number((await parquetMetadataAsync(await asyncBufferFromFile(path))).num_rows);
+}
+
 /** `--plan`: what a scan would read, could not tell, and cost. Writes nothing. */
-export async function plan(args: readonly string[], flags: ScanFlags, spool: string, t: Terminal): Promise<string> {
+export async function plan(
+  args: readonly string[],
+  flags: ScanFlags,
+  spool: string,
+  t: Terminal,
+): Promise<{ readonly text: string; readonly complete: boolean }> {
   const { inputs, unreadable } = await resolveInputs(args, spool, process.stdin);
   const out: string[] = ['Plan (nothing was written; figures are estimated from a sample of each file)', ''];
   let rows = 0;
@@ -24,23 +35,41 @@ export async function plan(args: readonly string[], flags: ScanFlags, spool: str
   let sampled = 0;
   const accounts = new Set<string>();
   const has = { ip: 0, client: 0 };
-  for (const input of inputs) {
-    const lines = sampleLines(input, 200);
-    const format = flags.inputFormat ?? recognise(lines)?.id ?? (input.parquet ? 'canonical (parquet)' : 'unrecognised');
-    const mean = lines.reduce((x, l) => x + Buffer.byteLength(l) + 1, 0) / Math.max(1, lines.length) || 1;
-    const ratio = input.compression === 'none' ? 1 : 6;
-    const n = Math.round((input.bytes * ratio) / mean);
-    rows += n;
-    seconds += input.compression === 'none' ? input.bytes / RATES.plainBytesPerSecond : input.bytes / RATES.gzipBytesPerSecond;
+  const look = (lines: readonly string[]): void => {
     for (const l of lines) {
       sampled += 1;
-      if (/"(content|input|prompt|messages)"\s*:\s*("[^"]|\[\s*\{)/.test(l)) texted += 1;
+      if (/"(content|input|prompt|messages)"\s*:\s*("[^"]|\[\s*\{)/.test(l) && !/"content"\s*:\s*"[^" ]{0,20}redacted[^" ]{0,20}"/i.test(l))
+        texted += 1;
       if (/"(ip|client\.address|requester_ip_address|client_ip)"/.test(l)) has.ip += 1;
       if (/"(user_agent|ja4|user_agent\.original)"/.test(l)) has.client += 1;
       const a = /"(?:account|user_id|user_api_key_hash|user_api_key_user_id|account_id)"\s*:\s*"([^"]+)"/.exec(l)?.[1];
       if (a) accounts.add(a);
     }
-    out.push(`  ${inert(input.name)}: ${format}, ${input.compression}, ${(input.bytes / 1e6).toFixed(1)} MB, about ${count(n)} rows`);
+  };
+  if (flags.from) {
+    const table = await sampleTable({ from: flags.from, ...(flags.map ? { map: flags.map } : {}) });
+    const mean = table.lines.reduce((x, l) => x + Buffer.byteLength(l) + 1, 0) / Math.max(1, table.lines.length);
+    rows += table.rows;
+    // A table in use is rested for as long as it is read.
+    seconds += (2 * table.rows * mean) / RATES.plainBytesPerSecond;
+    look(table.lines);
+    out.push(`  ${inert(table.name)}: ${count(table.rows)} rows on ${count(table.days)} days`);
+  }
+  for (const input of inputs) {
+    const lines = sampleLines(input, 200);
+    const format = flags.inputFormat ?? recognise(lines)?.id ?? (input.parquet ? 'canonical (parquet)' : 'unrecognised');
+    const mean = lines.reduce((x, l) => x + Buffer.byteLength(l) + 1, 0) / Math.max(1, lines.length) || 1;
+    const n = input.parquet ? await parquetRows(input.path) : Math.round((input.bytes * expansion(input)) / mean);
+    if (format === 'unrecognised') {
+      out.push(`  ${inert(input.name)}: no known log format; it would not be read`);
+      continue;
+    }
+    rows += n;
+    seconds += input.compression === 'none' ? input.bytes / RATES.plainBytesPerSecond : input.bytes / RATES.gzipBytesPerSecond;
+    look(lines);
+    out.push(
+      `  ${inert(input.name)}: ${format}, ${input.compression}, ${(input.bytes / 1e6).toFixed(1)} MB, ${input.parquet ? '' : 'about '}${count(n)} ${format === 'otel' ? 'lines (a batch holds several spans)' : 'rows'}`,
+    );
   }
   for (const u of unreadable) out.push(`  ${inert(u.name)}: ${u.code} ${inert(u.reason)}`);
   const share = sampled > 0 ? texted / sampled : 0;
@@ -53,12 +82,12 @@ export async function plan(args: readonly string[], flags: ScanFlags, spool: str
     '',
     `  rows              about ${count(rows)}`,
     `  with text         about ${Math.round(100 * share)} %`,
-    `  time              about ${seconds < 5400 ? `${Math.max(1, Math.round(seconds / 60))} minutes` : `${(seconds / 3600).toFixed(1)} hours`} (${(seconds / 3600).toFixed(2)} hours)`,
+    `  time              ${seconds < 60 ? 'under a minute' : seconds < 5400 ? `about ${Math.round(seconds / 60)} minutes` : `about ${(seconds / 3600).toFixed(1)} hours`} (${(seconds / 3600).toFixed(3)} hours)`,
     `  disk              about ${((rows * RATES.storeBytesPerExchange) / 1e9).toFixed(2)} GB`,
     `  memory            about ${((RATES.memoryBase + accounts.size * RATES.memoryPerAccount) / 1e9).toFixed(1)} GB`,
     `  not applicable    ${not.length > 0 ? not.join('; ') : 'nothing'}`,
     '',
   );
   t.clear();
-  return `${out.join('\n')}\n`;
+  return { text: `${out.join('\n')}\n`, complete: unreadable.length === 0 };
 }

@@ -45,7 +45,7 @@ export function number(text: string, name: string, low: number, high: number): n
     throw new StillwatchError(
       'E_USAGE',
       `${name} ${JSON.stringify(text)} is not a number from ${low} to ${high}`,
-      `for example ${name} 0.5`,
+      `for example ${name} ${low <= 0.5 && high >= 0.5 && high <= 1 ? 0.5 : Math.max(low, Math.min(high, 10))}`,
     );
   return n;
 }
@@ -148,8 +148,9 @@ export async function scanCommand(args: readonly string[], flags: ScanFlags, t: 
   const started = Date.now();
   try {
     if (flags.plan) {
-      t.out(await plan(args, flags, spool, t));
-      return EXIT.done;
+      const planned = await plan(args, flags, spool, t);
+      t.out(planned.text);
+      return planned.complete ? EXIT.done : EXIT.wrong;
     }
     const store = await openStore({
       at: flags.store,
@@ -168,8 +169,10 @@ export async function scanCommand(args: readonly string[], flags: ScanFlags, t: 
             ...(until === undefined ? {} : { until }),
           })
         : [];
-      const { inputs, unreadable } = await resolveInputs(args, spool, process.stdin);
-      for (const u of unreadable) t.note(`${u.code} ${u.name}: ${u.reason}`);
+      const { inputs, unreadable: all } = await resolveInputs(args, spool, process.stdin);
+      // Rotated logs leave empty files: beside others they are no gap.
+      const unreadable = inputs.length > 0 ? all.filter((u) => u.code !== 'E_EMPTY') : all;
+      for (const u of all) t.note(`${u.code} ${u.name}: ${u.reason}`);
       dossier = await scan(store, {
         inputs: [...pulled, ...inputs],
         unreadable,
@@ -250,13 +253,18 @@ function finish(d: Dossier, failOn: number | null, flags: ScanFlags, t: Terminal
     if (f.note !== '') t.note(`${f.state === 'read' || f.state === 'already_read' ? 'I_FILE' : 'W_FILE'} ${f.name}: ${f.note}`);
   }
   t.note(
-    `${d.campaigns.length} campaigns, ${d.undecided.length} undecided, ${d.look_alikes.length} cleared or of another kind; ${d.coverage.exchanges} exchanges, ${d.coverage.rejected} lines rejected; ${((Date.now() - started) / 1000).toFixed(1)} s${flags.out ? `; written to ${flags.out}` : ''}`,
+    `${d.campaigns.length} ${d.campaigns.length === 1 ? 'campaign' : 'campaigns'}, ${d.undecided.length} undecided, ${d.look_alikes.length} cleared or of another kind; ${d.coverage.exchanges} exchanges, ${d.coverage.rejected} lines rejected; ${((Date.now() - started) / 1000).toFixed(1)} s${flags.out ? `; written to ${flags.out}` : ''}`,
   );
   if (d.coverage.exchanges > 0 && d.coverage.with_text === 0)
     t.note('W_NO_TEXT no exchange holds text: content tests are not applicable (is it in another field? --field messages=path)');
-  if (!d.coverage.complete) return EXIT.wrong;
+  // Readable, and nothing in it was recognised: that is another thing than input that could not be read.
+  const unread = d.coverage.files.filter((f) => f.state !== 'unrecognised' && f.state !== 'read' && f.state !== 'already_read');
+  const nothing = d.coverage.exchanges === 0 && unread.length === 0 && d.coverage.lost.length === 0 && d.coverage.files.length > 0;
+  if (!d.coverage.complete && !nothing) return EXIT.wrong;
   if (d.coverage.exchanges === 0) {
-    t.note('E_NOTHING no exchange was recognised; check the format with --input-format, or map fields with --field name=path');
+    t.note(
+      'E_NOTHING no exchange was recognised; check the format with --input-format, map fields with --field name=path, or look further than --until',
+    );
     return EXIT.nothing;
   }
   return failOn !== null && d.campaigns.some((c) => c.confidence >= failOn) ? EXIT.found : EXIT.done;

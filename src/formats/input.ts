@@ -1,5 +1,16 @@
 import { createHash } from 'node:crypto';
-import { closeSync, createWriteStream, existsSync, mkdirSync, mkdtempSync, openSync, readSync, type Stats, statSync } from 'node:fs';
+import {
+  closeSync,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -20,6 +31,8 @@ export interface Input {
   readonly bytes: number;
   /** Tells a file that was already read from one that was not, whatever its name. */
   readonly fingerprint: string;
+  /** Fetches what is to be read, once it is its turn: a table is taken a day at a time. */
+  readonly fetch?: () => Promise<Input>;
 }
 
 /** An input that could not be read at all; the scan goes on without it and says so. */
@@ -60,6 +73,10 @@ export async function resolveInputs(
         unreadable.push({ name: safeUrl(arg), code: 'E_READ', reason: messageOf(error) });
       }
     } else if (existsSync(arg) && statSync(arg).isDirectory()) {
+      const closed = closedIn(resolve(arg));
+      for (const dir of closed)
+        unreadable.push({ name: dir, code: 'E_READ', reason: 'this directory cannot be read: check its permissions' });
+      if (closed.includes(resolve(arg))) continue;
       const found = (await glob('**/*', { cwd: resolve(arg), absolute: true, dot: false })).filter((f) => SUFFIX.test(f)).sort();
       if (found.length === 0)
         unreadable.push({
@@ -80,6 +97,17 @@ export async function resolveInputs(
   }
   const seen = new Set<string>();
   return { inputs: inputs.filter((i) => !seen.has(i.path) && seen.add(i.path)), unreadable };
+}
+
+/** Directories in a tree that may not be read: what is in them would be missing without a word. */
+function closedIn(dir: string): string[] {
+  try {
+    return readdirSync(dir, { withFileTypes: true }).flatMap((e) =>
+      e.isDirectory() && !e.name.startsWith('.') ? closedIn(join(dir, e.name)) : [],
+    );
+  } catch {
+    return [dir];
+  }
 }
 
 /** A URL without user, password and query, fit for a report. */
@@ -122,7 +150,7 @@ export function inspect(name: string, path: string): Input {
       { cause },
     );
   }
-  if (head.length === 0) throw new StillwatchError('E_EMPTY', 'the file is empty', 'nothing to do');
+  if (head.length === 0) throw new StillwatchError('E_EMPTY', `${name} is empty`, 'nothing to do');
   if (head[0] === 0xff && head[1] === 0xfe)
     throw new StillwatchError('E_ENCODING', 'the file is UTF-16', 'convert it: iconv -f UTF-16 -t UTF-8');
   const hash = createHash('sha256').update(`${stat.size}:`).update(head);
@@ -171,6 +199,17 @@ function linesOf(input: Input, size: number, most: number): string[] {
     .map((l) => l.trim())
     .filter((l) => l !== '')
     .slice(0, most);
+}
+
+/** How many bytes one of an input stands for, unpacked: measured on its beginning. */
+export function expansion(input: Input): number {
+  if (input.compression === 'none') return 1;
+  const head = slice(input.path, 0, Math.min(16 * HEAD, input.bytes));
+  try {
+    return (input.compression === 'gzip' ? gunzipSync(head, { finishFlush: constants.Z_SYNC_FLUSH }) : unzstd(head)).length / head.length;
+  } catch {
+    return 1;
+  }
 }
 
 function unzstd(head: Buffer): Buffer {

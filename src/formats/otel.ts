@@ -10,6 +10,14 @@ const messages = (json: string): string =>
   `arrayMap(m -> (m.role, if(m.content != '', m.content, arrayStringConcat(arrayMap(p -> if(p.content != '', p.content, p.text), arrayFilter(p -> p.type IN ('text', ''), m.parts)), '\\n'))),
     JSONExtract(${json}, 'Array(Tuple(role String, content String, parts Array(Tuple(type String, content String, text String))))'))`;
 
+/** The same as values of the protocol itself: lists of keys and values. */
+const KEYS = 'kvlistValue Tuple(values Array(Tuple(key String, value Tuple(stringValue String, arrayValue String))))';
+const keyOf = (m: string, key: string): string => `arrayFirst(e -> e.key = '${key}', ${m}.kvlistValue.values).value`;
+const structured = (json: string): string =>
+  `arrayMap(m -> (${keyOf('m', 'role')}.stringValue, if(${keyOf('m', 'content')}.stringValue != '', ${keyOf('m', 'content')}.stringValue,
+    arrayStringConcat(arrayMap(p -> if(${keyOf('p', 'content')}.stringValue != '', ${keyOf('p', 'content')}.stringValue, ${keyOf('p', 'text')}.stringValue), JSONExtract(${keyOf('m', 'parts')}.arrayValue, 'values', 'Array(Tuple(${KEYS}))')), '\\n'))),
+    JSONExtract(${json}, 'values', 'Array(Tuple(${KEYS}))'))`;
+
 const MODEL = firstOf('gen_ai.request.model', 'gen_ai.response.model', 'llm.model_name');
 const FINISH = attr('gen_ai.response.finish_reasons');
 
@@ -25,27 +33,34 @@ const ASKED = `JSONExtract(a['input.value'], 'messages', 'Array(Tuple(role Strin
 /** Steps of an agent that hold calls, or are none; an agent asked over the network is a call. */
 const STEPS = `a['gen_ai.operation.name'] IN ('execute_tool', 'create_agent') OR (a['gen_ai.operation.name'] = 'invoke_agent' AND r.kind IN ('1', 'SPAN_KIND_INTERNAL'))`;
 
-/** OpenTelemetry GenAI spans: OTLP/JSON (`resourceSpans`) or one span a line. */
+/** Records of a batch, two levels down. */
+const inside = (outer: string, middle: string, records: string): string =>
+  `arrayFlatten(arrayMap(rs -> arrayFlatten(arrayMap(ss -> JSONExtractArrayRaw(ss, '${records}'), JSONExtractArrayRaw(rs, '${middle}'))), JSONExtractArrayRaw(line, '${outer}')))`;
+
+/** A span has a start, an event a time. */
+const NANO = `multiIf(r.startTimeUnixNano != '', r.startTimeUnixNano, r.timeUnixNano NOT IN ('', '0'), r.timeUnixNano, r.observedTimeUnixNano)`;
+
+/** OpenTelemetry GenAI spans and events: OTLP/JSON (`resourceSpans`, `resourceLogs`) or one a line. */
 export const otel: Format = {
   id: 'otel',
   title: 'OpenTelemetry GenAI spans (OTLP/JSON or one span a line)',
   detect: (r) => {
-    if (has(r, 'resourceSpans')) return 1;
+    if (has(r, 'resourceSpans') || has(r, 'resourceLogs')) return 1;
     const attributes = r['attributes'];
     const names = Array.isArray(attributes) ? attributes.map((a) => String(object(a)['key'])) : Object.keys(object(attributes));
     return names.some((n) => n.startsWith('gen_ai.')) ? 1 : 0;
   },
-  explode: `arrayFlatten(arrayMap(rs -> arrayFlatten(arrayMap(ss -> JSONExtractArrayRaw(ss, 'spans'), JSONExtractArrayRaw(rs, 'scopeSpans'))), JSONExtractArrayRaw(line, 'resourceSpans')))`,
-  tuple: `Tuple(traceId String, spanId String, startTimeUnixNano String, endTimeUnixNano String, start_time String, name String, kind String, droppedAttributesCount UInt32, status Tuple(code String),
+  explode: `arrayConcat(${inside('resourceSpans', 'scopeSpans', 'spans')}, ${inside('resourceLogs', 'scopeLogs', 'logRecords')})`,
+  tuple: `Tuple(traceId String, spanId String, startTimeUnixNano String, endTimeUnixNano String, timeUnixNano String, observedTimeUnixNano String, start_time String, name String, kind String, droppedAttributesCount UInt32, status Tuple(code String),
     attributes Array(Tuple(key String, value Tuple(stringValue String, intValue String, doubleValue Float64, boolValue Bool, arrayValue String))))`,
   columns: {
     id: `if(a['gen_ai.response.id'] != '', a['gen_ai.response.id'], concat(r.traceId, r.spanId))`,
-    time: `if(r.startTimeUnixNano != '', toString(fromUnixTimestamp64Milli(intDiv(toInt64OrZero(r.startTimeUnixNano), 1000000), 'UTC')), r.start_time)`,
+    time: `if(${NANO} != '', toString(fromUnixTimestamp64Milli(intDiv(toInt64OrZero(${NANO}), 1000000), 'UTC')), r.start_time)`,
     account: firstOf('user.id', 'enduser.id', 'user.hash', 'enduser.pseudo.id'),
     model: MODEL,
     messages: `if(${CUT}, ${ASKED}, ${either(
       'messages',
-      `if(a['gen_ai.input.messages'] != '', ${messages(`a['gen_ai.input.messages']`)}, if(a['gen_ai.prompt'] != '', [('user', a['gen_ai.prompt'])], []))`,
+      `if(a['gen_ai.input.messages'] != '', if(startsWith(a['gen_ai.input.messages'], '{'), ${structured(`a['gen_ai.input.messages']`)}, ${messages(`a['gen_ai.input.messages']`)}), if(a['gen_ai.prompt'] != '', [('user', a['gen_ai.prompt'])], []))`,
     )})`,
     system: `if(startsWith(a['gen_ai.system_instructions'], '['), arrayStringConcat(arrayMap(p -> p.content, JSONExtract(a['gen_ai.system_instructions'], 'Array(Tuple(type String, content String))')), '\\n'), a['gen_ai.system_instructions'])`,
     ip: firstOf('client.address'),

@@ -57,16 +57,18 @@ export function table(d: Dossier, o: TableOptions): string {
     );
   }
   if (d.look_alikes.length > 0) {
-    const kinds = new Map<string, { n: number; accounts: number }>();
+    // An account may stand in several cohorts: it is counted once a kind.
+    const kinds = new Map<string, { n: number; accounts: Set<string> }>();
     for (const l of d.look_alikes) {
-      const k = kinds.get(l.kind) ?? { n: 0, accounts: 0 };
-      kinds.set(l.kind, { n: k.n + 1, accounts: k.accounts + l.accounts.length });
+      const k = kinds.get(l.kind) ?? { n: 0, accounts: new Set<string>() };
+      for (const a of l.accounts) k.accounts.add(a);
+      kinds.set(l.kind, { n: k.n + 1, accounts: k.accounts });
     }
     out.push('', bold(`Cleared or of another kind (${d.look_alikes.length})`));
-    for (const [kind, k] of [...kinds].sort((x, y) => y[1].accounts - x[1].accounts))
+    for (const [kind, k] of [...kinds].sort((x, y) => y[1].accounts.size - x[1].accounts.size))
       out.push(
         inert(
-          `  ${pad(kind, 72)} ${right(String(k.n), 3)} ${pad(k.n === 1 ? 'cohort' : 'cohorts', 7)} ${right(count(k.accounts), 6)} accounts`,
+          `  ${pad(kind, 72)} ${right(String(k.n), 3)} ${pad(k.n === 1 ? 'cohort' : 'cohorts', 7)} ${right(count(k.accounts.size), 6)} accounts`,
         ),
       );
   }

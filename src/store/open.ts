@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client';
@@ -204,6 +204,16 @@ async function migrate(store: Store, secret: string | undefined): Promise<void> 
   if (secret === undefined && kept === undefined)
     await store.everywhere(`INSERT INTO meta SELECT 'secret', {v:String}, now64(3)`, { v: made });
   store.secret = parseSecret(made);
+  // Sketches under two secrets never meet: every exchange would be there twice.
+  const mark = createHash('sha256').update(`stillwatch store mark ${made.toLowerCase()}`).digest('hex').slice(0, 16);
+  const known = (await store.first<{ value: string }>(`SELECT value FROM meta WHERE name = 'secret_mark' ORDER BY at LIMIT 1`))?.value;
+  if (known === undefined) await store.everywhere(`INSERT INTO meta SELECT 'secret_mark', {v:String}, now64(3)`, { v: mark });
+  else if (known !== mark)
+    throw new StillwatchError(
+      'E_SECRET_OTHER',
+      'this store was made with another secret: what it holds could not be compared with what is read now',
+      kept === undefined ? 'set STILLWATCH_SECRET as it was, or give another --store' : 'unset STILLWATCH_SECRET, or give another --store',
+    );
   // A truncated part is set aside by the engine without a word: that is data lost, and is said.
   const broken = await store.rowsEverywhere<{ table: string; name: string }>(
     `SELECT table, name FROM system.detached_parts WHERE database = currentDatabase() AND (reason LIKE 'broken%' OR name LIKE 'broken%')`,

@@ -34,7 +34,11 @@ export function parseFrom(from: string): { url: string; user: string; password: 
   }
   const [database = 'default', table = ''] = u.pathname.slice(1).split('/');
   if (!/^clickhouses?:/.test(from) || table === '')
-    throw new StillwatchError('E_FROM', '--from names no table', 'use clickhouse://user:password@host:8123/database/table');
+    throw new StillwatchError(
+      'E_FROM',
+      /^clickhouses?:/.test(from) ? '--from names no table' : '--from starts with something other than clickhouse:// or clickhouses://',
+      'use clickhouse://user:password@host:8123/database/table',
+    );
   return {
     url: `${u.protocol}//${u.hostname}:${u.port || '8123'}`,
     user: decodeURIComponent(u.username || 'default'),
@@ -44,13 +48,10 @@ export function parseFrom(from: string): { url: string; user: string; password: 
   };
 }
 
-/**
- * Reads a ClickHouse table, read-only, a day at a time. A day already taken (same rows, same newest time) is not read again, so an
- * interrupted pull resumes; days come out as inputs of their own.
- */
-export async function pullTable(o: PullOptions): Promise<Input[]> {
-  const at = parseFrom(o.from);
-  const client = createClient({
+type Source = ReturnType<typeof parseFrom>;
+
+const clientOf = (at: Source) =>
+  createClient({
     log: { level: ClickHouseLogLevel.OFF },
     url: at.url,
     username: at.user,
@@ -58,24 +59,63 @@ export async function pullTable(o: PullOptions): Promise<Input[]> {
     database: at.database,
     request_timeout: 3_600_000,
   });
-  const name = `clickhouse://${new URL(at.url).host}/${at.database}/${at.table}`;
-  const select = o.map ? readFileSync(o.map, 'utf8').trim().replace(/;$/, '') : `SELECT * FROM \`${at.database}\`.\`${at.table}\``;
+
+/** What a table is called in a report, and the statement that gives its rows. */
+function whatOf(at: Source, map: string | undefined): { readonly name: string; readonly select: string } {
+  const select = map ? readFileSync(map, 'utf8').trim().replace(/;$/, '') : `SELECT * FROM \`${at.database}\`.\`${at.table}\``;
   if (!/^(select|with)\b/i.test(select))
     throw new StillwatchError(
       'E_MAP',
       'the map file is not one SELECT',
       'write SELECT ... AS id, ... AS time, ... AS account, ... AS model FROM ...',
     );
+  return { name: `clickhouse://${new URL(at.url).host}/${at.database}/${at.table}`, select };
+}
+
+/** How much a table holds, and some of its rows as lines: what a plan is made of. */
+export async function sampleTable(
+  o: Pick<PullOptions, 'from' | 'map'>,
+): Promise<{ readonly name: string; readonly rows: number; readonly days: number; readonly lines: readonly string[] }> {
+  const at = parseFrom(o.from);
+  const { name, select } = whatOf(at, o.map);
+  const client = clientOf(at);
+  try {
+    const ask = async <T>(query: string): Promise<T[]> => (await (await client.query({ query, format: 'JSONEachRow' })).json()) as T[];
+    const [n] = await ask<{ n: string; d: string }>(
+      `SELECT count() AS n, uniq(toDate(parseDateTime64BestEffortOrZero(toString(time), 3, 'UTC'))) AS d FROM (${select}) AS source`,
+    );
+    const lines = await ask<object>(`SELECT * FROM (${select}) AS source LIMIT 200`);
+    return { name, rows: Number(n?.n ?? 0), days: Number(n?.d ?? 0), lines: lines.map((l) => JSON.stringify(l)) };
+  } catch (cause) {
+    throw refused(cause);
+  } finally {
+    await client.close();
+  }
+}
+
+const refused = (cause: unknown): StillwatchError =>
+  new StillwatchError(
+    'E_FROM',
+    `the source table cannot be read: ${messageOf(cause).split('\n')[0]}`,
+    'check the address, the read-only user and the columns (id, time, account, model; or give --map)',
+    { cause },
+  );
+
+/**
+ * Reads a ClickHouse table, read-only, a day at a time. A day already taken (same rows, same newest time) is not read again, so an
+ * interrupted pull resumes; days come out as inputs of their own, each fetched when its turn has come and read in before the next.
+ */
+export async function pullTable(o: PullOptions): Promise<Input[]> {
+  const at = parseFrom(o.from);
+  const connect = () => clientOf(at);
+  const client = connect();
+  let took = 0;
+  const { name, select } = whatOf(at, o.map);
   const rows = async <T>(query: string): Promise<T[]> => {
     try {
       return (await (await client.query({ query, format: 'JSONEachRow' })).json()) as T[];
     } catch (cause) {
-      throw new StillwatchError(
-        'E_FROM',
-        `the source table cannot be read: ${messageOf(cause).split('\n')[0]}`,
-        'check the address, the read-only user and the columns (id, time, account, model; or give --map)',
-        { cause },
-      );
+      throw refused(cause);
     }
   };
   try {
@@ -94,20 +134,34 @@ export async function pullTable(o: PullOptions): Promise<Input[]> {
         'SELECT state FROM files WHERE fingerprint = {f:String} ORDER BY at DESC LIMIT 1',
         { f: fingerprint },
       );
-      const started = Date.now();
-      mkdirSync(o.spool, { recursive: true, mode: 0o700 });
-      const path = join(mkdtempSync(join(o.spool, 'table-')), 'input');
-      const file = createWriteStream(path, { mode: 0o600 });
-      if (known?.state === 'done') file.write('\n');
-      else {
-        const where = `${until === '' ? 'WHERE' : `${until} AND`} toDate(parseDateTime64BestEffortOrZero(toString(time), 3, 'UTC')) = toDate('${day.d.replace(/[^0-9-]/g, '')}')`;
-        const result = await client.query({ query: `SELECT * FROM (${select}) AS source ${where}`, format: 'JSONEachRow' });
-        for await (const part of result.stream()) if (!file.write(`${part.map((r) => r.text).join('\n')}\n`)) await once(file, 'drain');
+      const whole = { name: `${name}#${day.d}`, path: '', compression: 'none' as const, parquet: false, bytes: 0, fingerprint };
+      if (known?.state === 'done') {
+        out.push(whole);
+        continue;
       }
-      file.end();
-      await finished(file);
-      out.push({ ...inspect(name, path), name: `${name}#${day.d}`, fingerprint });
-      if (i + 1 < days.length && known?.state !== 'done') await pause(Math.min(30_000, REST * (Date.now() - started)));
+      const where = `${until === '' ? 'WHERE' : `${until} AND`} toDate(parseDateTime64BestEffortOrZero(toString(time), 3, 'UTC')) = toDate('${day.d.replace(/[^0-9-]/g, '')}')`;
+      const fetch = async (): Promise<Input> => {
+        // As long as the day before took, the table is left alone.
+        await pause(Math.min(30_000, REST * took));
+        const started = Date.now();
+        mkdirSync(o.spool, { recursive: true, mode: 0o700 });
+        const path = join(mkdtempSync(join(o.spool, 'table-')), 'input');
+        const file = createWriteStream(path, { mode: 0o600 });
+        const reader = connect();
+        try {
+          const result = await reader.query({ query: `SELECT * FROM (${select}) AS source ${where}`, format: 'JSONEachRow' });
+          for await (const part of result.stream()) if (!file.write(`${part.map((r) => r.text).join('\n')}\n`)) await once(file, 'drain');
+        } catch (cause) {
+          throw refused(cause);
+        } finally {
+          file.end();
+          await finished(file);
+          await reader.close();
+        }
+        took = Date.now() - started;
+        return { ...inspect(whole.name, path), fingerprint };
+      };
+      out.push({ ...whole, fetch });
     }
     return out;
   } finally {
