@@ -12,6 +12,7 @@ import type { Coverage, Dossier } from './model/dossier.ts';
 import { StillwatchError } from './model/errors.ts';
 import { assemble } from './report/assemble.ts';
 import { alreadyRead, type FileCoverage, ingest } from './store/ingest.ts';
+import { otherSecret } from './store/open.ts';
 import { accountRecords, accountRows, type Scope } from './store/queries/accounts.ts';
 import { beatsOf } from './store/queries/beats.ts';
 import { commonWords, profileCells } from './store/queries/profiles.ts';
@@ -196,6 +197,7 @@ export async function identifiers(
 
 async function readAccountRecords(store: Store, o: ScanOptions, keyed: boolean): Promise<void> {
   if (!o.accounts) return;
+  if (keyed && store.sealed) throw otherSecret(true);
   let bad = 0;
   let where = 0;
   for await (const batch of readAccounts(o.accounts, o.now.toISOString(), (line) => {

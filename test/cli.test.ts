@@ -1,6 +1,8 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Dossier } from '../src/model/dossier.ts';
 import { makeWorld, type WorldSummary } from '../src/world/make.ts';
@@ -39,7 +41,7 @@ describe('scan', () => {
     expect(first.code).toBe(0);
     const d = JSON.parse(first.out) as Dossier;
     expect(d.campaigns).toHaveLength(1);
-    expect(first.err).toMatch(/1 campaigns/);
+    expect(first.err).toMatch(/1 campaign,/);
     expect(first.err).not.toContain('\u001b');
   });
 
@@ -66,6 +68,79 @@ describe('scan', () => {
     }
   });
 
+  it('a file in no known format is nothing recognised (3), and --field reads it', () => {
+    const odd = file('odd.jsonl', jsonl([{ uuid: 'q1', when: '2026-05-04T10:00:00Z', who: 'acme', engine: 'm' }]));
+    const at = ['--store', join(temp(), 's')];
+    const bare = run(['scan', odd, ...at]);
+    expect([bare.code, /E_NOTHING/.test(bare.err)]).toEqual([3, true]);
+    const mapped = ['id=uuid', 'time=when', 'account=who', 'model=engine'].flatMap((f) => ['--field', f]);
+    const r = run(['scan', odd, ...at, ...mapped, '--format', 'json']);
+    expect([r.code, (JSON.parse(r.out) as Dossier).coverage.exchanges]).toEqual([0, 1]);
+  });
+
+  it('a signal ends it at once with 130, leaves no raw log behind, and the next run completes it', async () => {
+    const tmp = temp();
+    const at = join(temp(), 's');
+    const child = spawn(process.execPath, [MAIN, 'scan', '-', '--store', at], {
+      env: { ...process.env, TMPDIR: tmp },
+      stdio: ['pipe', 'ignore', 'pipe'],
+    });
+    child.stdin.on('error', () => undefined);
+    child.stdin.write(readFileSync(world.files.exchanges, 'utf8').slice(0, 1_000_000));
+    await new Promise((r) => setTimeout(r, 1500));
+    child.kill('SIGINT');
+    const [code] = (await once(child, 'exit')) as [number];
+    expect([code, readdirSync(tmp)]).toEqual([130, []]);
+    const again = spawn(process.execPath, [MAIN, 'scan', world.files.exchanges, '--store', at], { stdio: ['ignore', 'ignore', 'pipe'] });
+    await once(again.stderr, 'data');
+    await new Promise((r) => setTimeout(r, 900));
+    again.kill('SIGTERM');
+    expect(((await once(again, 'exit')) as [number])[0]).toBe(130);
+    const whole = run(['scan', world.files.exchanges, '--store', at, '--format', 'json']);
+    expect([whole.code, (JSON.parse(whole.out) as Dossier).coverage.exchanges]).toEqual([0, world.exchanges]);
+  });
+
+  it('says before it begins that a place cannot be written or a file cannot be read', () => {
+    const dir = temp();
+    for (const [args, code] of [
+      [['--out', join(dir, 'no', 'r.json')], /E_OUT/],
+      [['--out', dir], /E_OUT/],
+      [['--accounts', join(dir, 'no.csv')], /E_FILE/],
+    ] as const) {
+      const r = run(['scan', world.files.exchanges, '--store', join(dir, 'never'), ...args]);
+      expect([r.code, code.test(r.err), existsSync(join(dir, 'never'))]).toEqual([2, true, false]);
+    }
+    expect(run(['check', '--found', join(dir, 'no'), '--store', store]).err).toMatch(/E_FILE/);
+    expect(run(['check', '--found', file('b.csv', 'name,banned\nx,2026-05-05\n'), '--store', store]).err).toMatch(/E_LIST/);
+    expect(run(['check', '--found', file('b.csv', 'account,banned\nx,some day\n'), '--store', store]).err).toMatch(/no time/);
+  });
+
+  it('a reader that has seen enough is no fault', async () => {
+    const child = spawn(process.execPath, [MAIN, 'scan', world.files.exchanges, '--store', store, '--format', 'json'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let err = '';
+    child.stderr.on('data', (x: Buffer) => {
+      err += String(x);
+    });
+    child.stdout.once('data', () => child.stdout.destroy());
+    expect(((await once(child, 'exit')) as [number])[0]).toBe(0);
+    expect(err).not.toContain('EPIPE');
+  });
+
+  it('one store has one secret', () => {
+    const at = join(temp(), 's');
+    const log = file('x.jsonl', jsonl([record()]));
+    expect(run(['scan', log, '--store', at], { env: { STILLWATCH_SECRET: '5c'.repeat(32) } }).code).toBe(0);
+    for (const env of [{}, { STILLWATCH_SECRET: '5d'.repeat(32) }]) {
+      const r = run(['scan', file('y.jsonl', jsonl([record({ id: 'y' })])), '--store', at], { env });
+      expect([r.code, /E_SECRET_OTHER/.test(r.err)]).toEqual([2, true]);
+    }
+    // It can be looked at without.
+    expect(run(['accounts', 'a1', '--store', at]).code).toBe(0);
+    expect(run(['scan', log, '--store', at], { env: { STILLWATCH_SECRET: '5c'.repeat(32) } }).code).toBe(0);
+  });
+
   it('reads standard input, and --out takes the report', () => {
     const out = join(temp(), 'r.ndjson');
     const r = run(['scan', '-', '--store', join(temp(), 's'), '--format', 'ndjson', '--out', out], {
@@ -89,6 +164,11 @@ describe('scan', () => {
     expect(r.code).toBe(0);
     for (const word of ['rows', 'with text', 'hours', 'disk', 'memory', 'not applicable']) expect(r.out).toContain(word);
     expect(existsSync(join(cwd, '.stillwatch'))).toBe(false);
+    // A compressed file is as many rows as it holds, by the measure of its own beginning.
+    const rows = (out: string): number => Number(/rows\s+about ([\d,]+)/.exec(out)?.[1]?.replaceAll(',', ''));
+    const zipped = file('w.jsonl.gz', gzipSync(readFileSync(world.files.exchanges)));
+    expect(rows(run(['scan', zipped, '--plan']).out) / world.exchanges).toBeCloseTo(1, 0);
+    expect(run(['scan', '/no/such.jsonl', '--plan']).code).toBe(2);
   });
 
   it('--retention none keeps no text, in the report or in the store', () => {
@@ -139,6 +219,25 @@ describe('scan', () => {
       expect.arrayContaining(['deck', 'scaffold', 'identity', 'signup-burst']),
     );
     expect(d.campaigns).toEqual([]);
+    // What nobody read clears nobody.
+    for (const l of d.look_alikes) expect(l.explanation).not.toMatch(/as mixed as the population/);
+  });
+
+  it('a log whose texts were redacted holds no text', () => {
+    const gone = readFileSync(world.files.exchanges, 'utf8')
+      .trim()
+      .split('\n')
+      .slice(0, 5_000)
+      .map((l, i) => ({
+        ...(JSON.parse(l) as Record<string, unknown>),
+        system: '',
+        messages: [{ role: 'user', content: i % 2 === 0 ? 'redacted-by-litellm' : '***' }],
+        ...(i % 2 === 0 ? {} : { content_state: 'redacted' }),
+      }));
+    const d = JSON.parse(run(['scan', file('gone.jsonl', jsonl(gone)), '--store', join(temp(), 's'), '--format', 'json']).out) as Dossier;
+    expect([d.coverage.exchanges, d.coverage.with_text]).toEqual([5_000, 0]);
+    expect(d.coverage.not_applicable.map((x) => x.signal)).toContain('deck');
+    expect(d.look_alikes.filter((l) => /classroom|harness/.test(l.kind))).toEqual([]);
   });
 });
 

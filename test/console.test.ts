@@ -375,6 +375,89 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
     await page.close();
   });
 
+  test('a page that keeps itself up to date has read nothing; what a budget would refuse is told; a stale page accepts nothing', async () => {
+    const api = async (method: string, path: string, body?: unknown) => {
+      const r = await fetch(new URL(path, url), {
+        method,
+        headers: { authorization: `Bearer ${/token=([\w-]+)/.exec(url)?.[1]}`, 'content-type': 'application/json' },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      return (await r.json()) as Record<string, unknown> & { error?: { code: string } };
+    };
+    const reads = async (): Promise<number> => ((await api('GET', '/v1/audit?q=case.read'))['entries'] as unknown[]).length;
+    const [c] = ((await api('GET', '/v1/cases'))['cases'] as { id: string; accounts: string[] }[]).filter((x) => x.accounts.length > 20);
+    const at = `/v1/cases/${c?.id}`;
+    if ((await api('GET', at))['case'] && ((await api('GET', at))['case'] as { status: string }).status !== 'open')
+      await api('POST', `${at}/reopen`, { reason: 'to look at it again' });
+    await api('GET', at);
+    await api('POST', `${at}/split`, { accounts: c?.accounts.slice(0, 6), reason: 'these look apart' });
+    const before = await reads();
+    expect((await api('GET', `${at}?kept=1`))['unread']).toBe(true);
+    expect(await reads()).toBe(before);
+    expect((await api('GET', at))['unread']).toBe(false);
+    expect(await reads()).toBe(before + 1);
+    const refused = async (rate: number): Promise<number> => Number((await api('GET', `${at}/blast?rate=${rate}`))['refused']);
+    const sent = ((await api('GET', `${at}/blast`))['blast'] as { exchanges: number }).exchanges;
+    expect(await refused(1)).toBeGreaterThan(0);
+    expect(await refused(1)).toBeLessThan(sent);
+    expect(await refused(1_000_000)).toBe(0);
+    const made = await api('POST', '/v1/barriers', { case: c?.id, action: 'watch', hours: 24, reason: 'to see what it does' });
+    const b = (made['barrier'] as { id: string }).id;
+    expect((await api('POST', `/v1/barriers/${b}/approve`, { dry_run: true, enforcing: true })).error?.code).toBe('E_STALE');
+    expect((await api('POST', `/v1/barriers/${b}/approve`, { dry_run: true, enforcing: false })).error).toBeUndefined();
+    expect(Number((await api('GET', `/v1/barriers/${b}`))['since'])).toBe(0);
+    await api('POST', `/v1/barriers/${b}/lift`, { reason: 'it was a test' });
+    await api('POST', `${at}/undo`, {});
+  });
+
+  test('the timeline is read and narrowed, its days in the address; a copied link holds the look; a new tab needs no token', async () => {
+    const { page, faults } = await open();
+    await page.waitForSelector('tbody tr');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('svg.timeline');
+    const look = new URL(page.url()).searchParams.get('look');
+    expect(look).toMatch(/^\d{4}-/);
+    await page.hover('svg.timeline', { position: { x: 300, y: 80 } });
+    expect(await page.textContent('.read')).toMatch(/^\d{4}-\d\d-\d\d: [\d,]+ exchanges/);
+    const days = await page.locator('svg.timeline rect.fill').count();
+    const box = (await page.locator('svg.timeline').boundingBox()) as { x: number; y: number; width: number };
+    await page.mouse.move(box.x + box.width * 0.35, box.y + 60);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.55, box.y + 60);
+    await page.mouse.up();
+    await page.waitForURL(/span=\d{4}/);
+    expect(await page.locator('svg.timeline rect.fill').count()).toBeLessThan(days);
+    await page.click('button:has-text("The whole time")');
+    expect(await page.locator('svg.timeline rect.fill').count()).toBe(days);
+    // From a pinned look to an account and back stays in that look.
+    await page.locator('#accounts ~ * td a, td[data-name=Account] a').first().click();
+    await page.waitForSelector('svg.bars');
+    expect(new URL(page.url()).searchParams.get('look')).toBe(look);
+    await page.click('nav a:has-text("Inbox")');
+    await page.waitForSelector('tbody tr');
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await page.click('button:has-text("Copy link")');
+    await page.waitForSelector('text=copied');
+    const link = (await page.evaluate('navigator.clipboard.readText()')) as string;
+    expect(new URL(link).searchParams.get('look')).toBe(look);
+    expect(faults).toEqual([]);
+    await page.close();
+    const person = await browser.newContext();
+    const first = await person.newPage();
+    await first.goto(url);
+    await first.waitForSelector('tbody tr');
+    const tab = await person.newPage();
+    await tab.goto(link);
+    await tab.waitForSelector('tbody tr');
+    // Nobody else has it.
+    const stranger = await browser.newContext();
+    const theirs = await stranger.newPage();
+    await theirs.goto(link);
+    await theirs.waitForSelector('input[type=password]');
+    await person.close();
+    await stranger.close();
+  });
+
   test('views are saved and deleted; the keys follow the row; a look that is gone is told', async () => {
     const { page, faults } = await open();
     await page.waitForSelector('tbody tr');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { discoveries, levelOf, lookOf, thresholdOf, weights } from '../src/campaigns/discoveries.ts';
+import { discoveries, levelOf, lookOf, thresholdOf, weights, windowsSince } from '../src/campaigns/discoveries.ts';
 import { rng } from '../src/campaigns/stats.ts';
 
 describe('false discoveries', () => {
@@ -10,6 +10,16 @@ describe('false discoveries', () => {
     expect(sum).toBeGreaterThan(0.0999);
     expect([1000, 1999, 2000, 3999, 4000, 64_000].map((n) => lookOf(n, 1000))).toEqual([1, 1, 2, 2, 3, 7]);
     expect(lookOf(500, 0)).toBe(1);
+  });
+
+  it('looks go on counting where the window moves and its volume never doubles', () => {
+    const day = 86_400_000;
+    expect(windowsSince(0, 45 * day, 45 * day)).toBe(0);
+    expect(windowsSince(44 * day, 89 * day, 45 * day)).toBe(0);
+    expect([1, 2, 5].map((n) => windowsSince(45 * n * day, 45 * (n + 1) * day, 45 * day))).toEqual([1, 2, 5]);
+    // A window that grows from its beginning is counted by its volume alone, and a replay of history never counts.
+    expect(windowsSince(0, 400 * day, 45 * day)).toBe(0);
+    expect(windowsSince(0, 30 * day, 45 * day)).toBe(0);
   });
 
   it('e-BH asks one cohort for K / level, and k cohorts for a kth of it', () => {

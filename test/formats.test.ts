@@ -301,6 +301,51 @@ describe('every log format becomes the same exchange', () => {
   });
 });
 
+describe('OpenTelemetry', () => {
+  const list = (o: Record<string, unknown>) => ({ kvlistValue: { values: Object.entries(o).map(([key, value]) => ({ key, value })) } });
+  const text = (stringValue: string) => ({ stringValue });
+  const messages = {
+    arrayValue: {
+      values: [list({ role: text('user'), parts: { arrayValue: { values: [list({ type: text('text'), content: text(TEXT) })] } } })],
+    },
+  };
+  const attributes = [attribute('gen_ai.request.model', 'm'), attribute('user.id', 'u'), { key: 'gen_ai.input.messages', value: messages }];
+
+  it.each([
+    ['spans', { resourceSpans: [{ scopeSpans: [{ spans: [{ traceId: 't', spanId: 's', startTimeUnixNano: nano, attributes }] }] }] }],
+    ['events', { resourceLogs: [{ scopeLogs: [{ logRecords: [{ traceId: 't', spanId: 's', timeUnixNano: nano, attributes }] }] }] }],
+  ])('messages as values of the protocol, in %s', async (_, line) => {
+    expect(recognise([JSON.stringify(line)])?.id).toBe('otel');
+    await withStore(async (store) => {
+      expect(await take(store, file('o.json', jsonl([line])))).toMatchObject({ accepted: 1, rejected: 0 });
+      const row = await store.first<{ n: number; t: string }>('SELECT chars AS n, toString(time) AS t FROM exchanges');
+      expect([Number(row?.n), row?.t.slice(0, 10)]).toEqual([TEXT.length, '2026-05-04']);
+    });
+  });
+});
+
+it('parameters of a provider body make its form, whichever of them are given', async () => {
+  const body = (id: string, over: object) => ({
+    id,
+    time: when,
+    account: 'a',
+    request: { model: 'm', messages: [{ role: 'user', content: TEXT }], ...over },
+  });
+  await withStore(async (store) => {
+    const path = file(
+      'p.jsonl',
+      jsonl([
+        body('1', { temperature: 0.2 }),
+        body('2', { temperature: 0.9 }),
+        body('3', { temperature: 0.9 }),
+        body('4', { max_tokens: 9 }),
+      ]),
+    );
+    expect(await take(store, path, 'provider')).toMatchObject({ accepted: 4 });
+    expect(Number((await store.first<{ n: string }>('SELECT uniqExact(shape) AS n FROM exchanges'))?.n)).toBe(3);
+  });
+});
+
 it('--field and --account-by choose other places', async () => {
   await withStore(async (store) => {
     const path = file(

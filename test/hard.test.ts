@@ -97,6 +97,60 @@ describe('framing', () => {
   });
 });
 
+describe('framing by what is viral or stolen', () => {
+  it('who sends one of its prompts, and whose key it uses for a while, is not named', async () => {
+    const framed = new Set<string>();
+    const r = await judged({ seed: 77, accounts: 400, kind: 'sharded', size: 40 }, (w) => {
+      const mine = (e: Exchange): boolean => (w.truth.get(e.account)?.campaign ?? null) !== null;
+      const planted = w.exchanges.filter(mine);
+      const own = new Map<string, Exchange[]>();
+      for (const e of w.exchanges) if (!mine(e)) own.set(e.account, [...(own.get(e.account) ?? []), e]);
+      const honest = [...own].filter(([, list]) => list.length >= 80).slice(0, 40);
+      // Forty send its most quoted prompt as it stands; through three of them its own requests came, twenty each.
+      honest.forEach(([account, list], i) => {
+        framed.add(account);
+        (list[7] as Exchange).messages = (planted[0] as Exchange).messages;
+        if (i < 3) for (let j = 0; j < 20; j++) (planted[100 + 20 * i + j] as Exchange).account = account;
+      });
+    });
+    expect(framed.size).toBeGreaterThanOrEqual(20);
+    expect(r.found / r.planted).toBeGreaterThanOrEqual(0.95);
+    expect(r.honest).toEqual([]);
+  });
+});
+
+describe('taking over', () => {
+  it('a second pool of accounts that begins as the first is closed is one campaign with it', async () => {
+    const first = new Set<string>();
+    const r = await judged({ seed: 78, accounts: 400, days: 12, kind: 'slow', size: 80 }, (w) => {
+      const planted = [...new Set(w.exchanges.map((e) => e.account))].filter((a) => (w.truth.get(a)?.campaign ?? null) !== null);
+      for (const a of planted.slice(0, 40)) first.add(a);
+      const second = new Set(planted.slice(40));
+      const times = w.exchanges.map((e) => Date.parse(e.time)).sort((x, y) => x - y);
+      const change = ((times[0] as number) + (times.at(-1) as number)) / 2;
+      const kept = w.exchanges.filter((e) =>
+        first.has(e.account) ? Date.parse(e.time) < change : second.has(e.account) ? Date.parse(e.time) >= change : true,
+      );
+      // Each newcomer has its first request within the hour.
+      const begun = new Set<string>();
+      for (const e of kept)
+        if (second.has(e.account) && !begun.has(e.account)) {
+          begun.add(e.account);
+          e.time = new Date(change + begun.size * 60_000).toISOString();
+        }
+      w.exchanges.splice(0, w.exchanges.length, ...kept);
+      for (const rec of w.records) {
+        if (first.has(rec.account)) Object.assign(rec, { closed: new Date(change).toISOString(), closed_reason: 'abuse' });
+        if (second.has(rec.account)) rec['created'] = new Date(change - 3_600_000).toISOString();
+      }
+    });
+    expect(r.honest).toEqual([]);
+    const whole = r.d.campaigns.filter((c) => c.accounts.some((a) => first.has(a.account)));
+    expect(whole).toHaveLength(1);
+    expect((whole[0]?.accounts.length ?? 0) / r.planted).toBeGreaterThanOrEqual(0.9);
+  });
+});
+
 describe('framing of mixed accounts', () => {
   it('resellers that carry a campaign are named with its share; honest accounts with its sentence in a part of their own work are not', async () => {
     let framed: string[] = [];

@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { readAccounts } from '../src/formats/accounts.ts';
 import { inspect, resolveInputs } from '../src/formats/input.ts';
+import { zstdWhole } from '../src/formats/zstd.ts';
 import { file, jsonl, record, scanned, take, temp, withStore } from './support/tools.ts';
 
 const many = (n: number): unknown[] => Array.from({ length: n }, (_, i) => record({ id: `x${i}`, account: `a${i % 7}` }));
@@ -158,6 +159,27 @@ describe('files', () => {
     expect(c.state).toBe('truncated');
     expect(c.accepted).toBeGreaterThan(5_000);
     expect(c.note).toMatch(/damaged/);
+  });
+
+  it('a zstd that ends early is said to be truncated, wherever it ends; one of several frames is whole', async () => {
+    await withStore(async (store) => {
+      const path = join(temp(), 'z.zst');
+      await store.command(
+        `INSERT INTO FUNCTION file({to:String}, 'LineAsString', 'line String', 'zstd') SELECT arrayJoin({lines:Array(String)})`,
+        {
+          to: path,
+          lines: many(20_000).map((r) => JSON.stringify(r)),
+        },
+      );
+      const whole = readFileSync(path);
+      expect(zstdWhole(path)).toBe(true);
+      expect(zstdWhole(file('two.zst', Buffer.concat([whole, whole])))).toBe(true);
+      for (const part of [0.02, 0.5, 0.999]) {
+        const cut = file('cut.zst', whole.subarray(0, Math.floor(whole.length * part)));
+        expect(zstdWhole(cut)).toBe(false);
+        expect(await take(store, cut, 'canonical')).toMatchObject({ state: 'truncated', note: expect.stringMatching(/damaged/) });
+      }
+    });
   });
 
   it('counts duplicates inside a file and across files', async () => {

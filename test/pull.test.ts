@@ -32,9 +32,9 @@ it.skipIf(!canServe())('a ClickHouse table is read a day at a time through one S
     const pull = () => pullTable({ from, map, spool: temp(), store });
     const first = await pull();
     expect(first.map((i) => i.name.split('#')[1])).toEqual(['2026-05-04', '2026-05-05', '2026-05-06']);
-    const d = await scanned(store, first[0]?.path ?? '', { inputs: first });
+    const d = await scanned(store, map, { inputs: first });
     expect(d.coverage).toMatchObject({ exchanges: 4000, accounts: 40, rejected: 0, complete: true, with_text: 1 });
-    const again = await scanned(store, first[0]?.path ?? '', { inputs: await pull() });
+    const again = await scanned(store, map, { inputs: await pull() });
     expect(again.coverage.exchanges).toBe(4000);
     expect(again.coverage.files.map((f) => f.state)).toEqual(['already_read', 'already_read', 'already_read']);
   });

@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Dossier, Finding } from '../src/model/dossier.ts';
 import { odds, sure } from '../src/model/odds.ts';
 import { render } from '../src/report/index.ts';
+import { commonValues } from '../src/report/indicators.ts';
 import { csv, html as esc, inert } from '../src/report/inert.ts';
 import { makeWorld } from '../src/world/make.ts';
 import { scanned, temp, withStore } from './support/tools.ts';
@@ -57,6 +58,31 @@ beforeAll(async () => {
 
 it('the world has a campaign to report', () => expect(dossier.campaigns).toHaveLength(1));
 
+describe('what findings have in common', () => {
+  const value = (kind: string, accounts: readonly number[]) => ({
+    kind,
+    value: kind,
+    accounts: Int32Array.from(accounts),
+    counts: new Float64Array(accounts.length).fill(9),
+  });
+  const cases = [
+    { members: [0, 1, 2, 3, 4].map((account) => ({ account })) },
+    { members: [5, 6, 7, 8, 9].map((account) => ({ account })) },
+  ] as unknown as Parameters<typeof commonValues>[1];
+  const table = (v: ReturnType<typeof value>) =>
+    ({
+      values: [v],
+      valuesOf: Array.from({ length: 40 }, (_, a) => (v.accounts.includes(a) ? [{ v: 0, count: 9 }] : [])),
+    }) as unknown as Parameters<typeof commonValues>[0];
+
+  it('is a card of both, not one that strangers show as well, nor a client, nor what one of them hardly shows', () => {
+    expect(commonValues(table(value('payment', [0, 1, 2, 5, 6, 7])), cases)).toEqual([[0], [0]]);
+    expect(commonValues(table(value('payment', [0, 1, 2, 5, 6, 7, 20, 21, 22, 23])), cases)).toEqual([[], []]);
+    expect(commonValues(table(value('client', [0, 1, 2, 5, 6, 7])), cases)).toEqual([[], []]);
+    expect(commonValues(table(value('payment', [0, 1, 2, 3, 4, 5])), cases)).toEqual([[], []]);
+  });
+});
+
 describe('renderers', () => {
   it.each(['table', 'html', 'csv'])('%s carries no escape, tag or formula out of the log', (format) => {
     const text = render(format, dossier, OPTIONS);
@@ -64,6 +90,14 @@ describe('renderers', () => {
     // Tags mean nothing to a spreadsheet or a terminal; formulas and escapes do.
     if (format === 'html') expect(text).not.toMatch(/<script|<svg onload|<img src=x|<i>|<b>m/);
     if (format === 'csv') for (const row of parse(text) as string[][]) for (const f of row) expect(f).not.toMatch(/^[=+@]|^-\D/);
+  });
+
+  it.each(['json', 'ndjson', 'stix'])('%s shows no control code or turned direction to a terminal, and means the same', (format) => {
+    const name = 'a\u009b31m\u202eb';
+    const c = dossier.campaigns[0];
+    const text = render(format, { ...dossier, campaigns: c ? [{ ...c, summary: name, title: name }] : [] }, OPTIONS);
+    expect(text).not.toMatch(/[\u007f-\u009f\u202a-\u202e]/);
+    if (format === 'json') expect((JSON.parse(text) as Dossier).campaigns[0]?.summary).toBe(name);
   });
 
   it('json and ndjson carry the contract', () => {

@@ -288,10 +288,12 @@ describe('innocent explanations', () => {
     accounts: Int32Array.from([3 * v, 3 * v + 1, 3 * v + 2]),
     counts: new Float64Array(3).fill(9),
   }));
-  const table = (values: readonly unknown[], each: number) =>
+  const shared = (kind: string) => ({ ...campus, kind, value: 'x' });
+  const table = (values: readonly (typeof campus)[], each: number) =>
     ({
       rows: accounts.map(() => ({ n: each })),
       values,
+      valuesOf: accounts.map((a) => values.flatMap((x, v) => (x.accounts.includes(a) ? [{ v, count: 9 }] : []))),
       records: accounts.map(() => null),
       from: 0,
       to: 14 * 86_400_000,
@@ -313,15 +315,23 @@ describe('innocent explanations', () => {
     // A panel of proxies is no campus, and who samples each prompt several times on shared cards, hundreds of requests each, is no class.
     expect(fits(items, table(panel, 80))).not.toContain('classroom');
     expect(fits(items, table([campus], 450))).not.toContain('classroom');
-    const cards = { ties: { ...facts().ties, network: { tied: of, of, values: [0] }, identity: tie(of, of) } };
-    expect(fits({ ...items, ...cards }, table([campus], 80))).not.toContain('classroom');
+    const same = { ties: { ...facts().ties, network: { tied: of, of, values: [0] }, identity: { tied: of, of, values: [1] } } };
+    expect(fits({ ...items, ...same }, table([campus, shared('payment')], 80))).not.toContain('classroom');
+    // A school's mail domain is no purse.
+    expect(fits({ ...items, ...same }, table([campus, shared('email_domain')], 80))).toContain('classroom');
+  });
+
+  it('of a reseller: not without text, for nobody knows how mixed it is', () => {
+    const used = { distance: 0, singleUse: { k: 0, n: of }, resale: 0 };
+    expect(fits({ ...used, deck: { rho: 0.002, se: 0.001 } as Facts['deck'] }, table([campus], 80))).toContain('reseller');
+    expect(fits({ ...used, deck: null }, table([campus], 80))).not.toContain('reseller');
   });
 
   it('of a benchmark: items that many run, not items that a few sent twice', () => {
     expect(fits({ repeatedMedian: 0.9, itemsShared: 0.3 }, table([campus], 80))).toContain('benchmark');
     expect(fits({ repeatedMedian: 1, itemsShared: 0.02 }, table(panel, 80))).not.toContain('benchmark');
-    const cards = { ties: { ...facts().ties, identity: tie(of, of) } };
-    expect(fits({ repeatedMedian: 1, itemsShared: 0.06, ...cards }, table(panel, 80))).not.toContain('benchmark');
+    const cards = { ties: { ...facts().ties, identity: { tied: of, of, values: [20] } } };
+    expect(fits({ repeatedMedian: 1, itemsShared: 0.06, ...cards }, table([...panel, shared('payment')], 80))).not.toContain('benchmark');
   });
 });
 

@@ -56,7 +56,7 @@ it('kill -9 while a scan reads leaves a store that opens and completes', async (
   const child = spawn(
     process.execPath,
     [new URL('../dist/cli/main.js', import.meta.url).pathname, 'scan', path, '--store', at, '--format', 'json'],
-    { stdio: 'ignore' },
+    { stdio: 'ignore', env: { ...process.env, STILLWATCH_SECRET: SECRET } },
   );
   const exited = once(child, 'exit');
   const deadline = Date.now() + 20_000;

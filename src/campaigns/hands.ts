@@ -31,7 +31,7 @@ export const holds = (t: Table, values: Iterable<number>): ((account: number) =>
 };
 
 /** An account whose share lies below the middle of the cohort's by this factor, with its whole interval below the second, draws from the pool beside work of its own. */
-const SHARE = { estimate: 0.8, upper: 0.9, dedicated: 0.6 } as const;
+const SHARE = { estimate: 0.8, upper: 0.9, dedicated: 0.6, own: 0.5 } as const;
 
 /** Members by a private value of theirs. */
 function tiedIn(t: Table, facts: Facts, members: readonly Judged[]): Map<number, number[]> {
@@ -49,7 +49,8 @@ function tiedIn(t: Table, facts: Facts, members: readonly Judged[]): Map<number,
 
 /**
  * Accounts that one hand hired for a pool alone draw like parts of their work from it. Who draws a smaller part, and has no private tie and none of the sentences that are
- * mostly theirs, uses the same public sets by a hand of their own: same deck is not same hand.
+ * mostly theirs, uses the same public sets by a hand of their own: same deck is not same hand. Who draws not half as much is no member whatever they show: a stolen key shows the thief's addresses and
+ * sentences, beside its owner's work.
  */
 export function ofOneShare(t: Table, facts: Facts, members: readonly Judged[]): Judged[] {
   const middle = median(members.map((m) => m.share));
@@ -62,8 +63,7 @@ export function ofOneShare(t: Table, facts: Facts, members: readonly Judged[]): 
       Number.isNaN(m.share) ||
       m.share >= SHARE.estimate * middle ||
       m.high >= SHARE.upper * middle ||
-      tied.has(m.account) ||
-      carries(m.account),
+      ((m.share >= SHARE.own * middle || m.high >= SHARE.estimate * middle) && (tied.has(m.account) || carries(m.account))),
   );
 }
 

@@ -24,7 +24,7 @@ const IDLE_MS = 8 * 3_600_000;
 export function takeToken(): void {
   const m = /^#token=([\w-]+)$/.exec(location.hash);
   if (!m) return;
-  sessionStorage.setItem(KEY, m[1] as string);
+  setToken(m[1] as string);
   history.replaceState(null, '', location.pathname + location.search);
 }
 /** Tabs of one browser and one console are one person's: a new one asks the others for the token before it asks for one to be typed. */
@@ -47,10 +47,11 @@ export function tokenOfOthers(): Promise<boolean> {
     tabs.postMessage({ asks: true });
   });
 }
-new BroadcastChannel(TABS).onmessage = function answer(this: BroadcastChannel, e: MessageEvent<{ asks?: boolean }>) {
+const others = new BroadcastChannel(TABS);
+others.onmessage = (e: MessageEvent<{ asks?: boolean }>) => {
   const token = sessionStorage.getItem(KEY);
   const idle = Date.now() - Number(sessionStorage.getItem(AT) ?? 0);
-  if (e.data.asks && token && idle <= IDLE_MS) this.postMessage({ token });
+  if (e.data.asks && token && idle <= IDLE_MS) others.postMessage({ token });
 };
 export const hasToken = (): boolean => sessionStorage.getItem(KEY) !== null;
 export const setToken = (t: string): void => {

@@ -1,7 +1,7 @@
 import type { Dossier } from '../model/dossier.ts';
 
 /** What is invisible in a terminal or turns the direction of writing is written as its code: it means the same to a program. */
-const visible = (text: string): string =>
+export const visible = (text: string): string =>
   text.replace(
     /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,

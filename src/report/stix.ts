@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Dossier, Finding } from '../model/dossier.ts';
 import { sure } from '../model/odds.ts';
 import { inert } from './inert.ts';
+import { visible } from './json.ts';
 
 /** A UUID that depends on the content alone, so that sharing twice shares once. */
 function uuid(seed: string): string {
@@ -68,5 +69,7 @@ export function stix(d: Dossier): string {
     name: 'Stillwatch',
     identity_class: 'system',
   };
-  return `${JSON.stringify({ type: 'bundle', id: `bundle--${uuid(d.generated)}`, objects: [identity, ...d.campaigns.flatMap((f) => objects(f, d, author))] }, null, 2)}\n`;
+  return visible(
+    `${JSON.stringify({ type: 'bundle', id: `bundle--${uuid(d.generated)}`, objects: [identity, ...d.campaigns.flatMap((f) => objects(f, d, author))] }, null, 2)}\n`,
+  );
 }

@@ -11,6 +11,7 @@ import { COMPRESSORS } from '../formats/parquet.ts';
 import { type ReadOptions, readSelect } from '../formats/read.ts';
 import { zstdWhole } from '../formats/zstd.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
+import { otherSecret } from './open.ts';
 import { type Scope, scoped } from './scopes.ts';
 import { SKETCH_SETTINGS, sketchSelect } from './sketch.ts';
 import { engineError, type Params, type Shard, type Store } from './store.ts';
@@ -79,6 +80,7 @@ export async function alreadyRead(store: Store, input: Input): Promise<FileCover
  * and a run that was interrupted is completed by the next.
  */
 export async function ingest(store: Store, input: Input, format: Format, o: IngestOptions): Promise<FileCoverage> {
+  if (store.sealed) throw otherSecret(true);
   const before = await known(store, input);
   const base = { name: input.name, format: format.id };
   const id = before?.path_id ?? Number((await store.first<{ n: string }>('SELECT max(path_id) + 1 AS n FROM files'))?.n ?? 1);

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { MIGRATIONS, SCHEMA_VERSION } from './schema.ts';
@@ -113,6 +114,8 @@ async function openEmbedded(o: OpenOptions): Promise<Store> {
       { cause },
     );
   }
+  // Who was killed a moment ago may hold it for a moment more.
+  for (let i = 0; i < LOCKED.tries && holderOf(data) !== null; i++) await pause(LOCKED.ms);
   let client: ClickHouseClient;
   try {
     const { createChdbConnection } = await import('chdb/connection');
@@ -150,6 +153,8 @@ async function openEmbedded(o: OpenOptions): Promise<Store> {
   return new Store('embedded', path, [{ client, database: 'stillwatch', user: 'default', password: '', tcp: '' }]);
 }
 
+const LOCKED = { tries: 8, ms: 250 } as const;
+
 /** The process that holds an embedded store, as the engine's own status file tells it. */
 function holderOf(data: string): string | null {
   try {
@@ -161,6 +166,14 @@ function holderOf(data: string): string | null {
     return null;
   }
 }
+
+/** @param lost the secret lies outside the store */
+export const otherSecret = (lost: boolean): StillwatchError =>
+  new StillwatchError(
+    'E_SECRET_OTHER',
+    'this store was made with another secret: what it holds could not be compared with what is read now',
+    lost ? 'set STILLWATCH_SECRET as it was, or give another --store' : 'unset STILLWATCH_SECRET, or give another --store',
+  );
 
 async function migrate(store: Store, secret: string | undefined): Promise<void> {
   for (const shard of store.shards) {
@@ -200,20 +213,17 @@ async function migrate(store: Store, secret: string | undefined): Promise<void> 
     await store.everywhere(`INSERT INTO meta SELECT 'schema', {v:String}, now64(3)`, { v: String(m.id) } satisfies Params);
   }
   const kept = (await store.first<{ value: string }>(`SELECT value FROM meta WHERE name = 'secret' ORDER BY at LIMIT 1`))?.value;
+  const known = (await store.first<{ value: string }>(`SELECT value FROM meta WHERE name = 'secret_mark' ORDER BY at LIMIT 1`))?.value;
+  // What was read under a secret that lies elsewhere can be looked at without it; nothing can be added.
+  store.sealed = secret === undefined && kept === undefined && known !== undefined;
   const made = secret ?? kept ?? randomBytes(32).toString('hex');
-  if (secret === undefined && kept === undefined)
+  if (secret === undefined && kept === undefined && !store.sealed)
     await store.everywhere(`INSERT INTO meta SELECT 'secret', {v:String}, now64(3)`, { v: made });
   store.secret = parseSecret(made);
   // Sketches under two secrets never meet: every exchange would be there twice.
   const mark = createHash('sha256').update(`stillwatch store mark ${made.toLowerCase()}`).digest('hex').slice(0, 16);
-  const known = (await store.first<{ value: string }>(`SELECT value FROM meta WHERE name = 'secret_mark' ORDER BY at LIMIT 1`))?.value;
   if (known === undefined) await store.everywhere(`INSERT INTO meta SELECT 'secret_mark', {v:String}, now64(3)`, { v: mark });
-  else if (known !== mark)
-    throw new StillwatchError(
-      'E_SECRET_OTHER',
-      'this store was made with another secret: what it holds could not be compared with what is read now',
-      kept === undefined ? 'set STILLWATCH_SECRET as it was, or give another --store' : 'unset STILLWATCH_SECRET, or give another --store',
-    );
+  else if (known !== mark && !store.sealed) throw otherSecret(kept === undefined);
   // A truncated part is set aside by the engine without a word: that is data lost, and is said.
   const broken = await store.rowsEverywhere<{ table: string; name: string }>(
     `SELECT table, name FROM system.detached_parts WHERE database = currentDatabase() AND (reason LIKE 'broken%' OR name LIKE 'broken%')`,

@@ -46,6 +46,8 @@ export class Store {
   private upto = 0;
   /** The embedded engine runs one statement at a time, whoever asks. */
   private readonly gate: { last: Promise<unknown> } = { last: Promise.resolve() };
+  /** The secret of what is there is not at hand: it can be looked at, and nothing be added. */
+  sealed = false;
   /** Parts the engine found broken on opening: lost data. */
   lost: string[] = [];
 
