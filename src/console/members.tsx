@@ -31,7 +31,7 @@ const ORDER = {
   account: 'Account',
   membership: 'Membership',
   exchanges: 'Exchanges',
-  share: "Share that is the campaign's",
+  share: 'Its share',
   first_seen: 'First seen',
   last_seen: 'Last seen',
 } as const;
@@ -74,6 +74,7 @@ export function Accounts({
   return (
     <section aria-labelledby="accounts">
       <h2 id="accounts">Accounts ({count(list.length)})</h2>
+      <p class="quiet">Its share: the part of an account's exchanges that is the campaign's, and its interval. Days in UTC.</p>
       <p class="bar">
         <label>
           Find{' '}
@@ -105,7 +106,7 @@ export function Accounts({
         )}
       </p>
       <div class="scroll">
-        <table class="stack">
+        <table class="stack members">
           <thead>
             <tr>
               {apart && <th scope="col">Choose</th>}
@@ -166,8 +167,12 @@ export function Accounts({
                     ({percent(m.share_low)} to {percent(m.share_high)})
                   </small>
                 </td>
-                <td data-name="First seen">{day(m.first_seen)}</td>
-                <td data-name="Last seen">{day(m.last_seen)}</td>
+                <td data-name="First seen" title={day(m.first_seen)}>
+                  {m.first_seen.slice(0, 10)}
+                </td>
+                <td data-name="Last seen" title={day(m.last_seen)}>
+                  {m.last_seen.slice(0, 10)}
+                </td>
               </tr>
             ))}
           </tbody>

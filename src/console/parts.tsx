@@ -74,15 +74,6 @@ export function Timeline({ f, releases }: { f: Pick<Finding, 'timeline' | 'id'>;
           draw(null);
         }}
       >
-        {over !== null && (
-          <rect
-            class="over"
-            x={x(Math.min(over, drawn ?? over)) - step / 2}
-            width={step * (Math.abs(over - (drawn ?? over)) + 1)}
-            y={TOP}
-            height={H}
-          />
-        )}
         {ticks(most).map((t) => (
           <g key={t}>
             <line class="grid" x1={LEFT} x2={W - 50} y1={y(t, most)} y2={y(t, most)} />
@@ -109,6 +100,15 @@ export function Timeline({ f, releases }: { f: Pick<Finding, 'timeline' | 'id'>;
             {d.closed > 0 && <rect class="closed" x={x(i) - 3} y={TOP + H + 17} width="6" height="6" />}
           </g>
         ))}
+        {over !== null && (
+          <rect
+            class="over"
+            x={x(Math.min(over, drawn ?? over)) - step / 2}
+            width={step * (Math.abs(over - (drawn ?? over)) + 1)}
+            y={TOP}
+            height={H}
+          />
+        )}
         <polyline class="active" points={days.map((d, i) => `${x(i)},${y(d.accounts, accounts)}`).join(' ')} />
         {out.map((r) => (
           <g key={r.model}>
