@@ -104,18 +104,6 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
     },
   },
   {
-    id: 'benchmark',
-    becomes: 'look-alike',
-    test: (f, _c, t) => ({
-      kind: 'evaluation harness on a shared benchmark',
-      // Who samples each item several times repeats too: what is run by all is in many, not in a few, and its runners do not share their cards.
-      fits: f.itemsShared >= SAME_ITEMS || (f.repeatedMedian >= 0.3 && f.itemsShared >= 0.5 * SAME_ITEMS && !onePayer(f, t)),
-      axis: 'coordination',
-      bits: -10,
-      reason: `${pc(f.repeatedMedian)} of a member's distinct items are sent word for word by other accounts too; an item stands, however wrapped, in ${pc(f.itemsShared)} of the other members; a dealt pool hardly repeats`,
-    }),
-  },
-  {
     id: 'classroom',
     becomes: 'look-alike',
     test: (f, _c, t) => {
@@ -132,6 +120,18 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
         reason: `${pc(f.repeatedMedian)} of items shared, ${pc(campus)} of members on one network, ${onePayer(f, t) ? 'identities shared, ' : ''}${Math.round(each)} requests each, ${human(f) ? 'human days' : 'no human days'}`,
       };
     },
+  },
+  {
+    id: 'benchmark',
+    becomes: 'look-alike',
+    test: (f, _c, t) => ({
+      kind: 'evaluation harness on a shared benchmark',
+      // Who samples each item several times repeats too: what is run by all is in many, not in a few, and its runners do not share their cards.
+      fits: f.itemsShared >= SAME_ITEMS || (f.repeatedMedian >= 0.3 && f.itemsShared >= 0.5 * SAME_ITEMS && !onePayer(f, t)),
+      axis: 'coordination',
+      bits: -10,
+      reason: `${pc(f.repeatedMedian)} of a member's distinct items are sent word for word by other accounts too; an item stands, however wrapped, in ${pc(f.itemsShared)} of the other members; a dealt pool hardly repeats`,
+    }),
   },
   {
     id: 'reseller',

@@ -42,6 +42,7 @@ const LIMITS = {
   openCoordination: 0.05,
   worthSeeing: 0.02,
   privateBits: 3,
+  alike: 0.5,
 } as const;
 
 /** What one cohort is judged with. */
@@ -180,7 +181,7 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled
   const confidence = book.coordination * book.extraction;
   const fits = tried.filter((r) => r.fits && r.id !== ONE_TASK);
   const task = tried.find((r) => r.fits && r.id === ONE_TASK);
-  const decided = decide(book, facts, fits, confidence, x.confidenceMin);
+  const decided = decide(book, facts, x.honest, fits, confidence, x.confidenceMin);
   // A cohort in which hardly anyone is a member names nobody.
   const unmembered = decided.verdict === 'campaign' && (few || members.some((m) => granted(x.t, m.account)));
   // One task done by many hands looks like a small campaign: until more is taken nobody is named.
@@ -295,8 +296,9 @@ const privateBits = (book: Ledger): number =>
   book.evidence.reduce((sum, e) => sum + (e.axis === 'coordination' && PRIVATE.has(e.signal) ? Math.max(0, e.bits) : 0), 0);
 const PRIVATE: ReadonlySet<string> = new Set(['network', 'identity', 'signup-burst']);
 
-/** Most members hold a private tie, and what it is worth could not be told: too few null cohorts are left once the cohort and its like are taken out. */
-const untested = (book: Ledger, f: Facts): boolean =>
+/** Content is more alike than most honest cohorts' is, most members hold a private tie, and what that is worth could not be told: too few null cohorts are left once the cohort and its like are taken out. */
+const untested = (book: Ledger, f: Facts, h: Honest): boolean =>
+  (f.deck?.rho ?? 0) < LIMITS.alike * h.rhoMedian &&
   (['network', 'identity'] as const).some(
     (s) => f.ties[s].tied >= 0.5 * f.accounts.length && book.evidence.some((e) => e.signal === s && e.outcome === 'not applicable'),
   );
@@ -304,6 +306,7 @@ const untested = (book: Ledger, f: Facts): boolean =>
 function decide(
   book: Ledger,
   facts: Facts,
+  honest: Honest,
   fits: readonly Rival[],
   confidence: number,
   confidenceMin: number,
@@ -313,7 +316,7 @@ function decide(
   if (fits.length > 0 && fits.every(contentOnly) && privateBits(book) >= LIMITS.privateBits && book.coordination >= LIMITS.openCoordination)
     return { verdict: 'undecided', kind: 'purpose unclear' };
   // Nor may that clear accounts which share cards or addresses of their own where no null cohort is left to hold such ties against.
-  if (fits.length > 0 && fits.every(contentOnly) && untested(book, facts)) return { verdict: 'undecided', kind: 'purpose unclear' };
+  if (fits.length > 0 && fits.every(contentOnly) && untested(book, facts, honest)) return { verdict: 'undecided', kind: 'purpose unclear' };
   const fitting = fits[0];
   if (fitting) {
     if (fitting.becomes === 'look-alike' || !oneHand)

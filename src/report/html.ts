@@ -63,16 +63,26 @@ function timeline(f: Finding): string {
 function mix(f: Finding): string {
   const keys = [...new Set([...Object.keys(f.capabilities), ...Object.keys(f.population_capabilities)])];
   if (keys.length === 0) return '<p class="soft">No text was at hand to classify.</p>';
-  return `<table><tr><th>capability</th><th class="n">these accounts</th><th class="n">population</th></tr>${keys.map((k) => `<tr><td>${e(k)}</td><td class="n">${pct(f.capabilities[k] ?? 0)}</td><td class="n">${pct(f.population_capabilities[k] ?? 0)}</td></tr>`).join('')}</table>`;
+  return `<table><tr><th>capability</th><th class="n">these accounts</th><th class="n">population</th></tr>${keys.map((k) => `<tr><td>${e(k)}</td><td class="n">${pct(f.capabilities[k] ?? 0)}</td><td class="n">${pct(f.population_capabilities[k] ?? 0)}</td></tr>`).join('')}</table><p class="soft">Told by a small linear model, right for four in ten prompts of sources it never saw; no confidence rests on it.</p>`;
 }
 
+/** A figure in three digits, as people write numbers. */
+const figure = (v: number | null | undefined): string =>
+  v === null || v === undefined || !Number.isFinite(v)
+    ? ''
+    : Math.abs(v) >= 1000
+      ? count(Math.round(v))
+      : Math.abs(v) < 5e-5
+        ? '0'
+        : String(Number(v.toPrecision(3)));
+
 function evidenceTable(list: readonly Evidence[]): string {
-  return `<table><tr><th>signal</th><th>family</th><th class="n">bits</th><th class="n">figure</th><th class="n">honest 5 % – median – 95 %</th><th>reason</th></tr>${list
+  return `<table><tr><th>axis</th><th>signal</th><th>family</th><th class="n">bits</th><th class="n">figure</th><th class="n">honest 5 % – median – 95 %</th><th>reason</th></tr>${list
     .map((x) => {
       const r = x.reference;
-      const ref = r.median === null ? '' : `${r.low?.toFixed(3)} – ${r.median.toFixed(3)} – ${r.high?.toFixed(3)}`;
+      const ref = r.median === null ? '' : `${figure(r.low)} – ${figure(r.median)} – ${figure(r.high)}`;
       const outcome = x.outcome === 'fired' || x.outcome === 'quiet' ? '' : ` <em>(${x.outcome})</em>`;
-      return `<tr><td>${e(x.signal)}</td><td>${e(x.family)}</td><td class="n">${x.bits.toFixed(1)}</td><td class="n">${x.figure === null ? '' : x.figure.toFixed(4)}</td><td class="n">${ref}</td><td>${e(x.reason)}${outcome} <span class="soft">[${x.kind}]</span></td></tr>`;
+      return `<tr><td>${e(x.axis)}</td><td>${e(x.signal)}</td><td>${e(x.family)}</td><td class="n">${x.bits.toFixed(1).replace(/^-0\.0$/, '0.0')}</td><td class="n">${figure(x.figure)}</td><td class="n">${ref}</td><td>${e(x.reason)}${outcome} <span class="soft">[${x.kind}]</span></td></tr>`;
     })
     .join('')}</table>`;
 }
@@ -112,7 +122,7 @@ function section(f: Finding, missing: readonly string[] = []): string {
 /** One self-contained page: opens from disk, prints, loads nothing. */
 export function html(d: Dossier): string {
   const c = d.coverage;
-  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"><title>Stillwatch: ${d.campaigns.length} campaigns</title><style>${STYLE}</style></head><body><main>
+  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"><title>Stillwatch: ${d.campaigns.length} ${d.campaigns.length === 1 ? 'campaign' : 'campaigns'}</title><style>${STYLE}</style></head><body><main>
 <h1>Stillwatch dossier</h1><p class="soft">${e(d.generated)} · ${count(c.exchanges)} exchanges of ${count(c.accounts)} accounts${d.window.from ? ` · ${e(d.window.from.slice(0, 10))} to ${e(d.window.to?.slice(0, 10) ?? '')}` : ''} · ${d.tested.cohorts} cohorts tested against ${d.tested.null_cohorts} null cohorts</p>
 ${c.complete ? '' : '<div class="card warn"><b>Incomplete:</b> some input could not be read. See coverage.</div>'}
 <div class="card">The tool suspects, a person decides, the subject can answer. Facts are marked apart from inferences; confidence says what it was calibrated on. ${e(bound(d))}</div>
