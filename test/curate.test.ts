@@ -353,6 +353,11 @@ describe('the picture', () => {
     const group = g.nodes.find((n) => n.kind === 'group')?.id ?? '';
     const opened = graphOf(ties, { ...view, open: [group] });
     expect(opened.nodes.filter((n) => n.kind === 'account')).toHaveLength(GRAPH.openMax);
+    // What was there before stays where it was.
+    const was = new Map(graphOf(ties, view).nodes.map((n) => [n.id, [n.x, n.y]]));
+    const stayed = opened.nodes.filter((n) => was.has(n.id));
+    expect(stayed.length).toBeGreaterThan(2);
+    for (const n of stayed) expect([n.x, n.y]).toEqual(was.get(n.id));
     const more = opened.nodes.find((n) => n.id === `${group}.${GRAPH.openMax}`);
     expect(more?.label).toBe(`${15_000 - GRAPH.openMax} more accounts`);
     // And from there the next of them, until all have been seen.

@@ -105,6 +105,8 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
     confidenceMin: o.confidenceMin,
   });
   const cases: Case[] = [];
+  // Questions asked besides the first ones: they are tested too, and count.
+  const besides: number[] = [];
   const taken = new Set<number>();
   const queue = first.slice(0, LIMITS.look);
   for (let i = 0; i < queue.length; i++) {
@@ -113,12 +115,14 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
     const fresh = x.c.accounts.filter((a) => !taken.has(a)).length;
     if (fresh < COHORT.accountsMin || fresh < 0.5 * x.c.accounts.length) continue;
     const own = apart(k, x.c, x.bits, clean, learned, honest, suspects.length);
+    if (scopes.has(x.c) && x.c.sources.includes('kindred')) besides.push(x.c.accounts.length);
     const one = settleBoth(bench(own.learned, own.honest, taken), x, scopes.get(x.c) ?? null);
     cases.push(one);
     // Another hand on the same source is asked about next, by itself; each such group is smaller than what it came from.
     if (one.apart.length >= COHORT.accountsMin && one.apart.length < x.c.accounts.length) {
       const c: Candidate = { accounts: [...new Set(one.apart)].sort((p, q) => p - q), sources: x.c.sources, scaffold: [] };
       const f = await look(t, k, c, o, scopes);
+      besides.push(c.accounts.length);
       if (f) queue.splice(i + 1, 0, { c, f, bits: ledger(f, learned, c.sources, []).coordinationBits });
     }
     // A cohort that is merely as different as others are settles nothing for other cohorts its accounts are in.
@@ -129,11 +133,14 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
         : one.verdict !== 'nothing' && one.kind !== 'reselling';
     if (settled) for (const m of one.members) taken.add(m.account);
   }
-  joinSuccessors(cases, t, k, learned, (c, f) => settle(bench(learned, honest, others(c, taken)), { c, f }, null));
+  joinSuccessors(cases, t, k, learned, (c, f) => {
+    besides.push(c.accounts.length);
+    return settle(bench(learned, honest, others(c, taken)), { c, f }, null);
+  });
   const open = first.map((x) =>
     rivals(x.f, x.c, t, honest, o.without).some((r) => r.fits && mechanism(r)) ? Number.NEGATIVE_INFINITY : x.bits - PRIOR.coordination,
   );
-  const sizes = found.candidates.map((c) => c.accounts.length);
+  const sizes = [...found.candidates.map((c) => c.accounts.length), ...besides];
   const bound = discoveries(
     cases.filter((x) => x.verdict === 'campaign').map((x) => ({ bits: evidenceBits(x), accounts: x.candidate.accounts.length })),
     open,

@@ -43,15 +43,19 @@ export function graphOf(all: readonly Tied[], view: GraphView): Graph {
     accounts: t.accounts.length,
     bits: view.bitsOf(t),
   }));
+  const values = nodes.length;
   const edges: [number, number][] = [];
+  // Where each group was opened: its accounts are drawn around the place it had.
+  const home: string[] = nodes.map((n) => n.id);
   let leftOut = 0;
-  const put = (n: Omit<GraphNode, 'x' | 'y'>, to: readonly number[]): void => {
+  const put = (n: Omit<GraphNode, 'x' | 'y'>, to: readonly number[], of = n.id): void => {
     if (nodes.length >= GRAPH.nodesMax) {
       leftOut += 1;
       return;
     }
     for (const t of to) edges.push([nodes.length, t]);
     nodes.push(n);
+    home.push(of);
   };
   // `id.from` opens a large group from that account on.
   const open = new Map(view.open.map((o) => [o.split('.')[0] ?? '', Number(o.split('.')[1] ?? 0) || 0]));
@@ -64,7 +68,7 @@ export function graphOf(all: readonly Tied[], view: GraphView): Graph {
       const from = Math.min(open.get(id) ?? 0, Math.max(0, g.accounts.length - 1));
       const shown = g.accounts.slice(from, from + GRAPH.openMax);
       opened.push({ id, accounts: g.accounts.length, from, shown: shown.length });
-      for (const a of shown) put({ id: `a:${a}`, kind: 'account', label: a, accounts: 1, bits: 0 }, g.ties);
+      for (const a of shown) put({ id: `a:${a}`, kind: 'account', label: a, accounts: 1, bits: 0 }, g.ties, id);
       const rest = g.accounts.length - shown.length;
       if (rest > 0)
         put(
@@ -76,10 +80,11 @@ export function graphOf(all: readonly Tied[], view: GraphView): Graph {
             bits: 0,
           },
           g.ties,
+          id,
         );
     } else put({ id, kind: 'group', label: `${g.accounts.length} accounts`, accounts: g.accounts.length, bits: 0 }, g.ties);
   }
-  const at = layout(nodes.length, edges);
+  const at = places(nodes, edges, home, sorted, values);
   return {
     nodes: nodes.map((n, i) => ({ ...n, x: at[2 * i] as number, y: at[2 * i + 1] as number })),
     edges,
@@ -88,6 +93,39 @@ export function graphOf(all: readonly Tied[], view: GraphView): Graph {
     untied: Math.max(0, view.accounts - of.size),
     leftOut,
   };
+}
+
+/** Accounts of an opened group stand on a spiral around its place, this far apart. */
+const APART = 0.022;
+
+/** Places of the nodes: those that the picture has with everything closed, so that opening a group moves nothing else. */
+function places(
+  nodes: readonly Pick<GraphNode, 'id'>[],
+  edges: readonly (readonly [number, number])[],
+  home: readonly string[],
+  groups: readonly (readonly [string, { readonly ties: readonly number[]; readonly accounts: readonly string[] }])[],
+  values: number,
+): Float64Array {
+  if (nodes.every((n, i) => n.id === home[i])) return layout(nodes.length, edges);
+  const ids = nodes.slice(0, values).map((n) => n.id);
+  const closed: [number, number][] = [];
+  for (const [key, g] of groups.slice(0, GRAPH.nodesMax - values)) {
+    for (const t of g.ties) closed.push([ids.length, t]);
+    ids.push(g.accounts.length === 1 ? `a:${g.accounts[0]}` : groupId(key));
+  }
+  const whole = layout(ids.length, closed);
+  const place = new Map(ids.map((id, i) => [id, i]));
+  const around = new Map<string, number>();
+  const out = new Float64Array(2 * nodes.length);
+  nodes.forEach((n, i) => {
+    const of = home[i] as string;
+    const p = place.get(of) ?? 0;
+    const k = n.id === of ? 0 : (around.get(of) ?? 0) + 1;
+    if (k > 0) around.set(of, k);
+    out[2 * i] = (whole[2 * p] as number) + APART * Math.sqrt(k) * Math.cos(2.399963 * k);
+    out[2 * i + 1] = (whole[2 * p + 1] as number) + APART * Math.sqrt(k) * Math.sin(2.399963 * k);
+  });
+  return out;
 }
 
 /** A short name for a set of ties (FNV-1a), the same in every look that finds it. */
