@@ -157,7 +157,8 @@ const BRIEF = { largest: 0.5, others: 5, carried: 0.3 } as const;
 
 /**
  * Two sets after the same kind of task are alike in content, and may both be dealt from pools like one another. Where most members of a cohort found by content carry one
- * sentence of theirs, a group that carries another, and never that one, is no part of it: same deck is not same hand.
+ * sentence of theirs, a group that carries another, and never that one, is no part of it: same deck is not same hand. Nor is, where most carry none, a group that carries one: an operator's many wordings
+ * are carried by nearly all of its accounts.
  */
 export function ofOneBrief(t: Table, c: Candidate, members: readonly Judged[]): Judged[] {
   const inside = new Set(members.map((m) => m.account));
@@ -172,7 +173,11 @@ export function ofOneBrief(t: Table, c: Candidate, members: readonly Judged[]): 
       groups.set(v, g.add(a));
     }
   const [first] = [...groups.values()].sort((x, y) => y.size - x.size);
-  if (c.scaffold.length > 0 || !first || first.size < BRIEF.largest * inside.size) return [...members];
+  if (c.scaffold.length > 0 || !first) return [...members];
+  if (first.size < BRIEF.largest * inside.size) {
+    const briefed = new Set([...groups.values()].filter((g) => g.size >= BRIEF.others).flatMap((g) => [...g]));
+    return briefed.size <= (1 - BRIEF.largest) * inside.size ? members.filter((m) => !briefed.has(m.account)) : [...members];
+  }
   const apart = new Set<number>();
   for (const g of groups.values()) {
     if (g.size < BRIEF.others || [...g].some((a) => first.has(a))) continue;

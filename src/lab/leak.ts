@@ -18,6 +18,9 @@ interface Row {
 /** Honest classes a campaign may hide among; the one it is hardest to tell from counts. */
 const NEAREST = ['builder', 'developer', 'automation', 'batch', 'agent'];
 
+/** Accounts that lend a part of their traffic are resellers: other resellers are who they are nearest to. */
+const nearest = (kind: string): readonly string[] => (kind.startsWith('reseller') ? ['reseller'] : NEAREST);
+
 const FIRST: Rung = 'residential';
 
 /** One campaign has one pool, whose wordiness says nothing of the next: three in each world, so that a figure is a mean over eighteen of them. */
@@ -64,7 +67,7 @@ async function featuresOf(out: string, kind: string): Promise<Row[]> {
       messages: { content: string }[];
     };
     const t = truth.get(e.account);
-    if (!t || (t.class !== kind && !NEAREST.includes(t.class))) continue;
+    if (!t || (t.class !== kind && !nearest(kind).includes(t.class))) continue;
     const s = stats.get(e.account) ?? {
       n: 0,
       turns: 0,
@@ -154,7 +157,6 @@ export async function leakTest(o: {
     '|---|---|',
   ];
   for (const kind of RUNGS.slice(RUNGS.indexOf(FIRST))) {
-    if (kind.startsWith('reseller')) continue;
     process.stderr.write(`leak test: ${kind}\n`);
     const sets: Row[][] = [];
     for (const seed of SEEDS) {
@@ -172,17 +174,19 @@ export async function leakTest(o: {
       rmSync(path, { recursive: true, force: true });
     }
     // Each seed held out in turn: one campaign has one instruction, whose length means nothing for the next.
-    const tries = NEAREST.map((cls) => {
-      const only = sets.map((rows) => rows.filter((r) => r.y === 1 || r.cls === cls));
-      const each = only.map((held, i) =>
-        auc(
-          only.flatMap((rows, j) => (j === i ? [] : rows)),
-          held,
-          rng(1),
-        ),
-      );
-      return { cls, a: each.reduce((x, y) => x + y, 0) / each.length };
-    }).sort((x, y) => x.a - y.a);
+    const tries = nearest(kind)
+      .map((cls) => {
+        const only = sets.map((rows) => rows.filter((r) => r.y === 1 || r.cls === cls));
+        const each = only.map((held, i) =>
+          auc(
+            only.flatMap((rows, j) => (j === i ? [] : rows)),
+            held,
+            rng(1),
+          ),
+        );
+        return { cls, a: each.reduce((x, y) => x + y, 0) / each.length };
+      })
+      .sort((x, y) => x.a - y.a);
     out.push(`| ${kind} | ${tries[0]?.a.toFixed(3)} (${tries[0]?.cls}) |`);
   }
   return out;
