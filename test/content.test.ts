@@ -170,7 +170,7 @@ describe('the population without the cohort', () => {
       buckets: flat,
     });
     const all = centre(p, rows(12), 12);
-    const without = centreWithout(p, all, rows(4), 12);
+    const without = centreWithout(p, all, 12 * 12, rows(4), 12);
     const others = centre(p, rows(8, 4), 12);
     for (let d = 0; d < without.length; d++) expect(without[d]).toBeCloseTo(others[d] as number, 10);
   });

@@ -176,32 +176,5 @@ describe('members of one hand', () => {
         rows(0, 18).map((a) => member(a)),
       ),
     ).toHaveLength(18);
-    // Where most carry no sentence, a crowd with a brief of its own is a question of its own; an operator's many wordings are carried by nearly all.
-    const crowd = table([{ kind: 'scaffold', accounts: rows(12, 18) }], 18, () => 2);
-    expect(
-      accounts(
-        ofOneBrief(
-          crowd,
-          found,
-          rows(0, 18).map((a) => member(a)),
-        ),
-      ),
-    ).toEqual(rows(0, 12));
-    const wordings = table(
-      [
-        { kind: 'scaffold', accounts: rows(0, 6) },
-        { kind: 'scaffold', accounts: rows(6, 12) },
-        { kind: 'scaffold', accounts: rows(12, 17) },
-      ],
-      18,
-      () => 2,
-    );
-    expect(
-      ofOneBrief(
-        wordings,
-        found,
-        rows(0, 18).map((a) => member(a)),
-      ),
-    ).toHaveLength(18);
   });
 });

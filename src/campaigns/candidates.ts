@@ -18,7 +18,15 @@ export interface Candidate {
   readonly looks?: number;
 }
 
-export const COHORT = { accountsMin: 5, candidatesMax: 600, itemsMin: 12, neighbours: 12, same: 0.7, sameCarriers: 0.95 } as const;
+export const COHORT = {
+  accountsMin: 5,
+  candidatesMax: 600,
+  itemsMin: 12,
+  neighbours: 12,
+  heard: 0.2,
+  same: 0.7,
+  sameCarriers: 0.95,
+} as const;
 
 /** Accounts that share sentences, one candidate for sentences that go together. */
 function fromScaffolds(t: Table): Candidate[] {
@@ -180,6 +188,8 @@ function disjoint(communities: readonly Candidate[]): Candidate[] {
 export interface Kin {
   readonly near: Neighbours;
   readonly active: readonly number[];
+  /** Whom the centre of the population is made of. */
+  readonly heard: readonly number[];
   readonly mu: Float64Array;
 }
 
@@ -187,10 +197,11 @@ export interface Kin {
 export function kin(t: Table, seed: number): Kin {
   const everybody = t.rows.map((_, a) => a);
   const active = everybody.filter((a) => (t.profiles.items[a] as number) >= COHORT.itemsMin);
-  // Accounts of few items too, in proportion: where most are small, those with enough to compare are no population, and a campaign may be most of them.
-  const mu = centre(t.profiles, everybody, COHORT.itemsMin);
+  // Where hardly any have enough to compare, those are no population, and a campaign may be most of them: accounts of few items count too, in proportion.
+  const heard = active.length >= COHORT.heard * everybody.filter((a) => (t.profiles.items[a] as number) > 0).length ? active : everybody;
+  const mu = centre(t.profiles, heard, COHORT.itemsMin);
   const near = neighbours(directions(t.profiles, mu, COHORT.itemsMin), active, COHORT.neighbours, rng(seed));
-  return { near, active, mu };
+  return { near, active, heard, mu };
 }
 
 interface Merged {

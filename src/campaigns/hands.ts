@@ -31,7 +31,7 @@ export const holds = (t: Table, values: Iterable<number>): ((account: number) =>
 };
 
 /** An account whose share lies below the middle of the cohort's by this factor, with its whole interval below the second, draws from the pool beside work of its own. */
-const SHARE = { estimate: 0.8, upper: 0.9, dedicated: 0.6, own: 0.5 } as const;
+const SHARE = { estimate: 0.8, upper: 0.9, dedicated: 0.6, far: 0.3, deviations: 5 } as const;
 
 /** Members by a private value of theirs. */
 function tiedIn(t: Table, facts: Facts, members: readonly Judged[]): Map<number, number[]> {
@@ -49,8 +49,8 @@ function tiedIn(t: Table, facts: Facts, members: readonly Judged[]): Map<number,
 
 /**
  * Accounts that one hand hired for a pool alone draw like parts of their work from it. Who draws a smaller part, and has no private tie and none of the sentences that are
- * mostly theirs, uses the same public sets by a hand of their own: same deck is not same hand. Who draws not half as much is no member whatever they show: a stolen key shows the thief's addresses and
- * sentences, beside its owner's work.
+ * mostly theirs, uses the same public sets by a hand of their own: same deck is not same hand. Who draws far less than any of them do (by the spread of their shares, which cover traffic makes wide) is no member whatever
+ * they show: a stolen key shows the thief's addresses and sentences, beside its owner's work.
  */
 export function ofOneShare(t: Table, facts: Facts, members: readonly Judged[]): Judged[] {
   const middle = median(members.map((m) => m.share));
@@ -58,12 +58,13 @@ export function ofOneShare(t: Table, facts: Facts, members: readonly Judged[]): 
   if (!(middle >= SHARE.dedicated)) return [...members];
   const tied = new Set([...tiedIn(t, facts, members).values()].filter((l) => l.length > 1).flat());
   const carries = holds(t, facts.ties.scaffold.values);
+  const far = middle - Math.max(SHARE.far, SHARE.deviations * spread(members.map((m) => m.share).filter(Number.isFinite)));
   return members.filter(
     (m) =>
       Number.isNaN(m.share) ||
       m.share >= SHARE.estimate * middle ||
       m.high >= SHARE.upper * middle ||
-      ((m.share >= SHARE.own * middle || m.high >= SHARE.estimate * middle) && (tied.has(m.account) || carries(m.account))),
+      (m.high >= far && (tied.has(m.account) || carries(m.account))),
   );
 }
 
@@ -157,8 +158,7 @@ const BRIEF = { largest: 0.5, others: 5, carried: 0.3 } as const;
 
 /**
  * Two sets after the same kind of task are alike in content, and may both be dealt from pools like one another. Where most members of a cohort found by content carry one
- * sentence of theirs, a group that carries another, and never that one, is no part of it: same deck is not same hand. Nor is, where most carry none, a group that carries one: an operator's many wordings
- * are carried by nearly all of its accounts.
+ * sentence of theirs, a group that carries another, and never that one, is no part of it: same deck is not same hand.
  */
 export function ofOneBrief(t: Table, c: Candidate, members: readonly Judged[]): Judged[] {
   const inside = new Set(members.map((m) => m.account));
@@ -173,11 +173,7 @@ export function ofOneBrief(t: Table, c: Candidate, members: readonly Judged[]): 
       groups.set(v, g.add(a));
     }
   const [first] = [...groups.values()].sort((x, y) => y.size - x.size);
-  if (c.scaffold.length > 0 || !first) return [...members];
-  if (first.size < BRIEF.largest * inside.size) {
-    const briefed = new Set([...groups.values()].filter((g) => g.size >= BRIEF.others).flatMap((g) => [...g]));
-    return briefed.size <= (1 - BRIEF.largest) * inside.size ? members.filter((m) => !briefed.has(m.account)) : [...members];
-  }
+  if (c.scaffold.length > 0 || !first || first.size < BRIEF.largest * inside.size) return [...members];
   const apart = new Set<number>();
   for (const g of groups.values()) {
     if (g.size < BRIEF.others || [...g].some((a) => first.has(a))) continue;

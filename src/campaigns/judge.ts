@@ -94,9 +94,13 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
       learned,
     );
   }
+  const heard = new Set(k.heard);
+  const heardItems = k.heard.reduce((x, a) => x + Math.min(t.profiles.items[a] as number, COHORT.itemsMin), 0);
   const bench = (l: Learned, h: Honest, without: ReadonlySet<number>): Bench => ({
     t,
     k,
+    heard,
+    whole: heardItems,
     learned: l,
     honest: h,
     refs: refs.accounts,
@@ -286,7 +290,8 @@ export function ordered(list: readonly Found[], learned: Learned): Found[] {
     for (const x of pieces) weight.set(y, Math.max(weight.get(y) as number, (weight.get(x) as number) + 1e-6));
     // One operator's many wordings are each a small part of the whole; a sentence that a good part of it sends may be another hand's.
     const told = pieces.filter(sentenced);
-    if (told.length > 0 && told.every((x) => x.c.accounts.length * WHOLE.wordings <= y.c.accounts.length)) first.add(y);
+    // One sentence beside many accounts that carry none is another crowd's brief: its carriers are asked about first.
+    if (told.length > 1 && told.every((x) => x.c.accounts.length * WHOLE.wordings <= y.c.accounts.length)) first.add(y);
   }
   const crisp = (x: Found) => (first.has(x) ? 1 : 0);
   return [...list].sort(

@@ -80,9 +80,9 @@ export function centre(p: Profiles, accounts: Iterable<number>, most: number = V
   return out;
 }
 
-/** The centre `mu` of all accounts, each weighted by its items up to `most`, without some of them: a cohort is no part of the population it is held against. */
-export function centreWithout(p: Profiles, mu: Float64Array, accounts: Iterable<number>, most: number): Float64Array {
-  let left = p.items.reduce((x, n) => x + (n < 1 ? 0 : Math.min(n, most)), 0);
+/** The centre `mu` of some accounts, `whole` items in all with no more than `most` of each, without some of them: a cohort is no part of the population it is held against. */
+export function centreWithout(p: Profiles, mu: Float64Array, whole: number, accounts: Iterable<number>, most: number): Float64Array {
+  let left = whole;
   const out = mu.map((x) => x * (left + 0.5));
   for (const a of accounts) {
     const n = p.items[a] as number;

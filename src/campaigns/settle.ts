@@ -49,6 +49,9 @@ const LIMITS = {
 export interface Bench {
   readonly t: Table;
   readonly k: Kin;
+  /** Whom the population's centre is made of, and of how many items. */
+  readonly heard: ReadonlySet<number>;
+  readonly whole: number;
   readonly learned: Learned;
   readonly honest: Honest;
   /** Reference accounts. */
@@ -259,7 +262,13 @@ function share(
   const inside = new Set(accounts);
   const pool = new Pool(scope?.cells ?? sampled(accounts).flatMap((a) => t.profiles.cellsOf(a)));
   const near = around(x, accounts);
-  const mu = centreWithout(t.profiles, k.mu, accounts, COHORT.itemsMin);
+  const mu = centreWithout(
+    t.profiles,
+    k.mu,
+    x.whole,
+    accounts.filter((a) => x.heard.has(a)),
+    COHORT.itemsMin,
+  );
   const other = (a: number): boolean => !near.has(a) && !kin.has(a);
   let honest = refs.filter(other);
   // Where the cohort is nearly all there is to compare, accounts of few items are the honest ones.
