@@ -1,5 +1,5 @@
 import type { Actor, Turn } from './honest.ts';
-import { address, builder, DAY, HOUR, type Persona, persona, type Scene } from './persona.ts';
+import { address, builder, DAY, HOUR, type Persona, persona, reseller, type Scene } from './persona.ts';
 import { type Item, interests, type TextSource } from './texts.ts';
 import { reworded, scaffold, tongue } from './voice.ts';
 
@@ -204,12 +204,13 @@ function resold(p: Plan, rung: Rung, share: number): Actor[] {
   const put = placed(p);
   const draw = deck(p, expected(p, 120 * share));
   return Array.from({ length: p.accounts }, () => {
-    const users = Array.from({ length: 30 }, () => interests(r, 0.2));
-    const who = persona(s, { perDay: 100, turns: 1.5, record: { verification: 'business' } });
+    const users = Array.from({ length: 30 }, () => ({ id: r.hex(8), who: interests(r, 0.2) }));
+    const who = reseller(s);
     return member(p, rung, who, () => {
-      if (!r.chance(share)) return { ...t.honest(r.pick(users), r), channel: 'reseller' };
+      const u = r.pick(users);
+      if (!r.chance(share)) return { ...t.honest(u.who, r), endUser: u.id, channel: 'reseller' };
       const x = draw();
-      return { ...x, ...put(x.text), taken: true, channel: 'reseller' };
+      return { ...x, ...put(x.text), taken: true, endUser: u.id, channel: 'reseller' };
     });
   });
 }

@@ -1,5 +1,5 @@
 import { coin } from './lexicon.ts';
-import { address, builder, DAY, type Persona, persona, type Scene } from './persona.ts';
+import { address, builder, DAY, type Persona, persona, reseller, type Scene } from './persona.ts';
 import { type Item, interests, type TextSource } from './texts.ts';
 import { product } from './voice.ts';
 
@@ -235,7 +235,7 @@ export const HONEST: Readonly<Record<string, { readonly weight: number; readonly
       const nat = [address(s.random), address(s.random)];
       const users = Array.from({ length: 60 }, () => ({ id: s.random.hex(8), who: interests(s.random, 0.2) }));
       return Array.from({ length: 6 }, () => {
-        const p = persona(s, { perDay: 60, turns: 2, addresses: nat, record: { labels: ['reseller'], verification: 'business' } });
+        const p = reseller(s, { addresses: nat });
         return {
           persona: p,
           cls: 'reseller',

@@ -147,6 +147,16 @@ export function builder(s: Scene, wish: Wish = {}): Persona {
   });
 }
 
+/** A reseller. Those that lend a part of their traffic to a campaign are like those that do not. */
+export function reseller(s: Scene, wish: Wish = {}): Persona {
+  return persona(s, {
+    perDay: s.random.lognormal(75, 0.3),
+    turns: 1.8,
+    record: { labels: ['reseller'], verification: 'business' },
+    ...wish,
+  });
+}
+
 const HUMAN = [1, 1, 1, 1, 1, 2, 4, 7, 10, 12, 13, 12, 11, 12, 12, 12, 11, 11, 12, 13, 13, 11, 7, 3];
 const OFFICE = [0.2, 0.1, 0.1, 0.1, 0.1, 0.3, 1, 4, 12, 16, 16, 14, 10, 14, 16, 15, 13, 9, 4, 2, 1, 0.6, 0.4, 0.3];
 
