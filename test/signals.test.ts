@@ -163,7 +163,12 @@ describe('what is judged first', () => {
 
   it('is the whole of one deck before the many wordings of its operator, each of which a small part sends', () => {
     const whole = put(0, 60, ['kindred'], 3);
-    expect(sizes([put(0, 15, ['scaffold'], 4), put(20, 28, ['scaffold'], 5), whole])).toEqual([60, 15, 8]);
+    expect(sizes([put(0, 15, ['scaffold'], 4), put(15, 28, ['scaffold'], 4), put(40, 48, ['scaffold'], 5), whole])).toEqual([
+      60, 15, 13, 8,
+    ]);
+    // Sentences beside many accounts that carry none are other crowds' briefs.
+    expect(sizes([put(0, 15, ['scaffold'], 4), put(20, 28, ['scaffold'], 5), whole])[0]).toBe(15);
+    expect(sizes([put(0, 18, ['scaffold'], 4), whole])[0]).toBe(18);
   });
 
   it('is a sentence that a good part of it sends before the whole: it may be another hand on the same kind of task', () => {

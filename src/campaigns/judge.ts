@@ -290,8 +290,14 @@ export function ordered(list: readonly Found[], learned: Learned): Found[] {
     for (const x of pieces) weight.set(y, Math.max(weight.get(y) as number, (weight.get(x) as number) + 1e-6));
     // One operator's many wordings are each a small part of the whole; a sentence that a good part of it sends may be another hand's.
     const told = pieces.filter(sentenced);
-    // One sentence beside many accounts that carry none is another crowd's brief: its carriers are asked about first.
-    if (told.length > 1 && told.every((x) => x.c.accounts.length * WHOLE.wordings <= y.c.accounts.length)) first.add(y);
+    // Sentences beside many accounts that carry none are other crowds' briefs: their carriers are asked about first.
+    const spoken = new Set(told.flatMap((x) => x.c.accounts)).size;
+    if (
+      told.length > 1 &&
+      spoken >= WHOLE.spoken * y.c.accounts.length &&
+      told.every((x) => x.c.accounts.length * WHOLE.wordings <= y.c.accounts.length)
+    )
+      first.add(y);
   }
   const crisp = (x: Found) => (first.has(x) ? 1 : 0);
   return [...list].sort(
@@ -300,7 +306,7 @@ export function ordered(list: readonly Found[], learned: Learned): Found[] {
   );
 }
 
-const WHOLE = { deckBits: 4, larger: 1.2, inside: 0.8, wordings: 3 } as const;
+const WHOLE = { deckBits: 4, larger: 1.2, inside: 0.8, wordings: 3, spoken: 0.5 } as const;
 
 /** Cohorts that mostly overlap are one. */
 function distinct<T extends { readonly c: Candidate }>(list: readonly T[]): T[] {
