@@ -99,6 +99,18 @@ const STAGES: ReadonlySet<string> = new Set([
   'judging members',
 ]);
 
+/** A file of which no line was read, and why: it stands in the coverage with the others. */
+const unread = (name: string, state: FileCoverage['state'], note: string, format = ''): FileCoverage => ({
+  name,
+  format,
+  state,
+  lines: 0,
+  accepted: 0,
+  rejected: 0,
+  duplicates: 0,
+  note,
+});
+
 /** Reads what is new. Returns what was read of each file, and the inputs as they lie here. */
 async function read(store: Store, o: ScanOptions, keyed: boolean): Promise<{ files: FileCoverage[]; inputs: Input[] }> {
   const out: FileCoverage[] = [];
@@ -116,24 +128,14 @@ async function read(store: Store, o: ScanOptions, keyed: boolean): Promise<{ fil
       if (given.fetch) input = await given.fetch();
     } catch (error) {
       if (error instanceof StillwatchError) throw error;
-      out.push({
-        name: given.name,
-        format: '',
-        state: 'failed',
-        lines: 0,
-        accepted: 0,
-        rejected: 0,
-        duplicates: 0,
-        note: error instanceof Error ? error.message : 'unknown error',
-      });
+      out.push(unread(given.name, 'failed', error instanceof Error ? error.message : 'unknown error'));
       continue;
     }
     inputs.push(input);
     const format = formatOf(input, o.inputFormat) ?? (Object.keys(o.fields ?? {}).length > 0 ? canonical : null);
-    const failed = (state: FileCoverage['state'], note: string) =>
-      out.push({ name: input.name, format: format?.id ?? '', state, lines: 0, accepted: 0, rejected: 0, duplicates: 0, note });
     if (!format) {
-      failed('unrecognised', 'no known log format; name one with --input-format, or map fields with --field name=path');
+      const note = 'no known log format; name one with --input-format, or map fields with --field name=path';
+      out.push(unread(input.name, 'unrecognised', note));
       continue;
     }
     try {
@@ -150,20 +152,10 @@ async function read(store: Store, o: ScanOptions, keyed: boolean): Promise<{ fil
     } catch (error) {
       // One unreadable file must not cost the others; what concerns the store does.
       if (error instanceof StillwatchError && error.code !== 'E_ENGINE') throw error;
-      failed('failed', error instanceof Error ? error.message : 'unknown error');
+      out.push(unread(input.name, 'failed', error instanceof Error ? error.message : 'unknown error', format.id));
     }
   }
-  for (const u of o.unreadable ?? [])
-    out.push({
-      name: u.name,
-      format: '',
-      state: 'failed',
-      lines: 0,
-      accepted: 0,
-      rejected: 0,
-      duplicates: 0,
-      note: `${u.code}: ${u.reason}`,
-    });
+  for (const u of o.unreadable ?? []) out.push(unread(u.name, 'failed', `${u.code}: ${u.reason}`));
   return { files: out, inputs };
 }
 

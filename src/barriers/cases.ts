@@ -1,5 +1,6 @@
 import type { Dossier, Finding } from '../model/dossier.ts';
 import { messageOf } from '../model/errors.ts';
+import { sure } from '../model/odds.ts';
 import { restsOn, VERIFIED } from './blast.ts';
 import { automatic, propose } from './commands.ts';
 import { apply, type Event } from './events.ts';
@@ -163,7 +164,7 @@ function covered(s: State, id: string, action: string, now: number): Set<string>
 }
 
 function forPlan(s: State, id: string, f: Finding, p: Planned, d: Detected, policy: Policy, ids: Ids, now: number): Event[] {
-  const reason = `${f.title}; confidence ${Math.min(0.99, f.confidence).toFixed(2)}; rule ${p.rule.name}`;
+  const reason = `${f.title}; confidence ${sure(f.confidence)}; rule ${p.rule.name}`;
   const events: Event[] = [];
   const had = covered(s, id, p.action, now);
   const fresh = p.accounts.filter((a) => !had.has(a));

@@ -34,14 +34,13 @@ export function readList(path: string): Listed[] {
     });
   else if (/^[^\n]*\baccount\b/.test(text))
     rows = parseCsv(text, { columns: true, skip_empty_lines: true, relax_column_count: true }) as Record<string, unknown>[];
-  else rows = text.split('\n').map((l) => ({ account: l.trim() }));
-  const unlike = /^[^\n]*,/.test(text) && !text.startsWith('{') && !/^[^\n]*\baccount\b/.test(text);
-  if (unlike)
+  else if (/^[^\n]*,/.test(text))
     throw new StillwatchError(
       'E_LIST',
       `${path} has no column named account`,
       'one account a line, or CSV with the columns account, group, banned',
     );
+  else rows = text.split('\n').map((l) => ({ account: l.trim() }));
   return rows
     .map((r, i) => {
       const banned = r['banned'] || r['closed'];

@@ -2,8 +2,6 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { Evidence, Exemplar } from '../model/dossier.ts';
 import { day, Export, figure, go, Link, odds, plain, prose, signed, useAddress } from './bits.tsx';
 
-const short = figure;
-
 const HEAPS = 36;
 
 /** How many of some values fall into each of a row of bins, the fullest as 1. */
@@ -32,7 +30,7 @@ export function Strip({ e, with: others = [], wide = true }: { e: Evidence; with
       class={wide ? 'strip' : 'strip small'}
       viewBox="0 0 300 52"
       role="img"
-      aria-label={`cohort ${short(e.figure)}, honest cohorts ${short(low)} to ${short(high)}`}
+      aria-label={`cohort ${figure(e.figure)}, honest cohorts ${figure(low)} to ${figure(high)}`}
     >
       <line class="axis" x1="8" x2="292" y1="24" y2="24" />
       <rect class="range" x={x(low)} width={Math.max(2, x(high) - x(low))} y="16" height="16" />
@@ -42,10 +40,10 @@ export function Strip({ e, with: others = [], wide = true }: { e: Evidence; with
       {median !== null && <line class="median" x1={x(median)} x2={x(median)} y1="13" y2="35" />}
       <path class="mark" d={`M ${x(e.figure)} 12 l -5 -10 h 10 z`} />
       <text x="8" y="48">
-        {short(a)}
+        {figure(a)}
       </text>
       <text x="292" y="48" text-anchor="end">
-        {short(b)}
+        {figure(b)}
       </text>
     </svg>
   );
@@ -56,7 +54,7 @@ function Reference({ e }: { e: Evidence }) {
   if (e.figure === null || low === null || high === null)
     return (
       <p class="quiet">
-        {e.figure === null ? '' : `This cohort ${short(e.figure)}${e.unit ? ` ${e.unit}` : ''}. `}
+        {e.figure === null ? '' : `This cohort ${figure(e.figure)}${e.unit ? ` ${e.unit}` : ''}. `}
         {e.figure !== null && from && from !== 'prior'
           ? 'No honest cohort of this store shows the like at all, so there is no distribution to draw: the bits rest on the prior of the test.'
           : 'A prior, or a reason without a figure: there is no distribution to hold it against.'}
@@ -66,9 +64,9 @@ function Reference({ e }: { e: Evidence }) {
     <figure>
       <Strip e={e} />
       <figcaption>
-        This cohort {short(e.figure)}
-        {e.unit ? ` ${e.unit}` : ''} (triangle); honest: 5 % {short(low)}, median {median === null ? '-' : short(median)}, 95 %{' '}
-        {short(high)}
+        This cohort {figure(e.figure)}
+        {e.unit ? ` ${e.unit}` : ''} (triangle); honest: 5 % {figure(low)}, median {median === null ? '-' : figure(median)}, 95 %{' '}
+        {figure(high)}
         {from
           ? ` (${(e.reference.values ?? []).length > 0 ? `${(e.reference.values ?? []).length} ` : ''}${plain(from)}; the higher a bar, the more of them)`
           : ''}

@@ -107,8 +107,7 @@ const refused = (cause: unknown): StillwatchError =>
  */
 export async function pullTable(o: PullOptions): Promise<Input[]> {
   const at = parseFrom(o.from);
-  const connect = () => clientOf(at);
-  const client = connect();
+  const client = clientOf(at);
   let took = 0;
   const { name, select } = whatOf(at, o.map);
   const rows = async <T>(query: string): Promise<T[]> => {
@@ -147,7 +146,7 @@ export async function pullTable(o: PullOptions): Promise<Input[]> {
         mkdirSync(o.spool, { recursive: true, mode: 0o700 });
         const path = join(mkdtempSync(join(o.spool, 'table-')), 'input');
         const file = createWriteStream(path, { mode: 0o600 });
-        const reader = connect();
+        const reader = clientOf(at);
         try {
           const result = await reader.query({ query: `SELECT * FROM (${select}) AS source ${where}`, format: 'JSONEachRow' });
           for await (const part of result.stream()) if (!file.write(`${part.map((r) => r.text).join('\n')}\n`)) await once(file, 'drain');

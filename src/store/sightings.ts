@@ -87,8 +87,8 @@ export async function readSightings(store: Store, inputs: readonly Input[], o: S
   const relations: string[] = [];
   for (const input of inputs) relations.push(await asTable(input, () => relation(store, input, o)));
   const kinds: string[] = [];
-  for (const r of relations)
-    for (const k of await asTable(inputs[relations.indexOf(r)], () =>
+  for (const [i, r] of relations.entries())
+    for (const k of await asTable(inputs[i], () =>
       store.rows<{ kind: string }>(`SELECT DISTINCT kind FROM (${r}) ORDER BY kind LIMIT 256 SETTINGS ${SETTINGS}`),
     ))
       if (!kinds.includes(k.kind)) kinds.push(k.kind);
@@ -98,15 +98,15 @@ export async function readSightings(store: Store, inputs: readonly Input[], o: S
   for (const [i, r] of relations.entries()) {
     const path = join(o.spool, `sightings-${i}.bin`);
     paths.push(path);
-    const insert = (): Promise<void> =>
+    await asTable(inputs[i], () =>
       store.command(
         `INSERT INTO FUNCTION file(${quote(path)}, 'RowBinary', 'a UInt64, v UInt64, r UInt64, t Float64, c Float32, k UInt8, s UInt8')
         SELECT ${HASH.account}, ${HASH.value}, ${HASH.record},
           ifNull(coalesce(if(match(time, '^(19|20)[0-9]{6}$'), NULL, toFloat64OrNull(time) * multiIf(abs(toFloat64OrZero(time)) < 1e11, 1000, abs(toFloat64OrZero(time)) < 1e14, 1, abs(toFloat64OrZero(time)) < 1e17, 0.001, 0.000001)), toFloat64(toUnixTimestamp64Milli(parseDateTime64BestEffortOrNull(time, 3, 'UTC')))), nan),
           greatest(1, toFloat32OrZero(count)), toUInt8(indexOf([${kinds.map(quote).join(', ')}], kind) - 1), record = value
         FROM (${r}) WHERE account != '' AND value != '' SETTINGS ${SETTINGS}, engine_file_truncate_on_insert = 1`,
-      );
-    await asTable(inputs[i], insert);
+      ),
+    );
     const all = Number(
       (
         await store.first<{ n: string }>(
