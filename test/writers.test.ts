@@ -1,5 +1,8 @@
 import { setSession, setUser } from '@arizeai/openinference-core';
 import { OpenAIInstrumentation as OpenInference } from '@arizeai/openinference-instrumentation-openai';
+import { observeOpenAI } from '@langfuse/openai';
+import { LangfuseSpanProcessor } from '@langfuse/otel';
+import { propagateAttributes, setLangfuseTracerProvider, startActiveObservation } from '@langfuse/tracing';
 import { context, trace } from '@opentelemetry/api';
 import { JsonTraceSerializer } from '@opentelemetry/otlp-transformer';
 import { InMemorySpanExporter, NodeTracerProvider, type ReadableSpan, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
@@ -110,6 +113,26 @@ describe('spans as they are written', () => {
         [1, 1],
         [0, 41],
       ]);
+    });
+  });
+
+  it('Langfuse: usage whose buckets leave each other out, tools inside the input, and observations that are no calls', async () => {
+    const observed = new NodeTracerProvider({
+      spanProcessors: [new LangfuseSpanProcessor({ exporter: kept, exportMode: 'immediate', publicKey: 'pk', secretKey: 'sk' })],
+    });
+    setLangfuseTracerProvider(observed);
+    const client = observeOpenAI(new OpenAI({ apiKey: 'k', baseURL: `${upstream.url}/v1` }));
+    await propagateAttributes({ userId: 'user-7', sessionId: 's-1' }, () => startActiveObservation('agent', () => ask(client)));
+    await observed.forceFlush();
+    // Writers of the tests above still watch what all clients share.
+    const log = file('spans.jsonl', otlp(kept.getFinishedSpans().filter((s) => 'langfuse.observation.type' in s.attributes)));
+    await withStore(async (store) => {
+      expect(await take(store, log)).toMatchObject({ format: 'otel', lines: 4, accepted: 3, rejected: 1 });
+      // Langfuse keeps no reason of the stop.
+      const call = { account: 'user-7', ...CALL, stop: '' };
+      expect(await store.rows(EXCHANGES)).toEqual([call, { ...call, tools: 1 }, { ...call, turn: 41, opening: false }]);
+      expect(await store.rows('SELECT DISTINCT toUInt32(reasoning_tokens) AS reasoning FROM exchanges')).toEqual([{ reasoning: 20 }]);
+      expect(await store.rows('SELECT reason FROM rejects')).toEqual([{ reason: 'not_a_call' }]);
     });
   });
 });

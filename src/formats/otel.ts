@@ -1,4 +1,5 @@
 import { type Column, type Format, has, object } from './format.ts';
+import { observed, usageOf } from './langfuse.ts';
 import { flattened, isLlm } from './openinference.ts';
 
 const attr = (name: string): string => `a['${name}']`;
@@ -18,13 +19,17 @@ const structured = (json: string): string =>
     arrayStringConcat(arrayMap(p -> if(${keyOf('p', 'content')}.stringValue != '', ${keyOf('p', 'content')}.stringValue, ${keyOf('p', 'text')}.stringValue), JSONExtract(${keyOf('m', 'parts')}.arrayValue, 'values', 'Array(Tuple(${KEYS}))')), '\\n'))),
     JSONExtract(${json}, 'values', 'Array(Tuple(${KEYS}))'))`;
 
-const MODEL = firstOf('gen_ai.request.model', 'gen_ai.response.model', 'llm.model_name');
+const MODEL = firstOf('gen_ai.request.model', 'gen_ai.response.model', 'llm.model_name', 'langfuse.observation.model.name');
 const FINISH = attr('gen_ai.response.finish_reasons');
 
 /** Spans of OpenInference come over the same protocol, in attributes of their own. */
 const FLAT = flattened('a');
 const flatIs = `a['llm.model_name'] != ''`;
-const either = (name: Column, own: string): string => `if(${flatIs}, ${FLAT[name]}, ${own})`;
+/** Those of Langfuse too; theirs say what kind of observation they are, and only a generation is a call. */
+const OBSERVED = observed(attr('langfuse.observation.input'), 'usage', `''`);
+const KIND = attr('langfuse.observation.type');
+const either = (name: Column, own: string): string =>
+  `multiIf(${flatIs}, ${FLAT[name]}, ${OBSERVED[name] ? `${KIND} != '', ${OBSERVED[name]}, ` : ''}${own})`;
 
 /** Writers keep 128 attributes a span unless told otherwise, so that of a long conversation the last messages are lost: the request as it was sent has them. */
 const CUT = `${flatIs} AND r.droppedAttributesCount > 0 AND JSONHas(a['input.value'], 'messages')`;
@@ -48,7 +53,7 @@ export const otel: Format = {
     if (has(r, 'resourceSpans') || has(r, 'resourceLogs')) return 1;
     const attributes = r['attributes'];
     const names = Array.isArray(attributes) ? attributes.map((a) => String(object(a)['key'])) : Object.keys(object(attributes));
-    return names.some((n) => n.startsWith('gen_ai.')) ? 1 : 0;
+    return names.some((n) => n.startsWith('gen_ai.') || n.startsWith('langfuse.')) ? 1 : 0;
   },
   explode: `arrayConcat(${inside('resourceSpans', 'scopeSpans', 'spans')}, ${inside('resourceLogs', 'scopeLogs', 'logRecords')})`,
   tuple: `Tuple(traceId String, spanId String, startTimeUnixNano String, endTimeUnixNano String, timeUnixNano String, observedTimeUnixNano String, start_time String, name String, kind String, droppedAttributesCount UInt32, status Tuple(code String),
@@ -56,22 +61,22 @@ export const otel: Format = {
   columns: {
     id: `if(a['gen_ai.response.id'] != '', a['gen_ai.response.id'], concat(r.traceId, r.spanId))`,
     time: `if(${NANO} != '', toString(fromUnixTimestamp64Milli(intDiv(toInt64OrZero(${NANO}), 1000000), 'UTC')), r.start_time)`,
-    account: firstOf('user.id', 'enduser.id', 'user.hash', 'enduser.pseudo.id'),
+    account: firstOf('user.id', 'langfuse.user.id', 'enduser.id', 'user.hash', 'enduser.pseudo.id'),
     model: MODEL,
     messages: `if(${CUT}, ${ASKED}, ${either(
       'messages',
       `if(a['gen_ai.input.messages'] != '', if(startsWith(a['gen_ai.input.messages'], '{'), ${structured(`a['gen_ai.input.messages']`)}, ${messages(`a['gen_ai.input.messages']`)}), if(a['gen_ai.prompt'] != '', [('user', a['gen_ai.prompt'])], []))`,
     )})`,
-    system: `if(startsWith(a['gen_ai.system_instructions'], '['), arrayStringConcat(arrayMap(p -> p.content, JSONExtract(a['gen_ai.system_instructions'], 'Array(Tuple(type String, content String))')), '\\n'), a['gen_ai.system_instructions'])`,
+    system: `multiIf(${KIND} != '', ${OBSERVED.system}, startsWith(a['gen_ai.system_instructions'], '['), arrayStringConcat(arrayMap(p -> p.content, JSONExtract(a['gen_ai.system_instructions'], 'Array(Tuple(type String, content String))')), '\\n'), a['gen_ai.system_instructions'])`,
     ip: firstOf('client.address'),
     user_agent: firstOf('user_agent.original'),
     endpoint: firstOf('gen_ai.operation.name'),
     params: either(
       'params',
-      `concat(a['gen_ai.request.temperature'], '|', a['gen_ai.request.top_p'], '|', a['gen_ai.request.max_tokens'], '|', a['gen_ai.request.reasoning.level'])`,
+      `concat(a['gen_ai.request.temperature'], '|', a['gen_ai.request.top_p'], '|', a['gen_ai.request.max_tokens'], '|', a['gen_ai.request.reasoning.level'], a['langfuse.observation.model.parameters'])`,
     ),
     tools: either('tools', attr('gen_ai.tool.definitions')),
-    conversation: firstOf('gen_ai.conversation.id', 'session.id'),
+    conversation: firstOf('gen_ai.conversation.id', 'session.id', 'langfuse.session.id'),
     input_tokens: either('input_tokens', `toUInt64OrZero(${firstOf('gen_ai.usage.input_tokens', 'gen_ai.usage.prompt_tokens')})`),
     output_tokens: either('output_tokens', `toUInt64OrZero(${firstOf('gen_ai.usage.output_tokens', 'gen_ai.usage.completion_tokens')})`),
     reasoning_tokens: either('reasoning_tokens', `toUInt64OrZero(${attr('gen_ai.usage.reasoning.output_tokens')})`),
@@ -84,8 +89,8 @@ export const otel: Format = {
   prepare: `mapFromArrays(
     if(empty(r.attributes), JSONExtractKeys(record, 'attributes'), arrayMap(x -> x.key, r.attributes)),
     if(empty(r.attributes), arrayMap(kv -> if(startsWith(kv.2, '"'), JSONExtractString(concat('[', kv.2, ']'), 1), kv.2), JSONExtractKeysAndValuesRaw(record, 'attributes')),
-      arrayMap(x -> multiIf(x.value.stringValue != '', x.value.stringValue, x.value.intValue != '', x.value.intValue, x.value.arrayValue != '', x.value.arrayValue, x.value.doubleValue != 0, toString(x.value.doubleValue), ''), r.attributes))) AS a`,
-  isCall: `${isLlm('a')} AND (${MODEL} != '' OR a['gen_ai.input.messages'] != '' OR a['gen_ai.prompt'] != '') AND NOT (${STEPS})`,
+      arrayMap(x -> multiIf(x.value.stringValue != '', x.value.stringValue, x.value.intValue != '', x.value.intValue, x.value.arrayValue != '', x.value.arrayValue, x.value.doubleValue != 0, toString(x.value.doubleValue), ''), r.attributes))) AS a, ${usageOf(attr('langfuse.observation.usage_details'))} AS usage`,
+  isCall: `${isLlm('a')} AND ${KIND} IN ('', 'generation') AND (${MODEL} != '' OR a['gen_ai.input.messages'] != '' OR a['gen_ai.prompt'] != '') AND NOT (${STEPS})`,
   attributes: 'a',
   accountHint: 'user.id or enduser.id among the span attributes, or --field account=attributes["its.name"]',
 };
