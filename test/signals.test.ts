@@ -7,6 +7,7 @@ import { oneQueue } from '../src/campaigns/queue.ts';
 import { rivals } from '../src/campaigns/rivals.ts';
 import { probability, rng } from '../src/campaigns/stats.ts';
 import type { Table } from '../src/campaigns/table.ts';
+import { breadthSignal } from '../src/signals/breadth.ts';
 import { deckSignal } from '../src/signals/deck.ts';
 import { freshSignal } from '../src/signals/fresh.ts';
 import { SIGNALS } from '../src/signals/index.ts';
@@ -249,6 +250,18 @@ describe.each(SIGNALS.map((s) => [s.id, s] as const))('%s', (id, signal) => {
     const page = new URL(`../docs/signals/${id}.md`, import.meta.url);
     expect(existsSync(page)).toBe(true);
     for (const heading of ['## What it measures', '## How', '## What it cannot see']) expect(readFileSync(page, 'utf8')).toContain(heading);
+  });
+});
+
+describe('breadth', () => {
+  const model = breadthSignal.learn(nulls, 0);
+  const broad = { deck: { rho: 0.001, se: 0.001, within: 0.045, between: 0.045, accounts: 12, items: 900 } };
+  const bits = (over: Partial<Facts>) => breadthSignal.weigh(facts({ ...broad, ...over }), model).bits;
+  it('tells nothing of accounts that pass on what everybody asks, and does of a pool or of what nobody follows up', () => {
+    const used = { singleUse: { k: 1, n: 12 } };
+    expect(bits({ distance: 0.1, ...used })).toBe(0);
+    expect(bits({ distance: 0.4, ...used })).toBeGreaterThan(1);
+    expect(bits({ distance: 0.1, singleUse: { k: 12, n: 12 } })).toBeGreaterThan(1);
   });
 });
 
