@@ -340,6 +340,23 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
     await page.close();
   });
 
+  test('how late a case came stands with what was sent before it, and a signal is followed over the looks', async () => {
+    const { page, faults } = await open();
+    await page.goto(new URL('/?page=health', url).href);
+    const row = page.locator('section[aria-labelledby="lag"] tbody tr').first();
+    await row.waitFor();
+    // The log is older than its scan: all of it was sent before.
+    expect(await row.locator('td').last().innerText()).toBe('100 %');
+    expect(Number(await row.locator('td').nth(3).innerText())).toBeGreaterThan(1);
+    await page.goto(new URL('/?signal=deck', url).href);
+    const look = page.locator('section[aria-labelledby="history"] tbody tr').first();
+    await look.waitFor();
+    expect(await look.locator('td').nth(1).innerText()).toMatch(/^[\d.]+ % of \d+$/);
+    expect(await look.locator('td').nth(2).innerText()).toMatch(/^[\d.]+ % of [1-9]\d*$/);
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
   test('an appeal is decided, lifts its barrier, and the decision can be taken back', async () => {
     const { page, faults } = await open();
     await page.waitForSelector('tbody tr');

@@ -307,7 +307,7 @@ describe('what a case shows of a look', () => {
     look_alikes: [],
   } as unknown as Dossier;
   const of = (over: object) =>
-    ({ id: 'k1', campaign: 'c1', accounts: ['a', 'b'], indicators: [], title: 't', status: 'open', ...over }) as never;
+    ({ id: 'k1', campaign: 'c1', accounts: ['a', 'b'], indicators: [], title: 't', status: 'open', opened: 0, ...over }) as never;
 
   test('is found by id, or by its accounts when the id changed, also where it is undecided', () => {
     expect(findingOf(d, of({}))?.id).toBe('c1');
@@ -323,6 +323,19 @@ describe('what a case shows of a look', () => {
     expect(whole.summary).toMatch(/^5 accounts that a person put together/);
     expect(blast(membersOf(d, merged), ['a', 'd'], () => ({}))).toMatchObject({ campaign_exchanges: 20, doubtful_accounts: 0 });
     expect(inbox(d, [merged])[0]).toMatchObject({ accounts: 5, exchanges: 50 });
+  });
+
+  test('says what part was sent before the day its case was opened', () => {
+    const timeline = [
+      { day: '2026-05-04', exchanges: 30 },
+      { day: '2026-05-05', exchanges: 10 },
+      { day: '2026-05-06', exchanges: 60 },
+    ];
+    const seen = { ...d, campaigns: [{ ...d.campaigns[0], timeline }] } as unknown as Dossier;
+    const at = of({ opened: Date.parse('2026-05-06T09:00:00Z') });
+    expect(inbox(seen, [at])[0]).toMatchObject({ opened: '2026-05-06T09:00:00.000Z', before: 0.4 });
+    // Of exchanges nothing is known of there is no part.
+    expect(inbox(d, [of({ opened: 0 })]).map((r) => r.before)).toEqual([null, null]);
   });
 
   test('holds no text of anybody, and related cases name what they share', () => {

@@ -5,9 +5,10 @@ import { dropToken, hasToken, setToken, takeToken, tokenOfOthers } from './api.t
 import { Asking, ask, Link, lasting, useAddress } from './bits.tsx';
 import { CasePage, UndecidedPage } from './case.tsx';
 import { ComparePage } from './compare.tsx';
+import { HealthPage } from './health.tsx';
 import { Inbox } from './inbox.tsx';
 import { useMe } from './me.ts';
-import { HealthPage, SignalPage } from './more.tsx';
+import { SignalPage } from './more.tsx';
 import { AppealsPage, AuditPage } from './records.tsx';
 
 const PAGES = [

@@ -24,6 +24,10 @@ export interface InboxRow {
   readonly trend: number;
   readonly capabilities: readonly string[];
   readonly assignee: string;
+  /** When the case was opened; empty where there is none. */
+  readonly opened: string;
+  /** Part of its exchanges that were sent before the day on which the case was opened; null where nothing is known of them. */
+  readonly before: number | null;
 }
 
 export interface Related {
@@ -78,4 +82,12 @@ export interface Look {
   readonly campaigns: number;
   readonly undecided: number;
   readonly ms: number;
+  /** One signal at this look, where it was asked for: on the cohorts reported, and on its null cohorts. */
+  readonly signal?: {
+    readonly fired: number;
+    readonly applicable: number;
+    readonly null_fired: number;
+    readonly null_applicable: number;
+    readonly microseconds: number;
+  };
 }

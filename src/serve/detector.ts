@@ -28,7 +28,7 @@ export type Question =
   | { readonly ask: 'account'; readonly account: string }
   | { readonly ask: 'rejects'; readonly most: number }
   | { readonly ask: 'dossier'; readonly at?: string }
-  | { readonly ask: 'looks' }
+  | { readonly ask: 'looks'; readonly signal?: string }
   | { readonly ask: 'file'; readonly account: string }
   | { readonly ask: 'cut'; readonly accounts: readonly string[]; readonly values: Finding['indicators'] }
   | { readonly ask: 'over'; readonly accounts: readonly string[]; readonly budget: Budget; readonly from: string }
@@ -294,7 +294,7 @@ export class Detector {
       case 'dossier':
         return bodyOf(store, q.at);
       case 'looks':
-        return looks(store);
+        return looks(store, q.signal);
       case 'file': {
         const f = await accountOf(store, q.account);
         if (!f)

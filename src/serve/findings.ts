@@ -122,6 +122,14 @@ const figures = (f: Held | null): Pick<InboxRow, 'exchanges' | 'first' | 'last' 
     .map(([k]) => k),
 });
 
+/** Part of a finding's exchanges that were sent before a day. */
+function sentBefore(f: Held | null, at: number): number | null {
+  const all = f?.timeline.reduce((x, d) => x + d.exchanges, 0) ?? 0;
+  if (!f || all === 0) return null;
+  const day = new Date(at).toISOString().slice(0, 10);
+  return f.timeline.reduce((x, d) => x + (d.day < day ? d.exchanges : 0), 0) / all;
+}
+
 export function inbox(d: Dossier | null, cases: readonly Case[]): InboxRow[] {
   const shown = new Set<string>();
   const rows = cases.map((c): InboxRow => {
@@ -139,6 +147,8 @@ export function inbox(d: Dossier | null, cases: readonly Case[]): InboxRow[] {
       accounts: c.accounts.length,
       ...figures(cut),
       assignee: c.assignee ?? '',
+      opened: new Date(c.opened).toISOString(),
+      before: sentBefore(cut, c.opened),
     };
   });
   for (const f of heldIn(d))
@@ -154,6 +164,8 @@ export function inbox(d: Dossier | null, cases: readonly Case[]): InboxRow[] {
         accounts: f.accounts.length,
         ...figures(f),
         assignee: '',
+        opened: '',
+        before: null,
       });
   return rows;
 }

@@ -306,7 +306,15 @@ export function routes(h: House): Route[] {
       role: 'viewer',
       run: async ({ params }) => new Text(String(await h.ask({ ask: 'explain', what: params['what'] ?? '' }))),
     },
-    { method: 'GET', path: '/v1/looks', role: 'viewer', run: async () => ({ looks: await h.ask({ ask: 'looks' }) }) },
+    {
+      method: 'GET',
+      path: '/v1/looks',
+      role: 'viewer',
+      run: async ({ query }) => {
+        const signal = query.get('signal');
+        return { looks: await h.ask({ ask: 'looks', ...(signal ? { signal } : {}) }) };
+      },
+    },
     {
       method: 'GET',
       path: '/v1/me',
