@@ -346,13 +346,13 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
     const row = page.locator('section[aria-labelledby="lag"] tbody tr').first();
     await row.waitFor();
     // The log is older than its scan: all of it was sent before.
-    expect(await row.locator('td').last().innerText()).toBe('100 %');
-    expect(Number(await row.locator('td').nth(3).innerText())).toBeGreaterThan(1);
+    expect(await row.locator('td').last().textContent()).toBe('100 %');
+    expect(Number(await row.locator('td').nth(3).textContent())).toBeGreaterThan(1);
     await page.goto(new URL('/?signal=deck', url).href);
     const look = page.locator('section[aria-labelledby="history"] tbody tr').first();
     await look.waitFor();
-    expect(await look.locator('td').nth(1).innerText()).toMatch(/^[\d.]+ % of \d+$/);
-    expect(await look.locator('td').nth(2).innerText()).toMatch(/^[\d.]+ % of [1-9]\d*$/);
+    expect(await look.locator('td').nth(1).textContent()).toMatch(/^[\d.]+ % of \d+$/);
+    expect(await look.locator('td').nth(2).textContent()).toMatch(/^[\d.]+ % of [1-9]\d*$/);
     expect(faults).toEqual([]);
     await page.close();
   });

@@ -719,7 +719,49 @@ test('Envoy with a body, and LiteLLM with a key and tools, are decided by what i
     ).action;
   expect(await litellm({ texts: ['x'], model: 'closed-1', request_data: { user_api_key_hash: keyHash('sk-bob') } })).toBe('BLOCKED');
   expect(await litellm({ texts: ['x'], tools: [{ type: 'function' }], request_data: { user_api_key_user_id: 'bob' } })).toBe('BLOCKED');
-  expect(await litellm({ texts: ['x'], request_data: {} })).toBe('NONE');
+  expect(await litellm({ texts: ['x'], model: 'm-1', request_data: {} })).toBe('NONE');
+  // Which model it asks for is not said: it may be the closed one.
+  expect(await litellm({ texts: ['x'], request_data: {} })).toBe('BLOCKED');
+});
+
+test('a gate is not walked round by another spelling, a second name, a list of models, or what is not said', async () => {
+  const reasoning = { ...closed({ models: [], capabilities: ['reasoning'] }), id: 'r' };
+  const s = await setup({
+    state: {
+      ...stateWith(),
+      gates: new Map([
+        ['g', closed({ models: ['large-*'], capabilities: [] })],
+        ['r', reasoning],
+      ]),
+    },
+  });
+  const envoy = async (body: unknown, path = 'chat/completions') =>
+    (
+      await fetch(`http://127.0.0.1:${s.decide}/envoy/v1/${path}`, {
+        method: 'POST',
+        headers: { authorization: 'Bearer sk-bob' },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      })
+    ).status;
+  expect(await envoy({ model: 'small', messages: hello })).toBe(200);
+  for (const body of [
+    { model: 'Large-1', messages: hello },
+    { model: 'small', models: ['large-1'], messages: hello },
+    { model: 'small', Model: 'large-1', messages: hello },
+    { messages: hello },
+    '{"model":"large-1","messages":[],"model":"small"}',
+  ])
+    expect({ body, status: await envoy(body) }).toEqual({ body, status: 403 });
+  // A prompt kept at the provider may ask for reasoning, whatever else is seen of it.
+  expect(await envoy({ model: 'small', input: 'x', prompt: { id: 'pmpt_1' } }, 'responses')).toBe(403);
+  expect(await envoy({ model: 'small', input: 'x' }, 'responses')).toBe(200);
+  const list = await fetch(`http://127.0.0.1:${s.decide}/envoy/v1/models`, { headers: { authorization: 'Bearer sk-bob' } });
+  expect(list.status).toBe(200);
+  const litellm = await fetch(`http://127.0.0.1:${s.decide}/beta/litellm_basic_guardrail_api`, {
+    method: 'POST',
+    body: JSON.stringify({ texts: ['x'], model: 'small', request_data: { reasoning_effort: 'high' } }),
+  });
+  expect(await litellm.json()).toMatchObject({ action: 'BLOCKED' });
 });
 
 const PARTS = `

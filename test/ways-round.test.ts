@@ -184,8 +184,36 @@ describe('a token budget', () => {
     expect(await burst(123_000)).toHaveLength(1);
   });
 
-  test('is not held up by what small requests might have used: they are known after the first', async () => {
+  test('is not overspent after a small request either: one primes nothing for 200 large ones at once', async () => {
     const g = guarded(new MemoryBudgets(), { default: { tokens_per_minute: 100_000 } });
+    const p = await g.check('openai', who, 20, 1000, { open: true });
+    if (p.ok) await g.settle(p, 10, 1000);
+    const many = await Promise.all(Array.from({ length: 200 }, () => g.check('openai', who, 20, 1001, { open: true })));
+    expect(many.filter((x) => x.ok).length).toBeLessThanOrEqual(4);
+    // Those that are over make room again, what they did not use comes back, and one after the other is small.
+    for (const x of many) if (x.ok) await g.settle(x, 10, 1002);
+    for (let i = 0; i < 50; i++) {
+      const one = await g.check('openai', who, 20, 1003, { open: true });
+      expect(one.ok).toBe(true);
+      if (one.ok) await g.settle(one, 10, 1003);
+    }
+  });
+
+  test('is reserved whole by a request whose input lies elsewhere', async () => {
+    const g = guarded(new MemoryBudgets(), { default: { tokens_per_minute: 100_000 } });
+    const many = await Promise.all(Array.from({ length: 200 }, () => g.check('openai', who, 30, 1000, { far: true })));
+    expect(many.filter((x) => x.ok)).toHaveLength(1);
+  });
+
+  test('gives back once, whatever goes wrong afterwards', async () => {
+    const g = guarded(new MemoryBudgets(), { default: { tokens_per_minute: 10_000 } });
+    const p = await g.check('openai', who, 10_000, 1000);
+    if (p.ok) for (let i = 0; i < 3; i++) await g.settle(p, i === 0 ? 10_000 : null, 1000);
+    expect((await g.check('openai', who, 1000, 1000)).ok).toBe(false);
+  });
+
+  test('may be set not to hold up small requests: they are known after the first', async () => {
+    const g = guarded(new MemoryBudgets(), { default: { tokens_per_minute: 100_000 }, unbounded_requests: 'usual' });
     for (let i = 0; i < 3; i++) {
       const p = await g.check('openai', who, 300, 1000, { open: true });
       if (p.ok) await g.settle(p, 500, 1000);

@@ -3,6 +3,7 @@ import { messageOf } from '../model/errors.ts';
 import { sure } from '../model/odds.ts';
 import { restsOn, VERIFIED } from './blast.ts';
 import { automatic, propose } from './commands.ts';
+import { stronger } from './decide.ts';
 import { apply, type Event } from './events.ts';
 import { type Actor, AUTOMATIC, type Case, HOLD_HOURS_MAX, type State } from './model.ts';
 import { type Planned, type Policy, planned, type Subject } from './policy.ts';
@@ -27,6 +28,13 @@ export function overlap(a: readonly string[], b: readonly string[]): number {
   const set = new Set(a);
   const both = b.filter((x) => set.has(x)).length;
   return both / Math.max(1, Math.min(a.length, b.length));
+}
+
+/** What is known of an account: what people recorded of its verification counts beside what the records hold, as it does for every request. */
+export function subjectOf(s: State, subjects: Readonly<Record<string, Subject>>, account: string): Subject {
+  const known = s.verifications.get(account);
+  const held = subjects[account] ?? {};
+  return known ? { ...held, verification: stronger(known.level, held.verification) } : held;
 }
 
 function sameSet(a: readonly string[], b: readonly string[]): boolean {
@@ -85,7 +93,7 @@ export function detect(before: State, d: Detected, policy: Policy, ids: Ids, now
     } else if (held.status === 'closed' && held.disposition?.is !== 'confirmed') continue;
     // A case put together of several campaigns goes by the one it went by, as long as that is found.
     else if (!(held.by_hand && held.campaign !== f.id && named.has(held.campaign))) happen(followed(held, f, now));
-    const { plans } = planned(policy, f, (a) => d.subjects[a] ?? {});
+    const { plans } = planned(policy, f, (a) => subjectOf(s, d.subjects, a));
     for (const p of plans) {
       try {
         happen(forPlan(s, id, f, p, d, policy, ids, now));
@@ -156,9 +164,14 @@ const strong = (list: Finding['indicators']): { kind: string; value: string }[] 
 function covered(s: State, id: string, action: string, now: number): Set<string> {
   const out = new Set<string>();
   // A refused or lifted barrier is a person's word about these accounts too: it is not proposed again on the same case.
-  // What policy does by itself it does once.
+  // What policy does by itself it does once; what it only rehearsed it has not done.
   for (const b of s.barriers.values())
-    if (b.case === id && b.action === action && (b.expires > now || b.state !== 'active' || AUTOMATIC.includes(b.action)))
+    if (
+      b.case === id &&
+      b.action === action &&
+      !(s.enforcing && b.automatic && b.dry_run && b.state === 'active') &&
+      (b.expires > now || b.state !== 'active' || AUTOMATIC.includes(b.action))
+    )
       for (const a of b.accounts) out.add(a);
   return out;
 }
@@ -226,7 +239,7 @@ function byItself(before: State, asked: readonly Event[], f: Finding, d: Detecte
   const touched = new Set([...standing, ...what.barrier.accounts]);
   const volume = new Map(d.dossier.campaigns.flatMap((c) => c.accounts.map((a) => [a.account, a.exchanges] as const)));
   const share = [...touched].reduce((x, a) => x + (volume.get(a) ?? 0), 0) / Math.max(1, d.dossier.coverage.exchanges);
-  const verified = [...touched].filter((a) => VERIFIED.includes(d.subjects[a]?.verification ?? '')).length;
+  const verified = [...touched].filter((a) => VERIFIED.includes(subjectOf(s, d.subjects, a).verification ?? '')).length;
   const { traffic_share_max, verified_accounts_max, verified_share_max } = policy.automatic;
   const most = verified_share_max === undefined ? verified_accounts_max : verified_share_max * (d.verified ?? 0);
   if (what.barrier.action !== 'watch' && (share > traffic_share_max || verified > most))

@@ -1,5 +1,5 @@
 import { StillwatchError } from '../model/errors.ts';
-import type { Event, Happening } from './events.ts';
+import { type Event, type Happening, labelKey } from './events.ts';
 import {
   type Action,
   type Actor,
@@ -13,6 +13,7 @@ import {
   LEVELS,
   type State,
 } from './model.ts';
+import { budgetFaults, gateFaults } from './policy.ts';
 
 const HOUR = 3_600_000;
 /** The token of the host's own commands. */
@@ -77,21 +78,8 @@ export function propose(s: State, by: Actor, p: Proposal, now: number): Event[] 
     refuse('E_EXPIRY', 'a barrier needs an expiry of at most a year', 'give hours, for example 72');
   if (p.action === 'hold' && p.hours > HOLD_HOURS_MAX)
     refuse('E_EXPIRY', `a hold lasts at most ${HOLD_HOURS_MAX} hours`, 'propose a suspension for longer, which two persons accept');
-  for (const [name, least] of [
-    ['requests_per_minute', 1],
-    // What a request of no stated length reserves, with room for its prompt.
-    ['tokens_per_minute', 4096],
-  ] as const) {
-    const given = p.budget?.[name];
-    if (given !== undefined && given < least)
-      refuse(
-        'E_BUDGET',
-        `a budget of ${given} ${name.replaceAll('_', ' ')} lets nothing through`,
-        'that is a suspension, which two people accept',
-      );
-  }
-  if (p.budget?.burst_minutes !== undefined && p.budget.burst_minutes < 1)
-    refuse('E_BUDGET', 'a budget whose burst is less than a minute lets too little through at once', 'leave burst_minutes out');
+  const [fault] = budgetFaults(p.budget);
+  if (fault) refuse('E_BUDGET', `budget.${fault}`, 'give a larger one, or propose a suspension');
   if (p.level !== undefined && (p.action !== 'verify' || !LEVELS.slice(1).includes(p.level)))
     refuse('E_LEVEL', `level ${JSON.stringify(p.level)} is none for ${p.action}`, `verify takes ${LEVELS.slice(1).join(', ')}`);
   if (p.summary && p.action !== 'withhold') refuse('E_SUMMARY', `a summary is no part of ${p.action}`, 'it goes with withhold');
@@ -202,7 +190,14 @@ export function extend(s: State, by: Actor, id: string, hours: number, reason: s
 
 export function closeGate(by: Actor, g: Omit<Gate, 'author' | 'created' | 'state' | 'expires'>, hours: number, now: number): Event[] {
   person(by);
-  if (!(hours > 0 && hours <= 24 * 366)) refuse('E_EXPIRY', 'a gate needs an expiry of at most a year', 'give hours, for example 4');
+  if (!(hours > 0 && hours <= ALONE_HOURS_MAX))
+    refuse(
+      'E_EXPIRY',
+      'a gate that one person closes lasts at most a month',
+      'give hours, for example 4; what is to last longer goes into the policy file',
+    );
+  const [fault] = gateFaults(g);
+  if (fault) refuse('E_GATE', fault, 'mend it: as it stands the gate would not close what it names');
   const gate: Gate = {
     ...g,
     countries: g.countries.map((x) => x.toUpperCase()),
@@ -221,8 +216,16 @@ export function openGate(s: State, by: Actor, id: string, reason: string, now: n
   return [{ at: now, by: by.name, what: { type: 'gate.opened', id, reason: words(reason) } }];
 }
 
-/** A caller objects. Anybody who knows the reference may. */
-export function fileAppeal(s: State, reference: string, account: string, text: string, now: number, filed: readonly Gate[] = []): Event[] {
+/** A caller objects. Anybody who knows the reference may; the log says whose token it came with, the appeal for whom. */
+export function fileAppeal(
+  s: State,
+  by: string,
+  reference: string,
+  account: string,
+  text: string,
+  now: number,
+  filed: readonly Gate[] = [],
+): Event[] {
   const b =
     [...s.barriers.values()].find((x) => x.appeal === reference && (account === '' || x.accounts.includes(account))) ??
     [...s.gates.values(), ...filed].find((g) => g.appeal === reference);
@@ -238,7 +241,7 @@ export function fileAppeal(s: State, reference: string, account: string, text: s
       had.decided ? 'a person can take the answer back' : 'it will be answered',
     );
   const appeal = { reference: key, barrier: b.id, account, text: text.trim().slice(0, 4000), at: now };
-  return [{ at: now, by: account || 'caller', what: { type: 'appeal.filed', appeal } }];
+  return [{ at: now, by, what: { type: 'appeal.filed', appeal } }];
 }
 
 /** The appeal of a key, or the one that is open on a barrier whose reference was given. */
@@ -285,6 +288,44 @@ export function clearedAccounts(s: State, most = 200): string[] {
     if (c.disposition?.is === 'false positive' && c.disposition.seconded !== undefined)
       for (const a of c.accounts.slice(0, most)) out.add(a);
   return [...out].slice(0, most);
+}
+
+/** What a closed case gives, once two analysts have called it a false positive. */
+const CLEARED = 'cleared';
+
+/**
+ * Gives an account a label, or takes one back. What speaks an account free (`approved:...`) takes two persons, and `cleared` comes from a case alone: otherwise one person could take a whole
+ * campaign out of sight.
+ * @throws StillwatchError E_LABEL, E_TWICE, E_ROLE
+ */
+export function giveLabel(
+  s: State,
+  by: Actor,
+  x: { readonly account: string; readonly label: string; readonly reason: string; readonly revoke: boolean },
+  now: number,
+): Event[] {
+  person(by);
+  const { account, revoke } = x;
+  const label = x.label.trim();
+  const reason = words(x.reason);
+  if (account === '' || label === '') refuse('E_LABEL', 'a label has an account and a name', 'give account, label and reason');
+  const event = (type: 'label.asked' | 'label.given' | 'label.revoked'): Event[] => [
+    { at: now, by: by.name, what: { type, account, label, reason } },
+  ];
+  if (revoke) return event('label.revoked');
+  if (label === CLEARED)
+    refuse(
+      'E_LABEL',
+      `${CLEARED} is no label that is given to an account`,
+      'dispose of its case as a false positive; a second analyst who says so too clears its accounts',
+    );
+  if (!label.startsWith('approved:')) return event('label.given');
+  const asked = s.labelsAsked.get(labelKey({ account, label }));
+  if (!asked) return event('label.asked');
+  if (by.name === LOCAL)
+    refuse('E_ROLE', `${LOCAL} is no person`, 'the second gives it with a token of their own: admin.tokens in the configuration');
+  if (asked.by === by.name) refuse('E_TWICE', `${by.name} has given it already`, `${label} takes two persons`);
+  return event('label.given');
 }
 
 const VIEW = { name: 80, address: 2000, most: 200 } as const;

@@ -10,6 +10,8 @@ export interface Request {
   readonly models?: readonly string[];
   /** What is asked for was not all seen: a gate on what it might be is closed. */
   readonly unread?: boolean;
+  /** It asks no model for anything (a list, a file): gates on models and capabilities do not concern it. */
+  readonly idle?: boolean;
   readonly capabilities: readonly string[];
   /** Where the account is registered and where the request comes from, as far as known. */
   readonly countries?: readonly string[];
@@ -103,7 +105,7 @@ export class Decider {
 }
 
 /** What was recorded counts beside what the record holds; `none` takes both away. */
-const stronger = (recorded: string, held: string | undefined): string =>
+export const stronger = (recorded: string, held: string | undefined): string =>
   recorded === 'none' || LEVELS.indexOf(recorded) >= LEVELS.indexOf(held ?? 'none') ? recorded : (held as string);
 
 /** A step up is answered by its level or a stronger one; without a level by what was recorded after it was asked for, or by papers seen before. */
@@ -115,17 +117,21 @@ function answers(b: Standing, v: { readonly level: string; readonly at: number }
   return had >= LEVELS.indexOf('id') || (had > 0 && v.at >= b.created);
 }
 
+/** A model's name, or the beginning of names before a `*`. Readers differ in whether capitals matter, so they do not. */
+const matches = (pattern: string, name: string): boolean => {
+  const [p, x] = [pattern.toLowerCase(), name.toLowerCase()];
+  return p.endsWith('*') ? x.startsWith(p.slice(0, -1)) : x === p;
+};
+
 /** Each list that is not empty must hold the request; a gate with no list at all closes everything. */
 function closes(g: Gate, r: Request): boolean {
   const named = [r.model, ...(r.models ?? [])].filter((x) => x !== '');
-  const model = (m: string) => named.some((x) => (m.endsWith('*') ? x.startsWith(m.slice(0, -1)) : x === m));
   // What is not known may be what is closed.
-  const anyModel = named.length === 0 && r.unread === true;
+  const model = named.length === 0 || g.models.some((m) => named.some((x) => matches(m, x)));
+  const capability = r.unread === true || g.capabilities.some((c) => r.capabilities.includes(c));
   return (
-    (g.models.length === 0 || anyModel || g.models.some(model)) &&
-    (g.capabilities.length === 0 ||
-      (r.unread === true && r.capabilities.length === 0) ||
-      g.capabilities.some((c) => r.capabilities.includes(c))) &&
+    (g.models.length === 0 || (r.idle !== true && model)) &&
+    (g.capabilities.length === 0 || (r.idle !== true && capability)) &&
     (g.countries.length === 0 || (r.countries ?? []).some((c) => g.countries.includes(c.toUpperCase()))) &&
     (g.tiers.length === 0 || (r.tier !== undefined && g.tiers.includes(r.tier)))
   );

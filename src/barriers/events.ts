@@ -55,11 +55,16 @@ export type Happening =
   | { readonly type: 'mode.changed'; readonly enforcing: boolean; readonly reason: string }
   | { readonly type: 'hold.set'; readonly account: string; readonly reason: string }
   | { readonly type: 'hold.cleared'; readonly account: string; readonly reason: string }
+  /** A label that takes two persons: it is given when another one gives it too. */
+  | { readonly type: 'label.asked'; readonly account: string; readonly label: string; readonly reason: string }
+  | { readonly type: 'label.given'; readonly account: string; readonly label: string; readonly reason: string }
+  | { readonly type: 'label.revoked'; readonly account: string; readonly label: string; readonly reason: string }
   | { readonly type: 'view.saved'; readonly name: string; readonly address: string }
   | { readonly type: 'view.deleted'; readonly name: string }
   | { readonly type: 'data.read'; readonly what: string; readonly reason: string; readonly case?: string }
   | { readonly type: 'data.exported'; readonly account: string }
   | { readonly type: 'data.erased'; readonly account: string; readonly rows: number }
+  | { readonly type: 'policy.read'; readonly digest: string; readonly gates: readonly string[]; readonly rules: readonly string[] }
   | { readonly type: 'service'; readonly said: string };
 
 export interface Event {
@@ -91,6 +96,8 @@ function grownBy(before: readonly string[], after: readonly string[]): number {
   const kept = after.filter((a) => was.has(a)).length;
   return 1 - kept / Math.max(1, before.length, after.length);
 }
+
+export const labelKey = (x: { readonly account: string; readonly label: string }): string => `${x.account}\0${x.label}`;
 
 /** The state after one more event. */
 export function apply(s: State, { at, by, what }: Event): State {
@@ -227,6 +234,11 @@ export function apply(s: State, { at, by, what }: Event): State {
       return { ...s, legalHolds: put(s.legalHolds, what.account, { by, reason: what.reason }) };
     case 'hold.cleared':
       return { ...s, legalHolds: without(s.legalHolds, what.account) };
+    case 'label.asked':
+      return { ...s, labelsAsked: put(s.labelsAsked, labelKey(what), { by, at }) };
+    case 'label.given':
+    case 'label.revoked':
+      return { ...s, labelsAsked: without(s.labelsAsked, labelKey(what)) };
     case 'view.saved':
       return { ...s, views: put(s.views, what.name, { name: what.name, address: what.address, by, at }) };
     case 'view.deleted':
@@ -234,6 +246,7 @@ export function apply(s: State, { at, by, what }: Event): State {
     case 'data.read':
     case 'data.exported':
     case 'data.erased':
+    case 'policy.read':
     case 'service':
       return s;
   }

@@ -138,6 +138,8 @@ export interface State {
   readonly legalHolds: ReadonlyMap<string, { readonly by: string; readonly reason: string }>;
   /** Saved views by name, for everybody who works the queue. */
   readonly views: ReadonlyMap<string, View>;
+  /** Labels that one person gave and that wait for a second, by account and label. */
+  readonly labelsAsked: ReadonlyMap<string, { readonly by: string; readonly at: number }>;
   readonly enforcing: boolean;
 }
 
@@ -149,5 +151,6 @@ export const EMPTY_STATE: State = {
   verifications: new Map(),
   legalHolds: new Map(),
   views: new Map(),
+  labelsAsked: new Map(),
   enforcing: false,
 };

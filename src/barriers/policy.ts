@@ -48,6 +48,11 @@ const limits = v.strictObject({
   ),
   /** What a request may cost in tokens before its answer says what it did. */
   output_tokens_assumed: v.optional(positive, 1024),
+  /**
+   * What a request reserves that does not bound what it may use, while another such request of the account is under way: `whole`, as much as one may well use, so that many at once overspend
+   * nothing; `usual`, what such requests used of late, so that small ones are not held up and a burst of large ones is paid back afterwards.
+   */
+  unbounded_requests: v.optional(v.picklist(['whole', 'usual']), 'whole'),
 });
 
 /** A model or a capability closed to countries, tiers or everyone, in the reviewed file: with its reason and its end. */
@@ -84,6 +89,37 @@ export type Limits = Policy['limits'];
 export type LimitSet = v.InferOutput<typeof budget>;
 export type Rule = v.InferOutput<typeof rule>;
 
+/** The least a budget may be; below, it is a suspension. Tokens: what a request of no stated length reserves, with room for its prompt. */
+const BUDGET_LEAST = { requests_per_minute: 1, tokens_per_minute: 4096, burst_minutes: 1 } as const;
+
+/** Budgets of a barrier that let too little through to be one. */
+export function budgetFaults(b: Partial<Record<keyof typeof BUDGET_LEAST, number | undefined>> | undefined): string[] {
+  return (Object.keys(BUDGET_LEAST) as (keyof typeof BUDGET_LEAST)[])
+    .filter((name) => (b?.[name] ?? BUDGET_LEAST[name]) < BUDGET_LEAST[name])
+    .map(
+      (name) =>
+        `${name}: ${b?.[name]} lets too little through, at least ${BUDGET_LEAST[name]}; less is a suspension, which two people accept`,
+    );
+}
+
+/** What a request can be seen to ask for. */
+export const CAPABILITIES = ['tools', 'vision', 'reasoning'] as const;
+
+/** What would keep a gate from closing what it names: an emergency stop that closes nothing must not be taken for one. */
+export function gateFaults(g: Pick<Gate, 'models' | 'capabilities' | 'countries'>): string[] {
+  return [
+    ...g.models
+      .filter((m) => !/^[^*\s]*\*?$/.test(m) || m === '')
+      .map((m) => `models: ${JSON.stringify(m)} matches nothing; a name, or its beginning with * at the end`),
+    ...g.capabilities
+      .filter((c) => !(CAPABILITIES as readonly string[]).includes(c))
+      .map((c) => `capabilities: ${JSON.stringify(c)} is none of ${CAPABILITIES.join(', ')}`),
+    ...g.countries
+      .filter((c) => !/^[a-z]{2}$/i.test(c))
+      .map((c) => `countries: ${JSON.stringify(c)} is no code of two letters, such as DE`),
+  ];
+}
+
 /** Gates of the file as gates that stand; `created` is not known and their author is the file. */
 export const policyGates = (p: Policy): Gate[] =>
   p.gates.map((g) => ({
@@ -115,6 +151,7 @@ export function checkPolicy(document: unknown, from: string): Policy {
         faults.push(`rules.${i}.automatic: ${x.automatic} is never automatic; ${AUTOMATIC.join(', ')} are`);
       if ((x.automatic === 'hold' || x.propose === 'hold') && x.hours > HOLD_HOURS_MAX)
         faults.push(`rules.${i}.hours: a hold lasts at most ${HOLD_HOURS_MAX} hours`);
+      for (const f of budgetFaults(x.budget)) faults.push(`rules.${i}.budget.${f}`);
       if (x.propose === 'slow' && !x.budget) faults.push(`rules.${i}.budget: slow needs a budget for the campaign as a whole`);
       if (r.output.rules.findIndex((y) => y.name === x.name) !== i) faults.push(`rules.${i}.name: ${JSON.stringify(x.name)} stands twice`);
     }
@@ -122,6 +159,7 @@ export function checkPolicy(document: unknown, from: string): Policy {
   if (r.success)
     for (const [i, g] of r.output.gates.entries()) {
       const all = [g.models, g.capabilities, g.countries, g.tiers].every((l) => l.length === 0);
+      for (const f of gateFaults(g)) faults.push(`gates.${i}.${f}`);
       if (all && !g.everything) faults.push(`gates.${i}: it would close everything for everyone; say everything: true if that is meant`);
       if (r.output.gates.findIndex((y) => y.name === g.name) !== i) faults.push(`gates.${i}.name: ${JSON.stringify(g.name)} stands twice`);
     }

@@ -1,9 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 
 export class TooLarge extends Error {}
+/** More bodies are held than there is room for. */
+export class NoRoom extends Error {}
 
-/** A whole request body, bounded. Rejects with TooLarge as soon as the bound is passed, and when the client goes away. */
-export function readBody(req: IncomingMessage, max: number): Promise<Buffer> {
+/**
+ * A whole request body, bounded. Rejects with TooLarge as soon as the bound is passed, with NoRoom when `hold` has none for a part, and when the client goes away.
+ * @param hold told of each part before it is kept; false when there is no room
+ */
+export function readBody(req: IncomingMessage, max: number, hold: (bytes: number) => boolean = () => true): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     if (Number(req.headers['content-length'] ?? 0) > max) {
       reject(new TooLarge());
@@ -13,11 +18,15 @@ export function readBody(req: IncomingMessage, max: number): Promise<Buffer> {
     let bytes = 0;
     req.on('data', (part: Buffer) => {
       bytes += part.length;
-      if (bytes > max) {
-        req.pause();
-        req.removeAllListeners('data');
-        reject(new TooLarge());
-      } else parts.push(part);
+      const fits = bytes <= max;
+      if (fits && hold(part.length)) {
+        parts.push(part);
+        return;
+      }
+      req.pause();
+      req.removeAllListeners('data');
+      parts.length = 0;
+      reject(fits ? new NoRoom() : new TooLarge());
     });
     req.on('end', () => resolve(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts)));
     req.on('error', reject);

@@ -9,6 +9,7 @@ import { checkPolicy, NO_POLICY, type Policy } from '../barriers/policy.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { DIALECTS } from './dialects.ts';
 import { FIELDS } from './fields.ts';
+import { readHolders } from './lookup.ts';
 
 const address = v.pipe(v.string(), v.regex(/^(\[[0-9a-f:]+\]|[^:\s]+):\d{1,5}$/i, 'is HOST:PORT, for example 127.0.0.1:8080'));
 const positive = v.pipe(v.number(), v.minValue(0, 'must not be negative'));
@@ -50,6 +51,10 @@ const schema = v.strictObject({
       ja4_header: v.optional(v.string(), ''),
       country_header: v.optional(v.string(), ''),
       connections: v.optional(whole, 256),
+      /** Of those one address holds at most so many, three quarters unless said: nobody shuts the others out alone. Trusted proxies stand for many. */
+      connections_per_address: v.optional(whole),
+      /** A request has been sent whole within so long. */
+      request_timeout_ms: v.optional(whole, 60_000),
       upstream_connections: v.optional(whole, 128),
       /** Requests that may wait for a connection, and how long. */
       upstream_queue: v.optional(whole, 512),
@@ -57,6 +62,8 @@ const schema = v.strictObject({
       /** A caller who reads nothing for so long is let go. */
       stalled_timeout_ms: v.optional(whole, 60_000),
       body_bytes_max: v.optional(whole, 32 * 1024 * 1024),
+      /** Bytes of all bodies that a worker holds at once; beyond, requests are asked to come again. */
+      bodies_bytes_max: v.optional(whole, 512 * 1024 * 1024),
       header_bytes_max: v.optional(whole, 16 * 1024),
       upstream_timeout_ms: v.optional(whole, 600_000),
     }),
@@ -269,5 +276,11 @@ function faults(c: ServeConfig, p: Policy): [string, string] | null {
       }
   if (c.accounts.file && !existsSync(c.accounts.file)) return [`accounts.file ${c.accounts.file} is not there`, 'check the path'];
   if (c.accounts.file && !statSync(c.accounts.file).isFile()) return [`accounts.file ${c.accounts.file} is no file`, 'check the path'];
+  if (c.accounts.file)
+    try {
+      readHolders(c.accounts.file);
+    } catch (error) {
+      return [messageOf(error), error instanceof StillwatchError ? error.hint : 'check the file'];
+    }
   return null;
 }

@@ -12,6 +12,7 @@ import { type Holder, keyHash } from './lookup.ts';
 import type { Parts } from './proxy.ts';
 import { BAD } from './refusals.ts';
 import { reservation, reserved } from './reservations.ts';
+import { namedTwice } from './sent.ts';
 import type { Spool } from './spool.ts';
 
 type Json = Record<string, unknown>;
@@ -70,11 +71,13 @@ function parsed(body: Buffer): Json {
   throw new Bad(400, 'the body is no JSON object');
 }
 
-/** What a request asks for, in the API its path belongs to. */
+/** What a request asks for, in the API its path belongs to; null where it cannot be told. */
 function read(path: string, raw: Buffer): Asked | null {
   try {
     const d: Dialect = path.startsWith('/v1/messages') ? 'anthropic' : path.startsWith('/v1/responses') ? 'openai-responses' : 'openai';
-    return asked(d, object(JSON.parse(raw.toString('utf8'))));
+    const body = object(JSON.parse(raw.toString('utf8')));
+    // It goes on as it came: of a name that stands twice its reader may take the other one.
+    return namedTwice(raw, body) ? null : asked(d, body);
   } catch {
     return null;
   }
@@ -176,7 +179,9 @@ export class Decisions {
         model: text(r['model']),
         capabilities: caps,
         countries,
+        ...(Array.isArray(r['models']) ? { models: r['models'].filter((x): x is string => typeof x === 'string') } : {}),
         ...(r['unread'] === true ? { unread: true } : {}),
+        ...(r['idle'] === true ? { idle: true } : {}),
         ...(tier ? { tier } : {}),
         ...(verification ? { verification } : {}),
         ...(created ? { created } : {}),
@@ -252,6 +257,7 @@ export class Decisions {
     const cut = this.header(req, 'x-envoy-auth-partial-body') === 'true';
     const raw = await bodyOf(req, this.max);
     const asks = raw.length > 0 && !cut ? read(path, raw) : null;
+    const idle = raw.length === 0 && (req.method === 'GET' || req.method === 'HEAD');
     const out = await this.check(
       d,
       {
@@ -262,9 +268,11 @@ export class Decisions {
         ...this.set(req),
         // Beside a key a caller's own word about the model counts for nothing.
         model: asks?.model ?? (key === '' ? this.header(req, 'x-stillwatch-model') : ''),
+        models: asks?.models ?? [],
         capabilities: asks?.capabilities ?? [],
         // What is asked for in a body that was not seen is not known: a gate that asks about it is closed.
-        unread: asks === null && req.method !== 'GET' && req.method !== 'HEAD',
+        unread: (asks === null || asks.unread === true) && !idle,
+        idle,
         tokens: asks ? Math.ceil(raw.length / 4) + (asks.outputMax || this.parts.guard.snapshot.limits.output_tokens_assumed) : 0,
       },
       holder,
@@ -312,13 +320,23 @@ export class Decisions {
     const texts = Array.isArray(r['texts']) ? r['texts'].filter((x): x is string => typeof x === 'string') : [];
     const most = number(object(data['optional_params'])['max_tokens']) || number(data['max_tokens']);
     const tools = [r['tools'], data['tools']].some((x) => Array.isArray(x) && x.length > 0);
+    const reasons = [data, object(data['optional_params']), object(data['litellm_params'])].some(
+      (o) =>
+        !['', 'none', 'disabled'].includes(
+          text(o['reasoning_effort']) || text(object(o['thinking'])['type']) || text(object(o['reasoning'])['effort']),
+        ),
+    );
     const out = await this.check(
       'openai',
       {
         // Of nobody nothing is known: gates hold all the same, and all such calls share one budget.
         account: account || 'litellm:no-key',
         model: text(r['model']) || text(data['model']),
-        capabilities: [...(tools ? ['tools'] : []), ...(Array.isArray(r['images']) && r['images'].length > 0 ? ['vision'] : [])],
+        capabilities: [
+          ...(tools ? ['tools'] : []),
+          ...(Array.isArray(r['images']) && r['images'].length > 0 ? ['vision'] : []),
+          ...(reasons ? ['reasoning'] : []),
+        ],
         // What was used is not told afterwards: what was asked for is spent.
         tokens: Math.ceil(texts.reduce((x, t) => x + t.length, 0) / 4) + (most || this.parts.guard.snapshot.limits.output_tokens_assumed),
       },

@@ -10,7 +10,7 @@ export interface Asked {
   readonly models?: readonly string[];
   /** Part of what it asks for is kept by the provider, and not seen here. */
   readonly unread?: boolean;
-  /** It goes on from what the provider keeps: how long its input is cannot be told. */
+  /** It goes on from what the provider keeps, points to files and addresses, or has the provider search: how long its input is cannot be told. */
   readonly refersBack?: boolean;
   readonly stream: boolean;
   readonly capabilities: readonly string[];
@@ -46,11 +46,31 @@ const content = (c: unknown): string => (typeof c === 'string' ? c : c === undef
 
 const SEEN = new Set(['image', 'image_url', 'input_image', 'document', 'input_file', 'file', 'computer_screenshot', 'video', 'video_url']);
 const isVision = (m: unknown, deep = 0): boolean =>
-  SEEN.has(text(object(m)['type'])) ||
-  (deep < 8 &&
-    [object(m)['content'], object(m)['output']].some((x) =>
-      Array.isArray(x) ? x.some((b) => isVision(b, deep + 1)) : isVision(x, deep + 1),
-    ));
+  typeof m === 'object' &&
+  m !== null &&
+  (SEEN.has(text(object(m)['type'])) ||
+    (deep < 8 &&
+      [object(m)['content'], object(m)['output']].some((x) =>
+        Array.isArray(x) ? x.some((b) => isVision(b, deep + 1)) : isVision(x, deep + 1),
+      )));
+
+/** Whether a part of a message points to what it means: a file kept at the provider, or an address that is fetched there. */
+const pointsAway = (m: unknown, deep = 0): boolean => {
+  const o = object(m);
+  if (text(o['file_id']) !== '' || text(o['file_url']) !== '' || text(object(o['file'])['file_id']) !== '') return true;
+  if (['url', 'file'].includes(text(object(o['source'])['type']))) return true;
+  if ([text(o['image_url']), text(object(o['image_url'])['url']), text(object(o['video_url'])['url'])].some((x) => /^https?:/i.test(x)))
+    return true;
+  return (
+    deep < 8 &&
+    [o['content'], o['output']].some((x) =>
+      Array.isArray(x) ? x.some((b) => pointsAway(b, deep + 1)) : typeof x === 'object' && x !== null && pointsAway(x, deep + 1),
+    )
+  );
+};
+
+/** A tool that the caller runs; any other runs at the provider, and what it finds is read as input. */
+const callersOwn = (t: unknown): boolean => ['', 'function', 'custom'].includes(text(object(t)['type']));
 
 /** What a request body asks for. Nothing of it is trusted for who somebody is. */
 export function asked(d: Dialect, body: Json): Asked {
@@ -75,15 +95,25 @@ export function asked(d: Dialect, body: Json): Asked {
       object(body['reasoning'])['enabled'] !== false) ||
     [body['include_reasoning'], body['enable_thinking'], object(body['chat_template_kwargs'])['enable_thinking']].includes(true);
   const stored = object(body['prompt'])['id'] !== undefined;
-  const models = list(body['models']).filter((x): x is string => typeof x === 'string');
+  // Readers that do not mind capitals take `Model` for it.
+  const spelt = Object.keys(body).filter((k) => k !== 'model' && k.toLowerCase() === 'model');
+  const models = [...list(body['models']), ...spelt.map((k) => body[k])].filter((x): x is string => typeof x === 'string');
   const params: Json = {};
   for (const p of PARAMS) if (body[p] !== undefined && typeof body[p] !== 'object') params[p] = body[p];
   return {
     model: text(body['model']).slice(0, 256),
     ...(models.length > 0 ? { models } : {}),
-    // A prompt kept at the provider may name its own model.
-    ...(stored || text(body['model']) === '' ? { unread: true } : {}),
-    ...(stored || body['previous_response_id'] || body['conversation'] ? { refersBack: true } : {}),
+    // A prompt kept at the provider may ask for what is not seen here.
+    ...(stored ? { unread: true } : {}),
+    ...(stored ||
+    body['previous_response_id'] ||
+    body['conversation'] ||
+    list(body['mcp_servers']).length > 0 ||
+    (body['web_search_options'] ?? null) !== null ||
+    !list(body['tools']).every(callersOwn) ||
+    items.some((m) => pointsAway(m))
+      ? { refersBack: true }
+      : {}),
     stream: body['stream'] === true,
     capabilities: [
       ...(tools.length > 0 ? ['tools'] : []),

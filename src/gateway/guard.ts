@@ -53,6 +53,8 @@ const SUMMARISED: readonly Dialect[] = ['openai-responses'];
 
 /** What a request that sets no bound may well use, and how many budgets are remembered. */
 const OPEN_TOKENS = 32_768;
+/** The same where its input lies elsewhere: a file, an address, a conversation kept at the provider, or what a search there finds. */
+const REFERENCED_TOKENS = 200_000;
 const USUAL_MAX = 100_000;
 
 interface Place {
@@ -78,6 +80,9 @@ export class Guard {
   private readonly o: Options;
   /** Tokens that requests which do not say used of late, by budget. */
   private readonly usual = new Map<string, number>();
+  /** Requests under way that do not say what they may use, by budget. */
+  private readonly underWay = new Map<string, number>();
+  private readonly done = new WeakSet<object>();
   private readonly told: () => void;
   /** Of a store of keyed identifiers. */
   key: IdentifierKey | null = null;
@@ -112,14 +117,15 @@ export class Guard {
 
   /**
    * `reserve`: false only asks what would be decided, and spends nothing. `open`: the request does not bound what it may use, and what such requests used lately is reserved;
-   * of an account that has used nothing yet, and of a slowed campaign, as much as one may well use, at most the whole budget.
+   * of an account that has used nothing yet, of one that has another such request under way, and of a slowed campaign, as much as one may well use, at most the whole budget: many at once
+   * must not all be taken for small ones. `far`: part of its input lies elsewhere.
    */
   async check(
     d: Dialect,
     r: Request,
     tokens: number,
     now: number,
-    { reserve = true, open = false }: { readonly reserve?: boolean; readonly open?: boolean } = {},
+    { reserve = true, open = false, far = false }: { readonly reserve?: boolean; readonly open?: boolean; readonly far?: boolean } = {},
   ): Promise<Pass | Stop> {
     const verdict = this.decider.decide(r, now);
     const stop = (outcome: Stop['outcome'], refusal: Refusal): Stop => ({ ok: false, outcome, verdict, refusal });
@@ -147,13 +153,17 @@ export class Guard {
         message: `This account must be verified${verdict.stepUp ? ` (${verdict.stepUp})` : ''} before it can go on.${this.o.verify_url ? ` Verify it here: ${this.o.verify_url}` : ''}${reference}`,
         retry: false,
       });
-    const { asks, places } = this.asks(r.account, verdict, tokens, open);
+    const { asks, places } = this.asks(r.account, verdict, tokens, open || far, far ? REFERENCED_TOKENS : OPEN_TOKENS);
     let taken: readonly Taken[] = [];
+    const unbounded = (open || far) && reserve;
+    // Counted before anything is waited for: the next one must see it.
+    if (unbounded) this.begun(asks, 1);
     if (asks.length > 0 && reserve) {
       const got = await this.take(asks, now);
       if (got === null && this.snapshot.enforcing) {
         const slow = verdict.slowed.length > 0 && this.o.redis?.when_away.slow === 'closed';
-        if (slow || this.o.redis?.when_away.limits === 'closed')
+        if (slow || this.o.redis?.when_away.limits === 'closed') {
+          if (unbounded) this.begun(asks, -1);
           return stop('away', {
             status: 503,
             code: 'limits_unavailable',
@@ -161,6 +171,7 @@ export class Guard {
             retry: true,
             retryMs: 1000,
           });
+        }
       } else taken = got ?? [];
     }
     const headers: Record<string, string> = {};
@@ -169,6 +180,9 @@ export class Guard {
       if (t && p.own) Object.assign(headers, limitHeaders(d, p.what, t, now));
     }
     const short = taken.findIndex((t) => !t.ok);
+    // What did not fit was not spent.
+    const held = taken.length > 0 && short < 0 ? asks : [];
+    if (unbounded && held.length === 0) this.begun(asks, -1);
     const rehearsal = !this.snapshot.enforcing;
     if (short >= 0 && !rehearsal) {
       const retryMs = Math.max(...taken.map((t) => t.retryMs));
@@ -196,16 +210,19 @@ export class Guard {
               'stillwatch-notice': `reasoning ${verdict.summary && SUMMARISED.includes(d) ? 'summarised' : 'withheld'}; reference ${verdict.barrier?.appeal ?? ''}`,
             }
           : headers,
-      // What did not fit was not spent.
-      asks: taken.length > 0 && short < 0 ? asks : [],
+      asks: held,
       reserved: tokens,
-      open,
+      open: unbounded,
       overLimit: short >= 0,
     };
   }
 
   /** Settles what was reserved with what was used; `used` null gives everything back. `once` names a reservation that may be settled by any worker, once. */
   async settle(p: Pick<Pass, 'asks'> & { readonly open?: boolean }, used: number | null, now: number, once?: string): Promise<void> {
+    // Once: what goes wrong after an answer has been settled gives nothing back again.
+    if (this.done.has(p)) return;
+    this.done.add(p);
+    if (p.open) this.begun(p.asks, -1);
     if (p.open && used !== null) for (const a of p.asks) if (a.key.endsWith(':t')) this.learn(a.key, used);
     const back = p.asks
       .map((a) => ({ ...a, units: a.key.endsWith(':t') ? a.units - (used ?? 0) : used === null ? a.units : 0 }))
@@ -227,6 +244,14 @@ export class Guard {
     if (this.usual.size > USUAL_MAX) this.usual.delete(this.usual.keys().next().value as string);
   }
 
+  private begun(asks: readonly Ask[], by: 1 | -1): void {
+    for (const { key } of asks) {
+      const n = (this.underWay.get(key) ?? 0) + by;
+      if (n > 0) this.underWay.set(key, n);
+      else this.underWay.delete(key);
+    }
+  }
+
   private async take(asks: readonly Ask[], now: number): Promise<readonly Taken[] | null> {
     try {
       return await this.budgets.take(asks, now);
@@ -236,7 +261,7 @@ export class Guard {
     }
   }
 
-  private asks(account: string, v: Verdict, tokens: number, open: boolean): { asks: Ask[]; places: Place[] } {
+  private asks(account: string, v: Verdict, tokens: number, open: boolean, most: number): { asks: Ask[]; places: Place[] } {
     const asks: Ask[] = [];
     const places: Place[] = [];
     const put = (key: string, b: Budget | Verdict['limits'], own: boolean) => {
@@ -247,8 +272,9 @@ export class Guard {
       }
       if (b.tokens_per_minute !== undefined) {
         const rate = perMinute(b.tokens_per_minute, burst);
-        const usual = own ? this.usual.get(`${key}:t`) : undefined;
-        const need = open ? Math.min(rate.burst, Math.max(tokens, usual === undefined ? OPEN_TOKENS : 1.5 * usual)) : tokens;
+        const trusted = this.snapshot.limits.unbounded_requests === 'usual' || !this.underWay.has(`${key}:t`);
+        const usual = own && most === OPEN_TOKENS && trusted ? this.usual.get(`${key}:t`) : undefined;
+        const need = open ? Math.min(rate.burst, Math.max(tokens, usual === undefined ? most : 1.5 * usual)) : tokens;
         asks.push({ key: `${key}:t`, rate, units: open && tokens > rate.burst ? tokens : need });
         places.push({ what: 'tokens', own });
       }

@@ -43,7 +43,8 @@ export function keyOf(req: IncomingMessage, keyHeader: string): string | null {
   let times = 0;
   for (let i = 0; i < req.rawHeaders.length; i += 2) {
     const name = (req.rawHeaders[i] as string).toLowerCase();
-    if (!KEYS.has(name) && !names.includes(name)) continue;
+    // Many readers take `_` for `-`.
+    if (!KEYS.has(name.replaceAll('_', '-')) && !names.includes(name.replaceAll('_', '-')) && !names.includes(name)) continue;
     times += 1;
     // A key under a name that is not looked at might be the one the upstream looks at.
     if (!names.includes(name)) return null;

@@ -33,15 +33,22 @@ function holder(row: Record<string, unknown>): Holder | null {
 export function readHolders(path: string): Map<string, Holder> {
   const content = readFileSync(path, 'utf8').replace(/^\ufeff/, '');
   let rows: Record<string, unknown>[];
+  let line = 0;
   try {
     rows = content.trimStart().startsWith('{')
-      ? content
-          .split(/\r?\n/)
-          .filter(Boolean)
-          .map((l) => JSON.parse(l) as Record<string, unknown>)
+      ? content.split(/\r?\n/).flatMap((l) => {
+          line += 1;
+          return l.trim() === '' ? [] : [JSON.parse(l) as Record<string, unknown>];
+        })
       : (parse(content, { columns: true, skip_empty_lines: true, trim: true }) as Record<string, unknown>[]);
-  } catch (cause) {
-    throw new StillwatchError('E_ACCOUNTS', `accounts.file ${path}: ${messageOf(cause)}`, 'CSV with a header, or JSON Lines', { cause });
+  } catch (error) {
+    // A parser's own words, and its error as a cause, may hold the row: that may be a key.
+    const at = line || Number((error as { lines?: unknown }).lines) || 0;
+    throw new StillwatchError(
+      'E_ACCOUNTS',
+      `accounts.file ${path}: line ${at} is not like the others`,
+      'CSV with a header and as many fields in every row, or JSON Lines',
+    );
   }
   const out = new Map<string, Holder>();
   for (const [i, row] of rows.entries()) {
@@ -65,7 +72,7 @@ export function readHolders(path: string): Map<string, Holder> {
 
 type Source = (hash: string) => Promise<Holder | null>;
 
-function sourceOf(o: ServeConfig['accounts']): Source {
+function sourceOf(o: ServeConfig['accounts'], told: (said: string) => void): Source {
   if (o.file) {
     let held = readHolders(o.file);
     let at = Date.now();
@@ -74,10 +81,15 @@ function sourceOf(o: ServeConfig['accounts']): Source {
       // A changed file is read again, looked for at most every cache_seconds: keys come, go and change without a restart.
       if (Date.now() - at > o.cache_seconds * 1000) {
         at = Date.now();
-        const now = statSync(o.file as string).mtimeMs;
-        if (now !== mtime) {
-          held = readHolders(o.file as string);
-          mtime = now;
+        try {
+          const now = statSync(o.file as string).mtimeMs;
+          if (now !== mtime) {
+            held = readHolders(o.file as string);
+            mtime = now;
+          }
+        } catch (error) {
+          // Half a file, or a bad row, takes nobody's key away: what was read before holds until the file is whole again.
+          told(`${messageOf(error)}; keys are those read before`);
         }
       }
       return held.get(hash) ?? null;
@@ -134,11 +146,13 @@ export class Lookup {
   private readonly asked = new Map<string, Promise<Holder | null>>();
   private readonly source: Source;
   private readonly o: ServeConfig['accounts'];
-  failures = 0;
+  private readonly told: (said: string) => void;
 
-  constructor(o: ServeConfig['accounts'], source?: Source) {
+  /** @param told each time accounts cannot be asked, with the reason */
+  constructor(o: ServeConfig['accounts'], told: (said: string) => void = () => undefined, source?: Source) {
     this.o = o;
-    this.source = source ?? sourceOf(o);
+    this.told = told;
+    this.source = source ?? sourceOf(o, told);
   }
 
   /** The holder at once when the cache knows; `undefined` when it has to be asked. */
@@ -155,7 +169,7 @@ export class Lookup {
     if (waiting) return waiting;
     const p = this.source(hash)
       .catch((error: unknown) => {
-        this.failures += 1;
+        this.told(messageOf(error));
         // An old answer is better than none while the source is away.
         const old = this.cache.get(hash);
         if (old) return old.holder;

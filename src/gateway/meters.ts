@@ -44,6 +44,21 @@ export class Meters {
     help: 'Requests the upstream failed',
     registers: [this.registry],
   });
+  readonly dropped = new Counter({
+    name: 'stillwatch_connections_dropped_total',
+    help: 'Connections not taken: all places were held, or too many by one address',
+    registers: [this.registry],
+  });
+  readonly lookupFailed = new Counter({
+    name: 'stillwatch_lookup_failed_total',
+    help: 'Times accounts could not be asked, or their file not be read again',
+    registers: [this.registry],
+  });
+  readonly abandoned = new Counter({
+    name: 'stillwatch_abandoned_total',
+    help: 'Requests whose caller went away before the answer began',
+    registers: [this.registry],
+  });
   readonly failed = new Counter({
     name: 'stillwatch_failed_total',
     help: 'Requests that failed in the proxy itself',

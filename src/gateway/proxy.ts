@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Dispatcher, Pool } from 'undici';
 import { clientAddress, trustedHeader, trustList } from './address.ts';
-import { readBody, TooLarge } from './body.ts';
+import { NoRoom, readBody, TooLarge } from './body.ts';
 import type { ProxyConfig, ServeConfig } from './config.ts';
 import { type Asked, asked, refuse } from './dialects.ts';
 import { askedBy, type Reading, RouteTable } from './fields.ts';
@@ -27,6 +27,9 @@ export interface Parts {
   readonly now: () => number;
 }
 
+/** Part of what was reserved that is spent by who goes away before the answer begins. */
+const HUNG_UP = 0.25;
+
 const UNREAD: Reading = { dialect: 'json', named: {} };
 
 /** The reverse proxy: reads what is asked, decides, forwards, and lets the answer through as it comes. */
@@ -38,6 +41,8 @@ export class Forwarder {
   private readonly base: string;
   private readonly slots: Slots;
   private readonly routes: RouteTable;
+  /** Bytes of bodies that are held. */
+  private held = 0;
 
   constructor(parts: Parts) {
     this.parts = parts;
@@ -73,8 +78,8 @@ export class Forwarder {
     const started = this.parts.now();
     const url = req.url ?? '/';
     const path = url.split('?', 1)[0] as string;
-    const reading = this.routes.of(path);
-    if (reading === undefined) {
+    const route = this.routes.of(path);
+    if (route === undefined) {
       if (req.method === 'GET' && this.c.forward.some((p) => path === p || path.startsWith(`${p}/`)) && !/\.\.|%2e|%2f|%5c|\\/i.test(url))
         return this.forward(req, res, id, url, null, UNREAD, null);
       // What is not understood is not let through.
@@ -85,7 +90,7 @@ export class Forwarder {
         id,
       );
     }
-    const { dialect, fields } = reading;
+    const { dialect, fields } = route;
     if (req.method !== 'POST') return refuse(res, dialect, BAD('This path takes POST.', 404), id);
     if (req.headers['content-encoding'] && req.headers['content-encoding'] !== 'identity')
       return refuse(res, dialect, BAD('Send the body without content-encoding.', 415), id);
@@ -95,14 +100,21 @@ export class Forwarder {
       return refuse(res, dialect, { status: 401, code: 'invalid_api_key', message: 'No API key was given.', retry: false }, id);
     const hash = keyHash(key);
     const cached = this.parts.lookup.known(hash, started);
-    const [holder, raw] = await Promise.all([
-      cached === undefined ? this.parts.lookup.ask(hash, started).catch(() => undefined) : cached,
-      readBody(req, this.c.body_bytes_max).catch((e: unknown) => (e instanceof TooLarge ? e : null)),
-    ]);
+    // Read while the account is looked up; of a key that is not known nothing more is read.
+    const reading = readBody(req, this.c.body_bytes_max, this.room(res)).catch((e: unknown) =>
+      e instanceof TooLarge || e instanceof NoRoom ? e : null,
+    );
+    const holder = cached === undefined ? await this.parts.lookup.ask(hash, started).catch(() => undefined) : cached;
+    if (holder === null && this.parts.config.accounts.unknown_key === 'refuse') {
+      // Its connection goes with it: what is still to come of the body must not be waited for.
+      if (!req.complete) res.setHeader('connection', 'close');
+      return refuse(res, dialect, { status: 401, code: 'invalid_api_key', message: 'The API key is not known.', retry: false }, id);
+    }
+    const raw = await reading;
     if (raw === null) return void res.destroy();
-    if (raw instanceof TooLarge) {
+    if (raw instanceof Error) {
       res.setHeader('connection', 'close');
-      return refuse(res, dialect, BAD(`The body is larger than ${this.c.body_bytes_max} bytes.`, 413), id);
+      return refuse(res, dialect, raw instanceof TooLarge ? BAD(`The body is larger than ${this.c.body_bytes_max} bytes.`, 413) : BUSY, id);
     }
     if (holder === undefined)
       return refuse(
@@ -117,8 +129,6 @@ export class Forwarder {
         },
         id,
       );
-    if (holder === null && this.parts.config.accounts.unknown_key === 'refuse')
-      return refuse(res, dialect, { status: 401, code: 'invalid_api_key', message: 'The API key is not known.', retry: false }, id);
     let body: Record<string, unknown>;
     try {
       body = JSON.parse(raw.toString('utf8')) as Record<string, unknown>;
@@ -126,7 +136,12 @@ export class Forwarder {
     } catch {
       return refuse(res, dialect, BAD('The body is no JSON object.'), id);
     }
-    const ask = fields ? askedBy(fields, body, reading.named) : asked(dialect, body);
+    let ask: Asked;
+    try {
+      ask = fields ? askedBy(fields, body, route.named) : asked(dialect, body);
+    } catch {
+      return refuse(res, dialect, BAD('The body is nested too deeply.'), id);
+    }
     const who: Holder = holder ?? { account: `key:${hash.slice(0, 24)}` };
     const seen = this.seen(req, id, started, who, hash, ask, path);
     const mode = scopeOf(this.parts.config.scopes, who, ask.model, seen.country);
@@ -136,8 +151,9 @@ export class Forwarder {
     } catch {
       return refuse(res, dialect, BAD('The body is nested too deeply.'), id);
     }
-    const tokens = Math.ceil(raw.length / 4) + (ask.outputMax || this.parts.guard.snapshot.limits.output_tokens_assumed);
-    const open = ask.outputMax === 0 || ask.refersBack === true;
+    const input = Math.ceil(raw.length / 4);
+    const tokens = input + (ask.outputMax || this.parts.guard.snapshot.limits.output_tokens_assumed);
+    const open = ask.outputMax === 0;
     const verdict = await this.parts.guard.check(
       dialect,
       {
@@ -151,7 +167,7 @@ export class Forwarder {
       },
       tokens,
       started,
-      { open },
+      { open, far: ask.refersBack === true },
     );
     this.parts.meters.decided(verdict.outcome, rehearsedIn(verdict), this.parts.now() - started);
     if (!verdict.ok) return refuse(res, dialect, verdict.refusal, id);
@@ -169,12 +185,27 @@ export class Forwarder {
       await this.parts.guard.settle(verdict, null, this.parts.now());
       return refuse(res, dialect, REASONED, id);
     }
-    const sent = sentOn(verdict.outcome, reading, body, raw, this.parts.guard.snapshot.gates.length > 0, verdict.verdict.summary);
+    const sent = sentOn(verdict.outcome, route, body, raw, this.parts.guard.snapshot.gates.length > 0, verdict.verdict.summary);
     if (!sent) {
       await this.parts.guard.settle(verdict, null, this.parts.now());
       return refuse(res, dialect, BAD('The body is nested too deeply.'), id);
     }
-    return this.forward(req, res, id, url, sent, reading, { pass: verdict, head });
+    return this.forward(req, res, id, url, sent, route, { pass: verdict, head, input });
+  }
+
+  /** Room for a body among all that are held, from its first byte to the end of its answer. */
+  private room(res: ServerResponse): (bytes: number) => boolean {
+    let mine = 0;
+    res.on('close', () => {
+      this.held -= mine;
+      mine = 0;
+    });
+    return (bytes) => {
+      if (res.destroyed || this.held + bytes > this.c.bodies_bytes_max) return false;
+      this.held += bytes;
+      mine += bytes;
+      return true;
+    };
   }
 
   private seen(req: IncomingMessage, id: string, at: number, holder: Holder, hash: string, ask: Asked, endpoint: string): Seen {
@@ -199,7 +230,7 @@ export class Forwarder {
     url: string,
     body: Buffer | null,
     { dialect, fields }: Reading,
-    log: { readonly pass: Pass; readonly head: string | null } | null,
+    log: { readonly pass: Pass; readonly head: string | null; readonly input: number } | null,
   ): Promise<void> {
     const { meters, spool, guard, now, config } = this.parts;
     const began = now();
@@ -252,7 +283,7 @@ export class Forwarder {
         waiting.push(then);
         if (kept === 'soon') return;
         kept = 'soon';
-        const usage = tap ? tap.end(whole) : { input: 0, output: 0, reasoning: 0, stop: '' };
+        const usage = tap ? tap.end(whole, status < 400 ? log.input : 0) : { input: 0, output: 0, reasoning: 0, stop: '' };
         // Who hangs up before the last event has had what was reserved, or more; who got an error has had nothing.
         const used = Math.max(usage.input + usage.output, tap?.ended ? 0 : log.pass.reserved);
         void guard.settle(log.pass, status >= 400 ? null : used, now());
@@ -271,10 +302,11 @@ export class Forwarder {
             told(put === 'kept' ? 'kept' : config.spool.when_full === 'shed' ? 'shed' : 'failed'),
           );
       };
-      let refunded = false;
-      const refund = () => {
-        if (log && !refunded) void guard.settle(log.pass, null, now());
-        refunded = true;
+      // The service's own fault costs nobody anything. Who hangs up has had the model begin all the same: the request counts, and a part of what it might have used.
+      const refund = () => void (log && guard.settle(log.pass, null, now()));
+      const hungUp = () => {
+        meters.abandoned.inc();
+        if (log) void guard.settle(log.pass, Math.max(log.input, HUNG_UP * log.pass.reserved), now());
       };
       const pass = (chunk: Buffer) => {
         if (chunk.length === 0 || res.write(chunk)) return;
@@ -287,7 +319,7 @@ export class Forwarder {
           controller?.abort(new Error('the client went away'));
           // What was sent of the answer has been taken: it is recorded all the same.
           if (status > 0) keep(() => undefined);
-          else refund();
+          else hungUp();
           done();
         }
       });

@@ -55,6 +55,8 @@ function usedBy(f: Fields, into: Usage, answer: unknown): void {
   if (typeof stop === 'string') into.stop = stop;
 }
 
+/** What an event of a stream holds besides its text, at most. */
+const EVENT_BYTES = 400;
 const LINE_MAX = 1 << 20;
 const BODY_MAX = 8 << 20;
 
@@ -70,6 +72,8 @@ export class UsageTap {
   private readonly fields: Fields | undefined;
   private held: Buffer[] = [];
   private bytes = 0;
+  /** Line ends of a stream that passed: what is said in how many pieces. */
+  private pieces = 0;
   /** Whether the answer said itself that it was over. */
   ended = false;
 
@@ -87,6 +91,7 @@ export class UsageTap {
       else this.held = [];
       return false;
     }
+    for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) this.pieces += 1;
     const all = this.held.length > 0 ? Buffer.concat([...this.held, chunk]) : chunk;
     const end = all.lastIndexOf(10);
     const rest = all.subarray(end + 1);
@@ -124,8 +129,11 @@ export class UsageTap {
     if (this.fields) usedBy(this.fields, this.usage, j);
   }
 
-  /** The upstream is done: for an API whose streams have no last word of their own that is the end. */
-  end(whole = false): Usage {
+  /**
+   * The upstream is done: for an API whose streams have no last word of their own that is the end.
+   * @param input tokens the request was taken to have, which holds where the answer does not say (a stream without `include_usage` says nothing)
+   */
+  end(whole = false, input = 0): Usage {
     // A last line without its line end.
     if (this.rows && this.held.length > 0) this.lines(Buffer.concat(this.held));
     if (whole && (this.fields || this.rows)) this.ended = true;
@@ -138,9 +146,14 @@ export class UsageTap {
       }
     }
     this.held = [];
-    // An answer that was broken off, or does not say what it used, took what passed: an event of a stream is some 120 bytes a token.
-    if (!this.ended || this.usage.output === 0)
-      this.usage.output = Math.max(this.usage.output, Math.ceil(this.bytes / (this.sse ? 120 : 4)));
+    if (this.usage.input === 0) this.usage.input = input;
+    // An answer that was broken off, or does not say what it used, took what passed: some 120 bytes an event of one token, four bytes a token where an event holds many.
+    if (!this.ended || this.usage.output === 0) {
+      const passed = this.sse
+        ? Math.max(this.bytes / 120, (this.bytes - EVENT_BYTES * (this.pieces / (this.rows ? 1 : 2))) / 4)
+        : this.bytes / 4;
+      this.usage.output = Math.max(this.usage.output, Math.ceil(passed));
+    }
     return this.usage;
   }
 }

@@ -5,12 +5,14 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { type Budgets, MemoryBudgets, RedisBudgets } from '../barriers/gcra.ts';
 import type { Delta, Snapshot } from '../barriers/snapshot.ts';
+import { trustList } from './address.ts';
 import { hostPort, type ServeConfig } from './config.ts';
 import { Decisions } from './decisions.ts';
 import { Guard } from './guard.ts';
 import type { IdentifierKey } from './keyed.ts';
 import { Lookup } from './lookup.ts';
 import { Meters } from './meters.ts';
+import { within } from './patience.ts';
 import { Forwarder, type Parts } from './proxy.ts';
 import { Spool } from './spool.ts';
 
@@ -28,11 +30,15 @@ export type ToWorker =
   | { readonly type: 'hand' }
   /** Takes no more, and ends what was begun within so many ms. */
   | { readonly type: 'drain'; readonly ms: number };
+/** All of them, for the process that lets nothing else of its channel through. */
+export const TO_WORKER: readonly string[] = ['snapshot', 'delta', 'identifiers', 'spent', 'hand', 'drain'] satisfies ToWorker['type'][];
+
 export type FromWorker =
   | { readonly type: 'spent'; readonly spent: Spent }
   | { readonly type: 'want' }
   | { readonly type: 'have'; readonly version: number }
   | { readonly type: 'ready' }
+  | { readonly type: 'said'; readonly said: string }
   | { readonly type: 'listening' };
 
 export const spoolDir = (c: ServeConfig): string => join(c.state, 'spool');
@@ -46,19 +52,23 @@ export class Worker {
   private readonly redis: Redis | null = null;
   private readonly memory = new MemoryBudgets();
 
+  /** Where to say what went wrong: the parent keeps the log. */
+  tell: (m: FromWorker) => void = () => undefined;
+  private saidAt = Number.NEGATIVE_INFINITY;
+
   constructor(config: ServeConfig, name: string, now: () => number = Date.now) {
     let budgets: Budgets = this.memory;
     if (config.redis) {
       const timeout = config.redis.timeout_ms;
       // Commands fail at once while Redis is away: what happens then is configured, and waiting is never it.
       this.redis = new Redis(config.redis.url, {
-        commandTimeout: timeout,
         connectTimeout: 1000,
         maxRetriesPerRequest: 0,
         enableOfflineQueue: false,
       });
       this.redis.on('error', () => undefined);
-      budgets = new RedisBudgets(this.redis);
+      const { redis } = this;
+      budgets = new RedisBudgets({ eval: (...asked) => within(redis.eval(...asked), timeout) });
     }
     const spoolOf = (worker: string) =>
       new Spool({
@@ -71,7 +81,10 @@ export class Worker {
     this.parts = {
       config,
       guard: new Guard(budgets, config, () => meters.budgetsAway.inc()),
-      lookup: new Lookup(config.accounts),
+      lookup: new Lookup(config.accounts, (said) => {
+        meters.lookupFailed.inc();
+        this.say(`E_ACCOUNTS ${said}`);
+      }),
       spool: spoolOf(`${name}~canonical`),
       meters,
       now,
@@ -79,7 +92,11 @@ export class Worker {
     if (config.proxy) {
       this.proxy = new Forwarder(this.parts);
       this.servers.push({
-        server: this.server(this.proxy.handle, config.proxy.connections, config.proxy.header_bytes_max, config.proxy.tls),
+        server: this.server(this.proxy.handle, config.proxy.connections, config.proxy.header_bytes_max, config.proxy.tls, {
+          each: config.proxy.connections_per_address ?? Math.max(1, Math.ceil(0.75 * config.proxy.connections)),
+          ms: config.proxy.request_timeout_ms,
+          trusted: trustList(config.proxy.trusted_proxies),
+        }),
         listen: config.proxy.listen,
       });
     }
@@ -94,11 +111,13 @@ export class Worker {
     connections: number,
     headers: number,
     tls: { readonly cert: string; readonly key: string } | undefined,
+    from: { readonly each: number; readonly ms: number; readonly trusted: ReturnType<typeof trustList> } | null = null,
   ): Server {
     const options = {
       maxHeaderSize: headers,
       headersTimeout: 15_000,
-      requestTimeout: 120_000,
+      requestTimeout: from?.ms ?? 120_000,
+      connectionsCheckingInterval: 5_000,
       keepAliveTimeout: 65_000,
       insecureHTTPParser: false,
       requireHostHeader: true,
@@ -108,6 +127,30 @@ export class Worker {
       : createServer(options, handle as never);
     s.maxConnections = connections;
     s.maxRequestsPerSocket = 100_000;
+    // Who is kept out is counted, and those who only keep a connection make room.
+    s.on('drop', () => {
+      this.parts.meters.dropped.inc();
+      s.closeIdleConnections();
+    });
+    if (from) {
+      const held = new Map<string, number>();
+      s.on('connection', (socket) => {
+        const address = socket.remoteAddress ?? '';
+        if (address === '' || from.trusted?.check(address, address.includes(':') ? 'ipv6' : 'ipv4')) return;
+        const n = (held.get(address) ?? 0) + 1;
+        if (n > from.each) {
+          this.parts.meters.dropped.inc();
+          socket.destroy();
+          return;
+        }
+        held.set(address, n);
+        socket.once('close', () => {
+          const left = (held.get(address) ?? 1) - 1;
+          if (left > 0) held.set(address, left);
+          else held.delete(address);
+        });
+      });
+    }
     s.on('clientError', (_e, socket) => {
       this.parts.meters.failed.inc();
       if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
@@ -115,6 +158,14 @@ export class Worker {
       setTimeout(() => socket.destroy(), 1000).unref();
     });
     return s;
+  }
+
+  /** At most once in ten seconds: what fails for one request fails for all. */
+  private say(said: string): void {
+    const now = this.parts.now();
+    if (now - this.saidAt < 10_000) return;
+    this.saidAt = now;
+    this.tell({ type: 'said', said });
   }
 
   async listen(): Promise<void> {

@@ -1,4 +1,4 @@
-import { simple } from '../barriers/commands.ts';
+import { giveLabel, simple } from '../barriers/commands.ts';
 import { StillwatchError } from '../model/errors.ts';
 import { type Route, Text } from './admin.ts';
 import { heldIn } from './findings.ts';
@@ -59,15 +59,19 @@ export function accountRoutes(h: House): Route[] {
       method: 'POST',
       path: '/v1/labels',
       role: 'analyst',
-      run: ({ body, who }) =>
-        h.ask({
-          ask: 'label',
+      run: async ({ body, who }) => {
+        const given = {
           account: text(body, 'account', 512),
           label: text(body, 'label', 200),
-          author: who.name,
           reason: text(body, 'reason'),
           revoke: body['revoke'] === true,
-        }),
+        };
+        const events = giveLabel(s(), who, given, now());
+        const stands = events.every((e) => e.what.type !== 'label.asked');
+        if (stands) await h.ask({ ask: 'label', ...given, label: given.label.trim(), author: who.name });
+        run(events);
+        return { ...given, stands, ...(stands ? {} : { waits: 'for a second person, who gives the same label' }) };
+      },
     },
     {
       method: 'GET',

@@ -1,4 +1,15 @@
-import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { type Entry, entry, GENESIS, verifyChain } from '../barriers/chain.ts';
 import type { Event } from '../barriers/events.ts';
@@ -10,6 +21,27 @@ const linesOf = (path: string): { lines: string[]; torn: number } => {
   return { lines: content.slice(0, end).split('\n').filter(Boolean), torn: Buffer.byteLength(content.slice(end)) };
 };
 
+/** How far a log had come when it was last written, beside it. */
+const headPath = (path: string): string => `${path}.head`;
+
+function headKept(path: string): { readonly seq: number; readonly hash: string } | null {
+  try {
+    const [seq = '', hash = ''] = readFileSync(headPath(path), 'utf8').trim().split(' ');
+    return /^\d+$/.test(seq) && /^[0-9a-f]{64}$/.test(hash) ? { seq: Number(seq), hash } : null;
+  } catch {
+    return null;
+  }
+}
+
+/** What is missing at a log's end, by what is kept beside it; null where nothing is. */
+function cut(path: string, hashes: readonly string[]): string | null {
+  const kept = headKept(path);
+  if (!kept || hashes[kept.seq - 1] === kept.hash) return null;
+  return hashes.length < kept.seq
+    ? `its last ${kept.seq - hashes.length} of ${kept.seq} entries are gone, as ${headPath(path)} shows`
+    : `entry ${kept.seq} is not the one that was written, as ${headPath(path)} shows: it was written anew`;
+}
+
 /** Checks a log file. @returns a sentence for a person, and whether it holds */
 export function verifyFile(path: string, head?: string): { ok: boolean; said: string } {
   if (!existsSync(path))
@@ -17,6 +49,11 @@ export function verifyFile(path: string, head?: string): { ok: boolean; said: st
   const { lines, torn } = linesOf(path);
   const { fault, entries, last } = verifyChain(lines, head);
   if (fault) return { ok: false, said: `${path}:${fault.line}: ${fault.said}` };
+  const gone = cut(
+    path,
+    lines.map((l) => (JSON.parse(l) as Entry).hash),
+  );
+  if (gone) return { ok: false, said: `${path}: ${gone}` };
   return {
     ok: true,
     said: `${entries} entries, each follows on the one before; head ${last}${torn > 0 ? `; ${torn} bytes of an unfinished line at the end` : ''}`,
@@ -30,7 +67,10 @@ export class Audit {
   private last = GENESIS;
   private size = 0;
   private broken = false;
+  private readonly path: string;
   readonly entries: Entry[] = [];
+  /** What was found missing at its end when it was opened. */
+  readonly gone: string | null;
 
   /** @throws StillwatchError E_AUDIT when an earlier line was changed: nothing is decided on a log that cannot be trusted. */
   constructor(path: string) {
@@ -44,6 +84,11 @@ export class Audit {
         'the log was changed; keep it, find out by whom, and start with another state directory',
       );
     for (const l of lines) this.entries.push(JSON.parse(l) as Entry);
+    this.path = path;
+    this.gone = cut(
+      path,
+      this.entries.map((e) => e.hash),
+    );
     this.seq = lines.length;
     this.last = this.entries.at(-1)?.hash ?? GENESIS;
     this.fd = openSync(path, 'a', 0o600);
@@ -85,7 +130,18 @@ export class Audit {
     this.entries.push(...made);
     this.seq += made.length;
     this.last = made.at(-1)?.hash ?? this.last;
+    this.keepHead();
     return made;
+  }
+
+  /** After the lines: a crash in between leaves a head that is behind, which nothing contradicts. */
+  private keepHead(): void {
+    try {
+      writeFileSync(`${headPath(this.path)}.new`, `${this.seq} ${this.last}\n`, { mode: 0o600 });
+      renameSync(`${headPath(this.path)}.new`, headPath(this.path));
+    } catch {
+      // It only helps to find what is gone; what was decided is written down.
+    }
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 import { blast } from '../barriers/blast.ts';
+import { subjectOf } from '../barriers/cases.ts';
 import { caseOf, clearedAccounts, deleteView, saveView, simple } from '../barriers/commands.ts';
 import { about, lastDone, merge, openOn, split, undo } from '../barriers/curate.ts';
 import { type Budget, type Case, DISPOSITIONS, type Disposition } from '../barriers/model.ts';
@@ -157,7 +158,7 @@ export function caseRoutes(h: House): Route[] {
         const d = await lookAt(h, query.get('look'));
         const budget = budgetIn(query);
         return {
-          blast: blast(membersOf(d, c), c.accounts, (a) => h.last().subjects[a] ?? {}),
+          blast: blast(membersOf(d, c), c.accounts, (a) => subjectOf(s(), h.last().subjects, a)),
           ...(budget ? { refused: await h.ask({ ask: 'over', accounts: c.accounts, budget, from: d?.window.from ?? '' }) } : {}),
         };
       },

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { type Detected, detect, type Ids } from '../barriers/cases.ts';
 import type { Entry } from '../barriers/chain.ts';
@@ -32,6 +32,24 @@ export class Control {
     this.audit = new Audit(join(dir, 'audit.jsonl'));
     for (const e of this.audit.entries) this.state = apply(this.state, e);
     this.current = this.make();
+    // Said in the log itself, where everybody who reads it sees it: what is gone cannot be had back, and what stood by it does not stand any more.
+    if (this.audit.gone)
+      this.run([{ at: now(), by: 'service', what: { type: 'service', said: `the audit log is not whole: ${this.audit.gone}` } }]);
+    this.told(policy);
+  }
+
+  /** A policy that is another than the last is an entry: what it closes or limits was decided by whoever changed the file. */
+  private told(p: Policy): void {
+    const digest = createHash('sha256').update(JSON.stringify(p)).digest('hex').slice(0, 16);
+    const last = this.audit.entries.findLast((e) => e.what.type === 'policy.read')?.what;
+    if (last?.type === 'policy.read' ? last.digest === digest : this.audit.entries.length === 0 && p.gates.length === 0) return;
+    this.run([
+      {
+        at: this.now(),
+        by: 'policy file',
+        what: { type: 'policy.read', digest, gates: p.gates.map((g) => g.name), rules: p.rules.map((r) => r.name) },
+      },
+    ]);
   }
 
   get snapshot(): Snapshot {
@@ -63,6 +81,7 @@ export class Control {
   setPolicy(p: Policy): void {
     this.policy = p;
     this.refresh();
+    this.told(p);
   }
 
   private make(): Snapshot {

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import {
   closeSync,
   existsSync,
@@ -13,8 +14,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { canonical } from '../formats/canonical.ts';
 import { formatById, recognise } from '../formats/index.ts';
-import { inspect, sampleLines } from '../formats/input.ts';
+import { inspect } from '../formats/input.ts';
 import { readSegment, ready, remove, type Segment } from '../gateway/spool.ts';
 import { StillwatchError } from '../model/errors.ts';
 import { type IngestOptions, ingest } from '../store/ingest.ts';
@@ -48,6 +50,46 @@ function span(lines: readonly string[]): readonly [number, number] | null {
   return lines.length > 0 ? [low - 1000, high + 1000] : null;
 }
 
+/** How far a followed file was read, what it holds, and how it begins. */
+interface Mark {
+  readonly ino: number;
+  readonly offset: number;
+  readonly format?: string;
+  readonly head?: string;
+}
+
+const HEAD_BYTES = 512;
+
+/** What tells a file from one that was written over it: a hash of how it begins, as far as it was read. */
+function headOf(path: string, offset: number): string {
+  const fd = openSync(path, 'r');
+  try {
+    const buffer = Buffer.alloc(Math.min(HEAD_BYTES, offset));
+    const n = readSync(fd, buffer, 0, buffer.length, 0);
+    return hash('sha256', buffer.subarray(0, n), 'hex').slice(0, 32);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Lines that tell the format of a batch. */
+const SAMPLED = 5_000;
+
+/**
+ * The format of some lines: what they show, else what the file was so far. Lines without one record among them are no log, and are rejected, counted and kept like any other bad line: what comes
+ * after must not wait for them.
+ * @throws StillwatchError E_FORMAT where there are records, of no known format
+ */
+function formatOf(lines: readonly string[], before: string | undefined, path: string): string {
+  if (before) return before;
+  const sample = lines.slice(0, SAMPLED);
+  const f = recognise(sample);
+  if (f) return f.id;
+  if (sample.some((l) => l.trimStart().startsWith('{')))
+    throw new StillwatchError('E_FORMAT', `${path} is in no known log format`, 'its lines were left where they are');
+  return canonical.id;
+}
+
 /**
  * Brings what workers spooled, and what tailed files gained, into the store. A segment is removed only after the store has it: a kill in between repeats it,
  * and the store leaves out what it has.
@@ -76,8 +118,7 @@ export class Intake {
     writeFileSync(path, `${lines.join('\n')}\n`, { mode: 0o600 });
     try {
       const input = inspect(name, path);
-      const f = format === '' ? recognise(sampleLines(input)) : formatById(format);
-      if (!f) throw new StillwatchError('E_FORMAT', `${name} is in no known log format`, 'its lines were left where they are');
+      const f = formatById(format);
       const s = own ? span(lines) : null;
       const c = await ingest(this.store, input, f, { ...this.options, ...(s ? { span: s } : {}) });
       return { accepted: c.accepted, rejected: c.rejected };
@@ -161,10 +202,17 @@ export class Intake {
     const nothing: Took = { accepted: 0, rejected: 0, torn: 0, newest: 0 };
     if (!existsSync(path)) return nothing;
     const mark = join(this.dir, `tail-${Buffer.from(path).toString('base64url').slice(-80)}.json`);
-    const held = existsSync(mark) ? (JSON.parse(readFileSync(mark, 'utf8')) as { ino: number; offset: number }) : { ino: 0, offset: 0 };
+    const held: Mark = { ino: 0, offset: 0, ...(existsSync(mark) ? (JSON.parse(readFileSync(mark, 'utf8')) as Partial<Mark>) : {}) };
     const s = statSync(path);
+    let format = held.format;
     const keep = (offset: number, ino = s.ino) => {
-      writeFileSync(`${mark}.new`, JSON.stringify({ ino, offset }), { mode: 0o600 });
+      const at: Mark = {
+        ino,
+        offset,
+        ...(format ? { format } : {}),
+        ...(ino === s.ino ? { head: headOf(path, offset) } : held.head ? { head: held.head } : {}),
+      };
+      writeFileSync(`${mark}.new`, JSON.stringify(at), { mode: 0o600 });
       renameSync(`${mark}.new`, mark);
     };
     if (held.ino !== 0 && s.ino !== held.ino) {
@@ -175,7 +223,9 @@ export class Intake {
         if (rest.took) return rest.took;
       }
     }
-    const from = s.ino === held.ino && s.size >= held.offset ? held.offset : 0;
+    // Copied and cut short, it may have grown beyond its old place by now: how it begins tells.
+    const same = s.ino === held.ino && s.size >= held.offset && (held.head === undefined || headOf(path, held.offset) === held.head);
+    const from = same ? held.offset : 0;
     if (s.size === from) return nothing;
     const fd = openSync(path, 'r');
     const buffer = Buffer.alloc(Math.min(TAIL_BYTES, fstatSync(fd).size - from));
@@ -189,16 +239,17 @@ export class Intake {
       return { ...nothing, torn: 1 };
     }
     const lines = buffer.toString('utf8', 0, end).split(/\r?\n/).filter(Boolean);
-    const done = lines.length > 0 ? await this.load(lines, '', path) : { accepted: 0, rejected: 0 };
+    const named = lines.length > 0 ? formatOf(lines, format, path) : '';
+    const done = lines.length > 0 ? await this.load(lines, named, path) : { accepted: 0, rejected: 0 };
+    // What gave no exchange may have been another format: the next lines are looked at anew.
+    format = done.accepted > 0 ? named : format;
+    if (done.accepted === 0 && done.rejected > 0) format = undefined;
     keep(from + end);
     return { ...nothing, ...done, newest: s.mtimeMs };
   }
 
   /** What a file that was renamed holds beyond where it was read to; null when it is gone or compressed away. */
-  private async rest(
-    path: string,
-    held: { readonly ino: number; readonly offset: number },
-  ): Promise<{ offset: number; took: Took | null } | null> {
+  private async rest(path: string, held: Mark): Promise<{ offset: number; took: Took | null } | null> {
     const dir = dirname(path);
     const old = readdirSync(dir)
       .map((name) => join(dir, name))
@@ -220,7 +271,10 @@ export class Intake {
     if (lines.length === 0) return { offset: held.offset + read, took: null };
     const newest = statSync(old).mtimeMs;
     try {
-      return { offset: held.offset + whole, took: { torn: 0, ...(await this.load(lines, '', path)), newest } };
+      return {
+        offset: held.offset + whole,
+        took: { torn: 0, ...(await this.load(lines, formatOf(lines, held.format, path), path)), newest },
+      };
     } catch (error) {
       // A line torn by the rotation, or another file under the old number: counted, and the new file is read.
       if (!(error instanceof StillwatchError) || error.code !== 'E_FORMAT') throw error;

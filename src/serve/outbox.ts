@@ -31,6 +31,8 @@ const TOLD = [
   'appeal.filed',
   'appeal.decided',
   'appeal.reopened',
+  'policy.read',
+  'label.given',
 ];
 /** What, taken back, changes what stands. */
 const STANDS: readonly string[] = ['barrier.approved', 'barrier.lifted', 'barrier.spared', 'barrier.extended'];
@@ -92,7 +94,8 @@ export class Outbox {
     // A hook that is new hears of what happens from now on.
     for (const h of hooks) {
       const key = keyOf(h);
-      if (!this.at.has(key)) this.at.set(key, kept[key] ?? kept[h.url] ?? this.entries().length);
+      // Beyond the end of a log that lost some there is nothing to wait for.
+      if (!this.at.has(key)) this.at.set(key, Math.min(kept[key] ?? kept[h.url] ?? this.entries().length, this.entries().length));
     }
     // Written at once: what happens while a hook has never answered is still owed to it after a restart.
     this.save();

@@ -62,6 +62,7 @@ export class Primary {
     mkdirSync(config.state, { recursive: true, mode: 0o700 });
     holdState(config.state);
     this.control = new Control(config.state, policy);
+    if (this.control.audit.gone) this.log.error(`E_AUDIT the audit log is not whole: ${this.control.audit.gone}`);
     const gauge = (name: string, help: string) => new Gauge({ name: `stillwatch_${name}`, help, registers: [this.registry] });
     this.gauges = {
       spool: gauge('spool_bytes', 'Bytes spooled and not yet in the store'),

@@ -1,4 +1,5 @@
 import { blast, restsOn } from '../barriers/blast.ts';
+import { subjectOf } from '../barriers/cases.ts';
 import {
   appealOf,
   approve,
@@ -7,6 +8,7 @@ import {
   decideAppeal,
   extend,
   fileAppeal,
+  LOCAL,
   lift,
   openGate,
   propose,
@@ -29,7 +31,7 @@ export function routes(h: House): Route[] {
   const { control, now } = h;
   const s = () => control.state;
   const run = (events: Parameters<typeof control.run>[0]) => control.run(events);
-  const subject = (a: string): Subject => h.last().subjects[a] ?? {};
+  const subject = (a: string): Subject => subjectOf(s(), h.last().subjects, a);
   const evidenceOf = (c: Case | undefined) => restsOn(c ? findingOf(h.last().dossier, c) : null);
   const membersFor = (b: Barrier) => membersOf(h.last().dossier, b);
   const barrier = (id: string): Barrier =>
@@ -214,10 +216,10 @@ export function routes(h: House): Route[] {
       method: 'POST',
       path: '/v1/appeals',
       role: 'viewer',
-      run: ({ body }) => {
+      run: ({ body, who }) => {
         const reference = text(body, 'reference', 128);
         const account = typeof body['account'] === 'string' ? body['account'] : '';
-        run(fileAppeal(s(), reference, account, text(body, 'text'), now(), policyGates(control.policy)));
+        run(fileAppeal(s(), who.name, reference, account, text(body, 'text'), now(), policyGates(control.policy)));
         return { appeal: s().appeals.get(reference) ?? s().appeals.get(`${reference}~${account || 'caller'}`) };
       },
     },
@@ -331,8 +333,20 @@ export function routes(h: House): Route[] {
       method: 'POST',
       path: '/v1/scan',
       role: 'admin',
-      run: ({ body }) =>
-        h.ask({ ask: 'scan', paths: texts(body, 'paths'), format: typeof body['format'] === 'string' ? body['format'] : '' }),
+      run: ({ body, who }) => {
+        // It reads what the service may read, and rejected lines are shown: that is the host's own command, and nobody's from elsewhere.
+        if (who.name !== LOCAL)
+          throw new StillwatchError(
+            'E_ROLE',
+            'files are scanned from the host of the service',
+            'run stillwatch scan there, or send exchanges to POST /v1/exchanges',
+          );
+        const paths = texts(body, 'paths');
+        run([
+          { at: now(), by: who.name, what: { type: 'service', said: `scan of ${paths.length} ${paths.length === 1 ? 'path' : 'paths'}` } },
+        ]);
+        return h.ask({ ask: 'scan', paths, format: typeof body['format'] === 'string' ? body['format'] : '' });
+      },
     },
     {
       method: 'POST',

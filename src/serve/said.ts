@@ -40,6 +40,14 @@ export function wordsOf({ what: w }: Entry): string {
     case 'view.saved':
     case 'view.deleted':
       return `view ${w.name}`;
+    case 'policy.read':
+      return `policy ${w.digest}: ${w.gates.length > 0 ? `closes ${w.gates.join(', ')}` : 'closes nothing'}; rules ${w.rules.join(', ') || 'none'}`;
+    case 'label.asked':
+      return `${w.account}: ${w.label}, which waits for a second person`;
+    case 'label.given':
+      return `${w.account}: ${w.label}`;
+    case 'label.revoked':
+      return `${w.account}: ${w.label} taken back`;
     case 'verification.recorded':
       return `${w.verification.account}: ${w.verification.level}`;
     default: {

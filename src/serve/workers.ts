@@ -19,6 +19,8 @@ export class Workers {
   private readonly up = new Set<number>();
   private readonly replaced = new Set<number>();
   private readonly successors = new Map<number, ClusterWorker>();
+  /** Started by a reload, and not taking traffic yet. */
+  private readonly fresh = new Set<number>();
   private fails = 0;
   private key: IdentifierKey | null = null;
   private stopping = false;
@@ -73,7 +75,11 @@ export class Workers {
   private heard(w: ClusterWorker, m: FromWorker): void {
     if (m?.type === 'ready') this.send(w, { type: 'identifiers', key: this.key });
     if (m?.type === 'ready' || m?.type === 'want') this.send(w, { type: 'snapshot', snapshot: this.snapshot() });
-    if (m?.type === 'listening') this.up.add(w.id);
+    if (m?.type === 'said') this.log.error(m.said);
+    if (m?.type === 'listening') {
+      this.up.add(w.id);
+      this.fresh.delete(w.id);
+    }
     if (m?.type === 'spent') this.send(this.successors.get(w.id), m);
     if (m?.type === 'have') this.fails = 0;
   }
@@ -81,6 +87,13 @@ export class Workers {
   private gone(w: ClusterWorker, code: number, signal: string): void {
     this.up.delete(w.id);
     this.successors.delete(w.id);
+    if (this.fresh.delete(w.id) && this.current().length >= this.wanted && !this.stopping) {
+      this.log.error(
+        { code, signal },
+        'a worker with the new configuration ended before it took traffic; those with the old one go on. Mend it, and send SIGHUP again',
+      );
+      return;
+    }
     if (this.stopping || this.replaced.delete(w.id)) return;
     const wait = RESTART_MS[Math.min(this.fails, RESTART_MS.length - 1)] as number;
     this.fails += 1;
@@ -102,6 +115,7 @@ export class Workers {
     const old = this.current();
     const fresh = Array.from({ length: this.wanted }, (_, i) => this.fork(`w${Date.now().toString(36)}${i}`));
     if (fresh.length === 0) return;
+    for (const w of fresh) this.fresh.add(w.id);
     for (const [i, w] of old.entries()) {
       const next = fresh[i % fresh.length] as ClusterWorker;
       this.successors.set(w.id, next);
