@@ -30,8 +30,16 @@ export type ToWorker =
   | { readonly type: 'hand' }
   /** Takes no more, and ends what was begun within so many ms. */
   | { readonly type: 'drain'; readonly ms: number };
-/** All of them, for the process that lets nothing else of its channel through. */
-export const TO_WORKER: readonly string[] = ['snapshot', 'delta', 'identifiers', 'spent', 'hand', 'drain'] satisfies ToWorker['type'][];
+const KINDS: Readonly<Record<ToWorker['type'], true>> = {
+  snapshot: true,
+  delta: true,
+  identifiers: true,
+  spent: true,
+  hand: true,
+  drain: true,
+};
+/** All of them, for the process that lets nothing else of its channel through: none can be forgotten. */
+export const TO_WORKER: readonly string[] = Object.keys(KINDS);
 
 export type FromWorker =
   | { readonly type: 'spent'; readonly spent: Spent }

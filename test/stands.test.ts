@@ -1,0 +1,333 @@
+import { appendFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterEach, describe, expect, test } from 'vitest';
+import { detect, subjectOf } from '../src/barriers/cases.ts';
+import { closeGate, giveLabel } from '../src/barriers/commands.ts';
+import { apply, type Event } from '../src/barriers/events.ts';
+import { type Actor, EMPTY_STATE, type State } from '../src/barriers/model.ts';
+import { checkPolicy, NO_POLICY } from '../src/barriers/policy.ts';
+import { snapshotOf } from '../src/barriers/snapshot.ts';
+import { readConfig } from '../src/gateway/config.ts';
+import { keyHash, Lookup, readHolders } from '../src/gateway/lookup.ts';
+import { within } from '../src/gateway/patience.ts';
+import { UsageTap } from '../src/gateway/usage.ts';
+import { Worker } from '../src/gateway/worker.ts';
+import type { Dossier, Finding } from '../src/model/dossier.ts';
+import { Audit, verifyFile } from '../src/serve/audit.ts';
+import { Intake } from '../src/serve/intake.ts';
+import { service } from './support/service.ts';
+import { jsonl, record, temp, withStore } from './support/tools.ts';
+import { upstream } from './support/upstream.ts';
+
+/** What was thought to stand, and did not: each of these was open once. */
+
+const NOW = 1_780_000_000_000;
+const ann: Actor = { name: 'ann', role: 'analyst' };
+const bert: Actor = { name: 'bert', role: 'analyst' };
+const run = (s: State, events: readonly Event[]): State => events.reduce(apply, s);
+let n = 0;
+const ids = { id: (p: string) => `${p}-${++n}`, reference: () => `SW-${++n}` };
+
+const open: { close(): Promise<unknown> }[] = [];
+afterEach(async () => {
+  for (const o of open.splice(0).reverse()) await o.close();
+});
+
+const found = {
+  id: 'c-1',
+  title: '2 accounts',
+  kind: 'extraction campaign',
+  confidence: 0.9,
+  accounts: ['a', 'b'].map((account) => ({ account, membership: 0.99, exchanges: 100, share: 1, first_seen: '', last_seen: '' })),
+  models: { 'm-1': 200 },
+  indicators: [],
+  evidence: [],
+} as unknown as Finding;
+const seen = {
+  dossier: { campaigns: [found], undecided: [], look_alikes: [], coverage: { exchanges: 100_000 } } as unknown as Dossier,
+  subjects: {},
+};
+const POLICY = checkPolicy(
+  {
+    version: 1,
+    training_on_outputs: { '*': 'forbidden' },
+    rules: [{ name: 'r', when: { confidence: 0.8 }, propose: 'suspend', automatic: 'hold', hours: 24 }],
+    automatic: { traffic_share_max: 0.01 },
+  },
+  'test',
+);
+
+describe('what policy does by itself', () => {
+  test('acts once enforcement is on, though it was rehearsed before', () => {
+    let s = run(EMPTY_STATE, detect(EMPTY_STATE, seen, POLICY, ids, NOW));
+    const holds = () => [...s.barriers.values()].filter((b) => b.action === 'hold' && b.state === 'active');
+    expect(holds().map((b) => b.dry_run)).toEqual([true]);
+    s = run(s, detect(s, seen, POLICY, ids, NOW + 1));
+    expect(holds()).toHaveLength(1);
+    s = run({ ...s, enforcing: true }, detect({ ...s, enforcing: true }, seen, POLICY, ids, NOW + 2));
+    expect(holds().map((b) => b.dry_run)).toEqual([true, false]);
+    // And once only.
+    s = run(s, detect(s, seen, POLICY, ids, NOW + 3));
+    expect(holds()).toHaveLength(2);
+  });
+
+  test('spares verified customers whoever recorded that they are', () => {
+    const verification = { account: 'a', level: 'business', by: 'ann', at: NOW };
+    const s = run(EMPTY_STATE, [{ at: NOW, by: 'ann', what: { type: 'verification.recorded', verification } }]);
+    expect(subjectOf(s, {}, 'a')).toEqual({ verification: 'business' });
+    const after = run(s, detect(s, seen, POLICY, ids, NOW));
+    expect([...after.barriers.values()].every((b) => b.state === 'proposed')).toBe(true);
+  });
+});
+
+describe('a label', () => {
+  const given = (by: Actor, label: string, s = EMPTY_STATE, revoke = false) =>
+    giveLabel(s, by, { account: 'a', label, reason: 'because', revoke }, NOW);
+  test('that speaks an account free takes two persons, and `cleared` comes from a case alone', () => {
+    expect(() => given(ann, 'cleared')).toThrow(/no label that is given/);
+    const asked = given(ann, 'approved:synthetic-data');
+    expect(asked[0]?.what.type).toBe('label.asked');
+    const s = run(EMPTY_STATE, asked);
+    expect(() => given(ann, 'approved:synthetic-data', s)).toThrow(/given it already/);
+    expect(() => given({ name: 'local', role: 'admin' }, 'approved:synthetic-data', s)).toThrow(/no person/);
+    expect(given(bert, 'approved:synthetic-data', s)[0]?.what.type).toBe('label.given');
+    // Taken back, it needs two again.
+    const back = run(s, given(ann, 'approved:synthetic-data', s, true));
+    expect(given(bert, 'approved:synthetic-data', back)[0]?.what.type).toBe('label.asked');
+    expect(given(ann, 'watched')[0]?.what.type).toBe('label.given');
+    expect(() => given({ name: 'vera', role: 'viewer' }, 'watched')).toThrow(/may not/);
+  });
+});
+
+describe('a gate', () => {
+  test('that would close nothing, or stand for a year by one person, is refused, in the file too', () => {
+    const gate = { id: 'g', models: [], capabilities: [], countries: [], tiers: [], reason: 'r', appeal: 'x' };
+    for (const [over, said] of [
+      [{ models: ['*-large'] }, /matches nothing/],
+      [{ models: [''] }, /matches nothing/],
+      [{ capabilities: ['image'] }, /none of tools, vision, reasoning/],
+      [{ countries: ['Germany'] }, /no code of two letters/],
+    ] as const) {
+      expect(() => closeGate(ann, { ...gate, ...over }, 4, NOW)).toThrow(said);
+      const file = { version: 1, gates: [{ name: 'g', ...over, reason: 'r', expires: '2030-01-01T00:00:00Z' }] };
+      expect(() => checkPolicy(file, 'p')).toThrow(said);
+    }
+    expect(() => closeGate(ann, { ...gate, tiers: ['pro'] }, 24 * 366, NOW)).toThrow(/at most a month/);
+    expect(closeGate(ann, { ...gate, models: ['large-*'], countries: ['de'] }, 4, NOW)).toHaveLength(1);
+  });
+
+  test('and a budget that lets nothing through is told when the file is checked, not when it is needed', () => {
+    const rule = { name: 'x', when: { confidence: 0.5 }, propose: 'slow', budget: { requests_per_minute: 0 } };
+    expect(() => checkPolicy({ version: 1, rules: [rule] }, 'p')).toThrow(
+      /rules\.0\.budget\.requests_per_minute: 0 lets too little through/,
+    );
+  });
+});
+
+describe('the audit log', () => {
+  test('that lost its end is told, by verify and when it is opened', () => {
+    const path = join(temp(), 'audit.jsonl');
+    const log = new Audit(path);
+    log.append(['one', 'two', 'three'].map((said) => ({ at: NOW, by: 'ann', what: { type: 'service' as const, said } })));
+    log.close();
+    expect(verifyFile(path)).toMatchObject({ ok: true });
+    expect(new Audit(path).gone).toBeNull();
+    const [first = ''] = readFileSync(path, 'utf8').split('\n');
+    truncateSync(path, first.length + 1);
+    expect(verifyFile(path)).toMatchObject({ ok: false, said: expect.stringContaining('its last 2 of 3 entries are gone') });
+    const again = new Audit(path);
+    expect(again.gone).toContain('last 2 of 3');
+    again.close();
+  });
+});
+
+describe('an answer that does not say what it used', () => {
+  const sse = (chunks: number) =>
+    Array.from({ length: chunks }, (_, i) => `data: {"choices":[{"delta":{"content":"w${i}"}}]}\n\n`).join('');
+  test('used what the request held, and about what passed, in however many pieces', () => {
+    const tap = new UsageTap('text/event-stream');
+    tap.take(Buffer.from(`${sse(500)}data: [DONE]\n\n`));
+    const small = tap.end(true, 20_000);
+    expect(small.input).toBe(20_000);
+    expect(small.output).toBeGreaterThan(100);
+    const whole = new UsageTap('text/event-stream');
+    whole.take(Buffer.from(`data: {"choices":[{"delta":{"content":"${'word '.repeat(4000)}"}}]}\n\ndata: [DONE]\n\n`));
+    expect(whole.end(true, 10).output).toBeGreaterThan(4000);
+    const told = new UsageTap('application/json');
+    told.take(Buffer.from('{"usage":{"prompt_tokens":7,"completion_tokens":3}}'));
+    expect(told.end(true, 20_000)).toMatchObject({ input: 7, output: 3 });
+  });
+});
+
+describe('keys', () => {
+  test('of a file with a bad row are told by its line and never by its words; one that goes bad takes none away', async () => {
+    const dir = temp();
+    const file = join(dir, 'keys.csv');
+    writeFileSync(file, `key_sha256,account\n${keyHash('sk-1')},alice\n`);
+    const said: string[] = [];
+    let at = Date.now();
+    const look = new Lookup({ file, cache_seconds: 0, cache_entries: 10, unknown_key: 'refuse' }, (x) => said.push(x));
+    writeFileSync(file, `key_sha256,account\n${keyHash('sk-1')},alice\nsk-secret-in-the-wrong-place\n`);
+    await pause(5);
+    at += 10;
+    expect(await look.ask(keyHash('sk-1'), at)).toMatchObject({ account: 'alice' });
+    expect(said).toEqual([expect.stringMatching(/keys\.csv: line \d+ is not like the others; keys are those read before/)]);
+    for (const content of ['key_sha256,account\nsk-secret-in-the-wrong-place\n', '{"key":"sk-secret-in-the-wrong-place"\n']) {
+      writeFileSync(file, content);
+      let error: unknown;
+      try {
+        readHolders(file);
+      } catch (e) {
+        error = e;
+      }
+      expect(error).toBeInstanceOf(Error);
+      expect(JSON.stringify(error, Object.getOwnPropertyNames(error)) + String((error as Error).cause)).not.toContain('sk-secret');
+    }
+    writeFileSync(join(dir, 's.yaml'), 'decisions: {listen: "127.0.0.1:0"}\naccounts: {file: keys.csv}\n');
+    expect(() => readConfig(join(dir, 's.yaml'))).toThrow(/accounts\.file/);
+  });
+});
+
+/** A worker before an upstream that answers from nowhere. */
+async function serving(proxy = '', accounts = '') {
+  const up = await upstream();
+  open.push(up);
+  const dir = temp();
+  writeFileSync(join(dir, 'keys.csv'), `key_sha256,account\n${keyHash('sk-alice')},alice\n`);
+  writeFileSync(
+    join(dir, 's.yaml'),
+    `state: ./state\nproxy:\n  listen: 127.0.0.1:0\n  upstream: ${up.url}\n${proxy}accounts: {file: keys.csv${accounts}}\n`,
+  );
+  const worker = new Worker(readConfig(join(dir, 's.yaml')).config, 'w0');
+  worker.take({ type: 'snapshot', snapshot: snapshotOf(EMPTY_STATE, NO_POLICY.limits, 1, 0, Date.now()) });
+  await worker.listen();
+  open.push({ close: () => worker.drain(200) });
+  const [port = 0] = worker.ports();
+  const metrics = () => worker.parts.meters.registry.metrics();
+  return { port, up, metrics };
+}
+
+const HEAD = (key: string, length: number) =>
+  `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`;
+
+/** What a raw connection hears until it is closed, or for so long. */
+async function raw(port: number, sent: string, ms = 2000): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  let heard = '';
+  socket.on('data', (d) => (heard += d.toString()));
+  socket.on('error', () => undefined);
+  socket.write(sent);
+  await Promise.race([new Promise((r) => socket.once('close', r)), pause(ms)]);
+  socket.destroy();
+  return heard;
+}
+
+describe('the way in', () => {
+  test('refuses a key that is not known before its body has come', async () => {
+    const { port } = await serving('', ', unknown_key: refuse');
+    expect(await raw(port, HEAD('sk-unknown', 31_000_000))).toMatch(/^HTTP\/1\.1 401/);
+  });
+
+  test('holds bodies up to a bound, asks the others to come again, and has room again when they are gone', async () => {
+    const { port } = await serving('  bodies_bytes_max: 100000\n');
+    const big = `${HEAD('sk-alice', 90_001)}${' '.repeat(90_000)}`;
+    const waiting = connect(port, '127.0.0.1');
+    waiting.on('error', () => undefined);
+    waiting.write(big);
+    await pause(100);
+    expect(await raw(port, big)).toMatch(/^HTTP\/1\.1 503/);
+    waiting.destroy();
+    await pause(100);
+    const body = JSON.stringify({ model: 'm', messages: [{ role: 'user', content: 'x'.repeat(80_000) }] });
+    expect(await raw(port, `${HEAD('sk-alice', body.length)}${body}`, 1000)).toMatch(/^HTTP\/1\.1 200/);
+  });
+
+  test('is not shut by one address, and who is kept out is counted', async () => {
+    const { port, metrics } = await serving('  connections: 8\n  connections_per_address: 3\n');
+    const idle = Array.from({ length: 5 }, () => connect(port, '127.0.0.1'));
+    for (const s of idle) s.on('error', () => undefined);
+    await pause(200);
+    expect(idle.filter((s) => !s.destroyed && s.readyState === 'open').length).toBe(3);
+    expect(await metrics()).toMatch(/stillwatch_connections_dropped_total 2/);
+    for (const s of idle) s.destroy();
+  });
+
+  test('takes a body that is nested beyond reading for a fault of the caller, which is not tried again', async () => {
+    const { port } = await serving();
+    const content = '['.repeat(200_000) + ']'.repeat(200_000);
+    const body = `{"model":"m","messages":[{"role":"user","content":${content}}]}`;
+    const heard = await raw(port, `${HEAD('sk-alice', body.length)}${body}`);
+    expect(heard).toMatch(/^HTTP\/1\.1 400/);
+    expect(heard).toMatch(/x-should-retry: false/);
+  });
+
+  test('takes a key under a name that others read as the same for a second key', async () => {
+    const { port } = await serving();
+    const r = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer sk-alice', x_api_key: 'sk-other' },
+      body: '{"model":"m","messages":[]}',
+    });
+    expect(r.status).toBe(400);
+  });
+});
+
+test('who is asked has not kept anybody waiting that was busy: an answer that has come is read first', async () => {
+  const answer = new Promise<string>((r) => setTimeout(() => r('there'), 5));
+  const asked = within(answer, 20);
+  // Busy for longer than the answer may take; when it looks up both timers are due.
+  const until = Date.now() + 60;
+  while (Date.now() < until);
+  expect(await asked).toBe('there');
+  await expect(within(new Promise(() => undefined), 10)).rejects.toThrow(/no answer in 10 ms/);
+});
+
+describe('a followed file', () => {
+  test('goes on after lines that are no log, and is read from its start when it was written over', async () => {
+    const dir = temp();
+    mkdirSync(join(dir, 'spool'));
+    const path = join(dir, 'log.jsonl');
+    await withStore(async (store) => {
+      const i = new Intake(store, dir, join(dir, 'spool'), { spool: dir, keepRejects: true });
+      const ids = async () => (await store.rows<{ id: string }>('SELECT id FROM exchanges ORDER BY id')).map((r) => r.id);
+      writeFileSync(path, 'starting up\n'.repeat(200));
+      expect(await i.tail(path)).toMatchObject({ accepted: 0, rejected: 200 });
+      appendFileSync(path, `${'warning: x\n'.repeat(100)}${jsonl([record({ id: 'a1' })])}`);
+      expect(await i.tail(path)).toMatchObject({ accepted: 1, rejected: 100 });
+      appendFileSync(path, 'warning: y\n'.repeat(100));
+      expect(await i.tail(path)).toMatchObject({ accepted: 0, rejected: 100 });
+      // Copied, cut short, and grown beyond its old place within one round.
+      truncateSync(path, 0);
+      appendFileSync(path, jsonl(Array.from({ length: 60 }, (_, k) => record({ id: `b${k}` }))));
+      await i.tail(path);
+      expect((await ids()).length).toBe(61);
+    });
+  });
+});
+
+test('a worker ends what it began when the process that started it is killed', async () => {
+  let asked = 0;
+  const up = createServer((req, res) => {
+    req.resume();
+    asked += 1;
+    setTimeout(() => res.end('{"usage":{"prompt_tokens":1,"completion_tokens":1}}'), 1500);
+  });
+  await new Promise<void>((r) => up.listen(0, '127.0.0.1', () => r()));
+  open.push({ close: () => new Promise((r) => up.close(r)) });
+  const { port } = up.address() as AddressInfo;
+  const s = await service((p) => `store: ./store\nproxy: {listen: "127.0.0.1:${p.proxy}", upstream: "http://127.0.0.1:${port}"}\n`);
+  open.push({ close: () => s.stop() });
+  const under = Array.from({ length: 5 }, () =>
+    fetch(`${s.proxy}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer sk-1' },
+      body: '{"model":"m","messages":[]}',
+    }).then((r) => r.status),
+  );
+  await s.until('the requests', async () => asked === 5);
+  s.process.kill('SIGKILL');
+  expect(await Promise.all(under)).toEqual([200, 200, 200, 200, 200]);
+}, 60_000);
