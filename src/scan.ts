@@ -16,6 +16,7 @@ import { otherSecret } from './store/open.ts';
 import { accountRecords, accountRows, type Scope } from './store/queries/accounts.ts';
 import { beatsOf } from './store/queries/beats.ts';
 import { commonWords, profileCells } from './store/queries/profiles.ts';
+import { recurringOf } from './store/queries/recurring.ts';
 import { movedShares, releasesOf } from './store/queries/releases.ts';
 import { repeatedShares } from './store/queries/repeats.ts';
 import { sharedColumns, sharedScaffolds } from './store/queries/values.ts';
@@ -263,6 +264,12 @@ async function test(store: Store, t: Table, o: ScanOptions): Promise<Judgement> 
         rows: new Map(rows.map((r) => [index.get(r.acct) ?? -1, r])),
       };
     },
+    recurring: (accounts) =>
+      recurringOf(
+        store,
+        accounts.map((a) => t.rows[a]?.acct ?? ''),
+        until,
+      ),
     beats: (accounts) =>
       beatsOf(
         store,

@@ -4,8 +4,10 @@ import { type Beats, commonBeat } from './beats.ts';
 import { type Candidate, COHORT, candidates, type Kin, kin } from './candidates.ts';
 import { type Discoveries, discoveries, weights } from './discoveries.ts';
 import { type Facts, factsOf, inStepSample, type View } from './facts.ts';
+import { publicFeed, type Recurring } from './feed.ts';
 import { type Learned, learn, ledger, PRIOR } from './ledger.ts';
 import { type NullCohort, nullCohorts, nullMembers, references } from './nulls.ts';
+import { tiedAccounts } from './queue.ts';
 import { explained, type Honest, mechanism, ONE_TASK, rivals } from './rivals.ts';
 import { type Bench, type Case, carried, lacking, settle, settleBoth } from './settle.ts';
 import { median, quantile } from './stats.ts';
@@ -35,6 +37,8 @@ export interface JudgeOptions {
   readonly scoped: (accounts: readonly number[], values: readonly number[]) => Promise<View>;
   /** Activity of some accounts over time. */
   readonly beats: (accounts: readonly number[]) => Promise<Beats>;
+  /** How items of some accounts come back among them. */
+  readonly recurring: (accounts: readonly number[]) => Promise<Recurring>;
   readonly without?: readonly string[];
   readonly progress?: (said: string, done: number, all: number) => void;
 }
@@ -141,6 +145,18 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
     besides.push(c.accounts.length);
     return settle(bench(learned, honest, others(c, taken)), { c, f }, null);
   });
+  for (const [i, x] of cases.entries()) {
+    if (x.verdict !== 'campaign' || tiedAccounts(learned, x.facts)) continue;
+    const feed = publicFeed(await o.recurring(accountsOf(x)), t.from, t.to);
+    if (feed)
+      cases[i] = {
+        ...x,
+        verdict: 'undecided',
+        kind: 'one source, hands unresolved',
+        barred: true,
+        missing: [feed, ...lacking(x.facts, x.ledger, honest)],
+      };
+  }
   const open = first.map((x) =>
     rivals(x.f, x.c, t, honest, o.without).some((r) => r.fits && mechanism(r)) ? Number.NEGATIVE_INFINITY : x.bits - PRIOR.coordination,
   );

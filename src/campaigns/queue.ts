@@ -18,10 +18,26 @@ const QUEUE = {
   accounts: 50,
   many: 100,
   handBits: 3,
+  most: 0.8,
   quietDays: 0.6,
   attendance: 0.75,
   always: 6 / 7,
 } as const;
+
+/** Bits of a signal as it fires, not as it counts: an even pace or a week of joining, which tell nothing here, may have outdone it in its family. */
+const fired = (learned: Learned, facts: Facts, s: { readonly id: string }): number =>
+  Math.max(0, (s as Signal<never>).weigh(facts, learned.models.get(s.id) as never).bits);
+
+/** What ties the accounts themselves, in bits: network, identity, and taking over from one another. */
+export const ownTies = (learned: Learned, facts: Facts): number[] => [
+  fired(learned, facts, networkSignal),
+  fired(learned, facts, identitySignal),
+  Math.max(fired(learned, facts, successionSignal), fired(learned, facts, pivotSignal)),
+];
+
+/** Whether the accounts themselves are tied, whatever they send. */
+export const tiedAccounts = (learned: Learned, facts: Facts): boolean =>
+  ownTies(learned, facts).reduce((x, b) => x + b, 0) >= QUEUE.handBits;
 
 /**
  * Freelancers of one platform, a call centre, clinicians with one template, translators who share out work, or scripts of one tutorial are dealt from one deck, carry one brief that anybody
@@ -36,16 +52,18 @@ const QUEUE = {
 export function oneQueue(t: Table, learned: Learned, members: readonly Judged[], facts: Facts): boolean {
   // Resellers are no people who work off a queue.
   if (facts.resale >= 0.5) return false;
-  // As they fire, not as they count: an even pace or a week of joining, which tell nothing here, may have outdone them in their family.
-  const of = (s: { readonly id: string }): number => Math.max(0, (s as Signal<never>).weigh(facts, learned.models.get(s.id) as never).bits);
-  const ties = [of(networkSignal), of(identitySignal), Math.max(of(successionSignal), of(pivotSignal))];
+  const ties = ownTies(learned, facts);
   const { quiet, attendance } = facts.week;
   // Who is seldom there but then at all hours is no person; on set days of the week a workplace has shifts.
   if (quiet < QUEUE.quietDays || (attendance < QUEUE.attendance && human(facts))) return ties.filter((b) => b >= QUEUE.handBits).length < 2;
   const tied = ties.reduce((sum, b) => sum + b, 0) >= QUEUE.handBits;
   if (tied || Number.isNaN(quiet)) return !tied;
-  // Agents of one tutorial know no week either.
-  if (Math.max(of(clientSignal), of(formSignal)) >= QUEUE.handBits) return true;
+  // Agents of one tutorial know no week either. Few null cohorts let no signal say much: what they all show is as much as it can be.
+  if (
+    Math.max(fired(learned, facts, clientSignal), fired(learned, facts, formSignal)) >=
+    Math.min(QUEUE.handBits, QUEUE.most * Math.log2(learned.nulls.length + 1))
+  )
+    return true;
   // What an account sends besides is not the queue's.
   const each = members.map((m) => (t.rows[m.account]?.n ?? 0) * (Number.isNaN(m.share) ? 1 : m.share));
   const daily = members.map((m, i) => (each[i] as number) / Math.max(1, t.rows[m.account]?.days ?? 1));
@@ -55,15 +73,32 @@ export function oneQueue(t: Table, learned: Learned, members: readonly Judged[],
   return !many || (human(facts) && (little || attendance <= QUEUE.always));
 }
 
-/** What would decide, where they cannot be told apart. */
-export function queueLacks(facts: Facts): string {
-  const { week } = facts;
-  const seen = Number.isNaN(week.quiet)
-    ? '; in less than a week they cannot be told apart'
-    : week.quiet < QUEUE.quietDays
-      ? `, and rest as these do (on the two quietest days of the week they do ${Math.round(100 * week.quiet)} % of what they do on others)`
-      : week.attendance < QUEUE.attendance && human(facts)
-        ? `, and rest as these do (active on ${Math.round(100 * week.attendance)} % of days)`
-        : '';
-  return `hands: people who take tasks from one queue, a team with one template, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace${seen}; a tie of identity, network or succession (two where they keep a week) would decide. Without one it takes at least ${QUEUE.accounts} accounts that share no tool, hardly rest on a day in seven, and send more than ${QUEUE.requestsEach} requests each, ${QUEUE.requestsDay} a day; where hardly any of them ever sleeps, ${QUEUE.accounts} accounts with so many requests, or ${QUEUE.many} with fewer`;
+/** What would decide, where they cannot be told apart, and which of it is not there. */
+export function queueLacks(t: Table, learned: Learned, members: readonly Judged[], facts: Facts): string {
+  const { quiet, attendance } = facts.week;
+  const rests = quiet < QUEUE.quietDays || (attendance < QUEUE.attendance && human(facts));
+  const tool =
+    Math.max(fired(learned, facts, clientSignal), fired(learned, facts, formSignal)) >=
+    Math.min(QUEUE.handBits, QUEUE.most * Math.log2(learned.nulls.length + 1));
+  const each = median(members.map((m) => (t.rows[m.account]?.n ?? 0) * (Number.isNaN(m.share) ? 1 : m.share)));
+  const daily = median(
+    members.map((m) => ((t.rows[m.account]?.n ?? 0) * (Number.isNaN(m.share) ? 1 : m.share)) / Math.max(1, t.rows[m.account]?.days ?? 1)),
+  );
+  const little = each <= QUEUE.requestsEach || daily <= QUEUE.requestsDay;
+  const sleeps = human(facts);
+  const pc = (x: number): string => `${Math.round(100 * x)} %`;
+  const short = [
+    ...(Number.isNaN(quiet) ? ['they are seen for less than a week, in which nobody can tell'] : []),
+    ...(quiet < QUEUE.quietDays ? [`they rest: on the two quietest days of the week they do ${pc(quiet)} of what they do on others`] : []),
+    ...(attendance < QUEUE.attendance && sleeps ? [`they rest: they are active on ${pc(attendance)} of days`] : []),
+    ...(!rests && tool ? ['they share a tool, or one form of request'] : []),
+    ...(!rests && !tool && members.length < (little ? QUEUE.many : QUEUE.accounts)
+      ? [`they are ${members.length}, and it takes ${little ? QUEUE.many : QUEUE.accounts}`]
+      : []),
+    ...(!rests && !tool && sleeps && little
+      ? [`they send ${Math.round(each)} requests each, ${Math.round(daily)} a day, which is little`]
+      : []),
+    ...(!rests && !tool && sleeps && !little && attendance <= QUEUE.always ? [`they are active on ${pc(attendance)} of days`] : []),
+  ];
+  return `hands: people who take tasks from one queue, a team with one template, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace. What keeps these from being told apart: ${short.join('; ') || 'no tie of their own'}. A tie of identity, network or succession (${rests ? 'two, because they rest' : 'one'}) would decide. Without one it takes ${QUEUE.accounts} accounts or more that share no tool, hardly rest on a day in seven, and send more than ${QUEUE.requestsEach} requests each, ${QUEUE.requestsDay} a day; where hardly any of them ever sleeps, ${QUEUE.accounts} with so many requests, or ${QUEUE.many} with fewer`;
 }

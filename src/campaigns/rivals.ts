@@ -94,11 +94,12 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
       const named = f.topOwner.share >= 0.8 || domain;
       return {
         kind: 'one declared organisation (seats, or one pipeline over several accounts)',
-        fits: named && f.verified >= 0.5,
+        // An organisation that resells declares itself and not its customers: what one of those does is not explained by it.
+        fits: named && f.verified >= 0.5 && f.resale < 0.5,
         axis: 'extraction',
-        bits: named && f.verified >= 0.5 ? -10 : named ? -3 : 0,
+        bits: !named ? 0 : f.verified >= 0.5 && f.resale < 0.5 ? -10 : -3,
         reason: named
-          ? `${pc(Math.max(f.topOwner.share, domain ? f.topDomain.share : 0))} of the accounts are declared by one organisation or mail domain of its own, ${pc(f.verified)} of them verified`
+          ? `${f.resale >= 0.5 ? 'the organisation resells, and its customers are not declared: ' : ''}${pc(Math.max(f.topOwner.share, domain ? f.topDomain.share : 0))} of the accounts are declared by one organisation or mail domain of its own, ${pc(f.verified)} of them verified`
           : 'no organisation declares most of the accounts',
       };
     },

@@ -43,7 +43,12 @@ const LIMITS = {
   worthSeeing: 0.02,
   privateBits: 3,
   alike: 0.5,
+  /** Part of the accounts that resell, below which nobody says that they do. */
+  resold: 0.1,
 } as const;
+
+/** How much more of their traffic the whole of some accounts must give to a pool than the part that carries a sentence. */
+const MORE = 1.5;
 
 /** What one cohort is judged with. */
 export interface Bench {
@@ -86,7 +91,10 @@ export function settleBoth(x: Bench, found: { readonly c: Candidate; readonly f:
   if (part.verdict === 'look-alike' || part.verdict === 'other kind') return part;
   const whole = settle(x, { c, f: factsOf(x.t, c.accounts, x.k.mu) }, null, true);
   const ahead = RANK[whole.verdict] - RANK[part.verdict] || whole.members.length - part.members.length;
-  return ahead > 0 ? whole : part;
+  if (ahead !== 0) return ahead > 0 ? whole : part;
+  // Judged alike, and much more of what they send comes from the pool than carries the sentence: it is one wording of several, and the whole is what they take.
+  const lent = (one: Case): number => median(one.members.map((m) => m.share).filter(Number.isFinite));
+  return lent(whole) > MORE * lent(part) ? whole : part;
 }
 
 /** Shares out members and decides: who belongs, what it is, and what would decide where nothing does. */
@@ -204,10 +212,12 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled
           ...(small
             ? [`volume: ${task.reason}; more than ${TASK.requestsEach} requests an account, or a million output tokens, would decide`]
             : []),
-          ...(queue ? [queueLacks(facts)] : []),
+          ...(queue ? [queueLacks(x.t, x.learned, members, facts)] : []),
           ...(decided.verdict === 'undecided' && fits[0]
             ? [
-                `subjects: ${fits[0].reason}; that would clear unrelated accounts, and does not explain what ties these by identity or network: a person's look`,
+                fits[0].id === 'reseller'
+                  ? `use: ${fits[0].reason}; an app whose users sit behind these accounts would show it, and so would accounts that chat besides what they are for. None of them says that it resells: ask whoever runs them`
+                  : `subjects: ${fits[0].reason}; that would clear unrelated accounts, and does not explain what ties these by identity or network: a person's look`,
               ]
             : []),
           ...lacking(facts, book, x.honest),
@@ -297,7 +307,12 @@ function share(
     judgeCarriers(carrierShares(t, pool, mu, part), honestCarriers(t, pool, mu, sample, every), part).map((j) => [j.account, j]),
   );
   // In a cohort of mixed accounts the sentence is what sets the campaign's part apart: content alone makes nobody a member who carries none of it.
-  return judged.flatMap((j) => carriers.get(j.account) ?? (tied(j.account) ? j : []));
+  // Where what an account sends without the sentence comes from the pool for certain too, it is worded in more ways than one: the part is that of all of it.
+  return judged.flatMap((j) => {
+    const c = carriers.get(j.account);
+    if (!c) return tied(j.account) ? j : [];
+    return j.low > c.high ? { ...c, share: j.share, low: j.low, high: j.high } : c;
+  });
 }
 
 /** Bits of what ties accounts themselves, whatever they send and with which client: an agent's users share that. */
@@ -326,7 +341,12 @@ function decide(
     return { verdict: 'undecided', kind: 'purpose unclear' };
   // Nor may that clear accounts which share cards or addresses of their own where no null cohort is left to hold such ties against.
   if (fits.length > 0 && fits.every(contentOnly) && untested(book, facts, honest)) return { verdict: 'undecided', kind: 'purpose unclear' };
+  // Accounts that are not one hand farm no trials: students on a free tier are no kind of abuse.
+  if (!oneHand && fits.length > 0 && fits.every((r) => r.id === 'trial-farming')) return { verdict: 'nothing', kind: 'purpose unclear' };
   const fitting = fits[0];
+  // An app that says nothing of being one, and an operator whose accounts chat besides, look the same: nobody is named, and nobody is cleared.
+  if (fitting?.id === 'reseller' && fits.length === 1 && oneHand && facts.resale < LIMITS.resold)
+    return { verdict: 'undecided', kind: 'purpose unclear' };
   if (fitting) {
     if (fitting.becomes === 'look-alike' || !oneHand)
       return { verdict: 'look-alike', kind: fitting.becomes === 'look-alike' ? 'look-alike' : fitting.becomes };
@@ -342,7 +362,8 @@ function decide(
   // Dealt from one deck and nothing else known: a source, and a question, that an analyst should see.
   const oneSource = bitsOf('deck') + bitsOf('partition') > 3 && book.extraction >= 0.1;
   if (book.coordination >= LIMITS.worthSeeing && (oneSource || book.extraction >= 0.2))
-    return { verdict: 'undecided', kind: oneSource ? 'one source, hands unresolved' : 'purpose unclear' };
+    // What is missing gives the name: where they take what trains a model, it is not the purpose.
+    return { verdict: 'undecided', kind: oneSource || book.extraction >= 0.5 ? 'one source, hands unresolved' : 'purpose unclear' };
   return { verdict: 'nothing', kind: 'purpose unclear' };
 }
 
@@ -359,7 +380,7 @@ export function lacking(f: Facts, book: Ledger, honest: Honest): string[] {
   const short = 3.3 - book.coordinationBits;
   if (short > 0)
     out.push(
-      `coordination lacks ${short.toFixed(1)} bits for nine in ten: a second tie of another kind (identity, network, timing) or more reference accounts to judge against`,
+      `coordination lacks ${short.toFixed(1)} bits for nine in ten (to be named, coordination times extraction must reach the bar): a second tie of another kind (identity, network, timing) or more reference accounts to judge against`,
     );
   const purpose = -Math.log2(1 / Math.max(1e-9, book.extraction) - 1);
   if (purpose < 0)

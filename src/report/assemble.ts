@@ -72,7 +72,10 @@ export async function assemble(
   const known = await askAll(store, t, shown, o.until ?? null);
   const opened = await openAll(store, known, o);
   await keepExemplars(store, known, opened, o);
-  const honest: Usual = { nulls: judgement?.learned.nulls ?? [], rotation: shown.length > 0 ? usualRotation(t) : 0 };
+  const honest: Usual = {
+    nulls: judgement?.learned.nulls ?? [],
+    rotation: shown.length > 0 ? usualRotation(t, judgement?.references ?? []) : 0,
+  };
   const campaigns: Finding[] = [];
   const undecided: Undecided[] = [];
   const lookAlikes: LookAlike[] = [];

@@ -29,17 +29,22 @@ const row = (
   exemplars: [],
 });
 
-/** Addresses a day that 95 % of all accounts stay under. */
-export const usualRotation = (t: Table): number =>
-  quantile(
-    t.rows.map((r) => r.addresses / Math.max(1, r.days)),
+/** So many references tell what is usual. */
+const REFERENCES = 20;
+
+/** Addresses a day that 95 % of the reference accounts stay under: of all accounts a large campaign would be part of what is usual. */
+export const usualRotation = (t: Table, references: readonly number[]): number => {
+  const of = references.length >= REFERENCES ? references.flatMap((a) => t.rows[a] ?? []) : t.rows;
+  return quantile(
+    of.map((r) => r.addresses / Math.max(1, r.days)),
     0.95,
   );
+};
 
 /**
  * Do the accounts hide that they are one? A third axis: it never suffices and enters no confidence. A VPN, a virtual card or a private mail
  * address is not looked at; only what content ties together and identity holds apart.
- * @param usual addresses a day that 95 % of all accounts stay under
+ * @param usual addresses a day that 95 % of reference accounts stay under
  */
 export function concealment(c: Case, nulls: readonly Facts[], usual: number): { confidence: number; evidence: Evidence[] } {
   const f = c.facts;
@@ -58,7 +63,9 @@ export function concealment(c: Case, nulls: readonly Facts[], usual: number): { 
         ? `content ties them together; ${tiedByIdentity > 0 ? `payment or addresses tie only ${Math.max(f.ties.identity.tied, f.ties.network.tied)} of ${f.accounts.length}` : 'no owner, payment or address says so'}`
         : tiedByIdentity >= 0.2
           ? 'addresses or identities tie them: they are not held apart'
-          : 'an owner is named, or nothing ties them',
+          : f.topOwner.share >= 0.2
+            ? `${Math.round(100 * f.topOwner.share)} % of them name one owner`
+            : 'they are not known to be one hand',
       nulls.map(tied),
     ),
   );
@@ -70,7 +77,7 @@ export function concealment(c: Case, nulls: readonly Facts[], usual: number): { 
       f.addressesPerDay,
       'addresses a member and day (median)',
       rotates
-        ? `members change address ${f.addressesPerDay.toFixed(1)} times a day; 95 % of all accounts stay under ${usual.toFixed(1)}`
+        ? `members change address ${f.addressesPerDay.toFixed(1)} times a day; 95 % of reference accounts stay under ${usual.toFixed(1)}`
         : 'addresses change no more than others',
       nulls.map((x) => x.addressesPerDay),
     ),
