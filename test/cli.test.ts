@@ -244,6 +244,11 @@ describe('scan', () => {
 describe('after a scan', () => {
   it('explain shows a signal with its figures here, and a campaign with a ledger that adds up', () => {
     expect(run(['explain', 'deck', '--store', store]).out).toMatch(/What it cannot see[\s\S]*On this store[\s\S]*median/);
+    // Whatever stands in a ledger is explained.
+    for (const e of (JSON.parse(first.out) as Dossier).campaigns.flatMap((c) => c.evidence))
+      expect(existsSync(new URL(`../docs/signals/${e.signal.replace(/^rival:.*/, 'rival')}.md`, import.meta.url)), e.signal).toBe(true);
+    for (const row of ['address-rotation', 'rival:benchmark'])
+      expect(run(['explain', row, '--store', store]).out).toMatch(/What it cannot see[\s\S]*On this store/);
     const id = (JSON.parse(first.out) as Dossier).campaigns[0]?.id ?? '';
     const r = run(['explain', id, '--store', store]);
     expect(r.out).toMatch(/coordination: .* bits/);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { discoveries, levelOf, lookOf, thresholdOf, weights, windowsSince } from '../src/campaigns/discoveries.ts';
+import { publicFeed } from '../src/campaigns/feed.ts';
 import { rng } from '../src/campaigns/stats.ts';
 
 describe('false discoveries', () => {
@@ -77,5 +78,18 @@ describe('false discoveries', () => {
     expect(loose.honest_accounts_per_month_at_most).toBeCloseTo((100 / 2 ** loose.threshold_bits) * 50, 9);
     expect(loose.at_least.slice(0, 5)).toEqual([2, 2, 2, 2, 1]);
     expect(loose.nameable_at_least?.slice(0, 5)).toEqual([1, 1, 1, 1, 1]);
+  });
+});
+
+describe('items that come back', () => {
+  const day = 86_400_000;
+  it('within a day are of a date; a few, some, or spread ones, and those of a short log, say nothing', () => {
+    const feed = { items: 1000, repeated: 120, sameDay: 118 };
+    expect(publicFeed(feed, 0, 12 * day)).toMatch(/120 of their 1000 items/);
+    expect(publicFeed({ ...feed, sameDay: 60 }, 0, 12 * day)).toBeNull();
+    // A task that failed is sent again by another member at once: that is no feed.
+    expect(publicFeed({ items: 10_000, repeated: 120, sameDay: 118 }, 0, 12 * day)).toBeNull();
+    expect(publicFeed({ items: 100, repeated: 10, sameDay: 10 }, 0, 12 * day)).toBeNull();
+    expect(publicFeed(feed, 0, 3 * day)).toBeNull();
   });
 });

@@ -253,7 +253,30 @@ describe('same deck is not same hand', () => {
     });
     expect(rests.d.campaigns).toEqual([]);
     expect(rests.held).toBeGreaterThanOrEqual(58);
-    expect(rests.d.undecided.find((u) => u.accounts.length >= 30)?.missing[0]).toMatch(/rest as these do/);
+    expect(rests.d.undecided.find((u) => u.accounts.length >= 30)?.missing[0]).toMatch(/they rest: .*two, because they rest/);
+  });
+
+  it('what comes back within a day is a public feed, which any number of people may have a bot read; what comes back at any time is none', async () => {
+    const world = { seed: 8231, accounts: 600, days: 15, kind: 'slow' as const, size: 60 };
+    const again = (spread: boolean) =>
+      judged(world, (w) => {
+        const mine = w.exchanges
+          .filter((e) => (w.truth.get(e.account)?.campaign ?? null) !== null)
+          .sort((a, b) => (a.time < b.time ? -1 : 1));
+        // One item in six is what another member asks a few requests later, or half of the time later.
+        for (let i = 0; i + 3 < mine.length; i += 6) {
+          const to = mine[spread ? (i + (mine.length >> 1)) % mine.length : i + 3];
+          const from = mine[i] as Exchange;
+          if (to && to.account !== from.account) to.messages = structuredClone(from.messages);
+        }
+      });
+    const feed = await again(false);
+    expect(feed.d.campaigns).toEqual([]);
+    expect(feed.held).toBeGreaterThanOrEqual(58);
+    expect(feed.d.undecided.find((u) => u.accounts.length >= 58)?.missing[0]).toMatch(/come back in another member, .* within a day/);
+    const pool = await again(true);
+    expect(pool.found).toBe(60);
+    expect(pool.honest).toEqual([]);
   });
 
   it('freelancers who take tasks from one queue, with one brief and an even pace, are undecided and not named', async () => {

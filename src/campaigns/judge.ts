@@ -1,17 +1,16 @@
 import { deckSignal } from '../signals/deck.ts';
-import { successionSignal } from '../signals/succession.ts';
 import { type Beats, commonBeat } from './beats.ts';
 import { type Candidate, COHORT, candidates, type Kin, kin } from './candidates.ts';
 import { type Discoveries, discoveries, weights } from './discoveries.ts';
 import { type Facts, factsOf, inStepSample, type View } from './facts.ts';
 import { publicFeed, type Recurring } from './feed.ts';
+import { accountsOf, joinPieces, joinSuccessors } from './join.ts';
 import { type Learned, learn, ledger, PRIOR } from './ledger.ts';
 import { type NullCohort, nullCohorts, nullMembers, references } from './nulls.ts';
 import { tiedAccounts } from './queue.ts';
 import { explained, type Honest, mechanism, ONE_TASK, rivals } from './rivals.ts';
 import { type Bench, type Case, carried, lacking, settle, settleBoth } from './settle.ts';
 import { median, quantile } from './stats.ts';
-import { endsOf, takeovers } from './succession.ts';
 import { DAY, type Table } from './table.ts';
 
 export interface Judgement {
@@ -141,10 +140,12 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
         : one.verdict !== 'nothing' && one.kind !== 'reselling';
     if (settled) for (const m of one.members) taken.add(m.account);
   }
-  joinSuccessors(cases, t, k, learned, (c, f) => {
+  const again = (c: Candidate, f: Facts): Case => {
     besides.push(c.accounts.length);
     return settle(bench(learned, honest, others(c, taken)), { c, f }, null);
-  });
+  };
+  joinSuccessors(cases, t, k, learned, again);
+  joinPieces(cases, t, k, learned, again);
   for (const [i, x] of cases.entries()) {
     if (x.verdict !== 'campaign' || tiedAccounts(learned, x.facts)) continue;
     const feed = publicFeed(await o.recurring(accountsOf(x)), t.from, t.to);
@@ -222,52 +223,6 @@ async function withBeats(
 
 /** Evidence of coordination without the prior: log2 of the cohort's e-value. */
 const evidenceBits = (x: Case): number => x.ledger.coordinationBits - PRIOR.coordination;
-
-const accountsOf = (x: Case): number[] => x.members.map((m) => m.account);
-
-const JOIN = { successionBits: 3, deckBits: 2, most: 40 } as const;
-
-/**
- * Joins two cohorts into one case where the accounts of one take over from the other's within the hour and both are dealt from one deck: same deck alone is
- * not same hand. The pair is judged again as one cohort.
- */
-function joinSuccessors(cases: Case[], t: Table, k: Kin, learned: Learned, again: (c: Candidate, f: Facts) => Case): void {
-  const deckModel = learned.models.get(deckSignal.id) as never;
-  const ended = new Map<Case, ReturnType<typeof endsOf>>();
-  const ends = (x: Case): ReturnType<typeof endsOf> => {
-    const known = ended.get(x) ?? endsOf(t, accountsOf(x));
-    ended.set(x, known);
-    return known;
-  };
-  const open = (x: Case): boolean => x.verdict === 'campaign' || x.verdict === 'undecided' || x.verdict === 'other kind';
-  for (let i = 0; i < Math.min(cases.length, JOIN.most); i++) {
-    for (let j = i + 1; j < Math.min(cases.length, JOIN.most); j++) {
-      const [a, b] = [cases[i] as Case, cases[j] as Case];
-      const settled = a.verdict === 'campaign' || b.verdict === 'campaign' || (a.verdict === 'undecided' && b.verdict === 'undecided');
-      if (!open(a) || !open(b) || !settled) continue;
-      const bits = (from: Case, to: Case): number =>
-        successionSignal.weigh(
-          { ...a.facts, ...takeovers(t, ends(from), accountsOf(to)) },
-          learned.models.get(successionSignal.id) as never,
-        ).bits;
-      if (Math.max(bits(a, b), bits(b, a)) < JOIN.successionBits) continue;
-      const accounts = [...new Set([...accountsOf(a), ...accountsOf(b)])].sort((p, q) => p - q);
-      const facts = factsOf(t, accounts, k.mu);
-      if (deckSignal.weigh(facts, deckModel).bits < JOIN.deckBits) continue;
-      const candidate: Candidate = {
-        accounts,
-        sources: [...new Set([...a.candidate.sources, ...b.candidate.sources])],
-        scaffold: [...new Set([...a.candidate.scaffold, ...b.candidate.scaffold])],
-      };
-      const one = again(candidate, facts);
-      // Joined, they must hold as one campaign: otherwise they stay what they were.
-      if (one.verdict !== 'campaign') continue;
-      cases[i] = one;
-      cases.splice(j, 1);
-      j = i;
-    }
-  }
-}
 
 /** Accounts settled elsewhere: what is taken, without the members of the cohort itself. */
 function others(c: Candidate, taken: ReadonlySet<number>): Set<number> {

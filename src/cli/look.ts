@@ -16,19 +16,24 @@ export async function lastDossier(store: Store): Promise<Dossier | null> {
   return row ? (JSON.parse(row.body) as Dossier) : null;
 }
 
+/** What stands in a ledger besides signals. */
+const ROWS = ['prior', 'search', 'joint', 'other-kinds', 'rival', 'held-apart', 'address-rotation'] as const;
+
 /** `stillwatch explain <signal|campaign>`: the docs page of a signal with its figures on this store, or a campaign's whole ledger. */
 export async function explain(what: string, store: () => Promise<Store>, t: Terminal): Promise<string> {
-  const signal = SIGNALS.find((s) => s.id === what);
+  // Rows of a ledger that no signal gives have pages too; every explanation has the one of explanations.
+  const id = what.startsWith('rival:') ? 'rival' : what;
+  const signal = SIGNALS.find((s) => s.id === id) ?? ROWS.find((r) => r === id);
   if (signal) {
-    const page = new URL(`docs/signals/${signal.id}.md`, ROOT);
-    const text = existsSync(page) ? readFileSync(page, 'utf8') : `# ${signal.title}\n`;
+    const page = new URL(`docs/signals/${id}.md`, ROOT);
+    const text = existsSync(page) ? readFileSync(page, 'utf8') : `# ${typeof signal === 'string' ? signal : signal.title}\n`;
     let here = 'no store here yet: run a scan first';
     try {
       const opened = await store();
       const d = await lastDossier(opened);
       if (d) {
         const rows = [...d.campaigns, ...d.undecided, ...d.look_alikes]
-          .map((f) => ({ id: f.id, e: f.evidence.find((x) => x.signal === signal.id) }))
+          .map((f) => ({ id: f.id, e: f.evidence.find((x) => x.signal === what || (what === 'rival' && x.family === 'rival')) }))
           .filter((x) => x.e !== undefined);
         const fired = rows.filter((x) => x.e?.outcome === 'fired');
         const ref = rows.find((x) => x.e?.reference.median !== null)?.e?.reference;
@@ -56,7 +61,7 @@ export async function explain(what: string, store: () => Promise<Store>, t: Term
   throw new StillwatchError(
     'E_UNKNOWN',
     `${JSON.stringify(what)} is neither a signal nor a campaign of the last scan`,
-    `signals: ${SIGNALS.map((s) => s.id).join(', ')}`,
+    `signals: ${SIGNALS.map((s) => s.id).join(', ')}; other rows: ${ROWS.join(', ')}`,
   );
 }
 

@@ -161,13 +161,7 @@ export function ComparePage({ id }: { id: string }) {
             {signals.map((s) => (
               <tr key={s}>
                 <th scope="row">
-                  {own.evidence
-                    .concat(other.evidence)
-                    .some((e) => e.signal === s && (e.axis === 'concealment' || ['prior', 'joint', 'rival'].includes(e.family))) ? (
-                    s
-                  ) : (
-                    <Link to={{ signal: s }}>{s}</Link>
-                  )}
+                  <Link to={{ signal: s }}>{s}</Link>
                 </th>
                 <td data-name="here">
                   <Cell e={of(own.evidence, s)} other={of(other.evidence, s)} />

@@ -197,9 +197,7 @@ export function Waterfall({
                       <div class="detail">
                         <p>
                           {e.kind === 'fact' ? 'A fact' : 'An inference'}, family {e.family}, {e.outcome}.{' '}
-                          {e.family !== 'prior' && e.family !== 'joint' && e.family !== 'rival' && e.axis !== 'concealment' && (
-                            <Link to={{ signal: e.signal }}>What this test measures and cannot see</Link>
-                          )}
+                          <Link to={{ signal: e.signal }}>What this row measures and cannot see</Link>
                         </p>
                         <Reference e={e} />
                         <Exemplars list={e.exemplars} texts={texts} reveal={reveal} hide={hide} />

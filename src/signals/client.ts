@@ -13,5 +13,5 @@ export const clientSignal = countSignal({
   say: (c, _f, typical) =>
     c.k === 0
       ? 'no client or tool set is mostly theirs'
-      : `${c.k} of ${c.n} members use a client or tool set that hardly anyone else uses; in honest cohorts ${percent(typical)}`,
+      : `${c.k} of ${c.n} members use a client or tool set that is mostly theirs; in honest cohorts ${percent(typical)}`,
 });

@@ -13,5 +13,5 @@ export const scaffoldSignal = countSignal({
   say: (c, _f, typical) =>
     c.k === 0
       ? 'no sentence is mostly theirs'
-      : `${c.k} of ${c.n} members carry a sentence in at least a tenth of their exchanges that hardly anyone else sends; in honest cohorts ${percent(typical)}`,
+      : `${c.k} of ${c.n} members carry a sentence in at least a tenth of their exchanges that is mostly theirs; in honest cohorts ${percent(typical)}`,
 });

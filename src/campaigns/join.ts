@@ -1,0 +1,97 @@
+import { deckSignal } from '../signals/deck.ts';
+import { successionSignal } from '../signals/succession.ts';
+import type { Candidate, Kin } from './candidates.ts';
+import { type Facts, factsOf } from './facts.ts';
+import type { Learned } from './ledger.ts';
+import type { Case } from './settle.ts';
+import { endsOf, takeovers } from './succession.ts';
+import type { Table } from './table.ts';
+
+/** Cohorts that are parts of one: by who takes over from whom, and by what they are dealt from. */
+
+export const accountsOf = (x: Case): number[] => x.members.map((m) => m.account);
+
+const union = (a: Case, b: Case): Candidate => ({
+  accounts: [...new Set([...accountsOf(a), ...accountsOf(b)])].sort((p, q) => p - q),
+  sources: [...new Set([...a.candidate.sources, ...b.candidate.sources])],
+  scaffold: [...new Set([...a.candidate.scaffold, ...b.candidate.scaffold])],
+});
+
+const JOIN = { successionBits: 3, deckBits: 2, most: 40 } as const;
+
+/**
+ * Joins two cohorts into one case where the accounts of one take over from the other's within the hour and both are dealt from one deck: same deck alone is
+ * not same hand. The pair is judged again as one cohort.
+ */
+export function joinSuccessors(cases: Case[], t: Table, k: Kin, learned: Learned, again: (c: Candidate, f: Facts) => Case): void {
+  const deckModel = learned.models.get(deckSignal.id) as never;
+  const ended = new Map<Case, ReturnType<typeof endsOf>>();
+  const ends = (x: Case): ReturnType<typeof endsOf> => {
+    const known = ended.get(x) ?? endsOf(t, accountsOf(x));
+    ended.set(x, known);
+    return known;
+  };
+  const open = (x: Case): boolean => x.verdict === 'campaign' || x.verdict === 'undecided' || x.verdict === 'other kind';
+  for (let i = 0; i < Math.min(cases.length, JOIN.most); i++) {
+    for (let j = i + 1; j < Math.min(cases.length, JOIN.most); j++) {
+      const [a, b] = [cases[i] as Case, cases[j] as Case];
+      const settled = a.verdict === 'campaign' || b.verdict === 'campaign' || (a.verdict === 'undecided' && b.verdict === 'undecided');
+      if (!open(a) || !open(b) || !settled) continue;
+      const bits = (from: Case, to: Case): number =>
+        successionSignal.weigh(
+          { ...a.facts, ...takeovers(t, ends(from), accountsOf(to)) },
+          learned.models.get(successionSignal.id) as never,
+        ).bits;
+      if (Math.max(bits(a, b), bits(b, a)) < JOIN.successionBits) continue;
+      const candidate = union(a, b);
+      const facts = factsOf(t, candidate.accounts, k.mu);
+      if (deckSignal.weigh(facts, deckModel).bits < JOIN.deckBits) continue;
+      const one = again(candidate, facts);
+      // Joined, they must hold as one campaign: otherwise they stay what they were.
+      if (one.verdict !== 'campaign') continue;
+      cases[i] = one;
+      cases.splice(j, 1);
+      j = i;
+    }
+  }
+}
+
+/** Undecided cohorts that are tried together, the surest first, and how sure a source it takes. */
+const PIECES = { most: 12, deckBits: 2 } as const;
+
+/**
+ * Puts undecided cohorts together that content found apart and that are dealt from one deck as surely as each of them: the search draws borders through a source where its accounts have lives of their own
+ * besides. What comes of it is one question where there were several: same deck is not same hand, and the whole stands the same tests, and stays undecided where they leave it so.
+ */
+export function joinPieces(cases: Case[], t: Table, k: Kin, learned: Learned, again: (c: Candidate, f: Facts) => Case): void {
+  const model = learned.models.get(deckSignal.id) as never;
+  const bits = (f: Facts): number => deckSignal.weigh(f, model).bits;
+  const open = (x: Case): boolean =>
+    x.verdict === 'undecided' && x.candidate.sources.includes('kindred') && bits(x.facts) >= PIECES.deckBits;
+  const pieces = cases
+    .filter(open)
+    .sort((x, y) => y.confidence - x.confidence)
+    .slice(0, PIECES.most);
+  for (let i = 0; i < pieces.length; i++) {
+    for (let j = i + 1; j < pieces.length; j++) {
+      const [a, b] = [pieces[i] as Case, pieces[j] as Case];
+      const candidate = union(a, b);
+      // Overlapping ones are one question asked twice.
+      if (candidate.accounts.length < accountsOf(a).length + accountsOf(b).length) continue;
+      const facts = factsOf(t, candidate.accounts, k.mu);
+      if (bits(facts) < Math.max(bits(a.facts), bits(b.facts))) continue;
+      const one = again(candidate, facts);
+      const whole = new Set(accountsOf(one));
+      const kept = candidate.accounts.filter((x) => whole.has(x)).length;
+      // It must hold together, and be no less sure than its parts.
+      if ((one.verdict !== 'undecided' && one.verdict !== 'campaign') || kept < 0.8 * candidate.accounts.length) continue;
+      if (one.ledger.coordinationBits < Math.max(a.ledger.coordinationBits, b.ledger.coordinationBits)) continue;
+      cases[cases.indexOf(a)] = one;
+      cases.splice(cases.indexOf(b), 1);
+      pieces[i] = one;
+      pieces.splice(j, 1);
+      // What did not go with the part may go with the whole.
+      j = i;
+    }
+  }
+}
