@@ -60,7 +60,7 @@ export function joinSuccessors(cases: Case[], t: Table, k: Kin, learned: Learned
 const PIECES = { most: 12, deckBits: 2 } as const;
 
 /**
- * Puts undecided cohorts together that content found apart and that are dealt from one deck as surely as each of them: the search draws borders through a source where its accounts have lives of their own
+ * Puts undecided cohorts together that content found apart and that are dealt from one deck as surely as the larger is: the search draws borders through a source where its accounts have lives of their own
  * besides. What comes of it is one question where there were several: same deck is not same hand, and the whole stands the same tests, and stays undecided where they leave it so.
  */
 export function joinPieces(cases: Case[], t: Table, k: Kin, learned: Learned, again: (c: Candidate, f: Facts) => Case): void {
@@ -79,13 +79,15 @@ export function joinPieces(cases: Case[], t: Table, k: Kin, learned: Learned, ag
       // Overlapping ones are one question asked twice.
       if (candidate.accounts.length < accountsOf(a).length + accountsOf(b).length) continue;
       const facts = factsOf(t, candidate.accounts, k.mu);
-      if (bits(facts) < Math.max(bits(a.facts), bits(b.facts))) continue;
+      // Held against the larger: of many small pieces some look more even than the source they are of.
+      const larger = accountsOf(a).length >= accountsOf(b).length ? a : b;
+      if (bits(facts) < bits(larger.facts)) continue;
       const one = again(candidate, facts);
       const whole = new Set(accountsOf(one));
       const kept = candidate.accounts.filter((x) => whole.has(x)).length;
-      // It must hold together, and be no less sure than its parts.
+      // It must hold together, and be no less sure than the larger was.
       if ((one.verdict !== 'undecided' && one.verdict !== 'campaign') || kept < 0.8 * candidate.accounts.length) continue;
-      if (one.ledger.coordinationBits < Math.max(a.ledger.coordinationBits, b.ledger.coordinationBits)) continue;
+      if (one.ledger.coordinationBits < larger.ledger.coordinationBits) continue;
       cases[cases.indexOf(a)] = one;
       cases.splice(cases.indexOf(b), 1);
       pieces[i] = one;
