@@ -119,6 +119,8 @@ test('the providers own client libraries run through the proxy unchanged, stream
   for await (const e of await o.responses.create({ model: 'm-1', input: 'Hello', stream: true })) done ||= e.type === 'response.completed';
   expect(done).toBe(true);
   expect((await o.models.list()).data[0]?.id).toBe('m-1');
+  // Counting asks no model for an answer: it is no exchange.
+  expect((await a.messages.countTokens({ model: 'm-1', messages: hello })).input_tokens).toBe(14);
   const records = s.records();
   expect(records).toHaveLength(6);
   for (const r of records)
@@ -722,6 +724,18 @@ test('Envoy with a body, and LiteLLM with a key and tools, are decided by what i
   expect(await litellm({ texts: ['x'], model: 'm-1', request_data: {} })).toBe('NONE');
   // Which model it asks for is not said: it may be the closed one.
   expect(await litellm({ texts: ['x'], request_data: {} })).toBe('BLOCKED');
+});
+
+test('counting tokens is decided like any request, and uses none', async () => {
+  const gate = closed({ models: ['large-*'], capabilities: [] });
+  const s = await setup({
+    policy: checkPolicy({ version: 1, limits: { default: { tokens_per_minute: 5000 } } }, 'test'),
+    state: { ...stateWith(), gates: new Map([['g', gate]]) },
+  });
+  const a = anthropic(s);
+  for (let i = 0; i < 5; i++) await a.messages.countTokens({ model: 'm-1', messages: [{ role: 'user', content: 'x'.repeat(16_000) }] });
+  expect((await failure(a.messages.countTokens({ model: 'large-1', messages: hello }))).status).toBe(403);
+  expect((await a.messages.create({ model: 'm-1', max_tokens: 100, messages: hello })).usage.output_tokens).toBe(34);
 });
 
 test('a gate is not walked round by another spelling, a second name, a list of models, or what is not said', async () => {

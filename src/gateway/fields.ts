@@ -106,6 +106,8 @@ export interface Reading {
   readonly dialect: Dialect;
   readonly fields?: Fields;
   readonly named: Readonly<Record<string, string>>;
+  /** It counts tokens and asks no model for an answer: barriers and gates hold, nothing is used, and it is no exchange. */
+  readonly counts?: true;
 }
 
 export type Routes = Readonly<Record<string, Dialect | Fields>>;
@@ -125,6 +127,8 @@ export class RouteTable {
       const reading = typeof how === 'string' ? { dialect: how } : { dialect: 'json' as const, fields: how };
       if (!route.includes('{')) {
         this.exact.set(route, { ...reading, named: {} });
+        // Part of the same API: coding agents ask it before every request.
+        if (how === 'anthropic') this.exact.set(`${route}/count_tokens`, { ...reading, named: {}, counts: true });
         continue;
       }
       const names: string[] = [];

@@ -147,13 +147,13 @@ export class Forwarder {
     const mode = scopeOf(this.parts.config.scopes, who, ask.model, seen.country);
     let head: string | null;
     try {
-      head = mode === 'exclude' ? null : recordHead(seen, mode === 'metadata-only');
+      head = mode === 'exclude' || route.counts ? null : recordHead(seen, mode === 'metadata-only');
     } catch {
       return refuse(res, dialect, BAD('The body is nested too deeply.'), id);
     }
     const input = Math.ceil(raw.length / 4);
-    const tokens = input + (ask.outputMax || this.parts.guard.snapshot.limits.output_tokens_assumed);
-    const open = ask.outputMax === 0;
+    const tokens = route.counts ? 0 : input + (ask.outputMax || this.parts.guard.snapshot.limits.output_tokens_assumed);
+    const open = ask.outputMax === 0 && !route.counts;
     const verdict = await this.parts.guard.check(
       dialect,
       {
@@ -167,11 +167,11 @@ export class Forwarder {
       },
       tokens,
       started,
-      { open, far: ask.refersBack === true },
+      { open, far: ask.refersBack === true && !route.counts },
     );
     this.parts.meters.decided(verdict.outcome, rehearsedIn(verdict), this.parts.now() - started);
     if (!verdict.ok) return refuse(res, dialect, verdict.refusal, id);
-    if (mode !== 'exclude' && this.parts.config.spool.when_full === 'refuse' && !this.parts.spool.room) {
+    if (head !== null && this.parts.config.spool.when_full === 'refuse' && !this.parts.spool.room) {
       await this.parts.guard.settle(verdict, null, this.parts.now());
       this.parts.meters.spooled('refused');
       return refuse(
@@ -190,7 +190,7 @@ export class Forwarder {
       await this.parts.guard.settle(verdict, null, this.parts.now());
       return refuse(res, dialect, BAD('The body is nested too deeply.'), id);
     }
-    return this.forward(req, res, id, url, sent, route, { pass: verdict, head, input });
+    return this.forward(req, res, id, url, sent, route, { pass: verdict, head, input, counts: route.counts === true });
   }
 
   /** Room for a body among all that are held, from its first byte to the end of its answer. */
@@ -230,7 +230,7 @@ export class Forwarder {
     url: string,
     body: Buffer | null,
     { dialect, fields }: Reading,
-    log: { readonly pass: Pass; readonly head: string | null; readonly input: number } | null,
+    log: { readonly pass: Pass; readonly head: string | null; readonly input: number; readonly counts: boolean } | null,
   ): Promise<void> {
     const { meters, spool, guard, now, config } = this.parts;
     const began = now();
@@ -286,7 +286,7 @@ export class Forwarder {
         const usage = tap ? tap.end(whole, status < 400 ? log.input : 0) : { input: 0, output: 0, reasoning: 0, stop: '' };
         // Who hangs up before the last event has had what was reserved, or more; who got an error has had nothing.
         const used = Math.max(usage.input + usage.output, tap?.ended ? 0 : log.pass.reserved);
-        void guard.settle(log.pass, status >= 400 ? null : used, now());
+        void guard.settle(log.pass, status >= 400 ? null : log.counts ? 0 : used, now());
         const told = (state: 'kept' | 'shed' | 'failed' | 'left out') => {
           if (state !== 'left out') meters.spooled(state);
           kept = state === 'failed' ? 'failed' : 'yes';
@@ -306,7 +306,7 @@ export class Forwarder {
       const refund = () => void (log && guard.settle(log.pass, null, now()));
       const hungUp = () => {
         meters.abandoned.inc();
-        if (log) void guard.settle(log.pass, Math.max(log.input, HUNG_UP * log.pass.reserved), now());
+        if (log) void guard.settle(log.pass, log.counts ? 0 : Math.max(log.input, HUNG_UP * log.pass.reserved), now());
       };
       const pass = (chunk: Buffer) => {
         if (chunk.length === 0 || res.write(chunk)) return;

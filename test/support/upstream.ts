@@ -281,6 +281,10 @@ export async function upstream(delayMs = 0): Promise<Upstream> {
           byLines(res, body['model']);
           return;
         }
+        if (path.endsWith('/count_tokens')) {
+          res.writeHead(200, { 'content-type': 'application/json' }).end('{"input_tokens":14}');
+          return;
+        }
         if (body['model'] === 'busy') {
           res.writeHead(429, { 'content-type': 'application/json' }).end('{"type":"error"}');
           return;
