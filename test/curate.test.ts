@@ -139,7 +139,7 @@ describe('cases cut by hand', () => {
     d.run(lift(d.state, ann, 'b1', 'sorry', 3));
     d.run(undo(d.log, d.state, ann, 'k1', 4));
     expect(b()).toMatchObject({ state: 'active', dry_run: false });
-    d.run(fileAppeal(d.state, 'SW-b1', 'a', 'please', 5));
+    d.run(fileAppeal(d.state, 'desk', 'SW-b1', 'a', 'please', 5));
     d.run(decideAppeal(d.state, ann, 'SW-b1', true, 'right', 6));
     expect(() => undo(d.log, d.state, ann, 'k1', 7)).toThrow(/lifted on an appeal/);
     d.run(undoAppeal(d.log, d.state, ann, 'SW-b1', 'too soon', 7));
@@ -218,8 +218,8 @@ describe('cases cut by hand', () => {
       ),
     );
     d.run(approve(d.state, ann, 'b1', 2, { dryRun: false }));
-    d.run(fileAppeal(d.state, 'SW-1', 'a', 'please', 3));
-    d.run(fileAppeal(d.state, 'SW-1', 'b', 'me too', 3));
+    d.run(fileAppeal(d.state, 'desk', 'SW-1', 'a', 'please', 3));
+    d.run(fileAppeal(d.state, 'desk', 'SW-1', 'b', 'me too', 3));
     expect(() => decideAppeal(d.state, ann, 'SW-1', true, 'which?', 4)).toThrow(/no such appeal/);
     d.run(decideAppeal(d.state, ann, 'SW-1~b', false, 'no', 4));
     d.run(decideAppeal(d.state, ann, 'SW-1~a', true, 'right', 5));
