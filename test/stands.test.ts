@@ -255,6 +255,22 @@ describe('the way in', () => {
     for (const s of idle) s.destroy();
   });
 
+  test('makes room for who asks where all places are kept by those who do not', async () => {
+    const { port } = await serving('  connections: 3\n  connections_per_address: 3\n');
+    const idle = Array.from({ length: 3 }, () => connect(port, '127.0.0.1'));
+    for (const s of idle) {
+      s.on('error', () => undefined);
+      s.write('GET /none HTTP/1.1\r\nhost: x\r\n\r\n');
+    }
+    await pause(200);
+    const ask = () => raw(port, 'GET /none HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n', 1000);
+    // The first finds no place, and makes one.
+    await ask();
+    await pause(100);
+    expect(await ask()).toMatch(/^HTTP\/1\.1 404/);
+    for (const s of idle) s.destroy();
+  });
+
   test('takes a body that is nested beyond reading for a fault of the caller, which is not tried again', async () => {
     const { port } = await serving();
     const content = '['.repeat(200_000) + ']'.repeat(200_000);

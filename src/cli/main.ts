@@ -116,21 +116,23 @@ function program(): Command {
   p.command('label')
     .description('give an account a label, with author and reason; or revoke one')
     .argument('<account>')
-    .argument('<label>', 'for example approved:synthetic-data or cleared')
+    .argument('<label>', 'for example approved:synthetic-data; on a served store what speaks an account free takes two persons')
     .requiredOption('--author <name>')
     .requiredOption('--reason <text>')
     .option('--revoke', 'take the label back')
     .option('--store <path|url>', 'the store', './.stillwatch')
     .action(async (account: string, label: string, flags: { author: string; reason: string; revoke?: boolean; store: string }) => {
       const served = servedBy(flags.store);
-      if (served)
-        await askAdmin(served, 'POST', '/v1/labels', {
-          account,
-          label,
-          reason: `${flags.author}: ${flags.reason}`,
-          revoke: flags.revoke === true,
-        });
-      else
+      const reason = `${flags.author}: ${flags.reason}`;
+      if (served) {
+        const said = await askAdmin(served, 'POST', '/v1/labels', { account, label, reason, revoke: flags.revoke === true });
+        if (!(JSON.parse(said) as { stands: boolean }).stands) {
+          t.note(
+            `asked for ${label} on ${account}: it waits for a second person, who gives the same label with a token of their own (POST /v1/labels)`,
+          );
+          return;
+        }
+      } else
         await withStore(flags.store, (s) =>
           s.insert('labels', [
             { account, label, author: flags.author, reason: flags.reason, revoked: flags.revoke === true, at: new Date().toISOString() },
