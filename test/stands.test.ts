@@ -17,6 +17,7 @@ import { UsageTap } from '../src/gateway/usage.ts';
 import { Worker } from '../src/gateway/worker.ts';
 import type { Dossier, Finding } from '../src/model/dossier.ts';
 import { Audit, verifyFile } from '../src/serve/audit.ts';
+import { Control } from '../src/serve/control.ts';
 import { Intake } from '../src/serve/intake.ts';
 import { service } from './support/service.ts';
 import { jsonl, record, temp, withStore } from './support/tools.ts';
@@ -141,6 +142,32 @@ describe('the audit log', () => {
     const again = new Audit(path);
     expect(again.gone).toContain('last 2 of 3');
     again.close();
+  });
+});
+
+describe('the policy file', () => {
+  test('is in the audit log whenever it is another one, with what it closes, and a cut of the log is said in it', () => {
+    const dir = temp();
+    const closing = checkPolicy(
+      { version: 1, gates: [{ name: 'big', models: ['large-*'], reason: 'r', expires: '2030-01-01T00:00:00Z' }] },
+      'p',
+    );
+    const said = (c: Control) => c.audit.entries.map((e) => (e.what.type === 'policy.read' ? e.what.gates.join() : e.what.type));
+    let c = new Control(dir, NO_POLICY, () => NOW);
+    expect(said(c)).toEqual([]);
+    c.setPolicy(closing);
+    c.setPolicy(closing);
+    expect(said(c)).toEqual(['big']);
+    c.close();
+    c = new Control(dir, closing, () => NOW);
+    expect(said(c)).toEqual(['big']);
+    c.setPolicy(NO_POLICY);
+    expect(said(c)).toEqual(['big', '']);
+    c.close();
+    truncateSync(join(dir, 'audit.jsonl'), 0);
+    c = new Control(dir, NO_POLICY, () => NOW);
+    expect(said(c)).toEqual(['service', '']);
+    c.close();
   });
 });
 
