@@ -312,11 +312,23 @@ function apart(
   return { learned: own, honest: honestFrom(own, far) };
 }
 
-/** Null cohorts that hold hardly anybody of a cohort and of its neighbours in content. */
+/** Whose own nearest neighbours are in a cohort by this part, and by so many times as often as chance would have it, is near it. */
+const NEAR = { part: 0.25, chance: 2 } as const;
+
+/**
+ * Null cohorts that hold hardly anybody of a cohort and of those who are near it in content. Who is near is asked of the account and not of the cohort: its own nearest neighbours are there. Of a large cohort somebody
+ * points at nearly everybody, and no null cohort would be left.
+ */
 function farFrom(k: Kin, c: Candidate, nulls: readonly NullCohort[]): NullCohort[] {
-  const near = new Set(c.accounts);
-  for (const a of c.accounts) for (let x = 0; x < k.near.k; x++) near.add(k.near.ids[a * k.near.k + x] as number);
-  return nulls.filter((n) => n.facts.accounts.filter((a) => near.has(a)).length < 0.3 * n.facts.accounts.length);
+  const inside = new Set(c.accounts);
+  const least = k.near.k * Math.min(0.9, Math.max(NEAR.part, (NEAR.chance * c.accounts.length) / Math.max(1, k.active.length)));
+  const near = (a: number): boolean => {
+    if (inside.has(a)) return true;
+    let n = 0;
+    for (let x = 0; x < k.near.k; x++) if (inside.has(k.near.ids[a * k.near.k + x] as number)) n += 1;
+    return n >= least;
+  };
+  return nulls.filter((n) => n.facts.accounts.filter(near).length < 0.3 * n.facts.accounts.length);
 }
 
 /** What speaks for a cohort before its members are told. Held against itself, a campaign that is most of the accounts would look like everybody. */
