@@ -402,3 +402,24 @@ describe('account records', () => {
     await expect(all(file('a.jsonl', '{"user":1}\n'))).rejects.toMatchObject({ code: 'E_ACCOUNTS' });
   });
 });
+
+it('how to answer is said in a short system text as well as in the request; a long one is a product of its own', async () => {
+  const line = (id: string, system: string, text = TEXT) =>
+    JSON.stringify({
+      id,
+      time: when,
+      account: 'a',
+      model: 'm',
+      messages: [...(system ? [{ role: 'system', content: system }] : []), { role: 'user', content: text }],
+    });
+  const brief = `You are the assistant of a shop. ${'It sells lamps and chairs. '.repeat(60)} Think step by step.`;
+  const log = file(
+    'marks.jsonl',
+    [line('m1', ''), line('m2', 'Think step by step.'), line('m3', '', `Think step by step. ${TEXT}`), line('m4', brief)].join('\n'),
+  );
+  await withStore(async (store) => {
+    await take(store, log);
+    const rows = await store.rows<{ id: string; asked: number }>('SELECT id, bitAnd(marks, 1) AS asked FROM exchanges ORDER BY id');
+    expect(rows.map((r) => Number(r.asked))).toEqual([0, 1, 1, 0]);
+  });
+});

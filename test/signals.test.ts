@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Facts } from '../src/campaigns/facts.ts';
 import { type Found, ordered } from '../src/campaigns/judge.ts';
 import { learn, ledger } from '../src/campaigns/ledger.ts';
-import { oneQueue } from '../src/campaigns/queue.ts';
+import { onePayer, oneQueue, queueLacks } from '../src/campaigns/queue.ts';
 import { rivals } from '../src/campaigns/rivals.ts';
 import { probability, rng } from '../src/campaigns/stats.ts';
 import type { Table } from '../src/campaigns/table.ts';
@@ -405,6 +405,35 @@ describe('people on one queue', () => {
     expect(one(300, 300, days, 0.8)).toBe(true);
     expect(one(60, 120, nights)).toBe(true);
     expect(one(45, 300, nights)).toBe(true);
+  });
+
+  it('that share a tool are scripts of one tutorial, also where few null cohorts are left to say so', () => {
+    const few = learn(honest(5), 0);
+    const members = Array.from({ length: 100 }, (_, account) => ({ account, membership: 1, share: Number.NaN, low: 0, high: 1 }));
+    const t = { rows: members.map(() => ({ n: 400, days: 14 })) } as unknown as Table;
+    const bots = {
+      ...campaign,
+      ...untied,
+      ties: { ...campaign.ties, network: tie(0, 100) },
+      week: { quiet: 0.9, attendance: 0.95 },
+      sleepless: nights,
+    };
+    expect(oneQueue(t, few, members, bots)).toBe(true);
+    expect(queueLacks(t, few, members, bots)).toMatch(/they share a tool/);
+    expect(oneQueue(t, few, members, { ...bots, form: { k: 0, n: 100 } })).toBe(false);
+  });
+
+  it('that one card pays for hide nothing: a vendor with an account for each customer is asked, and nobody is named', () => {
+    const members = Array.from({ length: 20 }, (_, account) => ({ account, membership: 1, share: 1, low: 1, high: 1 }));
+    const paid = (cards: number): Table =>
+      ({
+        values: Array.from({ length: cards }, () => ({ kind: 'payment' })),
+        valuesOf: members.map((m) => [{ v: m.account % cards, count: 1 }]),
+      }) as unknown as Table;
+    expect(onePayer(paid(1), learned, members, { ...campaign, ...untied })).toMatch(/one card pays for 20 of 20/);
+    // Five accounts a card are an operator's, and so is one card whose accounts take over from those that were closed.
+    expect(onePayer(paid(4), learned, members, { ...campaign, ...untied })).toBeNull();
+    expect(onePayer(paid(1), learned, members, campaign)).toBeNull();
   });
 
   it('rest on the same two days, whatever their hours: a workplace has shifts', () => {

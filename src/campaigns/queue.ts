@@ -73,6 +73,24 @@ export function oneQueue(t: Table, learned: Learned, members: readonly Judged[],
   return !many || (human(facts) && (little || attendance <= QUEUE.always));
 }
 
+/** Part of the members that one card pays for, from which on whoever runs them does not hide that they are one. */
+const ONE_CARD = 0.8;
+
+/**
+ * One card that pays for nearly all of a cohort, and what to say of it; null where there is none. A vendor with an account for each customer, or a firm with one for each desk, shares a card, a relay and a brief, and says so by
+ * its card: that is one hand which hides nothing, and whether it may do what it does is a question to who pays. Not so where accounts take over from those that were closed.
+ */
+export function onePayer(t: Table, learned: Learned, members: readonly Judged[], facts: Facts): string | null {
+  if (fired(learned, facts, successionSignal) >= QUEUE.handBits) return null;
+  const by = new Map<number, number>();
+  for (const m of members)
+    for (const { v } of t.valuesOf[m.account] ?? []) if (t.values[v]?.kind === 'payment') by.set(v, (by.get(v) ?? 0) + 1);
+  const most = Math.max(0, ...by.values());
+  return most >= ONE_CARD * members.length
+    ? `payer: one card pays for ${most} of ${members.length} of them, so that whoever runs them does not hide that they are one: a vendor with an account for each customer, or a firm with one for each desk, looks the same; ask who pays`
+    : null;
+}
+
 /** What would decide, where they cannot be told apart, and which of it is not there. */
 export function queueLacks(t: Table, learned: Learned, members: readonly Judged[], facts: Facts): string {
   const { quiet, attendance } = facts.week;

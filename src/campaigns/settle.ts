@@ -6,7 +6,7 @@ import { kindsLeft } from './kinds.ts';
 import { type Learned, type Ledger, ledger } from './ledger.ts';
 import { carrierShares, HONEST_MIN, honestCarriers, type Judged, judgeCarriers, judgeMembers, Pool, shares } from './membership.ts';
 import { centreWithout } from './profile.ts';
-import { oneQueue, queueLacks } from './queue.ts';
+import { onePayer, oneQueue, queueLacks } from './queue.ts';
 import { contentOnly, type Honest, ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
 import { median } from './stats.ts';
 import type { Table } from './table.ts';
@@ -199,8 +199,9 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled
   const small = decided.verdict === 'campaign' && task !== undefined;
   const queued = oneQueue(x.t, x.learned, members, facts);
   const queue = decided.verdict === 'campaign' && !small && queued;
-  const verdict = unmembered || small || queue ? 'undecided' : decided.verdict;
-  const kind = queue ? 'one source, hands unresolved' : unmembered || small ? 'purpose unclear' : decided.kind;
+  const payer = decided.verdict === 'campaign' ? onePayer(x.t, x.learned, members, facts) : null;
+  const verdict = unmembered || small || queue || payer ? 'undecided' : decided.verdict;
+  const kind = queue ? 'one source, hands unresolved' : unmembered || small || payer ? 'purpose unclear' : decided.kind;
   const missing =
     verdict === 'undecided'
       ? [
@@ -212,6 +213,7 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled
           ...(small
             ? [`volume: ${task.reason}; more than ${TASK.requestsEach} requests an account, or a million output tokens, would decide`]
             : []),
+          ...(payer ? [payer] : []),
           ...(queue ? [queueLacks(x.t, x.learned, members, facts)] : []),
           ...(decided.verdict === 'undecided' && fits[0]
             ? [
@@ -234,7 +236,7 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled
     missing,
     confidence,
     apart,
-    barred: few || task !== undefined || queued || fits.length > 0,
+    barred: few || task !== undefined || queued || payer !== null || fits.length > 0,
   };
 }
 
@@ -385,7 +387,7 @@ export function lacking(f: Facts, book: Ledger, honest: Honest): string[] {
   const purpose = -Math.log2(1 / Math.max(1e-9, book.extraction) - 1);
   if (purpose < 0)
     out.push(
-      `extraction lacks ${(-purpose).toFixed(1)} bits for one in two: text of more of their requests, or a person's look at what they ask for`,
+      `extraction lacks ${(-purpose).toFixed(1)} bits for one in two: more of their requests, or a person's look at what they ask for`,
     );
   for (const e of book.evidence) if (e.outcome === 'not applicable' && e.signal !== 'deck') out.push(`${e.signal}: ${e.reason}`);
   return out;

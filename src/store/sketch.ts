@@ -11,6 +11,7 @@ export const SKETCH = {
   textBytes: 16_384,
   tailBytes: 4_096,
   systemBytes: 16_384,
+  instructionBytes: 1_000,
   segments: 40,
   segmentBytesMin: 14,
   wordBytesMin: 4,
@@ -131,7 +132,8 @@ SELECT
   path_id, row, reason${o.text ? ', text' : ''}
 FROM (
   SELECT *,
-    multiMatchAnyIndex(norm, ${NEEDLES}) AS needle,
+    /* Where a short system text says how to answer, it says so for the request. A long one is a product's own: it holds any word. */
+    multiMatchAnyIndex(if(system != '' AND length(system) <= ${SKETCH.instructionBytes}, concat(norm, '\\n', ${ascii('system')}), norm), ${NEEDLES}) AS needle,
     arrayConcat(${segmentHashes('norm')}, if(system = '', [], arrayConcat([cityHash64(system)], if(fresh, ${segmentHashes(normalise(ascii('system')))}, [])))) AS found,
     /* Of longer texts the words whose hash is small. The part kept is one of few, so that a word of an account's own sentence is kept in all of its texts or in
        none: kept in some, it would look like a subject of its own in one account and be dropped as a habit in the next. */
