@@ -94,7 +94,9 @@ export function settleBoth(x: Bench, found: { readonly c: Candidate; readonly f:
   if (ahead !== 0) return ahead > 0 ? whole : part;
   // Judged alike, and much more of what they send comes from the pool than carries the sentence: it is one wording of several, and the whole is what they take.
   const lent = (one: Case): number => median(one.members.map((m) => m.share).filter(Number.isFinite));
-  return lent(whole) > MORE * lent(part) ? whole : part;
+  const said = median(part.members.map((m) => carried(x.t, c)(m.account)));
+  // What customers of a reseller send is part of its whole, and of nobody's campaign.
+  return part.facts.resale < 0.5 && Math.max(lent(whole), lent(part)) > MORE * said ? whole : part;
 }
 
 /** Shares out members and decides: who belongs, what it is, and what would decide where nothing does. */
