@@ -14,7 +14,8 @@ export function trustList(entries: readonly string[]): BlockList | null {
   return list;
 }
 
-const plain = (a: string): string => (a.startsWith('::ffff:') ? a.slice(7) : a);
+/** An address of version 4 as it is written, also where a socket of version 6 tells it. */
+export const plain = (a: string): string => (a.startsWith('::ffff:') ? a.slice(7) : a);
 
 /** The client's address: the peer's own, unless the peer is a trusted proxy; then the last address in its header that is no trusted proxy. */
 export function clientAddress(req: IncomingMessage, header: string, trusted: BlockList | null): string {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { type Budgets, MemoryBudgets, RedisBudgets } from '../barriers/gcra.ts';
 import type { Delta, Snapshot } from '../barriers/snapshot.ts';
-import { trustList } from './address.ts';
+import { plain, trustList } from './address.ts';
 import { hostPort, type ServeConfig } from './config.ts';
 import { Decisions } from './decisions.ts';
 import { Guard } from './guard.ts';
@@ -143,7 +143,7 @@ export class Worker {
     if (from) {
       const held = new Map<string, number>();
       s.on('connection', (socket) => {
-        const address = socket.remoteAddress ?? '';
+        const address = plain(socket.remoteAddress ?? '');
         if (address === '' || from.trusted?.check(address, address.includes(':') ? 'ipv6' : 'ipv4')) return;
         const n = (held.get(address) ?? 0) + 1;
         if (n > from.each) {
