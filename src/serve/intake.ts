@@ -270,15 +270,9 @@ export class Intake {
     const lines = buffer.toString('utf8', 0, whole).split(/\r?\n/).filter(Boolean);
     if (lines.length === 0) return { offset: held.offset + read, took: null };
     const newest = statSync(old).mtimeMs;
-    try {
-      return {
-        offset: held.offset + whole,
-        took: { torn: 0, ...(await this.load(lines, formatOf(lines, held.format, path), path)), newest },
-      };
-    } catch (error) {
-      // A line torn by the rotation, or another file under the old number: counted, and the new file is read.
-      if (!(error instanceof StillwatchError) || error.code !== 'E_FORMAT') throw error;
-      return { offset: held.offset + read, took: { accepted: 0, rejected: 0, torn: lines.length, newest } };
-    }
+    const format = recognise(lines);
+    // A line torn by the rotation, or another file under the old number: counted, and the new file is read.
+    if (!format) return { offset: held.offset + read, took: { accepted: 0, rejected: 0, torn: lines.length, newest } };
+    return { offset: held.offset + whole, took: { torn: 0, ...(await this.load(lines, format.id, path)), newest } };
   }
 }
