@@ -11,7 +11,7 @@ import { verifyFile } from '../src/serve/audit.ts';
 import { openStore } from '../src/store/open.ts';
 import { makeWorld } from '../src/world/make.ts';
 import { canServe, startServer } from './support/server.ts';
-import { type Service, service } from './support/service.ts';
+import { pids, type Service, service } from './support/service.ts';
 import { file, jsonl, record, SECRET, temp, withStore } from './support/tools.ts';
 import { upstream } from './support/upstream.ts';
 
@@ -190,9 +190,6 @@ webhooks: [{url: "http://127.0.0.1:${port}/", secret: hush}]
   await s.stop();
   expect(verifyFile(join(dir, '.stillwatch-serve', 'audit.jsonl')).ok).toBe(true);
 }, 120_000);
-
-const pids = (dir: string, name: string): number[] =>
-  execSync(`pgrep -f "${name}.js ${dir}/" || true`).toString().split('\n').filter(Boolean).map(Number);
 
 const killAll = (dir: string, name: string): void => {
   for (const pid of pids(dir, name)) {

@@ -19,7 +19,7 @@ import type { Dossier, Finding } from '../src/model/dossier.ts';
 import { Audit, verifyFile } from '../src/serve/audit.ts';
 import { Control } from '../src/serve/control.ts';
 import { Intake } from '../src/serve/intake.ts';
-import { service } from './support/service.ts';
+import { pids, service } from './support/service.ts';
 import { jsonl, record, temp, withStore } from './support/tools.ts';
 import { upstream } from './support/upstream.ts';
 
@@ -373,4 +373,6 @@ test('a worker ends what it began when the process that started it is killed', a
   await s.until('the requests', async () => asked === 5);
   s.process.kill('SIGKILL');
   expect(await Promise.all(under)).toEqual([200, 200, 200, 200, 200]);
+  // And then they go, detection too.
+  await s.until('their end', async () => pids(s.dir, 'worker').length === 0 && pids(s.dir, 'detector').length === 0);
 }, 60_000);

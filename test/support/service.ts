@@ -1,9 +1,18 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { freePort } from './server.ts';
 import { SECRET, temp } from './tools.ts';
+
+/** Processes of a service that runs in a directory. */
+export const pids = (dir: string, name: string): number[] =>
+  // The shell that asks has these words in its own line: in brackets they are not the same.
+  execSync(`pgrep -f "[${name[0]}]${name.slice(1)}.js ${dir}/" || true`)
+    .toString()
+    .split('\n')
+    .filter(Boolean)
+    .map(Number);
 
 /** `stillwatch serve` as a person starts it, in processes of its own. */
 export interface Service {
