@@ -242,6 +242,7 @@ async function sketches(store: Store, o: ScanOptions): Promise<Table> {
 async function test(store: Store, t: Table, o: ScanOptions): Promise<Judgement> {
   const until = o.until ?? null;
   const index = new Map(t.rows.map((r, i) => [r.acct, i]));
+  const hashes = (accounts: readonly number[]): string[] => accounts.map((a) => t.rows[a]?.acct ?? '');
   const exchanges = t.rows.reduce((x, r) => x + r.n, 0);
   const first = async (name: string, now: number): Promise<number> => {
     const kept = await store.first<{ value: string }>('SELECT value FROM meta WHERE name = {name:String} ORDER BY at LIMIT 1', { name });
@@ -257,27 +258,15 @@ async function test(store: Store, t: Table, o: ScanOptions): Promise<Judgement> 
     seed: o.seed,
     confidenceMin: o.confidenceMin,
     scoped: async (accounts, values) => {
-      const scope: Scope = { accounts: accounts.map((a) => t.rows[a]?.acct ?? ''), scaffold: values.map((v) => t.values[v]?.value ?? '') };
+      const scope: Scope = { accounts: hashes(accounts), scaffold: values.map((v) => t.values[v]?.value ?? '') };
       const rows = await accountRows(store, until, scope);
       return {
         cells: cellsIn(await profileCells(store, index, t.common, until, scope)),
         rows: new Map(rows.map((r) => [index.get(r.acct) ?? -1, r])),
       };
     },
-    recurring: (accounts) =>
-      recurringOf(
-        store,
-        accounts.map((a) => t.rows[a]?.acct ?? ''),
-        until,
-      ),
-    beats: (accounts) =>
-      beatsOf(
-        store,
-        accounts.map((a) => t.rows[a]?.acct ?? ''),
-        t.from,
-        t.to,
-        until,
-      ),
+    recurring: (accounts) => recurringOf(store, hashes(accounts), until),
+    beats: (accounts) => beatsOf(store, hashes(accounts), t.from, t.to, until),
     ...(o.without ? { without: o.without } : {}),
     ...(o.progress ? { progress: o.progress } : {}),
   });

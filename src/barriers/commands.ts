@@ -291,7 +291,7 @@ export function clearedAccounts(s: State, most = 200): string[] {
 }
 
 /** What a closed case gives, once two analysts have called it a false positive. */
-const CLEARED = 'cleared';
+export const CLEARED = 'cleared';
 
 /**
  * Gives an account a label, or takes one back. What speaks an account free (`approved:...`) takes two persons, and `cleared` comes from a case alone: otherwise one person could take a whole

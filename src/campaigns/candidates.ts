@@ -268,7 +268,7 @@ export function withoutStrays(c: Candidate, near: Neighbours): Candidate {
 }
 
 /** How many of an account's nearest neighbours are in a set. */
-function neighboursIn(set: ReadonlySet<number>, near: Neighbours, account: number): number {
+export function neighboursIn(set: ReadonlySet<number>, near: Neighbours, account: number): number {
   let n = 0;
   for (let x = 0; x < near.k; x++) if (set.has(near.ids[account * near.k + x] as number)) n += 1;
   return n;

@@ -1,6 +1,6 @@
 import { deckSignal } from '../signals/deck.ts';
 import { type Beats, commonBeat } from './beats.ts';
-import { type Candidate, COHORT, candidates, type Kin, kin } from './candidates.ts';
+import { type Candidate, COHORT, candidates, type Kin, kin, neighboursIn } from './candidates.ts';
 import { type Discoveries, discoveries, weights } from './discoveries.ts';
 import { type Facts, factsOf, inStepSample, type View } from './facts.ts';
 import { publicFeed, type Recurring } from './feed.ts';
@@ -322,12 +322,7 @@ const NEAR = { part: 0.25, chance: 2 } as const;
 function farFrom(k: Kin, c: Candidate, nulls: readonly NullCohort[]): NullCohort[] {
   const inside = new Set(c.accounts);
   const least = k.near.k * Math.min(0.9, Math.max(NEAR.part, (NEAR.chance * c.accounts.length) / Math.max(1, k.active.length)));
-  const near = (a: number): boolean => {
-    if (inside.has(a)) return true;
-    let n = 0;
-    for (let x = 0; x < k.near.k; x++) if (inside.has(k.near.ids[a * k.near.k + x] as number)) n += 1;
-    return n >= least;
-  };
+  const near = (a: number): boolean => inside.has(a) || neighboursIn(inside, k.near, a) >= least;
   return nulls.filter((n) => n.facts.accounts.filter(near).length < 0.3 * n.facts.accounts.length);
 }
 

@@ -29,15 +29,43 @@ const fired = (learned: Learned, facts: Facts, s: { readonly id: string }): numb
   Math.max(0, (s as Signal<never>).weigh(facts, learned.models.get(s.id) as never).bits);
 
 /** What ties the accounts themselves, in bits: network, identity, and taking over from one another. */
-export const ownTies = (learned: Learned, facts: Facts): number[] => [
+const ownTies = (learned: Learned, facts: Facts): number[] => [
   fired(learned, facts, networkSignal),
   fired(learned, facts, identitySignal),
   Math.max(fired(learned, facts, successionSignal), fired(learned, facts, pivotSignal)),
 ];
 
+const enough = (ties: readonly number[]): boolean => ties.reduce((x, b) => x + b, 0) >= QUEUE.handBits;
+
 /** Whether the accounts themselves are tied, whatever they send. */
-export const tiedAccounts = (learned: Learned, facts: Facts): boolean =>
-  ownTies(learned, facts).reduce((x, b) => x + b, 0) >= QUEUE.handBits;
+export const tiedAccounts = (learned: Learned, facts: Facts): boolean => enough(ownTies(learned, facts));
+
+/** What tells one hand from a crowd, as these accounts show it: what decides and what is said of it are the same. */
+function pace(t: Table, learned: Learned, members: readonly Judged[], facts: Facts) {
+  const { quiet, attendance } = facts.week;
+  const sleeps = human(facts);
+  // What an account sends besides is not the queue's.
+  const sent = members.map((m) => (t.rows[m.account]?.n ?? 0) * (Number.isNaN(m.share) ? 1 : m.share));
+  const each = median(sent);
+  const daily = median(members.map((m, i) => (sent[i] as number) / Math.max(1, t.rows[m.account]?.days ?? 1)));
+  const little = each <= QUEUE.requestsEach || daily <= QUEUE.requestsDay;
+  return {
+    sleeps,
+    each,
+    daily,
+    little,
+    // Who is seldom there but then at all hours is no person; on set days of the week a workplace has shifts.
+    quietDays: quiet < QUEUE.quietDays,
+    awayOften: attendance < QUEUE.attendance && sleeps,
+    // Few null cohorts let no signal say much: what they all show is as much as it can be.
+    tool:
+      Math.max(fired(learned, facts, clientSignal), fired(learned, facts, formSignal)) >=
+      Math.min(QUEUE.handBits, QUEUE.most * Math.log2(learned.nulls.length + 1)),
+    // What no people do by hand, because hardly any member sleeps, is judged by how many they are alone.
+    needed: little ? QUEUE.many : QUEUE.accounts,
+    daysOff: attendance <= QUEUE.always,
+  };
+}
 
 /**
  * Freelancers of one platform, a call centre, clinicians with one template, translators who share out work, or scripts of one tutorial are dealt from one deck, carry one brief that anybody
@@ -53,24 +81,13 @@ export function oneQueue(t: Table, learned: Learned, members: readonly Judged[],
   // Resellers are no people who work off a queue.
   if (facts.resale >= 0.5) return false;
   const ties = ownTies(learned, facts);
-  const { quiet, attendance } = facts.week;
-  // Who is seldom there but then at all hours is no person; on set days of the week a workplace has shifts.
-  if (quiet < QUEUE.quietDays || (attendance < QUEUE.attendance && human(facts))) return ties.filter((b) => b >= QUEUE.handBits).length < 2;
-  const tied = ties.reduce((sum, b) => sum + b, 0) >= QUEUE.handBits;
-  if (tied || Number.isNaN(quiet)) return !tied;
-  // Agents of one tutorial know no week either. Few null cohorts let no signal say much: what they all show is as much as it can be.
-  if (
-    Math.max(fired(learned, facts, clientSignal), fired(learned, facts, formSignal)) >=
-    Math.min(QUEUE.handBits, QUEUE.most * Math.log2(learned.nulls.length + 1))
-  )
-    return true;
-  // What an account sends besides is not the queue's.
-  const each = members.map((m) => (t.rows[m.account]?.n ?? 0) * (Number.isNaN(m.share) ? 1 : m.share));
-  const daily = members.map((m, i) => (each[i] as number) / Math.max(1, t.rows[m.account]?.days ?? 1));
-  // What no people do by hand, because hardly any member sleeps, is judged by how many they are alone.
-  const little = median(each) <= QUEUE.requestsEach || median(daily) <= QUEUE.requestsDay;
-  const many = members.length >= (little ? QUEUE.many : QUEUE.accounts);
-  return !many || (human(facts) && (little || attendance <= QUEUE.always));
+  const p = pace(t, learned, members, facts);
+  if (p.quietDays || p.awayOften) return ties.filter((b) => b >= QUEUE.handBits).length < 2;
+  const tied = enough(ties);
+  if (tied || Number.isNaN(facts.week.quiet)) return !tied;
+  // Agents of one tutorial know no week either.
+  if (p.tool) return true;
+  return members.length < p.needed || (p.sleeps && (p.little || p.daysOff));
 }
 
 /** Part of the members that one card pays for, from which on whoever runs them does not hide that they are one. */
@@ -94,29 +111,19 @@ export function onePayer(t: Table, learned: Learned, members: readonly Judged[],
 /** What would decide, where they cannot be told apart, and which of it is not there. */
 export function queueLacks(t: Table, learned: Learned, members: readonly Judged[], facts: Facts): string {
   const { quiet, attendance } = facts.week;
-  const rests = quiet < QUEUE.quietDays || (attendance < QUEUE.attendance && human(facts));
-  const tool =
-    Math.max(fired(learned, facts, clientSignal), fired(learned, facts, formSignal)) >=
-    Math.min(QUEUE.handBits, QUEUE.most * Math.log2(learned.nulls.length + 1));
-  const each = median(members.map((m) => (t.rows[m.account]?.n ?? 0) * (Number.isNaN(m.share) ? 1 : m.share)));
-  const daily = median(
-    members.map((m) => ((t.rows[m.account]?.n ?? 0) * (Number.isNaN(m.share) ? 1 : m.share)) / Math.max(1, t.rows[m.account]?.days ?? 1)),
-  );
-  const little = each <= QUEUE.requestsEach || daily <= QUEUE.requestsDay;
-  const sleeps = human(facts);
+  const p = pace(t, learned, members, facts);
+  const rests = p.quietDays || p.awayOften;
   const pc = (x: number): string => `${Math.round(100 * x)} %`;
+  const unrested = [
+    ...(members.length < p.needed ? [`they are ${members.length}, and it takes ${p.needed}`] : []),
+    ...(p.sleeps && p.little ? [`they send ${Math.round(p.each)} requests each, ${Math.round(p.daily)} a day, which is little`] : []),
+    ...(p.sleeps && !p.little && p.daysOff ? [`they are active on ${pc(attendance)} of days`] : []),
+  ];
   const short = [
     ...(Number.isNaN(quiet) ? ['they are seen for less than a week, in which nobody can tell'] : []),
-    ...(quiet < QUEUE.quietDays ? [`they rest: on the two quietest days of the week they do ${pc(quiet)} of what they do on others`] : []),
-    ...(attendance < QUEUE.attendance && sleeps ? [`they rest: they are active on ${pc(attendance)} of days`] : []),
-    ...(!rests && tool ? ['they share a tool, or one form of request'] : []),
-    ...(!rests && !tool && members.length < (little ? QUEUE.many : QUEUE.accounts)
-      ? [`they are ${members.length}, and it takes ${little ? QUEUE.many : QUEUE.accounts}`]
-      : []),
-    ...(!rests && !tool && sleeps && little
-      ? [`they send ${Math.round(each)} requests each, ${Math.round(daily)} a day, which is little`]
-      : []),
-    ...(!rests && !tool && sleeps && !little && attendance <= QUEUE.always ? [`they are active on ${pc(attendance)} of days`] : []),
+    ...(p.quietDays ? [`they rest: on the two quietest days of the week they do ${pc(quiet)} of what they do on others`] : []),
+    ...(p.awayOften ? [`they rest: they are active on ${pc(attendance)} of days`] : []),
+    ...(rests ? [] : p.tool ? ['they share a tool, or one form of request'] : unrested),
   ];
   return `hands: people who take tasks from one queue, a team with one template, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace. What keeps these from being told apart: ${short.join('; ') || 'no tie of their own'}. A tie of identity, network or succession (${rests ? 'two, because they rest' : 'one'}) would decide. Without one it takes ${QUEUE.accounts} accounts or more that share no tool, hardly rest on a day in seven, and send more than ${QUEUE.requestsEach} requests each, ${QUEUE.requestsDay} a day; where hardly any of them ever sleeps, ${QUEUE.accounts} with so many requests, or ${QUEUE.many} with fewer`;
 }

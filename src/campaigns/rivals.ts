@@ -92,12 +92,13 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
       // A mail domain of their own says who they are as an organisation field does; a public mail provider does not.
       const domain = f.topDomain.share >= 0.8 && f.topDomain.others <= 0.2 * f.accounts.length;
       const named = f.topOwner.share >= 0.8 || domain;
+      // An organisation that resells declares itself and not its customers: what one of those does is not explained by it.
+      const fits = named && f.verified >= 0.5 && f.resale < 0.5;
       return {
         kind: 'one declared organisation (seats, or one pipeline over several accounts)',
-        // An organisation that resells declares itself and not its customers: what one of those does is not explained by it.
-        fits: named && f.verified >= 0.5 && f.resale < 0.5,
+        fits,
         axis: 'extraction',
-        bits: !named ? 0 : f.verified >= 0.5 && f.resale < 0.5 ? -10 : -3,
+        bits: fits ? -10 : named ? -3 : 0,
         reason: named
           ? `${f.resale >= 0.5 ? 'the organisation resells, and its customers are not declared: ' : ''}${pc(Math.max(f.topOwner.share, domain ? f.topDomain.share : 0))} of the accounts are declared by one organisation or mail domain of its own, ${pc(f.verified)} of them verified`
           : 'no organisation declares most of the accounts',

@@ -319,3 +319,14 @@ export function Meter({ value, label }: { value: number; label: string }) {
     </span>
   );
 }
+
+/** Headings of columns of numbers. */
+export const Numbers = ({ names }: { names: readonly string[] }) => (
+  <>
+    {names.map((n) => (
+      <th key={n} scope="col" class="n">
+        {n}
+      </th>
+    ))}
+  </>
+);

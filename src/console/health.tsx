@@ -1,6 +1,22 @@
 import type { InboxRow, Look } from '../model/desk.ts';
 import { get } from './api.ts';
-import { count, day, Export, figure, go, Heading, Link, Note, percent, plain, useAddress, useAsked, useFresh, usePin } from './bits.tsx';
+import {
+  count,
+  day,
+  Export,
+  figure,
+  go,
+  Heading,
+  Link,
+  Note,
+  Numbers,
+  percent,
+  plain,
+  useAddress,
+  useAsked,
+  useFresh,
+  usePin,
+} from './bits.tsx';
 import type { Dossier } from './types.ts';
 
 function Looks() {
@@ -16,11 +32,7 @@ function Looks() {
           <thead>
             <tr>
               <th scope="col">Looked on</th>
-              {['Exchanges', 'Accounts', 'Lines rejected', 'Cohorts tested', 'Campaigns', 'Undecided', 'Took', 'Behind'].map((n) => (
-                <th key={n} scope="col" class="n">
-                  {n}
-                </th>
-              ))}
+              <Numbers names={['Exchanges', 'Accounts', 'Lines rejected', 'Cohorts tested', 'Campaigns', 'Undecided', 'Took', 'Behind']} />
             </tr>
           </thead>
           <tbody>
@@ -183,13 +195,20 @@ function SignalTable({ d }: { d: Dossier }) {
           <thead>
             <tr>
               <th scope="col">Signal</th>
-              {['Fired', 'Of', 'Not applicable', 'Failed', 'Firing rate', 'On null cohorts', 'Honest 5 %', 'Median', '95 %', 'Cost'].map(
-                (x) => (
-                  <th key={x} scope="col" class="n">
-                    {x}
-                  </th>
-                ),
-              )}
+              <Numbers
+                names={[
+                  'Fired',
+                  'Of',
+                  'Not applicable',
+                  'Failed',
+                  'Firing rate',
+                  'On null cohorts',
+                  'Honest 5 %',
+                  'Median',
+                  '95 %',
+                  'Cost',
+                ]}
+              />
             </tr>
           </thead>
           <tbody>
@@ -287,11 +306,7 @@ export function HealthPage() {
                     <th scope="col">File</th>
                     <th scope="col">Format</th>
                     <th scope="col">State</th>
-                    {['Lines', 'Accepted', 'Rejected', 'Seen before'].map((x) => (
-                      <th key={x} scope="col" class="n">
-                        {x}
-                      </th>
-                    ))}
+                    <Numbers names={['Lines', 'Accepted', 'Rejected', 'Seen before']} />
                     <th scope="col">Note</th>
                   </tr>
                 </thead>

@@ -1,6 +1,6 @@
 import type { Look } from '../model/desk.ts';
 import { get, text } from './api.ts';
-import { count, day, Export, Heading, Note, percent, plain, prose, useAsked } from './bits.tsx';
+import { count, day, Export, Heading, Note, Numbers, percent, plain, prose, useAsked } from './bits.tsx';
 
 /** What a command prints, with its headings and lists as such. */
 function Written({ text }: { text: string }) {
@@ -49,11 +49,7 @@ function History({ id }: { id: string }) {
           <thead>
             <tr>
               <th scope="col">Looked on</th>
-              {['Fired', 'On null cohorts', 'Cost'].map((n) => (
-                <th key={n} scope="col" class="n">
-                  {n}
-                </th>
-              ))}
+              <Numbers names={['Fired', 'On null cohorts', 'Cost']} />
             </tr>
           </thead>
           <tbody>

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { count, Export, Fold, go, Meter, modelsOf, percent, plain, useAddress } from './bits.tsx';
+import { count, Export, Fold, go, Meter, modelsOf, Numbers, percent, plain, useAddress } from './bits.tsx';
 import type { Dossier, Finding } from './types.ts';
 
 const W = 720;
@@ -165,11 +165,7 @@ export function Timeline({ f, releases }: { f: Pick<Finding, 'timeline' | 'id'>;
             <thead>
               <tr>
                 <th scope="col">Day</th>
-                {['Exchanges', 'Active accounts', 'First seen', 'Closed'].map((n) => (
-                  <th key={n} scope="col" class="n">
-                    {n}
-                  </th>
-                ))}
+                <Numbers names={['Exchanges', 'Active accounts', 'First seen', 'Closed']} />
               </tr>
             </thead>
             <tbody>

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 
 export class TooLarge extends Error {}
 /** More bodies are held than there is room for. */
@@ -32,4 +32,29 @@ export function readBody(req: IncomingMessage, max: number, hold: (bytes: number
     req.on('error', reject);
     req.on('close', () => (req.complete ? undefined : reject(new Error('the client went away'))));
   });
+}
+
+/** Room for all the bodies that are held at once. */
+export class Bodies {
+  private held = 0;
+  private readonly max: number;
+
+  constructor(max: number) {
+    this.max = max;
+  }
+
+  /** Room for one of them, from its first byte to the end of its answer: for `readBody`. */
+  room(res: ServerResponse): (bytes: number) => boolean {
+    let mine = 0;
+    res.on('close', () => {
+      this.held -= mine;
+      mine = 0;
+    });
+    return (bytes) => {
+      if (res.destroyed || this.held + bytes > this.max) return false;
+      this.held += bytes;
+      mine += bytes;
+      return true;
+    };
+  }
 }

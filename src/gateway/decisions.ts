@@ -10,7 +10,7 @@ import { type Pass, rehearsedIn, type Stop } from './guard.ts';
 import { keyOf } from './headers.ts';
 import { type Holder, keyHash } from './lookup.ts';
 import type { Parts } from './proxy.ts';
-import { BAD } from './refusals.ts';
+import { BAD, UNKNOWN_KEY } from './refusals.ts';
 import { reservation, reserved } from './reservations.ts';
 import { namedTwice } from './sent.ts';
 import type { Spool } from './spool.ts';
@@ -251,8 +251,7 @@ export class Decisions {
     // A gateway that knows the account itself says so; a caller's own word, beside a key, counts for nothing.
     const account = key === '' ? this.header(req, 'x-stillwatch-account') : '';
     const holder = key ? await this.holderOf(key) : null;
-    if (!holder && !account)
-      return refuse(res, d, { status: 401, code: 'invalid_api_key', message: 'The API key is not known.', retry: false }, randomUUID());
+    if (!holder && !account) return refuse(res, d, UNKNOWN_KEY, randomUUID());
     // With `with_request_body` Envoy sends what is asked for; a body cut short tells nothing reliable.
     const cut = this.header(req, 'x-envoy-auth-partial-body') === 'true';
     const raw = await bodyOf(req, this.max);

@@ -4,23 +4,9 @@ import type { Outcome } from './guard.ts';
 /** What a worker counts. */
 export class Meters {
   readonly registry = new Registry();
-  private readonly decisions = new Counter({
-    name: 'stillwatch_decisions_total',
-    help: 'Requests decided, by outcome',
-    labelNames: ['outcome'],
-    registers: [this.registry],
-  });
-  readonly stalled = new Counter({
-    name: 'stillwatch_stalled_total',
-    help: 'Answers ended because their caller did not read',
-    registers: [this.registry],
-  });
-  private readonly rehearsals = new Counter({
-    name: 'stillwatch_rehearsed_total',
-    help: 'Requests a dry run would have touched, by action',
-    labelNames: ['action'],
-    registers: [this.registry],
-  });
+  private readonly decisions = this.counter('stillwatch_decisions_total', 'Requests decided, by outcome', ['outcome']);
+  readonly stalled = this.counter('stillwatch_stalled_total', 'Answers ended because their caller did not read');
+  private readonly rehearsals = this.counter('stillwatch_rehearsed_total', 'Requests a dry run would have touched, by action', ['action']);
   private readonly deciding = new Histogram({
     name: 'stillwatch_decision_seconds',
     help: 'From the start of a request to its decision, its body included',
@@ -33,42 +19,22 @@ export class Meters {
     buckets: [0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
     registers: [this.registry],
   });
-  private readonly records = new Counter({
-    name: 'stillwatch_records_total',
-    help: 'Exchange records, by what became of them',
-    labelNames: ['state'],
-    registers: [this.registry],
-  });
-  readonly upstreamErrors = new Counter({
-    name: 'stillwatch_upstream_errors_total',
-    help: 'Requests the upstream failed',
-    registers: [this.registry],
-  });
-  readonly dropped = new Counter({
-    name: 'stillwatch_connections_dropped_total',
-    help: 'Connections not taken: all places were held, or too many by one address',
-    registers: [this.registry],
-  });
-  readonly lookupFailed = new Counter({
-    name: 'stillwatch_lookup_failed_total',
-    help: 'Times accounts could not be asked, or their file not be read again',
-    registers: [this.registry],
-  });
-  readonly abandoned = new Counter({
-    name: 'stillwatch_abandoned_total',
-    help: 'Requests whose caller went away before the answer began',
-    registers: [this.registry],
-  });
-  readonly failed = new Counter({
-    name: 'stillwatch_failed_total',
-    help: 'Requests that failed in the proxy itself',
-    registers: [this.registry],
-  });
-  readonly budgetsAway = new Counter({
-    name: 'stillwatch_budgets_away_total',
-    help: 'Times a budget could not be asked or settled: what happens then is redis.when_away',
-    registers: [this.registry],
-  });
+  private readonly records = this.counter('stillwatch_records_total', 'Exchange records, by what became of them', ['state']);
+  readonly upstreamErrors = this.counter('stillwatch_upstream_errors_total', 'Requests the upstream failed');
+  readonly dropped = this.counter(
+    'stillwatch_connections_dropped_total',
+    'Connections not taken: all places were held, or too many by one address',
+  );
+  readonly lookupFailed = this.counter(
+    'stillwatch_lookup_failed_total',
+    'Times accounts could not be asked, or their file not be read again',
+  );
+  readonly abandoned = this.counter('stillwatch_abandoned_total', 'Requests whose caller went away before the answer began');
+  readonly failed = this.counter('stillwatch_failed_total', 'Requests that failed in the proxy itself');
+  readonly budgetsAway = this.counter(
+    'stillwatch_budgets_away_total',
+    'Times a budget could not be asked or settled: what happens then is redis.when_away',
+  );
   readonly snapshotAge = new Gauge({
     name: 'stillwatch_snapshot_version',
     help: 'Version of the standing snapshot',
@@ -78,6 +44,10 @@ export class Meters {
   // Looking a label up costs more than counting it.
   private readonly outcomes = new Map<string, Counter.Internal>();
   private readonly states = new Map<string, Counter.Internal>();
+
+  private counter(name: string, help: string, labelNames: string[] = []): Counter {
+    return new Counter({ name, help, labelNames, registers: [this.registry] });
+  }
 
   decided(outcome: Outcome, rehearsed: string | undefined, ms: number): void {
     let child = this.outcomes.get(outcome);

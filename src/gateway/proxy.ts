@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Dispatcher, Pool } from 'undici';
 import { clientAddress, trustedHeader, trustList } from './address.ts';
-import { NoRoom, readBody, TooLarge } from './body.ts';
+import { Bodies, NoRoom, readBody, TooLarge } from './body.ts';
 import type { ProxyConfig, ServeConfig } from './config.ts';
 import { type Asked, asked, refuse } from './dialects.ts';
 import { askedBy, type Reading, RouteTable } from './fields.ts';
@@ -11,7 +11,7 @@ import { forwarded, HOP_BACK, keyOf, otherKey } from './headers.ts';
 import { type Holder, keyHash, type Lookup } from './lookup.ts';
 import type { Meters } from './meters.ts';
 import { recordHead, recordLine, type Seen, scopeOf } from './record.ts';
-import { BAD, BUSY, REASONED } from './refusals.ts';
+import { ACCOUNTS_AWAY, BAD, BUSY, LOG_FULL, NO_KEY, REASONED, UNKNOWN_KEY } from './refusals.ts';
 import { sentOn } from './sent.ts';
 import { Slots } from './slots.ts';
 import type { Spool } from './spool.ts';
@@ -41,8 +41,7 @@ export class Forwarder {
   private readonly base: string;
   private readonly slots: Slots;
   private readonly routes: RouteTable;
-  /** Bytes of bodies that are held. */
-  private held = 0;
+  private readonly bodies: Bodies;
 
   constructor(parts: Parts) {
     this.parts = parts;
@@ -55,6 +54,7 @@ export class Forwarder {
       bodyTimeout: this.c.upstream_timeout_ms,
       pipelining: 1,
     });
+    this.bodies = new Bodies(this.c.bodies_bytes_max);
     this.slots = new Slots(this.c.upstream_connections, this.c.upstream_queue);
     this.routes = new RouteTable(this.c.routes);
     this.trusted = trustList(this.c.trusted_proxies);
@@ -96,19 +96,18 @@ export class Forwarder {
       return refuse(res, dialect, BAD('Send the body without content-encoding.', 415), id);
     const key = keyOf(req, this.c.key_header);
     if (key === null || otherKey(url, key)) return refuse(res, dialect, BAD('Send one API key, in one header.'), id);
-    if (key === '')
-      return refuse(res, dialect, { status: 401, code: 'invalid_api_key', message: 'No API key was given.', retry: false }, id);
+    if (key === '') return refuse(res, dialect, NO_KEY, id);
     const hash = keyHash(key);
     const cached = this.parts.lookup.known(hash, started);
     // Read while the account is looked up; of a key that is not known nothing more is read.
-    const reading = readBody(req, this.c.body_bytes_max, this.room(res)).catch((e: unknown) =>
+    const reading = readBody(req, this.c.body_bytes_max, this.bodies.room(res)).catch((e: unknown) =>
       e instanceof TooLarge || e instanceof NoRoom ? e : null,
     );
     const holder = cached === undefined ? await this.parts.lookup.ask(hash, started).catch(() => undefined) : cached;
     if (holder === null && this.parts.config.accounts.unknown_key === 'refuse') {
       // Its connection goes with it: what is still to come of the body must not be waited for.
       if (!req.complete) res.setHeader('connection', 'close');
-      return refuse(res, dialect, { status: 401, code: 'invalid_api_key', message: 'The API key is not known.', retry: false }, id);
+      return refuse(res, dialect, UNKNOWN_KEY, id);
     }
     const raw = await reading;
     if (raw === null) return void res.destroy();
@@ -116,19 +115,7 @@ export class Forwarder {
       res.setHeader('connection', 'close');
       return refuse(res, dialect, raw instanceof TooLarge ? BAD(`The body is larger than ${this.c.body_bytes_max} bytes.`, 413) : BUSY, id);
     }
-    if (holder === undefined)
-      return refuse(
-        res,
-        dialect,
-        {
-          status: 503,
-          code: 'accounts_unavailable',
-          message: 'The account cannot be looked up at the moment.',
-          retry: true,
-          retryMs: 1000,
-        },
-        id,
-      );
+    if (holder === undefined) return refuse(res, dialect, ACCOUNTS_AWAY, id);
     let body: Record<string, unknown>;
     try {
       body = JSON.parse(raw.toString('utf8')) as Record<string, unknown>;
@@ -174,12 +161,7 @@ export class Forwarder {
     if (head !== null && this.parts.config.spool.when_full === 'refuse' && !this.parts.spool.room) {
       await this.parts.guard.settle(verdict, null, this.parts.now());
       this.parts.meters.spooled('refused');
-      return refuse(
-        res,
-        dialect,
-        { status: 503, code: 'log_full', message: 'The service cannot record requests at the moment.', retry: true, retryMs: 5000 },
-        id,
-      );
+      return refuse(res, dialect, LOG_FULL, id);
     }
     if (verdict.outcome === 'withhold' && fields && !fields.thoughts) {
       await this.parts.guard.settle(verdict, null, this.parts.now());
@@ -191,21 +173,6 @@ export class Forwarder {
       return refuse(res, dialect, BAD('The body is nested too deeply.'), id);
     }
     return this.forward(req, res, id, url, sent, route, { pass: verdict, head, input, counts: route.counts === true });
-  }
-
-  /** Room for a body among all that are held, from its first byte to the end of its answer. */
-  private room(res: ServerResponse): (bytes: number) => boolean {
-    let mine = 0;
-    res.on('close', () => {
-      this.held -= mine;
-      mine = 0;
-    });
-    return (bytes) => {
-      if (res.destroyed || this.held + bytes > this.c.bodies_bytes_max) return false;
-      this.held += bytes;
-      mine += bytes;
-      return true;
-    };
   }
 
   private seen(req: IncomingMessage, id: string, at: number, holder: Holder, hash: string, ask: Asked, endpoint: string): Seen {

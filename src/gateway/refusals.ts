@@ -21,3 +21,20 @@ export const BAD = (message: string, status: Refusal['status'] = 400): Refusal =
   message,
   retry: false,
 });
+
+export const NO_KEY: Refusal = { status: 401, code: 'invalid_api_key', message: 'No API key was given.', retry: false };
+export const UNKNOWN_KEY: Refusal = { status: 401, code: 'invalid_api_key', message: 'The API key is not known.', retry: false };
+export const ACCOUNTS_AWAY: Refusal = {
+  status: 503,
+  code: 'accounts_unavailable',
+  message: 'The account cannot be looked up at the moment.',
+  retry: true,
+  retryMs: 1000,
+};
+export const LOG_FULL: Refusal = {
+  status: 503,
+  code: 'log_full',
+  message: 'The service cannot record requests at the moment.',
+  retry: true,
+  retryMs: 5000,
+};

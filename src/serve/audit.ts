@@ -34,11 +34,11 @@ function headKept(path: string): { readonly seq: number; readonly hash: string }
 }
 
 /** What is missing at a log's end, by what is kept beside it; null where nothing is. */
-function cut(path: string, hashes: readonly string[]): string | null {
+function cut(path: string, entries: readonly Pick<Entry, 'hash'>[]): string | null {
   const kept = headKept(path);
-  if (!kept || hashes[kept.seq - 1] === kept.hash) return null;
-  return hashes.length < kept.seq
-    ? `its last ${kept.seq - hashes.length} of ${kept.seq} entries are gone, as ${headPath(path)} shows`
+  if (!kept || entries[kept.seq - 1]?.hash === kept.hash) return null;
+  return entries.length < kept.seq
+    ? `its last ${kept.seq - entries.length} of ${kept.seq} entries are gone, as ${headPath(path)} shows`
     : `entry ${kept.seq} is not the one that was written, as ${headPath(path)} shows: it was written anew`;
 }
 
@@ -51,7 +51,7 @@ export function verifyFile(path: string, head?: string): { ok: boolean; said: st
   if (fault) return { ok: false, said: `${path}:${fault.line}: ${fault.said}` };
   const gone = cut(
     path,
-    lines.map((l) => (JSON.parse(l) as Entry).hash),
+    lines.map((l) => JSON.parse(l) as Entry),
   );
   if (gone) return { ok: false, said: `${path}: ${gone}` };
   return {
@@ -85,10 +85,7 @@ export class Audit {
       );
     for (const l of lines) this.entries.push(JSON.parse(l) as Entry);
     this.path = path;
-    this.gone = cut(
-      path,
-      this.entries.map((e) => e.hash),
-    );
+    this.gone = cut(path, this.entries);
     this.seq = lines.length;
     this.last = this.entries.at(-1)?.hash ?? GENESIS;
     this.fd = openSync(path, 'a', 0o600);

@@ -1,6 +1,6 @@
 import { blast } from '../barriers/blast.ts';
 import { subjectOf } from '../barriers/cases.ts';
-import { caseOf, clearedAccounts, deleteView, saveView, simple } from '../barriers/commands.ts';
+import { CLEARED, caseOf, clearedAccounts, deleteView, saveView, simple } from '../barriers/commands.ts';
 import { about, lastDone, merge, openOn, split, undo } from '../barriers/curate.ts';
 import { type Budget, type Case, DISPOSITIONS, type Disposition } from '../barriers/model.ts';
 import type { Held } from '../model/desk.ts';
@@ -48,7 +48,7 @@ export function caseRoutes(h: House): Route[] {
       await h.ask({
         ask: 'label',
         account,
-        label: 'cleared',
+        label: CLEARED,
         author: 'two analysts',
         reason: 'a case disposed as a false positive by two',
         revoke: false,
@@ -286,7 +286,7 @@ export function caseRoutes(h: House): Route[] {
           await h.ask({
             ask: 'label',
             account,
-            label: 'cleared',
+            label: CLEARED,
             author: who.name,
             reason: 'the disposition was taken back',
             revoke: true,

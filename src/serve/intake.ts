@@ -242,8 +242,8 @@ export class Intake {
     const named = lines.length > 0 ? formatOf(lines, format, path) : '';
     const done = lines.length > 0 ? await this.load(lines, named, path) : { accepted: 0, rejected: 0 };
     // What gave no exchange may have been another format: the next lines are looked at anew.
-    format = done.accepted > 0 ? named : format;
-    if (done.accepted === 0 && done.rejected > 0) format = undefined;
+    if (done.accepted > 0) format = named;
+    else if (done.rejected > 0) format = undefined;
     keep(from + end);
     return { ...nothing, ...done, newest: s.mtimeMs };
   }
