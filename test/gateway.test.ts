@@ -726,6 +726,19 @@ test('Envoy with a body, and LiteLLM with a key and tools, are decided by what i
   expect(await litellm({ texts: ['x'], request_data: {} })).toBe('BLOCKED');
 });
 
+test('a name that stands twice costs at Envoy what the request may use', async () => {
+  const s = await setup({ policy: checkPolicy({ version: 1, limits: { default: { tokens_per_minute: 5000 } } }, 'test') });
+  const ask = async () =>
+    (
+      await fetch(`http://127.0.0.1:${s.decide}/envoy/v1/chat/completions`, {
+        method: 'POST',
+        headers: { authorization: 'Bearer sk-bob' },
+        body: '{"model":"a","messages":[],"model":"b","max_tokens":4000}',
+      })
+    ).status;
+  expect([await ask(), await ask()]).toEqual([200, 429]);
+});
+
 test('counting tokens is decided like any request, and uses none', async () => {
   const gate = closed({ models: ['large-*'], capabilities: [] });
   const s = await setup({

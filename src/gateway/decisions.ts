@@ -72,12 +72,13 @@ function parsed(body: Buffer): Json {
 }
 
 /** What a request asks for, in the API its path belongs to; null where it cannot be told. */
-function read(path: string, raw: Buffer): Asked | null {
+function read(path: string, raw: Buffer, gated: boolean): Asked | null {
   try {
     const d: Dialect = path.startsWith('/v1/messages') ? 'anthropic' : path.startsWith('/v1/responses') ? 'openai-responses' : 'openai';
     const body = object(JSON.parse(raw.toString('utf8')));
-    // It goes on as it came: of a name that stands twice its reader may take the other one.
-    return namedTwice(raw, body) ? null : asked(d, body);
+    const asks = asked(d, body);
+    // It goes on as it came: of a name that stands twice its reader may take the other one. What it may use is told all the same.
+    return gated && namedTwice(raw, body) ? { ...asks, model: '', models: [], unread: true } : asks;
   } catch {
     return null;
   }
@@ -255,7 +256,7 @@ export class Decisions {
     // With `with_request_body` Envoy sends what is asked for; a body cut short tells nothing reliable.
     const cut = this.header(req, 'x-envoy-auth-partial-body') === 'true';
     const raw = await bodyOf(req, this.max);
-    const asks = raw.length > 0 && !cut ? read(path, raw) : null;
+    const asks = raw.length > 0 && !cut ? read(path, raw, this.parts.guard.snapshot.gates.length > 0) : null;
     const idle = raw.length === 0 && (req.method === 'GET' || req.method === 'HEAD');
     const out = await this.check(
       d,
