@@ -13,6 +13,7 @@ import { makeWorld } from '../world/make.ts';
 import { BASELINES, type Baseline, flagged, observe, TextModel } from './baselines.ts';
 import { clopperPearson, wilson } from './intervals.ts';
 import { leakTest } from './leak.ts';
+import { hear, nothingTold, shareTold, type Told, type Truth } from './told.ts';
 
 /**
  * `npm run lab [-- --seeds 101,102,103 --accounts 800 --days 12 --size 60 --texts DIR --replay 1]`: worlds with ground truth, scanned, and what came out, by
@@ -36,14 +37,6 @@ const { values: args } = parseArgs({
   },
 });
 
-interface Truth {
-  readonly account: string;
-  readonly class: string;
-  readonly campaign: string | null;
-  readonly exchanges: number;
-  readonly taken: number;
-}
-
 interface Tally {
   accounts: number;
   named: number;
@@ -52,6 +45,7 @@ interface Tally {
   precisionWrong: number;
   leaked: number[];
   confidence: number[];
+  readonly told: Told;
 }
 
 const truthOf = (path: string): Truth[] =>
@@ -208,7 +202,7 @@ function tally(d: Dossier, truth: readonly Truth[], campaigns: readonly { kind: 
     if ([...kindsIn].filter(([k, n]) => k !== 'honest' && n >= 3).length > 1) merged += 1;
   }
   for (const { kind } of campaigns) {
-    const k = byKind.get(kind) ?? { accounts: 0, named: 0, pieces: [], undecided: 0, precisionWrong: 0, leaked: [], confidence: [] };
+    const k = byKind.get(kind) ?? { accounts: 0, named: 0, pieces: [], undecided: 0, precisionWrong: 0, leaked: [], confidence: [], told: nothingTold() };
     byKind.set(kind, k);
     const mine = truth.filter((t) => t.class === kind);
     k.accounts += mine.length;
@@ -217,6 +211,7 @@ function tally(d: Dossier, truth: readonly Truth[], campaigns: readonly { kind: 
     k.pieces.push(pieces.length);
     k.confidence.push(...pieces.map((c) => c.confidence));
     k.precisionWrong += pieces.reduce((x, c) => x + c.accounts.filter((a) => of.get(a.account)?.campaign === null).length, 0);
+    for (const c of pieces) hear(k.told, c, of);
     const und = new Set(d.undecided.flatMap((u) => u.accounts.map((a) => a.account)));
     k.undecided += mine.filter((t) => und.has(t.account)).length;
   }
@@ -304,13 +299,13 @@ out.push(
   '',
 );
 out.push(
-  '| campaign kind | account recall (95 % Wilson) | undecided | bystanders named | pieces | confidence | leaked before found: median, p90 |',
-  '|---|---|---|---|---|---|---|',
+  '| campaign kind | account recall (95 % Wilson) | undecided | bystanders named | pieces | confidence | leaked before found: median, p90 | share of exchanges told: mean, error in points (mean, worst) | accounts within the interval told |',
+  '|---|---|---|---|---|---|---|---|---|',
 );
 for (const [kind, k] of byKind) {
   const [low, high] = wilson(k.named, k.accounts);
   out.push(
-    `| ${kind} | ${(k.named / k.accounts).toFixed(3)} (${low.toFixed(3)}-${high.toFixed(3)}), n = ${k.accounts} | ${(k.undecided / k.accounts).toFixed(2)} | ${k.precisionWrong} | ${k.pieces.join(' ')} | ${k.confidence.map((c) => c.toFixed(2)).join(' ') || '-'} | ${middle(k.leaked, 0.5)}, ${middle(k.leaked, 0.9)} |`,
+    `| ${kind} | ${(k.named / k.accounts).toFixed(3)} (${low.toFixed(3)}-${high.toFixed(3)}), n = ${k.accounts} | ${(k.undecided / k.accounts).toFixed(2)} | ${k.precisionWrong} | ${k.pieces.join(' ')} | ${k.confidence.map((c) => c.toFixed(2)).join(' ') || '-'} | ${middle(k.leaked, 0.5)}, ${middle(k.leaked, 0.9)} | ${shareTold(k.told)} |`,
   );
 }
 out.push(
