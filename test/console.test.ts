@@ -52,6 +52,8 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
     await page.waitForSelector('h1');
     return { page, faults };
   };
+  const apiOf = (page: Page, token: string) => (path: string, data: object) =>
+    page.request.post(new URL(path, url).href, { headers: { authorization: `Bearer ${token}` }, data });
   /** Answers the question the page asks. */
   const answer = async (page: Page, text: string) => {
     await page.fill('dialog input', text);
@@ -192,6 +194,84 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
     const history = (await page.textContent('.act details')) ?? '';
     for (const x of ['case.split', 'case.restored', 'two tools in one']) expect(history).toContain(x);
     expect(faults).toEqual([]);
+    await page.close();
+  });
+
+  test('who was chosen stays chosen when a colleague changes the case, and a link to another list chooses nobody', async () => {
+    const { page, faults } = await open();
+    await page.waitForSelector('tbody tr');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.members input[type=checkbox]');
+    const id = new URL(page.url()).searchParams.get('case') ?? '';
+    const api = apiOf(page, (await page.evaluate("sessionStorage.getItem('stillwatch.token')")) as string);
+    if (await page.locator('button:has-text("Open again")').count()) await api(`/v1/cases/${id}/reopen`, { reason: 'not done' });
+    const rows = () =>
+      page
+        .locator('.members tbody tr')
+        .evaluateAll((list) =>
+          list.map((r) => ({ name: r.querySelector('td[data-name=Account] a')?.textContent, on: r.querySelector('input')?.checked })),
+        );
+    const before = await rows();
+    await page.locator('.members input[type=checkbox]').nth(4).check();
+    await page.locator('.members input[type=checkbox]').nth(5).check();
+    const mine = before.slice(4, 6).map((r) => r.name);
+    const asked = page.url();
+    const others = before.slice(0, 3).map((r) => (r.name?.startsWith('<img') ? HOSTILE : (r.name as string)));
+    expect((await api(`/v1/cases/${id}/split`, { accounts: others, reason: 'a test bench' })).status()).toBe(200);
+    await page.waitForSelector('h2:has-text("Accounts (27)")', { timeout: 20_000 });
+    expect((await rows()).filter((r) => r.on).map((r) => r.name)).toEqual(mine);
+    // A colleague opens the link that was made on the longer list.
+    await page.goto(asked);
+    await page.waitForSelector('[role=status]:has-text("nobody is chosen")');
+    expect((await rows()).filter((r) => r.on)).toEqual([]);
+    // Neither what to merge with nor what to mark it as is chosen for anybody.
+    for (const name of ['from', 'found']) expect(await page.inputValue(`select[name=${name}]`)).toBe('');
+    expect((await api(`/v1/cases/${id}/undo`, {})).status()).toBe(200);
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
+  test('a number can be taken out and written anew; nobody is linked who is not in the case', async () => {
+    const { page } = await open();
+    await page.waitForSelector('tbody tr');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.act form input[type=number]');
+    const hours = page.locator('.act label:has-text("Hours") input');
+    await hours.press('End');
+    await hours.press('Backspace');
+    await hours.press('Backspace');
+    expect(await hours.inputValue()).toBe('');
+    await hours.press('8');
+    expect(await hours.inputValue()).toBe('8');
+    expect(page.url()).toContain('hours=8');
+    await page.selectOption('.act select >> nth=0', 'slow');
+    const rate = page.locator('.act label:has-text("Requests a minute") input');
+    await rate.fill('');
+    await page.fill('.act label:has-text("Tokens a minute") input', '9000');
+    await page.reload();
+    await page.waitForSelector('.act label:has-text("Requests a minute") input');
+    expect(await rate.inputValue()).toBe('');
+    const token = (await page.evaluate("sessionStorage.getItem('stillwatch.token')")) as string;
+    const id = new URL(page.url()).searchParams.get('case') ?? '';
+    const r = await page.request.get(new URL(`/v1/cases/${id}/why?a=somebody&b=${id}`, url).href, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    expect(r.status()).toBe(404);
+    expect(await r.text()).toContain('no account of this case');
+    // A box that is ticked takes no letters: keys go on working.
+    await page.locator('.members input[type=checkbox]').first().focus();
+    await page.keyboard.press('e');
+    expect(await page.evaluate('document.activeElement.id')).toBe('evidence');
+    await page.close();
+  });
+
+  test('on a tablet lists are put in order too, and no heading that is out of sight takes the keyboard', async () => {
+    const { page } = await open({ width: 820 });
+    await page.waitForSelector('tbody tr');
+    expect(await page.locator('.inbox thead button').first().isVisible()).toBe(false);
+    await page.selectOption('.order select', 'accounts');
+    await page.click('.order button');
+    expect(page.url()).toMatch(/sort=accounts.*up=1/);
     await page.close();
   });
 

@@ -7,7 +7,7 @@ import { apply, type Event } from '../src/barriers/events.ts';
 import { type Actor, EMPTY_STATE, type State } from '../src/barriers/model.ts';
 import { NO_POLICY } from '../src/barriers/policy.ts';
 import type { Dossier, Finding } from '../src/model/dossier.ts';
-import { cutTo, findingOf, inbox, maskedDossier, membersOf, related } from '../src/serve/findings.ts';
+import { cutTo, findingOf, inbox, maskedDossier, membersOf, partsOf, related } from '../src/serve/findings.ts';
 import { GRAPH, graphOf } from '../src/serve/graph.ts';
 
 const ann: Actor = { name: 'ann', role: 'analyst' };
@@ -318,11 +318,45 @@ describe('what a case shows of a look', () => {
 
   test('merged, it has the figures and the blast radius of all its accounts, not of the first cohort', () => {
     const merged = of({ accounts: ['a', 'b', 'd', 'e', 'f'], by_hand: true });
-    const whole = cutTo(findingOf(d, merged) as never, merged, membersOf(d, merged), null);
+    const whole = cutTo(findingOf(d, merged) as never, merged, partsOf(d, merged), null);
     expect(whole).toMatchObject({ exchanges: 50 });
     expect(whole.summary).toMatch(/^5 accounts that a person put together/);
     expect(blast(membersOf(d, merged), ['a', 'd'], () => ({}))).toMatchObject({ campaign_exchanges: 20, doubtful_accounts: 0 });
-    expect(inbox(d, [merged])[0]).toMatchObject({ accounts: 5, exchanges: 50 });
+    // Days are those of the cohort that was judged: of the whole they tell no trend.
+    expect(inbox(d, [merged])[0]).toMatchObject({ accounts: 5, exchanges: 50, trend: null, before: null });
+  });
+
+  test('merged, it shows what both cohorts shared and asked for', () => {
+    const [one, two] = d.campaigns as [Finding, Finding];
+    const both = {
+      ...d,
+      campaigns: [
+        { ...one, capabilities: { coding: 1 } },
+        { ...two, capabilities: { grading: 1 }, indicators: [...one.indicators, { kind: 'scaffold', value: 's', accounts: 3, others: 1 }] },
+      ],
+    } as unknown as Dossier;
+    const merged = of({ accounts: ['a', 'b', 'd', 'e', 'f'], by_hand: true });
+    const cut = { timeline: [], models: {}, loot: {}, shown: [4, 3] } as never;
+    const whole = cutTo(findingOf(both, merged) as never, merged, partsOf(both, merged), cut);
+    expect(whole.capabilities).toEqual({ coding: 0.4, grading: 0.6 });
+    expect(whole.indicators.map(({ value, accounts }) => [value, accounts])).toEqual([
+      ['v', 4],
+      ['s', 3],
+    ]);
+  });
+
+  test('a blast radius counts nobody who has shown what is asked for, and its classes add up', () => {
+    const known = ['a', 'b', 'c'].map((a) => member(a, { exchanges: 7, share: 0.93 }));
+    const tiers: Record<string, string> = { a: 'free', b: 'paid' };
+    const b = blast(
+      known,
+      ['a', 'b', 'c'],
+      (a) => ({ tier: tiers[a] ?? '' }) as never,
+      (a) => a === 'c',
+    );
+    expect(b).toMatchObject({ accounts: 2, answered: 1, exchanges: 14, campaign_exchanges: 13, innocent_exchanges: 1 });
+    expect(Object.values(b.by_class).reduce((x, c) => x + c.innocent_exchanges, 0)).toBe(b.innocent_exchanges);
+    expect(Object.keys(blast(known, ['c'], () => ({})).by_class)).toEqual(['tier not known, verification not known']);
   });
 
   test('says what part was sent before the day its case was opened', () => {

@@ -109,7 +109,7 @@ export const stronger = (recorded: string, held: string | undefined): string =>
   recorded === 'none' || LEVELS.indexOf(recorded) >= LEVELS.indexOf(held ?? 'none') ? recorded : (held as string);
 
 /** A step up is answered by its level or a stronger one; without a level by what was recorded after it was asked for, or by papers seen before. */
-function answers(b: Standing, v: { readonly level: string; readonly at: number }): boolean {
+export function answers(b: Pick<Standing, 'level' | 'created'>, v: { readonly level: string; readonly at: number }): boolean {
   const had = LEVELS.indexOf(v.level);
   // Levels of an older log, which had names of their own: recorded, they answered.
   if (had < 0) return b.level === undefined;

@@ -1,4 +1,4 @@
-import { blast } from '../barriers/blast.ts';
+import { blast, className } from '../barriers/blast.ts';
 import { type Policy, planned, type Subject } from '../barriers/policy.ts';
 import type { Dossier, Finding } from '../model/dossier.ts';
 import { inert } from '../report/inert.ts';
@@ -101,7 +101,7 @@ function byClass(
   for (const r of rows) {
     const s = subject(r.account);
     const m = members.get(r.account);
-    const name = `${s.tier || 'no tier'}, verification ${s.verification || 'none'}`;
+    const name = className(s);
     const c = by.get(name) ?? { named: 0, others: 0, innocent: 0 };
     if ((m?.membership ?? 0) >= 0.5) c.named += 1;
     else c.others += 1;
@@ -117,7 +117,7 @@ function byClass(
 function group(list: readonly Excess[], named: ReadonlySet<string>): { name: string; accounts: number; excess: number }[] {
   const by = new Map<string, { accounts: number; excess: number }>();
   for (const e of list) {
-    const name = `${named.has(e.account) ? 'named in a campaign' : 'everyone else'}, ${e.tier || 'no tier'}`;
+    const name = `${named.has(e.account) ? 'named in a campaign' : 'everyone else'}, ${e.tier || 'tier not known'}`;
     const had = by.get(name) ?? { accounts: 0, excess: 0 };
     by.set(name, { accounts: had.accounts + 1, excess: had.excess + e.excess });
   }

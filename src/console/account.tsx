@@ -1,4 +1,5 @@
 import { get } from './api.ts';
+import { ranOut } from './barrier.tsx';
 import {
   count,
   day,
@@ -185,6 +186,10 @@ function Identity({ d }: { d: AccountPageData }) {
   );
 }
 
+/** What a barrier is to somebody: one that is rehearsed stands, and changes no answer. */
+const standing = (b: AccountPageData['barriers'][number], enforcing: boolean): string =>
+  ranOut(b) ? 'run out' : `${b.state}${b.state === 'active' && (b.dry_run || !enforcing) ? ' as a rehearsal' : ''}`;
+
 /** The case that stands for a campaign; the inbox where none was opened yet. */
 function caseFor(d: AccountPageData, campaign: string): Record<string, string> {
   const c = d.cases.find((x) => x.campaign === campaign) ?? (d.cases.length === 1 ? d.cases[0] : undefined);
@@ -275,7 +280,7 @@ export function AccountPage({ id }: { id: string }) {
           </section>
           <section aria-labelledby="bar">
             <h2 id="bar">Barriers and appeals</h2>
-            {d.barriers.length + d.appeals.length === 0 && <p class="quiet">None has stood against it.</p>}
+            {d.barriers.length + d.appeals.length + d.spared.length === 0 && <p class="quiet">None has stood against it.</p>}
             {d.barriers.length > 0 && (
               <Export
                 name="account-barriers"
@@ -287,13 +292,26 @@ export function AccountPage({ id }: { id: string }) {
                 }
               />
             )}
+            {d.spared.length > 0 && (
+              <Export name="account-spared" rows={() => d.spared.map((b) => ({ ...b, at: new Date(b.at).toISOString() }))} />
+            )}
             {d.appeals.length > 0 && (
               <Export name="account-appeals" rows={() => d.appeals.map(({ decided, ...a }) => ({ ...a, ...(decided ?? {}) }))} />
             )}
             <ul>
               {d.barriers.map((b) => (
                 <li key={b.id}>
-                  {b.action}: {b.state}, until {day(b.expires)}, reference {b.appeal}
+                  {b.action}: {standing(b, d.enforcing)}, until {day(b.expires)}, reference {b.appeal}
+                  {b.case && (
+                    <>
+                      , case <Link to={{ case: b.case }}>{b.case}</Link>
+                    </>
+                  )}
+                </li>
+              ))}
+              {d.spared.map((b) => (
+                <li key={`${b.id} ${b.at}`}>
+                  {b.action}: not for this account since {day(b.at)}, by {plain(b.by)}: {plain(b.reason)}; reference {b.appeal}
                   {b.case && (
                     <>
                       , case <Link to={{ case: b.case }}>{b.case}</Link>

@@ -1,11 +1,14 @@
 import { useState } from 'preact/hooks';
 import { get, post } from './api.ts';
+import { ask, cameThrough } from './asking.tsx';
 import { BlastTable, ranOut, Standing } from './barrier.tsx';
-import { ask, cameThrough, count, day, Export, go, iso, Link, Note, plain, said, useAddress, useAsked } from './bits.tsx';
+import { count, day, Export, go, iso, Link, Note, plain, said, useAddress, useAsked } from './bits.tsx';
 import { History, Said } from './history.tsx';
 import { useMe } from './me.ts';
 import type { Blast, InboxRow, Opened } from './types.ts';
 
+/** What stands in the address for a field that holds nothing. */
+const EMPTIED = '-';
 const ACTIONS = ['watch', 'slow', 'withhold', 'verify', 'hold', 'suspend'];
 const DISPOSITIONS = ['confirmed', 'suspicious', 'false positive', 'duplicate'];
 
@@ -33,14 +36,17 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
   // What is chosen in the form is in the address; what is written as a reason is not.
   const action = ACTIONS.includes(p.get('do') ?? '') ? (p.get('do') as string) : 'verify';
   const setAction = (x: string): void => go({ do: x }, 'replace');
-  const hours = p.get('hours') ?? '24';
-  const setHours = (x: string): void => go({ hours: x }, 'replace');
+  // A field that was emptied says so in the address, where nothing at all stands for what is usual.
+  const field = (name: string, usual: string): string => (p.get(name) === EMPTIED ? '' : (p.get(name) ?? usual));
+  const fill = (name: string, x: string): void => go({ [name]: x === '' ? EMPTIED : x }, 'replace');
+  const hours = field('hours', '24');
+  const setHours = (x: string): void => fill('hours', x);
   const [reason, setReason] = useState('');
-  const rate = p.get('rate') ?? '60';
-  const tokens = p.get('tokens') ?? '';
+  const rate = field('rate', '60');
+  const tokens = field('tokens', '');
   const level = p.get('level') ?? '';
   const at = `/v1/cases/${encodeURIComponent(c.id)}`;
-  const budget = new URLSearchParams(action === 'slow' ? { rate, tokens } : {}).toString();
+  const budget = new URLSearchParams(action === 'slow' ? { rate, tokens } : action === 'verify' ? { level } : {}).toString();
   const blast = useAsked(
     async () =>
       p.has('blast')
@@ -77,11 +83,7 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
     if (why) void run(() => then(why));
   };
   const assign = async () => {
-    const to = await ask(
-      `Assign to whom?${me && me.people.length > 0 ? ` Here work: ${me.people.join(', ')}.` : ''}`,
-      'Name',
-      c.assignee || me?.name || '',
-    );
+    const to = await ask('Assign to whom?', 'Name', c.assignee || me?.name || '', me?.people ?? []);
     if (to) void run(() => post(`${at}/assign`, { to }));
   };
   const propose = () =>
@@ -178,6 +180,7 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
               Hours{' '}
               <input
                 type="number"
+                required
                 min="1"
                 max={action === 'hold' ? '24' : '8784'}
                 value={hours}
@@ -188,11 +191,10 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
               <>
                 <label>
                   Requests a minute, all accounts together{' '}
-                  <input type="number" min="1" value={rate} onInput={(e) => go({ rate: e.currentTarget.value }, 'replace')} />
+                  <input type="number" min="1" value={rate} required={tokens === ''} onInput={(e) => fill('rate', e.currentTarget.value)} />
                 </label>
                 <label>
-                  Tokens a minute{' '}
-                  <input type="number" min="4096" value={tokens} onInput={(e) => go({ tokens: e.currentTarget.value }, 'replace')} />
+                  Tokens a minute <input type="number" min="4096" value={tokens} onInput={(e) => fill('tokens', e.currentTarget.value)} />
                 </label>
               </>
             )}
@@ -255,8 +257,8 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
               >
                 <label>
                   Mark, and leave it open{' '}
-                  <select name="found" required defaultValue="">
-                    <option value="" disabled>
+                  <select name="found" required>
+                    <option value="" disabled selected>
                       as what?
                     </option>
                     {DISPOSITIONS.map((d) => (
@@ -329,8 +331,8 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
         >
           <label>
             Merge with{' '}
-            <select name="from" required defaultValue="">
-              <option value="" disabled>
+            <select name="from" required>
+              <option value="" disabled selected>
                 which case?
               </option>
               {mergeable.map((x) => (

@@ -1,5 +1,7 @@
 import { get, post } from './api.ts';
-import { ask, count, day, Export, go, Link, Note, plain, useAddress, useAsked } from './bits.tsx';
+import { ask } from './asking.tsx';
+import { count, day, Export, go, Link, Note, plain, useAddress, useAsked } from './bits.tsx';
+import { useMe } from './me.ts';
 import type { Barrier, Blast } from './types.ts';
 
 /** What an action does to whom it stands on, in the figures of the past. */
@@ -25,9 +27,12 @@ export function BlastTable({
   budget,
   refused,
   name,
+  stands,
 }: {
   b: Blast;
   action: string;
+  /** It stands: this is what it touches, and not what it would. */
+  stands?: boolean;
   budget?: Barrier['budget'];
   /** Exchanges that a budget would have refused. */
   refused?: number;
@@ -36,7 +41,9 @@ export function BlastTable({
   return (
     <div class="blast" role="status">
       <p>
-        It would touch <strong>{count(b.accounts)} accounts</strong>; {b.doubtful_accounts} of them are less likely than not to take part.{' '}
+        {stands ? 'It touches' : 'It would touch'} <strong>{count(b.accounts)} accounts</strong>; {count(b.doubtful_accounts)} of them are
+        less likely than not to take part.
+        {b.answered > 0 ? ` ${count(b.answered)} more have shown already what it asks for, and go on.` : ''}{' '}
         {effect(action, b, budget, refused)}
       </p>
       <Export
@@ -76,8 +83,8 @@ export function BlastTable({
           {Object.entries(b.by_class).map(([k, v]) => (
             <tr key={k}>
               <td>{k}</td>
-              <td class="n">{v.accounts}</td>
-              <td class="n">{v.doubtful}</td>
+              <td class="n">{count(v.accounts)}</td>
+              <td class="n">{count(v.doubtful)}</td>
               <td class="n">{count(v.exchanges)}</td>
               <td class="n">{count(v.innocent_exchanges)}</td>
             </tr>
@@ -127,9 +134,10 @@ export function Standing({
   const reach = useAddress().get('reach') === b.id;
   const asked = useAsked(
     async () => (reach ? get<{ blast: Blast; refused?: number; since?: number }>(`/v1/barriers/${b.id}`) : null),
-    [b.id, b.state, reach ? 1 : 0],
+    [b.id, b.state, b.accounts.length, b.expires, reach ? 1 : 0],
   );
   const blast = asked.value?.blast;
+  const me = useMe();
   const over = SPENT.includes(b.state) || ranOut(b);
   const why = async (what: string, then: (reason: string) => Promise<unknown>) => {
     const reason = await ask(`${what}. Say why: it is what an appeal will be answered with.`);
@@ -173,7 +181,22 @@ export function Standing({
             </button>
           )}
           {b.state === 'proposed' && blast && !enforcing && (
-            <span class="quiet">Enforcement is off: only a rehearsal can be accepted.</span>
+            <span class="quiet">
+              Enforcement is off: only a rehearsal can be accepted.
+              {me?.role === 'admin' ? '' : ' Whoever has the role of an admin turns it on, on this page.'}
+            </span>
+          )}
+          {b.state === 'proposed' && blast && !enforcing && me?.role === 'admin' && me.serving && (
+            <button
+              type="button"
+              class="grave"
+              disabled={busy}
+              onClick={() =>
+                void why('Turn enforcement on, for every barrier that stands', (reason) => post('/v1/mode', { enforcing: true, reason }))
+              }
+            >
+              Turn enforcement on
+            </button>
           )}
           {b.state === 'active' && b.action !== 'hold' && b.action !== 'suspend' && (
             <button
@@ -213,6 +236,7 @@ export function Standing({
         <BlastTable
           b={blast}
           action={b.action}
+          stands={b.state === 'active' && !rehearsal}
           name={b.id}
           {...(b.budget ? { budget: b.budget } : {})}
           {...(asked.value?.refused === undefined ? {} : { refused: asked.value.refused })}

@@ -17,6 +17,11 @@ export function figure(v: number): string {
   if (Math.abs(v) >= 1000) return count(Math.round(v));
   return Math.abs(v) < 1e-4 ? v.toExponential(1) : String(Number(v.toPrecision(3)));
 }
+/** A figure with its unit: what is a part of something is said in a hundred. */
+export function measured(v: number, unit: string): string {
+  const part = /^(?:share|part) of (.+)$/.exec(unit);
+  return part ? `${percent(v)} of ${part[1]}` : `${figure(v)}${unit ? ` ${unit}` : ''}`;
+}
 /** Bits with their sign. */
 export const signed = (bits: number): string => {
   const x = bits.toFixed(1);
@@ -121,66 +126,20 @@ export function Heading({ children, text }: { children?: ComponentChildren; text
   );
 }
 
-interface Question {
-  readonly text: string;
-  readonly label: string;
-  readonly value: string;
-  readonly done: (said: string | null) => void;
-}
-let put: ((q: Question | null) => void) | null = null;
-/** What was last answered, until it came to something: who is asked again because a request failed need not write it again. */
-let draft: { readonly text: string; readonly said: string } | null = null;
-export const cameThrough = (): void => {
-  draft = null;
-};
+/** Whether a key pressed there is a letter that somebody writes: a box that is ticked takes none. */
+export const writes = (t: EventTarget | null): boolean =>
+  t instanceof HTMLTextAreaElement ||
+  t instanceof HTMLSelectElement ||
+  (t instanceof HTMLInputElement && !['checkbox', 'radio', 'button', 'submit'].includes(t.type));
 
-/** Asks the person for a word; null when they think better of it. */
-export const ask = (text: string, label = 'Reason', value = ''): Promise<string | null> =>
-  new Promise((done) => (put ? put({ text, label, value: draft?.text === text ? draft.said : value, done }) : done(null)));
-
-/** Where questions appear; once on a page. */
-export function Asking() {
-  const [q, set] = useState<Question | null>(null);
-  const box = useRef<HTMLDialogElement>(null);
-  put = set;
-  useEffect(() => {
-    if (q && !box.current?.open) {
-      box.current?.showModal();
-      // What stands in the field is a proposal: whoever writes writes over it.
-      box.current?.querySelector('input')?.select();
-    }
-    if (!q && box.current?.open) box.current.close();
-  }, [q]);
-  const end = (said: string | null) => {
-    if (q && said !== null) draft = { text: q.text, said };
-    q?.done(said);
-    set(null);
-  };
-  return (
-    <dialog ref={box} aria-labelledby="asking" onCancel={() => end(null)}>
-      {q && (
-        <form
-          onSubmit={(e) => {
-            e.preventDefault();
-            const said = (e.currentTarget.elements.namedItem('said') as HTMLInputElement).value.trim();
-            if (said !== '') end(said);
-          }}
-        >
-          <p id="asking">{q.text}</p>
-          <p class="bar">
-            <label for="said">{q.label}</label>
-            <input id="said" name="said" required autocomplete="off" defaultValue={q.value} />
-          </p>
-          <p class="bar">
-            <button type="submit">Go on</button>
-            <button type="button" onClick={() => end(null)}>
-              Cancel
-            </button>
-          </p>
-        </form>
-      )}
-    </dialog>
-  );
+/** A short name for a list (FNV-1a): places mean nothing in another list. */
+export function nameOf(list: readonly string[]): string {
+  let h = 2166136261;
+  for (const x of list) {
+    for (let i = 0; i < x.length; i++) h = Math.imul(h ^ x.charCodeAt(i), 16777619) >>> 0;
+    h = Math.imul(h ^ 10, 16777619) >>> 0;
+  }
+  return h.toString(36);
 }
 
 /** The pair of accounts whose links are asked about; '' where one is not chosen. */
@@ -276,8 +235,14 @@ function look(): void {
 }
 setInterval(look, FRESH_MS);
 
+/** Hints that speak of calls and files are for whoever writes programs; a page has buttons. */
+const FOR_PROGRAMS = /\b(GET|POST|PUT|DELETE) \/|\bdocs\/|--[a-z]/;
 export const said = (e: unknown): string =>
-  e instanceof ApiError ? `${e.problem.message}. ${e.problem.hint}` : e instanceof Error ? e.message : String(e);
+  e instanceof ApiError
+    ? `${e.problem.message}.${FOR_PROGRAMS.test(e.problem.hint) ? '' : ` ${e.problem.hint}`}`
+    : e instanceof Error
+      ? e.message
+      : String(e);
 
 export function Note({ error }: { error: string }) {
   const p = useRef<HTMLParagraphElement>(null);
@@ -317,6 +282,41 @@ export function Meter({ value, label }: { value: number; label: string }) {
       </svg>
       {percent(value)}
     </span>
+  );
+}
+
+/** How a table is ordered, where its headings do not fit and are not shown. */
+export function Order({
+  names,
+  by,
+  up,
+  none,
+  put,
+}: {
+  names: Readonly<Record<string, string>>;
+  by: string;
+  up: boolean;
+  /** What no order is called, where there may be none. */
+  none?: string;
+  put: (by: string, up: boolean) => void;
+}) {
+  return (
+    <p class="bar order">
+      <label>
+        Order by{' '}
+        <select value={by} onChange={(e) => put(e.currentTarget.value, up)}>
+          {none !== undefined && <option value="">{none}</option>}
+          {Object.entries(names).map(([k, name]) => (
+            <option key={k} value={k}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </label>
+      <button type="button" disabled={by === ''} onClick={() => put(by, !up)}>
+        {up ? 'Smallest first' : 'Largest first'}
+      </button>
+    </p>
   );
 }
 

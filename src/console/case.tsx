@@ -2,8 +2,8 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Act } from './act.tsx';
 import { get, post } from './api.ts';
+import { ask } from './asking.tsx';
 import {
-  ask,
   count,
   day,
   Export,
@@ -11,6 +11,7 @@ import {
   Heading,
   Link,
   Note,
+  nameOf,
   pairOf,
   plain,
   said,
@@ -253,7 +254,7 @@ export function CasePage({ id }: { id: string }) {
               <RelatedList list={o.related} id={o.case.id} />
             </>
           }
-          ties={<Ties id={o.case.id} look={o.generated ?? ''} />}
+          ties={<Ties id={o.case.id} look={o.generated ?? ''} of={nameOf(o.case.accounts)} />}
           {...(o.case.status === 'open' && may ? { apart: (a: string[]) => void splitOff(a) } : {})}
         />
       ) : (

@@ -1,6 +1,6 @@
 import type { Evidence } from '../model/dossier.ts';
 import { get } from './api.ts';
-import { count, Export, figure, go, Heading, Link, Note, odds, plain, signed, useAddress, useAsked, useLook } from './bits.tsx';
+import { count, Export, go, Heading, Link, measured, Note, odds, plain, signed, useAddress, useAsked, useLook } from './bits.tsx';
 import { Strip } from './evidence.tsx';
 import type { Dossier, LookAlike, Opened } from './types.ts';
 
@@ -44,7 +44,7 @@ function Cell({ e, other }: { e: Evidence | undefined; other: Evidence | undefin
   return (
     <>
       <strong>{`${signed(e.bits)} bits`}</strong>
-      {e.figure === null ? '' : `, ${figure(e.figure)} ${e.unit}`}
+      {e.figure === null ? '' : `, ${measured(e.figure, e.unit)}`}
       <br />
       <Strip e={e} {...(other ? { with: [other] } : {})} wide={false} />
       <small>{plain(e.reason)}</small>

@@ -1,6 +1,6 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { Evidence, Exemplar } from '../model/dossier.ts';
-import { day, Export, figure, go, Link, odds, plain, prose, signed, useAddress } from './bits.tsx';
+import { day, Export, figure, go, Link, measured, odds, plain, prose, signed, useAddress } from './bits.tsx';
 
 const HEAPS = 36;
 
@@ -54,7 +54,7 @@ function Reference({ e }: { e: Evidence }) {
   if (e.figure === null || low === null || high === null)
     return (
       <p class="quiet">
-        {e.figure === null ? '' : `This cohort ${figure(e.figure)}${e.unit ? ` ${e.unit}` : ''}. `}
+        {e.figure === null ? '' : `This cohort ${measured(e.figure, e.unit)}. `}
         {e.figure !== null && from && from !== 'prior'
           ? 'No honest cohort of this store shows the like at all, so there is no distribution to draw: the bits rest on the prior of the test.'
           : 'A prior, or a reason without a figure: there is no distribution to hold it against.'}
@@ -64,9 +64,8 @@ function Reference({ e }: { e: Evidence }) {
     <figure>
       <Strip e={e} />
       <figcaption>
-        This cohort {figure(e.figure)}
-        {e.unit ? ` ${e.unit}` : ''} (triangle); honest: 5 % {figure(low)}, median {median === null ? '-' : figure(median)}, 95 %{' '}
-        {figure(high)}
+        This cohort {measured(e.figure, e.unit)} (triangle); honest: 5 % {figure(low)}, median {median === null ? '-' : figure(median)}, 95
+        % {figure(high)}
         {from
           ? ` (${(e.reference.values ?? []).length > 0 ? `${(e.reference.values ?? []).length} ` : ''}${plain(from)}; the higher a bar, the more of them)`
           : ''}

@@ -4,6 +4,7 @@ import {
   count,
   day,
   Export,
+  Fold,
   figure,
   go,
   Heading,
@@ -123,7 +124,7 @@ function Lag({ look }: { look: string }) {
                 {cases.slice(0, 50).map((c) => (
                   <tr key={c.case}>
                     <td data-name="Case">
-                      <Link to={{ case: c.case }}>{plain(c.title)}</Link>
+                      <Link to={{ case: c.case }}>{plain(c.title)}</Link> <small>{c.case}</small>
                     </td>
                     <td data-name="First exchange">{day(c.first)}</td>
                     <td data-name="Opened">{day(c.opened)}</td>
@@ -345,11 +346,16 @@ export function HealthPage() {
         </>
       )}
       {d.value?.false_discovery && (
-        <p>
-          False discoveries: at most {d.value.false_discovery.honest_campaigns_at_most.toFixed(3)} honest campaigns expected among those
-          named, {d.value.false_discovery.honest_accounts_per_month_at_most.toFixed(2)} honest accounts a month (
-          {d.value.false_discovery.method}), if null cohorts are honest.
-        </p>
+        <>
+          <p>
+            False discoveries: at most {d.value.false_discovery.honest_campaigns_at_most.toFixed(3)} honest campaigns expected among those
+            named, {d.value.false_discovery.honest_accounts_per_month_at_most.toFixed(2)} honest accounts a month, if null cohorts are
+            honest. All cohorts of a look share one allowance, and later looks get less and less of it.
+          </p>
+          <Fold name="bound" summary="The rule, in formulas">
+            <p class="quiet">{d.value.false_discovery.method}</p>
+          </Fold>
+        </>
       )}
       <Lag look={look} />
       <Looks />

@@ -1,8 +1,7 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { get, post } from './api.ts';
+import { ask, cameThrough } from './asking.tsx';
 import {
-  ask,
-  cameThrough,
   count,
   day,
   Export,
@@ -11,12 +10,14 @@ import {
   Link,
   Meter,
   Note,
+  Order,
   plain,
   said,
   useAddress,
   useAsked,
   useFresh,
   usePin,
+  writes,
 } from './bits.tsx';
 import { useMe } from './me.ts';
 import type { InboxRow, View } from './types.ts';
@@ -46,8 +47,11 @@ const target = (r: InboxRow, look = ''): Record<string, string> => ({
   ...(r.what === 'case' ? { case: r.id } : { undecided: r.id }),
   ...(look ? { look } : {}),
 });
-const trend = (x: number): string => (x > 1.25 ? '↑ growing' : x < 0.8 ? '↓ fading' : '→ steady');
-const cell = (r: InboxRow, c: (typeof COLUMNS)[number]): string | number => (c === 'capabilities' ? r.capabilities.join(' ') : r[c]);
+const trend = (x: number | null): string => (x === null ? '' : x > 1.25 ? '↑ growing' : x < 0.8 ? '↓ fading' : '→ steady');
+/** What the arrow says. */
+const TREND = 'Exchanges a day in the last third of its days, against all days before: growing above 1.25 times, fading below 0.8';
+const cell = (r: InboxRow, c: (typeof COLUMNS)[number]): string | number =>
+  c === 'capabilities' ? r.capabilities.join(' ') : (r[c] ?? -1);
 
 /** The saved views of everybody who works this queue, and what deletes, saves and puts one back. */
 function Views({ rows }: { rows: readonly InboxRow[] }) {
@@ -125,7 +129,7 @@ function Choice({ name, label, values }: { name: string; label: string; values: 
       {label}{' '}
       <select value={p.get(name) ?? ''} onChange={(e) => go({ [name]: e.currentTarget.value })}>
         <option value="">all</option>
-        {values.map((s) => (
+        {[...new Set([...values, p.get(name) ?? ''])].filter(Boolean).map((s) => (
           <option key={s}>{s}</option>
         ))}
       </select>
@@ -172,7 +176,7 @@ export function Inbox() {
   useEffect(() => {
     const on = (e: KeyboardEvent) => {
       const t = e.target;
-      if (t instanceof HTMLInputElement || t instanceof HTMLSelectElement || e.metaKey || e.ctrlKey || e.altKey) return;
+      if (writes(t) || e.metaKey || e.ctrlKey || e.altKey) return;
       const key = e.key.toLowerCase();
       if (key === 'j' || key === 'k') {
         const next = rows[Math.max(0, Math.min(rows.length - 1, at + (key === 'j' ? 1 : -1)))];
@@ -248,58 +252,69 @@ export function Inbox() {
         </p>
       )}
       {rows.length > 0 && (
-        <div class="scroll">
-          <table class="stack inbox">
-            <thead>
-              <tr>
-                <th scope="col">What</th>
-                {COLUMNS.map((c) => (
-                  <th
-                    key={c}
-                    scope="col"
-                    class={NUMBERS.includes(c) ? 'n' : undefined}
-                    aria-sort={c === sort ? (up ? 'ascending' : 'descending') : 'none'}
-                  >
-                    <button type="button" class="plain" onClick={() => go(c === sort ? { up: up ? null : '1' } : { sort: c, up: null })}>
-                      {NAMES[c] ?? c}
-                      {c === sort ? (up ? ' ↑' : ' ↓') : ''}
-                    </button>
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {rows.map((r, i) => (
-                <tr key={r.id} id={`row-${r.id}`} class={i === at ? 'at' : ''} aria-current={i === at ? 'true' : undefined}>
-                  <td data-name="What">
-                    <Link to={target(r)}>{plain(r.title)}</Link>
-                    <small>
-                      {r.id}, {r.kind}
-                    </small>
-                  </td>
-                  <td data-name="Confidence">
-                    <Meter value={r.confidence} label="confidence" />
-                  </td>
-                  <td data-name="Accounts" class="n">
-                    {count(r.accounts)}
-                  </td>
-                  <td data-name="Exchanges" class="n">
-                    {count(r.exchanges)}
-                  </td>
-                  <td data-name="First seen">{r.first && day(r.first)}</td>
-                  <td data-name="Last seen">{r.last && day(r.last)}</td>
-                  <td data-name="Trend">{trend(r.trend)}</td>
-                  <td data-name="Capabilities">{r.capabilities.map(plain).join(', ')}</td>
-                  <td data-name="State">
-                    <span class={`tag ${r.state.replaceAll(' ', '-')}`}>{r.state}</span>
-                  </td>
-                  <td data-name="Found to be">{r.disposition}</td>
-                  <td data-name="Assigned">{plain(r.assignee)}</td>
+        <>
+          <Order
+            names={Object.fromEntries(COLUMNS.map((c) => [c, NAMES[c] ?? c]))}
+            by={sort}
+            up={up}
+            put={(by, rises) => go({ sort: by, up: rises ? '1' : null })}
+          />
+          <p class="quiet">Trend: {TREND.charAt(0).toLowerCase() + TREND.slice(1)}.</p>
+          <div class="scroll">
+            <table class="stack inbox">
+              <thead>
+                <tr>
+                  <th scope="col">What</th>
+                  {COLUMNS.map((c) => (
+                    <th
+                      key={c}
+                      scope="col"
+                      class={NUMBERS.includes(c) ? 'n' : undefined}
+                      aria-sort={c === sort ? (up ? 'ascending' : 'descending') : 'none'}
+                    >
+                      <button type="button" class="plain" onClick={() => go(c === sort ? { up: up ? null : '1' } : { sort: c, up: null })}>
+                        {NAMES[c] ?? c}
+                        {c === sort ? (up ? ' ↑' : ' ↓') : ''}
+                      </button>
+                    </th>
+                  ))}
                 </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+              </thead>
+              <tbody>
+                {rows.map((r, i) => (
+                  <tr key={r.id} id={`row-${r.id}`} class={i === at ? 'at' : ''} aria-current={i === at ? 'true' : undefined}>
+                    <td data-name="What">
+                      <Link to={target(r)}>{plain(r.title)}</Link>
+                      <small>
+                        {r.id}, {r.kind}
+                      </small>
+                    </td>
+                    <td data-name="Confidence">
+                      <Meter value={r.confidence} label="confidence" />
+                    </td>
+                    <td data-name="Accounts" class="n">
+                      {count(r.accounts)}
+                    </td>
+                    <td data-name="Exchanges" class="n">
+                      {count(r.exchanges)}
+                    </td>
+                    <td data-name="First seen">{r.first && day(r.first)}</td>
+                    <td data-name="Last seen">{r.last && day(r.last)}</td>
+                    <td data-name="Trend" title={r.trend === null ? undefined : `${r.trend.toFixed(2)} times. ${TREND}`} class="word">
+                      {trend(r.trend)}
+                    </td>
+                    <td data-name="Capabilities">{r.capabilities.map(plain).join(', ')}</td>
+                    <td data-name="State">
+                      <span class={`tag ${r.state.replaceAll(' ', '-')}`}>{r.state}</span>
+                    </td>
+                    <td data-name="Found to be">{r.disposition}</td>
+                    <td data-name="Assigned">{plain(r.assignee)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        </>
       )}
     </section>
   );

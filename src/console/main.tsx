@@ -2,7 +2,8 @@ import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { AccountPage } from './account.tsx';
 import { dropToken, hasToken, setToken, takeToken, tokenOfOthers } from './api.ts';
-import { Asking, ask, Link, lasting, useAddress } from './bits.tsx';
+import { Asking, ask } from './asking.tsx';
+import { Link, lasting, useAddress, writes } from './bits.tsx';
 import { CasePage, UndecidedPage } from './case.tsx';
 import { ComparePage } from './compare.tsx';
 import { HealthPage } from './health.tsx';
@@ -46,16 +47,7 @@ function Keys() {
   const [shown, show] = useState(false);
   useEffect(() => {
     const on = (e: KeyboardEvent) => {
-      const t = e.target;
-      if (
-        t instanceof HTMLInputElement ||
-        t instanceof HTMLSelectElement ||
-        t instanceof HTMLTextAreaElement ||
-        e.metaKey ||
-        e.ctrlKey ||
-        e.altKey
-      )
-        return;
+      if (writes(e.target) || e.metaKey || e.ctrlKey || e.altKey) return;
       if (e.key === '?') show(!shown);
       else if (e.key === 'Escape') show(false);
       else if (e.key.toLowerCase() === 'i') document.querySelector<HTMLAnchorElement>('nav a')?.click();

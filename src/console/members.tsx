@@ -1,6 +1,6 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { Member } from '../model/dossier.ts';
-import { count, day, Export, go, Link, Meter, marking, percent, plain, useAddress } from './bits.tsx';
+import { count, day, Export, go, Link, Meter, marking, nameOf, Order, percent, plain, useAddress } from './bits.tsx';
 
 const PAGE = 50;
 /** Characters of an address that say who is chosen. */
@@ -50,13 +50,22 @@ export function Accounts({
   apart?: (accounts: string[]) => void;
 }) {
   const p = useAddress();
-  // Who is chosen is in the address, by place in the list of this look, in ranges; a choice of many scattered ones would not fit.
-  const [crowd, keep] = useState<ReadonlySet<string> | null>(null);
-  const chosen = crowd ?? new Set(fromRanges(p.get('chosen') ?? '').flatMap((i) => list[i]?.account ?? []));
+  // Who is chosen is in the address, by place in this list and with the list's name, in ranges; a choice of many scattered ones would not fit.
+  // The list may change under the page: those who were chosen on it stay chosen, and an address of another list chooses nobody.
+  const [kept, keep] = useState<ReadonlySet<string>>(new Set());
+  const address = p.get('chosen') ?? '';
+  const [of = '', places = ''] = address.split('~');
+  const listed = useMemo(() => nameOf(list.map((m) => m.account)), [list]);
+  const same = address !== '' && of === listed;
+  const chosen: ReadonlySet<string> = same ? new Set(fromRanges(places).flatMap((i) => list[i]?.account ?? [])) : kept;
+  const stale = address !== '' && !same && kept.size === 0;
+  useEffect(() => {
+    if (same) keep(chosen);
+  }, [address, same]);
   const choose = (next: ReadonlySet<string>): void => {
     const said = toRanges(list.flatMap((m, i) => (next.has(m.account) ? [i] : [])));
-    keep(said.length <= CHOSEN_MAX ? null : next);
-    go({ chosen: said.length <= CHOSEN_MAX ? said : null }, 'replace');
+    keep(next);
+    go({ chosen: said !== '' && said.length <= CHOSEN_MAX ? `${listed}~${said}` : null }, 'replace');
   };
   const here = new Set(list.map((m) => m.account));
   const picked = [...chosen].filter((a) => here.has(a));
@@ -65,12 +74,12 @@ export function Accounts({
     if (!next.delete(a)) next.add(a);
     choose(next);
   };
-  const page = Math.max(0, Number(p.get('rows') ?? 0) || 0);
   const words = (p.get('find') ?? '').toLowerCase();
   const by = (p.get('by') ?? '') in ORDER ? (p.get('by') as keyof typeof ORDER) : null;
   const sign = p.get('byup') === '1' ? 1 : -1;
   const found = words ? list.filter((m) => m.account.toLowerCase().includes(words)) : list;
-  const kept = by ? [...found].sort((x, y) => (x[by] < y[by] ? -sign : x[by] > y[by] ? sign : 0)) : found;
+  const shown = by ? [...found].sort((x, y) => (x[by] < y[by] ? -sign : x[by] > y[by] ? sign : 0)) : found;
+  const page = Math.max(0, Math.min(Math.ceil(shown.length / PAGE) - 1, Math.trunc(Number(p.get('rows') ?? 0)) || 0));
   return (
     <section aria-labelledby="accounts">
       <h2 id="accounts">Accounts ({count(list.length)})</h2>
@@ -80,10 +89,10 @@ export function Accounts({
           Find{' '}
           <input type="search" value={p.get('find') ?? ''} onInput={(e) => go({ find: e.currentTarget.value, rows: null }, 'replace')} />
         </label>
-        <Export name={`${name}-accounts`} rows={() => kept.map((m) => ({ ...m }))} />
+        <Export name={`${name}-accounts`} rows={() => shown.map((m) => ({ ...m }))} />
         {apart && words && (
-          <button type="button" onClick={() => choose(new Set(kept.map((m) => m.account)))}>
-            Choose all {count(kept.length)} found
+          <button type="button" onClick={() => choose(new Set(shown.map((m) => m.account)))}>
+            Choose all {count(shown.length)} found
           </button>
         )}
         {apart && picked.length > 0 && (
@@ -91,20 +100,32 @@ export function Accounts({
             Split {count(picked.length)} off
           </button>
         )}
-        {kept.length > PAGE && (
+        {shown.length > PAGE && (
           <>
             <button type="button" disabled={page === 0} onClick={() => go({ rows: String(page - 1) })}>
               Previous
             </button>
             <span>
-              {page * PAGE + 1} to {Math.min(kept.length, (page + 1) * PAGE)} of {count(kept.length)}
+              {count(page * PAGE + 1)} to {count(Math.min(shown.length, (page + 1) * PAGE))} of {count(shown.length)}
             </span>
-            <button type="button" disabled={(page + 1) * PAGE >= kept.length} onClick={() => go({ rows: String(page + 1) })}>
+            <button type="button" disabled={(page + 1) * PAGE >= shown.length} onClick={() => go({ rows: String(page + 1) })}>
               Next
             </button>
           </>
         )}
       </p>
+      {stale && apart && (
+        <p class="quiet" role="status">
+          The accounts of this case have changed since the link to this page was made: nobody is chosen.
+        </p>
+      )}
+      <Order
+        names={ORDER}
+        by={by ?? ''}
+        up={sign > 0}
+        none="as found"
+        put={(k, rises) => go({ by: k, byup: rises ? '1' : null, rows: null }, 'replace')}
+      />
       <div class="scroll">
         <table class="stack members">
           <thead>
@@ -132,7 +153,7 @@ export function Accounts({
             </tr>
           </thead>
           <tbody>
-            {kept.slice(page * PAGE, (page + 1) * PAGE).map((m) => (
+            {shown.slice(page * PAGE, (page + 1) * PAGE).map((m) => (
               <tr key={m.account} class={marked.includes(m.account) ? 'at' : ''}>
                 {apart && (
                   <td data-name="Choose">

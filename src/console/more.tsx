@@ -8,6 +8,7 @@ function Written({ text }: { text: string }) {
     <div class="written">
       {prose(text)
         .replaceAll('`', '')
+        .replace(/\*{1,2}([^*\s][^*\n]*)\*{1,2}/g, '$1')
         .split(/\n{2,}/)
         .map((block, i) => {
           const lines = block.split('\n');

@@ -1,25 +1,8 @@
 import { useState } from 'preact/hooks';
 import type { Entry } from '../barriers/events.ts';
 import { get, post } from './api.ts';
-import {
-  ask,
-  cameThrough,
-  count,
-  day,
-  Export,
-  go,
-  Heading,
-  iso,
-  Link,
-  moment,
-  Note,
-  plain,
-  said,
-  useAddress,
-  useAsked,
-  useFresh,
-  usePin,
-} from './bits.tsx';
+import { ask, cameThrough } from './asking.tsx';
+import { count, day, Export, go, Heading, iso, Link, moment, Note, plain, said, useAddress, useAsked, useFresh, usePin } from './bits.tsx';
 import { useMe } from './me.ts';
 import type { Appeal } from './types.ts';
 

@@ -15,7 +15,8 @@ const flip = (list: readonly string[], id: string): string => {
 };
 
 /** What accounts share: the picture, the same as a list beside it, and why two of them are linked. Kind, bits, what stands open and the pair are in the address. */
-export function Ties({ id, look }: { id: string; look: string }) {
+/** @param of what accounts the case holds, in short: the picture is asked for again when they change */
+export function Ties({ id, look, of }: { id: string; look: string; of: string }) {
   const p = useAddress();
   const kind = p.get('kind') ?? '';
   const bits = p.get('bits') ?? '';
@@ -35,7 +36,7 @@ export function Ties({ id, look }: { id: string; look: string }) {
   };
   const asked = useAsked(
     () => get<Graph>(`/v1/cases/${encodeURIComponent(id)}/graph?${new URLSearchParams({ kind, bits, open: open.join(','), look })}`),
-    [id, kind, bits, open.join(','), look],
+    [id, kind, bits, open.join(','), look, of],
   );
   const canvas = useRef<HTMLCanvasElement>(null);
   const list = useRef<HTMLUListElement>(null);
@@ -67,7 +68,11 @@ export function Ties({ id, look }: { id: string; look: string }) {
   useEffect(() => () => picture.current?.close(), []);
   if (g && g.kinds.length === 0 && asked.error === '')
     return (
-      <p class="quiet">No value ties these accounts: content and timing do, which the evidence above shows for the cohort as a whole.</p>
+      <section aria-labelledby="ties">
+        <h2 id="ties">What they share</h2>
+        <p class="quiet">No value ties these accounts: content and timing do, which the evidence above shows for the cohort as a whole.</p>
+        <Why id={id} one={one} two={two} />
+      </section>
     );
   return (
     <section aria-labelledby="ties">
@@ -221,6 +226,9 @@ function sharedBy(g: Graph, n: GraphNode, as: (value: string) => string = (x) =>
     .join(', ');
 }
 
+/** A name as a field of one line holds it. */
+const inField = (name: string): string => plain(name).trim();
+
 function Why({ id, one, two }: { id: string; one: string; two: string }) {
   const asked = useAsked(
     async () =>
@@ -241,14 +249,16 @@ function Why({ id, one, two }: { id: string; one: string; two: string }) {
         onSubmit={(e) => {
           e.preventDefault();
           const value = (name: string) => (e.currentTarget.elements.namedItem(name) as HTMLInputElement).value.trim();
-          go({ a: value('one'), b: value('other') });
+          // A field cannot hold every name: one that was marked and not typed over stays what it was.
+          const meant = (name: string, marked: string) => (value(name) === inField(marked) ? marked : value(name));
+          go({ a: meant('one', one), b: meant('other', two) });
         }}
       >
         <label>
-          One <input name="one" defaultValue={one} required />
+          One <input name="one" defaultValue={inField(one)} required />
         </label>
         <label>
-          Other <input name="other" defaultValue={two} required />
+          Other <input name="other" defaultValue={inField(two)} required />
         </label>
         <button type="submit">Why?</button>
       </form>

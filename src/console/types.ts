@@ -46,6 +46,17 @@ export interface AccountPageData {
   readonly look_alikes: readonly { readonly id: string; readonly title: string; readonly kind: string }[];
   readonly cases: readonly { readonly id: string; readonly title: string; readonly status: string; readonly campaign: string }[];
   readonly barriers: readonly Barrier[];
+  /** Barriers that were lifted for this account alone. */
+  readonly spared: readonly {
+    readonly id: string;
+    readonly action: string;
+    readonly appeal: string;
+    readonly case?: string;
+    readonly at: number;
+    readonly by: string;
+    readonly reason: string;
+  }[];
+  readonly enforcing: boolean;
   readonly appeals: readonly Appeal[];
   readonly verification: Verification | null;
   readonly legal_hold: { readonly by: string; readonly reason: string } | null;

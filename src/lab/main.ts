@@ -202,7 +202,16 @@ function tally(d: Dossier, truth: readonly Truth[], campaigns: readonly { kind: 
     if ([...kindsIn].filter(([k, n]) => k !== 'honest' && n >= 3).length > 1) merged += 1;
   }
   for (const { kind } of campaigns) {
-    const k = byKind.get(kind) ?? { accounts: 0, named: 0, pieces: [], undecided: 0, precisionWrong: 0, leaked: [], confidence: [], told: nothingTold() };
+    const k = byKind.get(kind) ?? {
+      accounts: 0,
+      named: 0,
+      pieces: [],
+      undecided: 0,
+      precisionWrong: 0,
+      leaked: [],
+      confidence: [],
+      told: nothingTold(),
+    };
     byKind.set(kind, k);
     const mine = truth.filter((t) => t.class === kind);
     k.accounts += mine.length;

@@ -32,8 +32,8 @@ export function hear(to: Told, c: Finding, truth: ReadonlyMap<string, Truth>): v
     taken += is.taken;
     const part = is.taken / Math.max(1, is.exchanges);
     to.accounts += 1;
-    // The ends are told to three digits.
-    if (part >= told.share_low - 0.0005 && part <= told.share_high + 0.0005) to.within += 1;
+    // The ends are told to five digits.
+    if (part >= told.share_low - 0.00001 && part <= told.share_high + 0.00001) to.within += 1;
   }
   const sent = c.accounts.reduce((x, a) => x + a.exchanges, 0);
   to.shares.push({ told: c.exchanges / Math.max(1, sent), is: taken / Math.max(1, exchanges) });

@@ -21,7 +21,7 @@ export interface InboxRow {
   readonly first: string;
   readonly last: string;
   /** Exchanges of the last third of its days over the third before: above 1 it grows. */
-  readonly trend: number;
+  readonly trend: number | null;
   readonly capabilities: readonly string[];
   readonly assignee: string;
   /** When the case was opened; empty where there is none. */

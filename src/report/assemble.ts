@@ -312,9 +312,10 @@ function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: U
         account: row?.account ?? '',
         membership: round(m.membership),
         exchanges: row?.n ?? 0,
-        share: round(partOf(m), 3),
-        share_low: round(m.low, 3),
-        share_high: round(m.high, 3),
+        // Digits enough for what others add up from them to be what is told.
+        share: round(partOf(m), 5),
+        share_low: round(m.low, 5),
+        share_high: round(m.high, 5),
         first_seen: iso(row?.first ?? 0),
         last_seen: iso(row?.last ?? 0),
       }))

@@ -39,6 +39,14 @@ export function accountRoutes(h: House): Route[] {
             .filter((c) => c.accounts.includes(account))
             .map(({ id, title, status, campaign }) => ({ id, title, status, campaign })),
           barriers: [...s().barriers.values()].filter((b) => b.accounts.includes(account)),
+          // It stands no more for this account: by whom, and why, is in the log.
+          spared: control.audit.entries.flatMap(({ at, by, what: w }) => {
+            const b = w.type === 'barrier.spared' && w.accounts.includes(account) ? s().barriers.get(w.id) : undefined;
+            return b && !b.accounts.includes(account) && w.type === 'barrier.spared'
+              ? [{ id: b.id, action: b.action, appeal: b.appeal, ...(b.case ? { case: b.case } : {}), at, by, reason: w.reason }]
+              : [];
+          }),
+          enforcing: s().enforcing,
           appeals: [...s().appeals.values()].filter((a) => a.account === account),
           verification: s().verifications.get(account) ?? null,
           legal_hold: s().legalHolds.get(account) ?? null,

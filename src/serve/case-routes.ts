@@ -1,4 +1,4 @@
-import { blast } from '../barriers/blast.ts';
+import { answered, blast } from '../barriers/blast.ts';
 import { subjectOf } from '../barriers/cases.ts';
 import { CLEARED, caseOf, clearedAccounts, deleteView, saveView, simple } from '../barriers/commands.ts';
 import { about, lastDone, merge, openOn, split, undo } from '../barriers/curate.ts';
@@ -8,7 +8,7 @@ import type { Dossier } from '../model/dossier.ts';
 import { StillwatchError } from '../model/errors.ts';
 import type { Route } from './admin.ts';
 import { IDS } from './control.ts';
-import { type Cut, cutTo, findingOf, heldIn, inbox, masked, membersOf, related } from './findings.ts';
+import { type Cut, cutTo, findingOf, heldIn, inbox, masked, membersOf, partsOf, related, valuesOf } from './findings.ts';
 import { type House, reads, text, texts, wrong } from './house.ts';
 import { lookAt } from './looks.ts';
 import { barriersIn, caseIn, whyOf, wordsOf } from './said.ts';
@@ -31,10 +31,11 @@ export function caseRoutes(h: House): Route[] {
   const shown = async (c: Case, d: Dossier | null): Promise<Held | null> => {
     const f = findingOf(d, c);
     if (!f || !c.by_hand) return f;
-    const members = membersOf(d, c);
+    const parts = partsOf(d, c);
+    const members = parts.flatMap((p) => p.members).map(({ account, exchanges, share }) => ({ account, exchanges, share }));
     // The figures are a nicety: without the process that owns the store the members still stand.
-    const cut = (await h.ask({ ask: 'cut', accounts: c.accounts, values: f.indicators }).catch(() => null)) as Cut | null;
-    return cutTo(f, c, members, cut, [...s().cases.values()]);
+    const cut = (await h.ask({ ask: 'cut', members, values: valuesOf(parts) }).catch(() => null)) as Cut | null;
+    return cutTo(f, c, parts, cut, [...s().cases.values()]);
   };
   /** The finding a case, or an undecided cohort, goes by in a look. */
   const campaignIn = (d: Dossier | null, c: Case): string => findingOf(d, c)?.id ?? c.campaign;
@@ -157,8 +158,15 @@ export function caseRoutes(h: House): Route[] {
         const c = caseOf(s(), params['id'] ?? '');
         const d = await lookAt(h, query.get('look'));
         const budget = budgetIn(query);
+        const level = query.get('level');
+        const asked = { created: now(), ...(level !== null && level !== '' ? { level } : {}) };
         return {
-          blast: blast(membersOf(d, c), c.accounts, (a) => subjectOf(s(), h.last().subjects, a)),
+          blast: blast(
+            membersOf(d, c),
+            c.accounts,
+            (a) => subjectOf(s(), h.last().subjects, a),
+            level === null ? undefined : (a) => answered(s(), a, asked),
+          ),
           ...(budget ? { refused: await h.ask({ ask: 'over', accounts: c.accounts, budget, from: d?.window.from ?? '' }) } : {}),
         };
       },
@@ -186,7 +194,7 @@ export function caseRoutes(h: House): Route[] {
           campaign: campaignIn(d, c),
           at: d?.generated ?? '',
           // A picture of a case that a person cut is one of its accounts.
-          ...(c.by_hand ? { only: c.accounts } : {}),
+          ...(c.by_hand ? { only: c.accounts, values: valuesOf(partsOf(d, c)) } : {}),
           kind: query.get('kind') ?? '',
           bitsMin: Number(query.get('bits') ?? 0) || 0,
           open: (query.get('open') ?? '').split(',').filter(Boolean).slice(0, 50),
@@ -197,7 +205,20 @@ export function caseRoutes(h: House): Route[] {
       method: 'GET',
       path: '/v1/cases/:id/why',
       role: 'viewer',
-      run: async ({ query }) => ({ shared: await h.ask({ ask: 'why', accounts: [query.get('a') ?? '', query.get('b') ?? ''] }) }),
+      run: async ({ params, query }) => {
+        const c = caseOf(s(), params['id'] ?? '');
+        const d = await lookAt(h, query.get('look'));
+        const inside = new Set([...c.accounts, ...(c.by_hand ? [] : (findingOf(d, c)?.accounts ?? []).map((m) => m.account))]);
+        const pair: [string, string] = [query.get('a') ?? '', query.get('b') ?? ''];
+        const stranger = pair.find((a) => !inside.has(a));
+        if (stranger !== undefined)
+          throw new StillwatchError(
+            'E_UNKNOWN',
+            `${JSON.stringify(stranger)} is no account of this case`,
+            'identifiers are those of the log, letter by letter',
+          );
+        return { shared: await h.ask({ ask: 'why', accounts: pair }) };
+      },
     },
     {
       method: 'POST',
@@ -210,14 +231,15 @@ export function caseRoutes(h: House): Route[] {
       method: 'POST',
       path: '/v1/cases/:id/assign',
       role: 'analyst',
-      run: ({ params, body, who }) =>
-        run(
-          simple(
-            who,
-            { type: 'case.assigned', id: caseOf(s(), params['id'] ?? '').id, to: body['to'] === '' ? '' : text(body, 'to', 200) },
-            now(),
-          ),
-        ),
+      run: ({ params, body, who }) => {
+        const { id } = caseOf(s(), params['id'] ?? '');
+        const to = body['to'] === '' ? '' : text(body, 'to', 200).trim();
+        const people = h.people?.() ?? [];
+        // A case with somebody who is not here is with nobody.
+        if (to !== '' && people.length > 0 && !people.includes(to))
+          throw new StillwatchError('E_UNKNOWN', `nobody here is called ${JSON.stringify(to)}`, `here work ${people.join(', ')}`);
+        return run(simple(who, { type: 'case.assigned', id, to }, now()));
+      },
     },
     {
       method: 'POST',

@@ -1,5 +1,5 @@
 import type { Budget } from '../barriers/model.ts';
-import type { Dossier, Finding } from '../model/dossier.ts';
+import type { Dossier, Finding, Member } from '../model/dossier.ts';
 import { taken, timelines } from '../store/queries/cohorts.ts';
 import { tiesOf } from '../store/queries/ties.ts';
 import type { Store } from '../store/store.ts';
@@ -27,23 +27,35 @@ export async function findingOf(
   return { finding: d ? [...d.campaigns, ...d.undecided].find((x) => x.id === id) : undefined, population: d?.coverage.accounts ?? 0 };
 }
 
-/** What the exchanges of a case that a person cut add up to. */
-export async function cutOf(store: Store, accounts: readonly string[], values: Finding['indicators']): Promise<Cut> {
+/** An account of a case that a person cut: its exchanges, and the part of them that is the campaign's. */
+export type Cutting = Pick<Member, 'account' | 'exchanges' | 'share'>;
+
+/** What the exchanges of a case that a person cut add up to: of mixed accounts the campaign's part, as in a dossier. */
+export async function cutOf(store: Store, members: readonly Cutting[], values: Finding['indicators']): Promise<Cut> {
+  const accounts = members.map((m) => m.account);
   const rows = await store.rows<{ a: string }>(
     `SELECT leftPad(hex(cityHash64(x)), 16, '0') AS a FROM (SELECT arrayJoin({names:Array(String)}) AS x)`,
     { names: accounts },
   );
-  const accts = rows.map((r) => r.a);
-  const [days = []] = await timelines(store, [{ accts }], null);
-  const [got] = await taken(store, [{ accts }], null);
+  const cohort = { accts: rows.map((r) => r.a), shares: members.map((m) => m.share) };
+  const [days = []] = await timelines(store, [cohort], null);
+  const [got] = await taken(store, [cohort], null);
+  const sum = (f: (m: Cutting) => number): number => members.reduce((x, m) => x + f(m), 0);
+  const exchanges = sum((m) => m.exchanges * m.share);
+  const part =
+    exchanges /
+    Math.max(
+      1,
+      sum((m) => m.exchanges),
+    );
   return {
     timeline: days.map((d) => ({ ...d, joined: 0, closed: 0 })),
     models: got?.models ?? {},
     loot: {
-      exchanges: days.reduce((x, d) => x + d.exchanges, 0),
-      distinct_items: got?.items ?? 0,
-      output_tokens: got?.output ?? 0,
-      reasoning_tokens: got?.reasoning ?? 0,
+      exchanges: Math.round(exchanges),
+      distinct_items: Math.round((got?.items ?? 0) * part),
+      output_tokens: Math.round((got?.output ?? 0) * part),
+      reasoning_tokens: Math.round((got?.reasoning ?? 0) * part),
       days: days.length,
     },
     shown: (await tiesOf(store, accounts, values)).map((t) => t.accounts.length),

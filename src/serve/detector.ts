@@ -18,7 +18,7 @@ import { type AccountRecord, accountRecords } from '../store/queries/accounts.ts
 import { looks } from '../store/queries/looks.ts';
 import { type Tied, tiesOf } from '../store/queries/ties.ts';
 import type { Store } from '../store/store.ts';
-import { bodyOf, cutOf, exemplarTexts, findingOf, overBudget, sentSince } from './desk.ts';
+import { bodyOf, type Cutting, cutOf, exemplarTexts, findingOf, overBudget, sentSince } from './desk.ts';
 import { graphOf } from './graph.ts';
 import { Intake, type Took } from './intake.ts';
 
@@ -30,7 +30,7 @@ export type Question =
   | { readonly ask: 'dossier'; readonly at?: string }
   | { readonly ask: 'looks'; readonly signal?: string }
   | { readonly ask: 'file'; readonly account: string }
-  | { readonly ask: 'cut'; readonly accounts: readonly string[]; readonly values: Finding['indicators'] }
+  | { readonly ask: 'cut'; readonly members: readonly Cutting[]; readonly values: Finding['indicators'] }
   | { readonly ask: 'over'; readonly accounts: readonly string[]; readonly budget: Budget; readonly from: string }
   | { readonly ask: 'since'; readonly accounts: readonly string[]; readonly from: number }
   | { readonly ask: 'texts'; readonly campaign: string; readonly at: string }
@@ -44,6 +44,8 @@ export type Question =
       readonly open: readonly string[];
       /** Accounts of a case that a person cut. */
       readonly only?: readonly string[];
+      /** What it shares, of all the findings its accounts came from; those of the finding where absent. */
+      readonly values?: Finding['indicators'];
     }
   | { readonly ask: 'why'; readonly accounts: readonly [string, string] }
   | { readonly ask: 'scan'; readonly paths: readonly string[]; readonly format: string }
@@ -306,7 +308,7 @@ export class Detector {
         return f;
       }
       case 'cut':
-        return cutOf(store, q.accounts, q.values);
+        return cutOf(store, q.members, q.values);
       case 'over':
         return overBudget(store, q.accounts, q.budget, q.from);
       case 'since':
@@ -314,7 +316,7 @@ export class Detector {
       case 'texts':
         return exemplarTexts(store, q.campaign, q.at);
       case 'graph': {
-        const { ties, bitsOf, accounts } = await this.tiesIn(store, q.campaign, q.at, q.only);
+        const { ties, bitsOf, accounts } = await this.tiesIn(store, q);
         return graphOf(ties, { kind: q.kind, bitsMin: q.bitsMin, open: q.open, bitsOf, accounts });
       }
       case 'why': {
@@ -360,9 +362,7 @@ export class Detector {
   /** Ties of a finding, asked of the store once for each dossier: a picture is narrowed and opened many times. */
   private async tiesIn(
     store: Store,
-    campaign: string,
-    at: string,
-    only?: readonly string[],
+    { campaign, at, only, values }: Question & { readonly ask: 'graph' },
   ): Promise<{ ties: readonly Tied[]; bitsOf: (t: Tied) => number; accounts: number }> {
     const { finding: f, population } = await findingOf(store, campaign, at);
     if (!f) return { ties: [], bitsOf: () => 0, accounts: 0 };
@@ -370,13 +370,14 @@ export class Detector {
     const key = createHash('sha256')
       .update([at, campaign, ...accounts].join('\0'))
       .digest('hex');
+    const shared = values ?? f.indicators;
     if (this.tied.key !== key)
       this.tied = {
         key,
-        ties: await tiesOf(store, accounts, f.indicators),
+        ties: await tiesOf(store, accounts, shared),
       };
     // What sharing the value is worth for two accounts, as "why are these two linked" has it.
-    const bits = new Map(f.indicators.map((i) => [`${i.kind}\0${i.value}`, pairBits(population, i.accounts + i.others)]));
+    const bits = new Map(shared.map((i) => [`${i.kind}\0${i.value}`, pairBits(population, i.accounts + i.others)]));
     return { ties: this.tied.ties, bitsOf: (t) => bits.get(`${t.kind}\0${t.value}`) ?? 0, accounts: accounts.length };
   }
 

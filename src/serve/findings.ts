@@ -33,13 +33,38 @@ export function findingOf(d: Dossier | null, c: Pick<Case, 'campaign' | 'account
   return best;
 }
 
-/** Members of a case that a person cut, as the findings of a look have them; each account once, as the finding that is surest of it has it. */
-export function membersOf(d: Dossier | null, c: Pick<Case, 'accounts'>): Member[] {
+/** Findings of a look and the accounts of a case that each of them is surest of: a case that a person cut may hold accounts of several. */
+export function partsOf(d: Dossier | null, c: Pick<Case, 'accounts'>): { readonly finding: Held; readonly members: Member[] }[] {
   const own = new Set(c.accounts);
-  const known = new Map<string, Member>();
+  const known = new Map<string, { f: Held; m: Member }>();
   for (const f of heldIn(d))
-    for (const m of f.accounts) if (own.has(m.account) && (known.get(m.account)?.membership ?? -1) < m.membership) known.set(m.account, m);
-  return [...known.values()];
+    for (const m of f.accounts)
+      if (own.has(m.account) && (known.get(m.account)?.m.membership ?? -1) < m.membership) known.set(m.account, { f, m });
+  const parts = new Map<Held, Member[]>();
+  for (const { f, m } of known.values()) {
+    const list = parts.get(f);
+    if (list) list.push(m);
+    else parts.set(f, [m]);
+  }
+  return [...parts].map(([finding, members]) => ({ finding, members }));
+}
+
+/** Members of a case, as the findings of a look have them; each account once. */
+export const membersOf = (d: Dossier | null, c: Pick<Case, 'accounts'>): Member[] => partsOf(d, c).flatMap((p) => p.members);
+
+/** What the findings hold that the accounts of a case came from, each value once. */
+export const valuesOf = (parts: readonly { readonly finding: Held }[]): Finding['indicators'] => [
+  ...new Map(parts.flatMap((p) => p.finding.indicators).map((i) => [`${i.kind}\0${i.value}`, i])).values(),
+];
+
+/** What is asked for in a case put together of several findings: the mix of each, by how much of the case it is. */
+function mixed(parts: readonly { readonly finding: Held; readonly members: readonly Member[] }[]): Record<string, number> {
+  const out: Record<string, number> = {};
+  const weight = (members: readonly Member[]): number => members.reduce((x, m) => x + m.exchanges * m.share, 0);
+  const all = parts.reduce((x, p) => x + weight(p.members), 0);
+  for (const p of parts)
+    for (const [k, v] of Object.entries(p.finding.capabilities)) out[k] = (out[k] ?? 0) + (v * weight(p.members)) / Math.max(1, all);
+  return Object.fromEntries(Object.entries(out).map(([k, v]) => [k, Number(v.toFixed(3))]));
 }
 
 const earliest = (xs: readonly string[]): string => [...xs].sort()[0] ?? '';
@@ -65,9 +90,10 @@ function lineage(c: Case, cases: readonly Case[]): string {
 }
 
 /** A finding as a person cut it: accounts and figures are those of the case, evidence is that of the cohort the machine judged. */
-export function cutTo(f: Held, c: Case, members: readonly Member[], cut: Cut | null, cases: readonly Case[] = []): Held {
+export function cutTo(f: Held, c: Case, parts: ReturnType<typeof partsOf>, cut: Cut | null, cases: readonly Case[] = []): Held {
+  const members = parts.flatMap((p) => p.members);
   const exchanges = Math.round(members.reduce((x, m) => x + m.exchanges * m.share, 0));
-  const said = `${members.length} accounts that a person put together${lineage(c, cases)}, with ${exchanges.toLocaleString('en-US')} exchanges. The confidence, the evidence and the explanations below are of the ${f.accounts.length} accounts that were judged as one cohort.`;
+  const said = `${members.length} accounts that a person put together${lineage(c, cases)}, with ${exchanges.toLocaleString('en-US')} exchanges. The confidence, the evidence and the explanations below are of the ${f.accounts.length} accounts that were judged as one cohort; what is asked for is ${parts.length > 1 ? `that of the ${parts.length} findings its accounts came from, by their part of it` : 'theirs too'}.`;
   const { shown, ...figures } = cut ?? { shown: [] };
   return {
     ...f,
@@ -75,6 +101,7 @@ export function cutTo(f: Held, c: Case, members: readonly Member[], cut: Cut | n
     summary: said,
     accounts: members,
     exchanges,
+    ...(parts.length > 1 ? { capabilities: mixed(parts) } : {}),
     first_seen: earliest(members.map((m) => m.first_seen)),
     last_seen: latest(members.map((m) => m.last_seen)),
     ...(cut
@@ -82,7 +109,7 @@ export function cutTo(f: Held, c: Case, members: readonly Member[], cut: Cut | n
           ...(figures as Omit<Cut, 'shown'>),
           timeline: cut.timeline.map((d) => ({ ...d, joined: members.filter((m) => m.first_seen.startsWith(d.day)).length })),
           // Whoever of the cohort is not of this case is one of the others.
-          indicators: f.indicators
+          indicators: valuesOf(parts)
             .map((i, at) => ({ ...i, accounts: shown[at] ?? i.accounts, others: i.others + i.accounts - (shown[at] ?? i.accounts) }))
             .filter((i) => i.accounts > 0),
         }
@@ -105,17 +132,18 @@ export const maskedDossier = (d: Dossier): Dossier => ({
   look_alikes: d.look_alikes.map((l: LookAlike) => masked(l as LookAlike & Pick<Finding, 'evidence'>)),
 });
 
+/** Exchanges a day in the last third of the days, over those of all days before: a dip of a day or two makes nothing grow. */
 const trend = (days: readonly { exchanges: number }[]): number => {
   const n = Math.max(1, Math.floor(days.length / 3));
-  const sum = (x: readonly { exchanges: number }[]) => x.reduce((a, d) => a + d.exchanges, 0);
-  return sum(days.slice(-n)) / Math.max(1, sum(days.slice(-2 * n, -n)));
+  const mean = (x: readonly { exchanges: number }[]) => x.reduce((a, d) => a + d.exchanges, 0) / Math.max(1, x.length);
+  return days.length < 2 ? 1 : mean(days.slice(-n)) / Math.max(1e-9, mean(days.slice(0, -n)));
 };
 
 const figures = (f: Held | null): Pick<InboxRow, 'exchanges' | 'first' | 'last' | 'trend' | 'capabilities'> => ({
   exchanges: f?.exchanges ?? 0,
   first: f?.first_seen ?? '',
   last: f?.last_seen ?? '',
-  trend: f ? trend(f.timeline) : 1,
+  trend: f ? trend(f.timeline) : null,
   capabilities: Object.entries(f?.capabilities ?? {})
     .sort((a, b) => b[1] - a[1])
     .slice(0, 3)
@@ -135,7 +163,7 @@ export function inbox(d: Dossier | null, cases: readonly Case[]): InboxRow[] {
   const rows = cases.map((c): InboxRow => {
     const f = findingOf(d, c);
     if (f) shown.add(f.id);
-    const cut = f && c.by_hand ? cutTo(f, c, membersOf(d, c), null) : f;
+    const cut = f && c.by_hand ? cutTo(f, c, partsOf(d, c), null) : f;
     return {
       id: c.id,
       what: 'case',
@@ -146,9 +174,11 @@ export function inbox(d: Dossier | null, cases: readonly Case[]): InboxRow[] {
       confidence: c.confidence,
       accounts: c.accounts.length,
       ...figures(cut),
+      // Days are those of the cohort that was judged: of a case that a person cut they tell nothing.
+      ...(c.by_hand ? { trend: null } : {}),
       assignee: c.assignee ?? '',
       opened: new Date(c.opened).toISOString(),
-      before: sentBefore(cut, c.opened),
+      before: c.by_hand ? null : sentBefore(cut, c.opened),
     };
   });
   for (const f of heldIn(d))

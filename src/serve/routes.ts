@@ -1,4 +1,4 @@
-import { blast, restsOn } from '../barriers/blast.ts';
+import { answered, blast, restsOn } from '../barriers/blast.ts';
 import { subjectOf } from '../barriers/cases.ts';
 import {
   appealOf,
@@ -33,7 +33,8 @@ export function routes(h: House): Route[] {
   const run = (events: Parameters<typeof control.run>[0]) => control.run(events);
   const subject = (a: string): Subject => subjectOf(s(), h.last().subjects, a);
   const evidenceOf = (c: Case | undefined) => restsOn(c ? findingOf(h.last().dossier, c) : null);
-  const membersFor = (b: Barrier) => membersOf(h.last().dossier, b);
+  const reach = (b: Barrier) =>
+    blast(membersOf(h.last().dossier, b), b.accounts, subject, b.action === 'verify' ? (a) => answered(s(), a, b) : undefined);
   const barrier = (id: string): Barrier =>
     s().barriers.get(id) ??
     (() => {
@@ -109,7 +110,7 @@ export function routes(h: House): Route[] {
           ),
         );
         const made = barrier(id);
-        return { barrier: made, blast: blast(membersFor(made), made.accounts, subject) };
+        return { barrier: made, blast: reach(made) };
       },
     },
     {
@@ -121,7 +122,7 @@ export function routes(h: House): Route[] {
         const from = h.last().dossier?.window.from ?? '';
         return {
           barrier: b,
-          blast: blast(membersFor(b), b.accounts, subject),
+          blast: reach(b),
           ...(b.budget ? { refused: await h.ask({ ask: 'over', accounts: b.accounts, budget: b.budget, from }) } : {}),
           // What came since it stands: what a rehearsal would have touched.
           ...(b.state === 'active'

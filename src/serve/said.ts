@@ -48,6 +48,8 @@ export function wordsOf({ what: w }: Entry): string {
       return `${w.account}: ${w.label}`;
     case 'label.revoked':
       return `${w.account}: ${w.label} taken back`;
+    case 'data.read':
+      return `reads ${w.what}`;
     case 'verification.recorded':
       return `${w.verification.account}: ${w.verification.level}`;
     default: {
