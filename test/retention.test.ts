@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { indicatorsOf } from '../src/gateway/indicators.ts';
 import type { Dossier } from '../src/model/dossier.ts';
+import { cutOf } from '../src/serve/desk.ts';
 import { openStore } from '../src/store/open.ts';
 import { VALUE_SQL } from '../src/store/queries/values.ts';
 import { makeWorld, type WorldSummary } from '../src/world/make.ts';
@@ -126,5 +127,24 @@ describe('retention', () => {
       expect(d.campaigns).toHaveLength(1);
       expect(shown(d).filter((x) => x !== undefined && x.length > 10).length).toBeGreaterThan(0);
     });
+  });
+});
+
+describe('a case that a person cut', () => {
+  it('counts of mixed accounts the campaign part, as the dossier it came from does', async () => {
+    const log = jsonl(
+      Array.from({ length: 40 }, (_, i) => record({ id: `x${i}`, account: i < 20 ? 'mixed' : 'whole', output_tokens: 100, model: 'm' })),
+    );
+    const cut = await withStore(async (s) => {
+      await scanned(s, file('log.jsonl', log), { record: false });
+      const members = [
+        { account: 'mixed', exchanges: 20, share: 0.2 },
+        { account: 'whole', exchanges: 20, share: 1 },
+      ];
+      return cutOf(s, members, []);
+    });
+    expect(cut.loot).toMatchObject({ exchanges: 24, output_tokens: 2400 });
+    expect(cut.models).toEqual({ m: 24 });
+    expect(cut.timeline.reduce((x, d) => x + d.exchanges, 0)).toBe(24);
   });
 });

@@ -1,10 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import type { Candidate } from '../src/campaigns/candidates.ts';
 import type { Facts } from '../src/campaigns/facts.ts';
+import { joinPieces } from '../src/campaigns/join.ts';
 import { type Found, ordered } from '../src/campaigns/judge.ts';
 import { learn, ledger } from '../src/campaigns/ledger.ts';
 import { onePayer, oneQueue, queueLacks } from '../src/campaigns/queue.ts';
 import { rivals } from '../src/campaigns/rivals.ts';
+import type { Case } from '../src/campaigns/settle.ts';
 import { probability, rng } from '../src/campaigns/stats.ts';
 import type { Table } from '../src/campaigns/table.ts';
 import { breadthSignal } from '../src/signals/breadth.ts';
@@ -438,5 +441,46 @@ describe('people on one queue', () => {
 
   it('rest on the same two days, whatever their hours: a workplace has shifts', () => {
     expect(queued({ week: { quiet: 0.1, attendance: 0.7 }, sleepless: nights })).toBe(true);
+  });
+});
+
+describe('one source under several wordings', () => {
+  const learned = learn(honest(60));
+  const even = (accounts: number[]) =>
+    facts({ accounts, deck: { rho: 0, se: 0.0005, within: 0.05, between: 0.05, accounts: 40, items: 4000 } });
+  const from = (first: number): number[] => Array.from({ length: 40 }, (_, i) => first + i);
+  const piece = (accounts: number[], sentence: number[], f = even(accounts)): Case =>
+    ({
+      candidate: { accounts, sources: ['scaffold'], scaffold: sentence },
+      facts: f,
+      ledger: ledger(f, learned, ['scaffold'], []),
+      members: accounts.map((account) => ({ account, membership: 0.9, share: 1, low: 1, high: 1 })),
+      verdict: 'undecided',
+      confidence: 0.3,
+    }) as unknown as Case;
+  const again = (c: Candidate, f: Facts): Case => ({ ...piece([...c.accounts], [...c.scaffold], f), candidate: c });
+
+  it('is one question, over what carries either sentence; what is dealt from another is not put to it', async () => {
+    const asked: Candidate[] = [];
+    const look = async (c: Candidate): Promise<Facts> => {
+      asked.push(c);
+      // The third draws on subjects of its own: together with any other it is no deck.
+      return c.accounts.some((a) => a >= 200) ? facts({ accounts: [...c.accounts] }) : even([...c.accounts]);
+    };
+    const cases = [piece(from(0), [7]), piece(from(100), [8]), piece(from(200), [9])];
+    await joinPieces(cases, learned, look, again);
+    expect(cases.map((c) => c.members.length)).toEqual([80, 40]);
+    expect(cases[0]?.candidate.scaffold).toEqual([7, 8]);
+    expect(asked.length).toBeGreaterThan(1);
+  });
+
+  it('a named campaign, and a piece whose source is not sure, are left as they are', async () => {
+    const cases = [
+      piece(from(0), [7]),
+      { ...piece(from(100), [8]), verdict: 'campaign' as const },
+      piece(from(200), [9], facts({ accounts: from(200) })),
+    ];
+    await joinPieces(cases, learned, async (c) => even([...c.accounts]), again);
+    expect(cases.map((c) => c.members.length)).toEqual([40, 40, 40]);
   });
 });

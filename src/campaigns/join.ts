@@ -56,18 +56,24 @@ export function joinSuccessors(cases: Case[], t: Table, k: Kin, learned: Learned
   }
 }
 
-/** Undecided cohorts that are tried together, the surest first, and how sure a source it takes. */
-const PIECES = { most: 12, deckBits: 2 } as const;
+/** Undecided cohorts that are tried together, the surest first, how sure a source it takes, and what counts as no less sure: a deck can say only so much, and near that the figures of a part and of the whole differ by chance. */
+const PIECES = { most: 12, deckBits: 2, loose: 0.25 } as const;
 
 /**
- * Puts undecided cohorts together that content found apart and that are dealt from one deck as surely as the larger is: the search draws borders through a source where its accounts have lives of their own
- * besides. What comes of it is one question where there were several: same deck is not same hand, and the whole stands the same tests, and stays undecided where they leave it so.
+ * Puts undecided cohorts together that were found apart and that are dealt from one deck as surely as the larger is: the search draws borders through a source where its accounts have lives of their own
+ * besides, and each wording of one instruction is a sentence by itself. What comes of it is one question where there were several: same deck is not same hand, and the whole stands the same tests, and stays
+ * undecided where they leave it so.
+ * @param look the figures of cohorts together, over the part of their traffic that carries their sentences where each was found by one
  */
-export function joinPieces(cases: Case[], t: Table, k: Kin, learned: Learned, again: (c: Candidate, f: Facts) => Case): void {
+export async function joinPieces(
+  cases: Case[],
+  learned: Learned,
+  look: (c: Candidate) => Promise<Facts | null>,
+  again: (c: Candidate, f: Facts) => Case,
+): Promise<void> {
   const model = learned.models.get(deckSignal.id) as never;
   const bits = (f: Facts): number => deckSignal.weigh(f, model).bits;
-  const open = (x: Case): boolean =>
-    x.verdict === 'undecided' && x.candidate.sources.includes('kindred') && bits(x.facts) >= PIECES.deckBits;
+  const open = (x: Case): boolean => x.verdict === 'undecided' && bits(x.facts) >= PIECES.deckBits;
   const pieces = cases
     .filter(open)
     .sort((x, y) => y.confidence - x.confidence)
@@ -75,19 +81,23 @@ export function joinPieces(cases: Case[], t: Table, k: Kin, learned: Learned, ag
   for (let i = 0; i < pieces.length; i++) {
     for (let j = i + 1; j < pieces.length; j++) {
       const [a, b] = [pieces[i] as Case, pieces[j] as Case];
-      const candidate = union(a, b);
+      const both = union(a, b);
       // Overlapping ones are one question asked twice.
-      if (candidate.accounts.length < accountsOf(a).length + accountsOf(b).length) continue;
-      const facts = factsOf(t, candidate.accounts, k.mu);
+      if (both.accounts.length < accountsOf(a).length + accountsOf(b).length) continue;
+      // Content found one of them whole: the sentences are some of it.
+      const worded = [a, b].every((x) => x.candidate.scaffold.length > 0);
+      const candidate = worded ? both : { ...both, scaffold: [] };
+      const facts = await look(candidate);
+      if (!facts) continue;
       // Held against the larger: of many small pieces some look more even than the source they are of.
       const larger = accountsOf(a).length >= accountsOf(b).length ? a : b;
-      if (bits(facts) < bits(larger.facts)) continue;
+      if (bits(facts) < bits(larger.facts) - PIECES.loose) continue;
       const one = again(candidate, facts);
       const whole = new Set(accountsOf(one));
       const kept = candidate.accounts.filter((x) => whole.has(x)).length;
       // It must hold together, and be no less sure than the larger was.
       if ((one.verdict !== 'undecided' && one.verdict !== 'campaign') || kept < 0.8 * candidate.accounts.length) continue;
-      if (one.ledger.coordinationBits < larger.ledger.coordinationBits) continue;
+      if (one.ledger.coordinationBits < larger.ledger.coordinationBits - PIECES.loose) continue;
       cases[cases.indexOf(a)] = one;
       cases.splice(cases.indexOf(b), 1);
       pieces[i] = one;

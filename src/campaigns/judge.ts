@@ -142,10 +142,10 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
   }
   const again = (c: Candidate, f: Facts): Case => {
     besides.push(c.accounts.length);
-    return settle(bench(learned, honest, others(c, taken)), { c, f }, null);
+    return settle(bench(learned, honest, others(c, taken)), { c, f }, scopes.get(c) ?? null);
   };
   joinSuccessors(cases, t, k, learned, again);
-  joinPieces(cases, t, k, learned, again);
+  await joinPieces(cases, learned, (c) => look(t, k, c, o, scopes), again);
   for (const [i, x] of cases.entries()) {
     if (x.verdict !== 'campaign' || tiedAccounts(learned, x.facts)) continue;
     const feed = publicFeed(await o.recurring(accountsOf(x)), t.from, t.to);
