@@ -259,7 +259,7 @@ export function Inbox() {
             up={up}
             put={(by, rises) => go({ sort: by, up: rises ? '1' : null })}
           />
-          <p class="quiet">Trend: {TREND.charAt(0).toLowerCase() + TREND.slice(1)}.</p>
+          <p class="quiet">Trend: {TREND.charAt(0).toLowerCase() + TREND.slice(1)}. Days in UTC.</p>
           <div class="scroll">
             <table class="stack inbox">
               <thead>
@@ -298,8 +298,12 @@ export function Inbox() {
                     <td data-name="Exchanges" class="n">
                       {count(r.exchanges)}
                     </td>
-                    <td data-name="First seen">{r.first && day(r.first)}</td>
-                    <td data-name="Last seen">{r.last && day(r.last)}</td>
+                    <td data-name="First seen" class="word" title={r.first && day(r.first)}>
+                      {r.first.slice(0, 10)}
+                    </td>
+                    <td data-name="Last seen" class="word" title={r.last && day(r.last)}>
+                      {r.last.slice(0, 10)}
+                    </td>
                     <td data-name="Trend" title={r.trend === null ? undefined : `${r.trend.toFixed(2)} times. ${TREND}`} class="word">
                       {trend(r.trend)}
                     </td>
