@@ -61,6 +61,16 @@ export function object(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
 }
 
+/** The same of a value that may be the JSON text of an object. */
+export function parsed(value: unknown): Record<string, unknown> {
+  if (typeof value !== 'string') return object(value);
+  try {
+    return object(JSON.parse(value));
+  } catch {
+    return {};
+  }
+}
+
 export function has(record: Record<string, unknown>, ...keys: string[]): number {
   return keys.filter((k) => record[k] !== undefined).length;
 }

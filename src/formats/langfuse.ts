@@ -29,7 +29,7 @@ export const langfuse: Format = {
   title: 'Langfuse events_full',
   detect: (r) => (has(r, 'provided_model_name', 'start_time') === 2 ? 1 : has(r, 'usage_details', 'span_id', 'trace_id') === 3 ? 0.8 : 0),
   tuple: `Tuple(trace_id String, span_id String, start_time String, end_time String, user_id String, session_id String, provided_model_name String, model_parameters String, usage_details String,
-    tool_definitions String, input String, output String, level String, metadata_names Array(String), metadata_values Array(String))`,
+    tool_definitions String, input String, output String, level String, type String, metadata_names Array(String), metadata_values Array(String))`,
   prepare: `mapFromArrays(arrayResize(r.metadata_names, least(length(r.metadata_names), length(r.metadata_values))), arrayResize(r.metadata_values, least(length(r.metadata_names), length(r.metadata_values)))) AS meta, ${usageOf('r.usage_details')} AS usage`,
   columns: {
     ...observed('r.input', 'usage', 'r.tool_definitions'),
@@ -43,5 +43,7 @@ export const langfuse: Format = {
     conversation: 'r.session_id',
     latency_ms: `greatest(0, dateDiff('millisecond', parseDateTime64BestEffortOrZero(r.start_time, 3, 'UTC'), if(r.end_time = '', parseDateTime64BestEffortOrZero(r.start_time, 3, 'UTC'), parseDateTime64BestEffortOrZero(r.end_time, 3, 'UTC'))))`,
   },
+  // A trace holds spans, tools and events too, which repeat what the call in them was.
+  isCall: `upper(r.type) IN ('', 'GENERATION')`,
   accountHint: 'user_id',
 };

@@ -4,7 +4,7 @@ import { type Column, type Format, has, object } from './format.ts';
 const MESSAGES_MAX = 2000;
 
 /** How many there are of `llm.input_messages.N`, `llm.tools.N`, by the names in a map. */
-const several = (map: string, of: string): string =>
+export const several = (map: string, of: string): string =>
   `range(toUInt32(least(${MESSAGES_MAX}, arrayMax(arrayMap(k -> if(startsWith(k, '${of}.'), toUInt32OrZero(splitByChar('.', k)[${of.split('.').length + 1}]) + 1, 0), arrayPushBack(mapKeys(${map}), ''))))))`;
 
 /** Canonical columns out of flattened OpenInference attributes, by the alias of the map that holds them. */
@@ -46,7 +46,7 @@ export const openinference: Format = {
   prepare: `mapFromArrays(
     multiIf(notEmpty(r.attributes), arrayMap(x -> x.key, r.attributes), JSONHas(record, 'attributes'), JSONExtractKeys(record, 'attributes'), JSONExtractKeys(record)),
     multiIf(notEmpty(r.attributes), arrayMap(x -> if(x.value.stringValue != '', x.value.stringValue, if(x.value.intValue != '', x.value.intValue, toString(x.value.doubleValue))), r.attributes),
-      arrayMap(kv -> if(startsWith(kv.2, '"'), JSONExtractString(concat('[', kv.2, ']'), 1), kv.2), if(JSONHas(record, 'attributes'), JSONExtractKeysAndValuesRaw(record, 'attributes'), JSONExtractKeysAndValuesRaw(record))))) AS attributes_map`,
+      arrayMap(kv -> multiIf(startsWith(kv.2, '"'), JSONExtractString(concat('[', kv.2, ']'), 1), kv.2 = 'null', '', kv.2), if(JSONHas(record, 'attributes'), JSONExtractKeysAndValuesRaw(record, 'attributes'), JSONExtractKeysAndValuesRaw(record))))) AS attributes_map`,
   columns: {
     ...flattened('attributes_map'),
     id: `multiIf(r.context.span_id != '', concat(r.context.trace_id, r.context.span_id), r.span_id != '', concat(r.trace_id, r.span_id), concat(r.traceId, r.spanId))`,

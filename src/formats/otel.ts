@@ -1,6 +1,6 @@
 import { type Column, type Format, has, object } from './format.ts';
 import { observed, usageOf } from './langfuse.ts';
-import { flattened, isLlm } from './openinference.ts';
+import { flattened, isLlm, several } from './openinference.ts';
 
 const attr = (name: string): string => `a['${name}']`;
 const firstOf = (...names: string[]): string =>
@@ -38,9 +38,17 @@ const ASKED = `JSONExtract(a['input.value'], 'messages', 'Array(Tuple(role Strin
 /** Steps of an agent that hold calls, or are none; an agent asked over the network is a call. */
 const STEPS = `a['gen_ai.operation.name'] IN ('execute_tool', 'create_agent') OR (a['gen_ai.operation.name'] = 'invoke_agent' AND r.kind IN ('1', 'SPAN_KIND_INTERNAL'))`;
 
-/** Records of a batch, two levels down. */
+/** Records of a batch, two levels down, each with the resource it came from: some writers say there whose it is. */
 const inside = (outer: string, middle: string, records: string): string =>
-  `arrayFlatten(arrayMap(rs -> arrayFlatten(arrayMap(ss -> JSONExtractArrayRaw(ss, '${records}'), JSONExtractArrayRaw(rs, '${middle}'))), JSONExtractArrayRaw(line, '${outer}')))`;
+  `arrayFlatten(arrayMap(rs -> arrayFlatten(arrayMap(ss -> arrayMap(x -> if(length(x) > 2 AND JSONHas(rs, 'resource'), concat(substring(x, 1, length(x) - 1), ',"resource":', JSONExtractRaw(rs, 'resource'), '}'), x), JSONExtractArrayRaw(ss, '${records}')), JSONExtractArrayRaw(rs, '${middle}'))), JSONExtractArrayRaw(line, '${outer}')))`;
+
+/** A value of the protocol as text. */
+const VALUE = `multiIf(x.value.stringValue != '', x.value.stringValue, x.value.intValue != '', x.value.intValue, x.value.arrayValue != '', x.value.arrayValue, x.value.doubleValue != 0, toString(x.value.doubleValue), '')`;
+const ATTRIBUTES = 'Array(Tuple(key String, value Tuple(stringValue String, intValue String, doubleValue Float64, boolValue Bool, arrayValue String)))';
+
+/** Before messages were one attribute they were numbered ones (`gen_ai.prompt.0.content`), or an event each (`gen_ai.user.message`). */
+const NUMBERED = `arrayFilter(m -> m.2 != '', arrayMap(i -> (a[concat('gen_ai.prompt.', toString(i), '.role')], a[concat('gen_ai.prompt.', toString(i), '.content')]), ${several('a', 'gen_ai.prompt')}))`;
+const SAID = `arrayMap(e -> (splitByChar('.', e.name)[2], arrayFirst(x -> x.key IN ('content', 'gen_ai.event.content'), e.attributes).value.stringValue), arrayFilter(e -> e.name IN ('gen_ai.system.message', 'gen_ai.user.message', 'gen_ai.assistant.message'), r.events))`;
 
 /** A span has a start, an event a time. */
 const NANO = `multiIf(r.startTimeUnixNano != '', r.startTimeUnixNano, r.timeUnixNano NOT IN ('', '0'), r.timeUnixNano, r.observedTimeUnixNano)`;
@@ -57,7 +65,7 @@ export const otel: Format = {
   },
   explode: `arrayConcat(${inside('resourceSpans', 'scopeSpans', 'spans')}, ${inside('resourceLogs', 'scopeLogs', 'logRecords')})`,
   tuple: `Tuple(traceId String, spanId String, startTimeUnixNano String, endTimeUnixNano String, timeUnixNano String, observedTimeUnixNano String, start_time String, name String, kind String, droppedAttributesCount UInt32, status Tuple(code String),
-    attributes Array(Tuple(key String, value Tuple(stringValue String, intValue String, doubleValue Float64, boolValue Bool, arrayValue String))))`,
+    attributes ${ATTRIBUTES}, events Array(Tuple(name String, attributes ${ATTRIBUTES})), resource Tuple(attributes ${ATTRIBUTES}))`,
   columns: {
     id: `if(a['gen_ai.response.id'] != '', a['gen_ai.response.id'], concat(r.traceId, r.spanId))`,
     time: `if(${NANO} != '', toString(fromUnixTimestamp64Milli(intDiv(toInt64OrZero(${NANO}), 1000000), 'UTC')), r.start_time)`,
@@ -65,7 +73,7 @@ export const otel: Format = {
     model: MODEL,
     messages: `if(${CUT}, ${ASKED}, ${either(
       'messages',
-      `if(a['gen_ai.input.messages'] != '', if(startsWith(a['gen_ai.input.messages'], '{'), ${structured(`a['gen_ai.input.messages']`)}, ${messages(`a['gen_ai.input.messages']`)}), if(a['gen_ai.prompt'] != '', [('user', a['gen_ai.prompt'])], []))`,
+      `if(a['gen_ai.input.messages'] != '', if(startsWith(a['gen_ai.input.messages'], '{'), ${structured(`a['gen_ai.input.messages']`)}, ${messages(`a['gen_ai.input.messages']`)}), multiIf(a['gen_ai.prompt'] != '', if(startsWith(a['gen_ai.prompt'], '['), ${messages(`a['gen_ai.prompt']`)}, [('user', a['gen_ai.prompt'])]), a['gen_ai.prompt.0.role'] != '' OR a['gen_ai.prompt.0.content'] != '', ${NUMBERED}, ${SAID}))`,
     )})`,
     system: `multiIf(${KIND} != '', ${OBSERVED.system}, startsWith(a['gen_ai.system_instructions'], '['), arrayStringConcat(arrayMap(p -> p.content, JSONExtract(a['gen_ai.system_instructions'], 'Array(Tuple(type String, content String))')), '\\n'), a['gen_ai.system_instructions'])`,
     ip: firstOf('client.address'),
@@ -86,11 +94,12 @@ export const otel: Format = {
     ),
     latency_ms: `greatest(0, (toInt64OrZero(r.endTimeUnixNano) - toInt64OrZero(r.startTimeUnixNano)) / 1000000)`,
   },
-  prepare: `mapFromArrays(
-    if(empty(r.attributes), JSONExtractKeys(record, 'attributes'), arrayMap(x -> x.key, r.attributes)),
-    if(empty(r.attributes), arrayMap(kv -> if(startsWith(kv.2, '"'), JSONExtractString(concat('[', kv.2, ']'), 1), kv.2), JSONExtractKeysAndValuesRaw(record, 'attributes')),
-      arrayMap(x -> multiIf(x.value.stringValue != '', x.value.stringValue, x.value.intValue != '', x.value.intValue, x.value.arrayValue != '', x.value.arrayValue, x.value.doubleValue != 0, toString(x.value.doubleValue), ''), r.attributes))) AS a, ${usageOf(attr('langfuse.observation.usage_details'))} AS usage`,
-  isCall: `${isLlm('a')} AND ${KIND} IN ('', 'generation') AND (${MODEL} != '' OR a['gen_ai.input.messages'] != '' OR a['gen_ai.prompt'] != '') AND NOT (${STEPS})`,
+  // What an event of the span says, and last what its resource says, stands where the span itself says nothing.
+  prepare: `arrayConcat(arrayFlatten(arrayMap(e -> e.attributes, r.events)), r.resource.attributes) AS beside, mapFromArrays(
+    arrayConcat(if(empty(r.attributes), JSONExtractKeys(record, 'attributes'), arrayMap(x -> x.key, r.attributes)), arrayMap(x -> x.key, beside)),
+    arrayConcat(if(empty(r.attributes), arrayMap(kv -> multiIf(startsWith(kv.2, '"'), JSONExtractString(concat('[', kv.2, ']'), 1), kv.2 = 'null', '', kv.2), JSONExtractKeysAndValuesRaw(record, 'attributes')),
+      arrayMap(x -> ${VALUE}, r.attributes)), arrayMap(x -> ${VALUE}, beside))) AS a, ${usageOf(attr('langfuse.observation.usage_details'))} AS usage`,
+  isCall: `${isLlm('a')} AND ${KIND} IN ('', 'generation') AND (${MODEL} != '' OR a['gen_ai.input.messages'] != '' OR a['gen_ai.prompt'] != '' OR a['gen_ai.prompt.0.content'] != '') AND NOT (${STEPS})`,
   attributes: 'a',
   accountHint: 'user.id or enduser.id among the span attributes, or --field account=attributes["its.name"]',
 };

@@ -1,7 +1,18 @@
-import { type Format, has, object } from './format.ts';
+import { type Format, has, parsed } from './format.ts';
 
 const BODY = `if(r.request_body != '', r.request_body, if(r.request != '', r.request, r.body))`;
 const ANSWER = `if(r.response_body != '', r.response_body, r.response)`;
+
+/** Whether the answer is a stream kept as it came: events as text, or a list of chunks. What is in them is told by its last mention. */
+const STREAMED = `(answer != '' AND NOT startsWith(answer, '{'))`;
+const mentioned = (names: string): string =>
+  `arrayMax(arrayMap(x -> toUInt64OrZero(x), arrayPushBack(extractAll(answer, '"(?:${names})"\\\\s*:\\\\s*([0-9]+)'), '0')))`;
+const used = (plain: string, names: string): string => `if(${STREAMED}, ${mentioned(names)}, ${plain})`;
+/** Anthropic counts what its cache held apart from the rest of the input. */
+const CACHED = used(
+  `JSONExtractUInt(answer, 'usage', 'cache_read_input_tokens') + JSONExtractUInt(answer, 'usage', 'cache_creation_input_tokens')`,
+  'cache_read_input_tokens',
+);
 
 /**
  * Provider bodies in the envelope of a gateway's own log: `{id, time, account, request: {...}, response: {...}}` around an Anthropic
@@ -12,7 +23,7 @@ export const provider: Format = {
   id: 'provider',
   title: 'Provider bodies (Anthropic Messages, OpenAI Chat and Responses) in an envelope',
   detect: (r) => {
-    const body = object(r['request'] ?? r['request_body'] ?? r['body']);
+    const body = parsed(r['request'] ?? r['request_body'] ?? r['body']);
     return has(body, 'model') === 1 && has(body, 'messages', 'input') >= 1 && has(r, 'request_created_at') === 0 ? 0.95 : 0;
   },
   tuple: `Tuple(id String, request_id String, time String, timestamp String, created_at String, account String, account_id String, customer String, api_key String, api_key_hash String, key_hash String,
@@ -37,10 +48,16 @@ export const provider: Format = {
     params: `concat(ifNull(toString(q.temperature), ''), '|', ifNull(toString(q.top_p), ''), '|', ifNull(toString(q.max_tokens), ''), '|', ifNull(toString(q.max_completion_tokens), ''), '|', ifNull(toString(q.max_output_tokens), ''), '|', q.thinking, '|', q.reasoning)`,
     tools: 'q.tools',
     conversation: `multiIf(r.conversation != '', r.conversation, r.session_id != '', r.session_id, q.previous_response_id)`,
-    input_tokens: `greatest(JSONExtractUInt(answer, 'usage', 'input_tokens'), JSONExtractUInt(answer, 'usage', 'prompt_tokens'))`,
-    output_tokens: `greatest(JSONExtractUInt(answer, 'usage', 'output_tokens'), JSONExtractUInt(answer, 'usage', 'completion_tokens'))`,
-    reasoning_tokens: `greatest(JSONExtractUInt(answer, 'usage', 'output_tokens_details', 'reasoning_tokens'), JSONExtractUInt(answer, 'usage', 'completion_tokens_details', 'reasoning_tokens'))`,
-    stop_reason: `multiIf(JSONExtractString(answer, 'stop_reason') != '', JSONExtractString(answer, 'stop_reason'), JSONExtractString(answer, 'choices', 1, 'finish_reason'))`,
+    input_tokens: `${used(`greatest(JSONExtractUInt(answer, 'usage', 'input_tokens'), JSONExtractUInt(answer, 'usage', 'prompt_tokens'))`, 'input_tokens|prompt_tokens')} + ${CACHED}`,
+    output_tokens: used(
+      `greatest(JSONExtractUInt(answer, 'usage', 'output_tokens'), JSONExtractUInt(answer, 'usage', 'completion_tokens'))`,
+      'output_tokens|completion_tokens',
+    ),
+    reasoning_tokens: used(
+      `greatest(JSONExtractUInt(answer, 'usage', 'output_tokens_details', 'reasoning_tokens'), JSONExtractUInt(answer, 'usage', 'completion_tokens_details', 'reasoning_tokens'))`,
+      'reasoning_tokens',
+    ),
+    stop_reason: `multiIf(${STREAMED}, arrayElement(extractAll(answer, '"(?:stop_reason|finish_reason)"\\\\s*:\\\\s*"([^"]+)"'), -1), JSONExtractString(answer, 'stop_reason') != '', JSONExtractString(answer, 'stop_reason'), JSONExtractString(answer, 'choices', 1, 'finish_reason'))`,
     status: 'r.status',
     latency_ms: 'r.latency_ms',
   },

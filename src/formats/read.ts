@@ -13,11 +13,19 @@ export function jsonPath(path: string): string[] {
 
 const BROKEN = `(multiSearchAny(line, ['\\\\ud', '\\\\uD']) OR NOT isValidUTF8(line)) AND NOT isValidJSON(line)`;
 
+/** A time of day without a day, or an hour that no day has: the engine's parser takes the first for the first of January, and the second for the day after. */
+const CLOCK = `(position(c_time, ':') IN (2, 3) OR (substring(c_time, 5, 1) = '-' AND substring(c_time, 11, 1) IN ('T', ' ') AND substring(c_time, 12, 2) > '23'))`;
+
 /** A string as a literal of the engine. */
 export const quote = (s: string): string => `'${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 
+/** Messages wherever they are kept: a list, the same as JSON text, or one text, which is what the user said. */
+const asMessages = (text: string): string =>
+  `multiIf(startsWith(${text}, '['), JSONExtract(${text}, 'Array(Tuple(role String, content String))'), ${text} != '', [('user', ${text})], [])`;
+
 function overridden(path: string, type: string, format: Format): string {
   const names = jsonPath(path);
+  if (type === COLUMNS.messages) return asMessages(overridden(path, 'String', format));
   if (format.attributes && names[0] === 'attributes' && names.length > 1 && type === 'String')
     return `${format.attributes}[${quote(names.slice(1).join('.'))}]`;
   const args = names.map(quote).join(', ');
@@ -61,10 +69,10 @@ SELECT ${renamed.join(', ')}, trimBoth(${account}) AS account, at, row, tool_cou
   if(why = 'not_json' AND JSONType(line) IN ('Array', 'Int64', 'UInt64', 'Double', 'String', 'Bool'), 'not_an_object', why) AS reason
 FROM (
   SELECT *, ${format.prepare ? `${format.prepare}, ` : ''}${columns.join(', ')}, ${format.isCall ?? '1'} AS is_call,
-    coalesce(parseDateTime64BestEffortOrNull(c_time, 3, 'UTC'), if(match(c_time, '^[0-9]{13}$'), fromUnixTimestamp64Milli(toInt64OrZero(c_time), 'UTC'), NULL)) AS at,
+    coalesce(if(${CLOCK}, NULL, parseDateTime64BestEffortOrNull(c_time, 3, 'UTC')), if(match(c_time, '^[0-9]{13}$'), fromUnixTimestamp64Milli(toInt64OrZero(c_time), 'UTC'), NULL)) AS at,
     toUInt16(if(c_tools = '', 0, JSONLength(c_tools))) AS tool_count
   FROM (
-    SELECT row, record AS line, record, JSONExtract(record, ${quote(format.tuple)}) AS r, least(startsWith(trimLeft(record), '{'), if(${format.holds ?? `r != JSONExtract('{}', ${quote(format.tuple)})`}, 1, JSONType(record) = 'Object')) AS parsed
+    SELECT row, record AS line, record, JSONExtract(record, ${quote(format.tuple)}) AS r, least(startsWith(trimLeft(record, ' \\t\\r'), '{'), if(${format.holds ?? `r != JSONExtract('{}', ${quote(format.tuple)})`}, 1, JSONType(record) = 'Object')) AS parsed
     FROM (SELECT row, if(${BROKEN}, ${MENDED}, line) AS record FROM (${lines}))
   )
 )`;
