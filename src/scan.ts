@@ -6,7 +6,7 @@ import { hashed, readAccounts } from './formats/accounts.ts';
 import { canonical, canonicalRow } from './formats/canonical.ts';
 import type { Format } from './formats/format.ts';
 import { formatById, recognise } from './formats/index.ts';
-import { type Input, sampleLines, type Unreadable } from './formats/input.ts';
+import { type Input, isBlank, sampleLines, type Unreadable } from './formats/input.ts';
 import type { ReadOptions } from './formats/read.ts';
 import type { Coverage, Dossier } from './model/dossier.ts';
 import { StillwatchError } from './model/errors.ts';
@@ -55,8 +55,9 @@ export async function scan(store: Store, given: ScanOptions): Promise<Dossier> {
   const clock = stopwatch(given);
   const o = clock.options;
   const keyed = await identifiers(store, o);
-  const { files, inputs } = await read(store, o, keyed);
+  // First what is small: a file of accounts that cannot be read is told before hours of logs.
   await readAccountRecords(store, o, keyed);
+  const { files, inputs } = await read(store, o, keyed);
   const t = await sketches(store, o);
   const judgement = t.rows.length > 0 ? await test(store, t, o) : null;
   const dossier = await assemble(store, t, judgement, await coverage(store, t, files, judgement, o), { ...o, inputs }, clock.stages());
@@ -118,7 +119,7 @@ async function read(store: Store, o: ScanOptions, keyed: boolean): Promise<{ fil
   const inputs: Input[] = [];
   for (const [i, given] of o.inputs.entries()) {
     o.progress?.(`reading ${given.name}`, i, o.inputs.length);
-    const before = await alreadyRead(store, given);
+    const before = await alreadyRead(store, given, readAs(o), o.inputFormat);
     if (before) {
       out.push(before);
       inputs.push(given);
@@ -134,6 +135,16 @@ async function read(store: Store, o: ScanOptions, keyed: boolean): Promise<{ fil
     }
     inputs.push(input);
     const format = formatOf(input, o.inputFormat) ?? (Object.keys(o.fields ?? {}).length > 0 ? canonical : null);
+    // Rotated logs leave empty files, packed ones too: they are no gap.
+    const blank = format ? false : isBlank(input);
+    if (blank) {
+      out.push(unread(input.name, 'read', 'it holds no line'));
+      continue;
+    }
+    if (blank === null) {
+      out.push(unread(input.name, 'failed', `the ${input.compression} stream is damaged, and nothing of it could be unpacked`));
+      continue;
+    }
     if (!format) {
       const note = 'no known log format; name one with --input-format, or map fields with --field name=path';
       out.push(unread(input.name, 'unrecognised', note));
@@ -146,8 +157,7 @@ async function read(store: Store, o: ScanOptions, keyed: boolean): Promise<{ fil
           keepRejects: o.retention !== 'none',
           keepTexts: o.retention === 'all' ? (o.keepDays ?? 30) : 0,
           keyed,
-          ...(o.fields ? { fields: o.fields } : {}),
-          ...(o.accountBy ? { accountBy: o.accountBy } : {}),
+          ...readAs(o),
         }),
       );
     } catch (error) {
@@ -159,6 +169,12 @@ async function read(store: Store, o: ScanOptions, keyed: boolean): Promise<{ fil
   for (const u of o.unreadable ?? []) out.push(unread(u.name, 'failed', `${u.code}: ${u.reason}`));
   return { files: out, inputs };
 }
+
+/** How fields are read, of all that a scan is told. */
+const readAs = (o: ScanOptions): ReadOptions => ({
+  ...(o.fields ? { fields: o.fields } : {}),
+  ...(o.accountBy ? { accountBy: o.accountBy } : {}),
+});
 
 function formatOf(input: Input, named: string | undefined): Format | null {
   if (named !== undefined && named !== canonical.id) return formatById(named);
@@ -279,8 +295,8 @@ async function coverage(
   judgement: Judgement | null,
   o: ScanOptions,
 ): Promise<Coverage> {
-  const reasons = await store.rowsEverywhere<{ reason: string; n: string }>(
-    'SELECT reason, count() AS n FROM rejects GROUP BY reason ORDER BY n DESC',
+  const reasons = await store.rows<{ reason: string; n: string }>(
+    `SELECT reason, count() AS n FROM ${store.all('rejects')} AS r GROUP BY reason ORDER BY n DESC, reason`,
   );
   const exchanges = t.rows.reduce((x, r) => x + r.n, 0);
   const withText = t.rows.reduce((x, r) => x + r.with_text, 0);

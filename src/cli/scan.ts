@@ -169,10 +169,14 @@ export async function scanCommand(args: readonly string[], flags: ScanFlags, t: 
             ...(until === undefined ? {} : { until }),
           })
         : [];
-      const { inputs, unreadable: all } = await resolveInputs(args, spool, process.stdin);
+      const { inputs, unreadable: all, passedOver } = await resolveInputs(args, spool, process.stdin);
       // Rotated logs leave empty files: beside others they are no gap.
       const unreadable = inputs.length > 0 ? all.filter((u) => u.code !== 'E_EMPTY') : all;
       for (const u of all) t.note(`${u.code} ${u.name}: ${u.reason}`);
+      if (passedOver.length > 0)
+        t.note(
+          `W_PASSED_OVER ${passedOver.length} ${passedOver.length === 1 ? 'file is' : 'files are'} not named like a log and ${passedOver.length === 1 ? 'was' : 'were'} not read; name ${passedOver.length === 1 ? 'it' : 'them'} to read ${passedOver.length === 1 ? 'it' : 'them'}: ${passedOver.slice(0, 5).join(', ')}${passedOver.length > 5 ? ', ...' : ''}`,
+        );
       dossier = await scan(store, {
         inputs: [...pulled, ...inputs],
         unreadable,

@@ -1,4 +1,36 @@
+import { fstatSync, writeSync } from 'node:fs';
+import { StillwatchError } from '../model/errors.ts';
 import { inert } from '../report/inert.ts';
+
+const fileOut = (): boolean => {
+  try {
+    return fstatSync(1).isFile();
+  } catch {
+    return false;
+  }
+};
+
+/** Writes all of a text to standard output. @throws StillwatchError E_OUT when not all of it could be written */
+function whole(text: string): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; ) {
+    let wrote = 0;
+    let cause: unknown;
+    try {
+      wrote = writeSync(1, bytes, at);
+    } catch (error) {
+      cause = error;
+    }
+    if (wrote === 0)
+      throw new StillwatchError(
+        'E_OUT',
+        `standard output took ${at} of ${bytes.length} bytes: ${cause instanceof Error ? cause.message : 'no space is left'}`,
+        'the scan is kept: free space, and run the same command again',
+        cause === undefined ? {} : { cause },
+      );
+    at += wrote;
+  }
+}
 
 /** The only hands on the process: streams, width, colour. */
 export interface Terminal {
@@ -20,7 +52,11 @@ export function terminal(quiet: boolean): Terminal {
     shown = false;
   };
   return {
-    out: (text) => void process.stdout.write(text),
+    out: (text) => {
+      // A stream to a file writes what fits on a full disk and is silent about the rest.
+      if (fileOut()) whole(text);
+      else process.stdout.write(text);
+    },
     note: (text) => {
       clear();
       process.stderr.write(`${inert(text)}\n`);

@@ -1,10 +1,13 @@
 import { createHmac } from 'node:crypto';
 import { createReadStream, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { createGunzip } from 'node:zlib';
+import { Readable } from 'node:stream';
+import { createGunzip, gunzipSync } from 'node:zlib';
 import { parse as parseCsv } from 'csv-parse/sync';
+import { decompress } from 'fzstd';
 import { messageOf, StillwatchError } from '../model/errors.ts';
-import { inspect, sampleLines } from './input.ts';
+import { object } from './format.ts';
+import { type Compression, inspect, sampleLines } from './input.ts';
 import { COMPRESSORS } from './parquet.ts';
 
 /** Account records as the store keeps them. Times are ISO strings or null. */
@@ -27,10 +30,29 @@ export interface AccountInput {
 
 const TEXT = ['closed_reason', 'email_domain', 'email', 'payment', 'phone', 'country', 'organization', 'tier', 'verification'] as const;
 
+/** Seconds since 1970, or thousandths, millionths and so on of them, as ms. */
+const epoch = (n: number): number => (n < 1e11 ? n * 1000 : n < 1e14 ? n : n < 1e17 ? n / 1e3 : n / 1e6);
+
+/** A time that names no zone is in UTC, as it is in logs, wherever the program runs. */
+const inUtc = (t: string): string => (/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?$/.test(t) ? `${t.replace(' ', 'T')}Z` : t);
+
+/** A file of account records as it is, unpacked. */
+function whole(path: string, compression: Compression): Buffer {
+  const bytes = readFileSync(path);
+  return compression === 'gzip' ? gunzipSync(bytes) : compression === 'zstd' ? Buffer.from(decompress(bytes)) : bytes;
+}
+
+/** Numbers that JavaScript would round: an account of nineteen digits is another one then. */
+const exact = (json: string): string => json.replace(/(?<!\\)"account"(\s*:\s*)(-?\d{16,})(?=\s*[,}])/g, '"account"$1"$2"');
+
 function time(value: unknown): string | null {
   if (value === undefined || value === null || value === '') return null;
   const t =
-    typeof value === 'number' ? (value < 1e11 ? value * 1000 : value) : value instanceof Date ? value.getTime() : Date.parse(String(value));
+    typeof value === 'number' || typeof value === 'bigint' || /^\d{9,19}(\.\d+)?$/.test(String(value).trim())
+      ? epoch(Number(value))
+      : value instanceof Date
+        ? value.getTime()
+        : Date.parse(inUtc(String(value).trim()));
   return Number.isFinite(t) && t > 0 && t < 4102444800000 ? new Date(t).toISOString() : null;
 }
 
@@ -56,7 +78,7 @@ export function hashed(r: AccountInput, secret: { readonly k0: string; readonly 
 }
 
 /**
- * Account records from JSON Lines (plain or gzip), CSV with a header, or Parquet. Yields batches.
+ * Account records from JSON Lines or one JSON list, CSV with a header (commas, semicolons, tabs or bars), plain, gzip or zstd, or Parquet. Yields batches.
  * @throws StillwatchError E_ACCOUNTS when the file holds no account at all.
  */
 export async function* readAccounts(
@@ -80,13 +102,19 @@ export async function* readAccounts(
     const { asyncBufferFromFile, parquetReadObjects } = await import('hyparquet');
     const rows = await parquetReadObjects({ file: await asyncBufferFromFile(path), compressors: COMPRESSORS });
     rows.forEach((r, i) => void put(r as Record<string, unknown>, i + 1));
-  } else if (input.compression === 'none' && /^[^{\n]*,/.test(sampleLines(input, 1)[0] ?? '')) {
+  } else if (!/^[[{]/.test(sampleLines(input, 1)[0] ?? '{')) {
     let rows: Record<string, unknown>[];
     try {
-      rows = parseCsv(readFileSync(path), { columns: true, bom: true, skip_empty_lines: true, relax_column_count: true }) as Record<
-        string,
-        unknown
-      >[];
+      const header = sampleLines(input, 1)[0] ?? '';
+      const delimiter = [',', ';', '\t', '|'].reduce((best, x) => (header.split(x).length > header.split(best).length ? x : best));
+      rows = parseCsv(whole(path, input.compression), {
+        columns: true,
+        delimiter,
+        bom: true,
+        skip_empty_lines: true,
+        relax_column_count: true,
+        trim: true,
+      }) as Record<string, unknown>[];
     } catch (cause) {
       throw new StillwatchError(
         'E_ACCOUNTS',
@@ -96,10 +124,33 @@ export async function* readAccounts(
       );
     }
     rows.forEach((r, i) => void put(r, i + 2));
+  } else if (sampleLines(input, 1)[0]?.startsWith('[')) {
+    let rows: unknown;
+    try {
+      rows = JSON.parse(
+        exact(
+          whole(path, input.compression)
+            .toString('utf8')
+            .replace(/^\uFEFF/, ''),
+        ),
+      );
+    } catch (cause) {
+      throw new StillwatchError(
+        'E_ACCOUNTS',
+        `the account file cannot be read as JSON: ${messageOf(cause)}`,
+        'one list of records, or one record a line',
+        { cause },
+      );
+    }
+    (rows as unknown[]).forEach((r, i) => void put(object(r), i + 1));
   } else {
-    const raw = createReadStream(path);
     const lines = createInterface({
-      input: input.compression === 'gzip' ? raw.pipe(createGunzip()) : raw,
+      input:
+        input.compression === 'zstd'
+          ? Readable.from([whole(path, 'zstd')])
+          : input.compression === 'gzip'
+            ? createReadStream(path).pipe(createGunzip())
+            : createReadStream(path),
       crlfDelay: Number.POSITIVE_INFINITY,
     });
     let n = 0;
@@ -108,7 +159,7 @@ export async function* readAccounts(
       const text = line.replace(/^\uFEFF/, '').trim();
       if (text === '') continue;
       try {
-        const value = JSON.parse(text) as unknown;
+        const value = JSON.parse(exact(text)) as unknown;
         if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('not an object');
         if (put(value as Record<string, unknown>, n)) {
           yield batch;

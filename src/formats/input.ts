@@ -1,23 +1,26 @@
 import { createHash } from 'node:crypto';
 import {
   closeSync,
+  createReadStream,
   createWriteStream,
   existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
+  readFileSync,
   readSync,
   type Stats,
   statSync,
 } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, gunzipSync } from 'node:zlib';
 import { Decompress } from 'fzstd';
 import { glob, isDynamicPattern } from 'tinyglobby';
-import { messageOf, StillwatchError } from '../model/errors.ts';
+import { messageOf, StillwatchError, withoutCredentials } from '../model/errors.ts';
+import { gunzipped } from './gzip.ts';
 
 export type Compression = 'none' | 'gzip' | 'zstd';
 
@@ -42,7 +45,8 @@ export interface Unreadable {
   readonly reason: string;
 }
 
-const SUFFIX = /\.(jsonl|ndjson|json|log|parquet|jsonl\.gz|ndjson\.gz|json\.gz|log\.gz|jsonl\.zst|ndjson\.zst|json\.zst|log\.zst|gz|zst)$/i;
+/** Names of logs, rotated ones too (`app.log.1`, `app.log.2026-05-03.gz`). */
+const SUFFIX = /\.(?:(?:jsonl|ndjson|json|log)(?:[.-]\d[\w.-]*)?(?:\.gz|\.zst)?|parquet|gz|zst)$/i;
 
 /**
  * Files, globs, directories, http(s) URLs and `-` (standard input) as inputs, in a stable order. URLs and standard input are written to `spool` first.
@@ -51,9 +55,10 @@ export async function resolveInputs(
   args: readonly string[],
   spool: string,
   stdin: NodeJS.ReadableStream,
-): Promise<{ inputs: Input[]; unreadable: Unreadable[] }> {
+): Promise<{ inputs: Input[]; unreadable: Unreadable[]; passedOver: string[] }> {
   const inputs: Input[] = [];
   const unreadable: Unreadable[] = [];
+  const passedOver: string[] = [];
   const take = (name: string, path: string) => {
     try {
       inputs.push(inspect(name, path));
@@ -64,20 +69,23 @@ export async function resolveInputs(
   for (const arg of args) {
     if (arg === '-') {
       take('standard input', await spoolStream(stdin, spool, 'stdin'));
-    } else if (/^https?:\/\//.test(arg)) {
+    } else if (/^https?:\/\//i.test(arg)) {
       try {
-        const response = await fetch(arg);
+        const { url, headers } = asked(arg);
+        const response = await fetch(url, { headers });
         if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
         take(safeUrl(arg), await spoolStream(Readable.fromWeb(response.body as never), spool, 'url'));
       } catch (error) {
-        unreadable.push({ name: safeUrl(arg), code: 'E_READ', reason: messageOf(error) });
+        unreadable.push({ name: safeUrl(arg), code: 'E_READ', reason: whyOf(error) });
       }
     } else if (existsSync(arg) && statSync(arg).isDirectory()) {
       const closed = closedIn(resolve(arg));
       for (const dir of closed)
         unreadable.push({ name: dir, code: 'E_READ', reason: 'this directory cannot be read: check its permissions' });
       if (closed.includes(resolve(arg))) continue;
-      const found = (await glob('**/*', { cwd: resolve(arg), absolute: true, dot: false })).filter((f) => SUFFIX.test(f)).sort();
+      const all = outsideStores((await glob('**/*', { cwd: resolve(arg), absolute: true, dot: false })).sort());
+      const found = all.filter((f) => SUFFIX.test(f));
+      passedOver.push(...all.filter((f) => !SUFFIX.test(f)));
       if (found.length === 0)
         unreadable.push({
           name: arg,
@@ -85,10 +93,15 @@ export async function resolveInputs(
           reason: 'no log files (jsonl, ndjson, json, log, parquet; gzip or zstd) in this directory',
         });
       for (const f of found) take(f, f);
+    } else if (existsSync(arg) && !statSync(arg).isFile()) {
+      // A pipe, as a shell makes it of another command's output.
+      take(arg, await spoolStream(createReadStream(arg), spool, 'pipe'));
     } else if (existsSync(arg)) {
       take(arg, resolve(arg));
     } else if (isDynamicPattern(arg)) {
       const found = (await glob(arg, { absolute: true })).sort();
+      for (const dir of arg.includes('**') ? closedIn(resolve(arg.slice(0, arg.indexOf('**')).replace(/[^/]*$/, '') || '.')) : [])
+        unreadable.push({ name: dir, code: 'E_READ', reason: 'this directory cannot be read: check its permissions' });
       if (found.length === 0) unreadable.push({ name: arg, code: 'E_NOT_FOUND', reason: 'no file matches' });
       for (const f of found) take(f, f);
     } else {
@@ -96,8 +109,19 @@ export async function resolveInputs(
     }
   }
   const seen = new Set<string>();
-  return { inputs: inputs.filter((i) => !seen.has(i.path) && seen.add(i.path)), unreadable };
+  return { inputs: inputs.filter((i) => !seen.has(i.path) && seen.add(i.path)), unreadable, passedOver };
 }
+
+/** Files that are not part of a store of ours: what an engine keeps is no log. */
+function outsideStores(files: readonly string[]): string[] {
+  const roots = files
+    .filter((f) => basename(f) === 'README' && statSync(f).size < 1000 && readFileSync(f, 'utf8').startsWith(STORE_README))
+    .map((f) => `${dirname(f)}/`);
+  return files.filter((f) => !roots.some((r) => f.startsWith(r)));
+}
+
+/** How the note begins that lies in every store. */
+export const STORE_README = 'A Stillwatch store.';
 
 /** Directories in a tree that may not be read: what is in them would be missing without a word. */
 function closedIn(dir: string): string[] {
@@ -112,8 +136,38 @@ function closedIn(dir: string): string[] {
 
 /** A URL without user, password and query, fit for a report. */
 function safeUrl(url: string): string {
-  const u = new URL(url);
-  return `${u.protocol}//${u.host}${u.pathname}`;
+  try {
+    const u = new URL(url);
+    return `${u.protocol}//${u.host}${u.pathname}`;
+  } catch {
+    return withoutCredentials(url).replace(/[?#].*$/, '');
+  }
+}
+
+/** What is asked of the server: user and password go where such things go, which is not the address. */
+function asked(given: string): { url: URL; headers: Record<string, string> } {
+  let url: URL;
+  try {
+    url = new URL(given);
+  } catch {
+    throw new Error('this is no address: check how it is written');
+  }
+  const user = decodeURIComponent(url.username);
+  const password = decodeURIComponent(url.password);
+  url.username = '';
+  url.password = '';
+  return {
+    url,
+    headers: user === '' && password === '' ? {} : { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` },
+  };
+}
+
+/** Why something could not be fetched: the error beneath says more than "fetch failed". */
+function whyOf(error: unknown): string {
+  const cause = (error as { cause?: unknown }).cause;
+  const beneath = cause instanceof Error ? (cause as Error & { code?: string }) : null;
+  const said = messageOf(error);
+  return withoutCredentials(beneath ? `${said}: ${beneath.message || beneath.code || ''}` : said);
 }
 
 export async function spoolStream(stream: NodeJS.ReadableStream, spool: string, prefix: string): Promise<string> {
@@ -151,10 +205,13 @@ export function inspect(name: string, path: string): Input {
     );
   }
   if (head.length === 0) throw new StillwatchError('E_EMPTY', `${name} is empty`, 'nothing to do');
-  if (head[0] === 0xff && head[1] === 0xfe)
-    throw new StillwatchError('E_ENCODING', 'the file is UTF-16', 'convert it: iconv -f UTF-16 -t UTF-8');
+  const odd = UNREAD.find((x) => x.starts.every((byte, i) => head[i] === byte));
+  if (odd) throw new StillwatchError('E_ENCODING', `the file is ${odd.is}`, odd.hint);
+  if (wideIn(head)) throw new StillwatchError('E_ENCODING', 'the file is UTF-16', 'convert it: iconv -f UTF-16 -t UTF-8');
   const hash = createHash('sha256').update(`${stat.size}:`).update(head);
   if (stat.size > HEAD) hash.update(slice(path, Math.max(0, stat.size - HEAD), HEAD));
+  // Of a large file not all is looked at: who changes its middle changes its time. To read one again that was merely touched adds nothing twice.
+  if (stat.size > 2 * HEAD) hash.update(`${Math.trunc(stat.mtimeMs)}`);
   return {
     name,
     path,
@@ -163,6 +220,21 @@ export function inspect(name: string, path: string): Input {
     bytes: stat.size,
     fingerprint: hash.digest('hex').slice(0, 32),
   };
+}
+
+/** What begins so is not read here, and is no log in an unknown format. */
+const UNREAD: readonly { readonly starts: readonly number[]; readonly is: string; readonly hint: string }[] = [
+  { starts: [0x42, 0x5a, 0x68], is: 'compressed with bzip2', hint: 'unpack it: bunzip2' },
+  { starts: [0xfd, 0x37, 0x7a, 0x58, 0x5a], is: 'compressed with xz', hint: 'unpack it: unxz' },
+  { starts: [0x50, 0x4b, 0x03, 0x04], is: 'a zip archive', hint: 'unpack it: unzip' },
+];
+
+/** UTF-16, with its mark or without: every other byte of the beginning is nought. */
+function wideIn(head: Buffer): boolean {
+  if ((head[0] === 0xff && head[1] === 0xfe) || (head[0] === 0xfe && head[1] === 0xff)) return true;
+  const start = head.subarray(0, 64);
+  const nought = (odd: number): number => start.filter((b, i) => i % 2 === odd && b === 0).length;
+  return start.length >= 4 && (nought(0) > 0.4 * start.length || nought(1) > 0.4 * start.length);
 }
 
 /** By content, never by name: gzip named .jsonl is common. */
@@ -181,14 +253,26 @@ export function sampleLines(input: Input, most = 40): string[] {
   return [];
 }
 
-function linesOf(input: Input, size: number, most: number): string[] {
-  let head = slice(input.path, 0, Math.min(size, input.bytes));
+/** The beginning of an input, unpacked; null where nothing of it can be. */
+function opened(input: Input, size: number): Buffer | null {
+  const head = slice(input.path, 0, Math.min(size, input.bytes));
   try {
-    if (input.compression === 'gzip') head = gunzipSync(head, { finishFlush: constants.Z_SYNC_FLUSH });
-    if (input.compression === 'zstd') head = unzstd(head);
+    if (input.compression === 'gzip') return gunzipped(head);
+    return input.compression === 'zstd' ? unzstd(head) : head;
   } catch {
-    return [];
+    return null;
   }
+}
+
+/** Whether an input, unpacked, holds no line at all (true), or cannot be unpacked (null). */
+export function isBlank(input: Input): boolean | null {
+  const head = opened(input, 16 * HEAD);
+  return head === null ? null : head.toString('utf8').trim() === '';
+}
+
+function linesOf(input: Input, size: number, most: number): string[] {
+  const head = opened(input, size);
+  if (head === null) return [];
   const lines = head
     .toString('utf8')
     .replace(/^\uFEFF/, '')

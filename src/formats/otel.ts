@@ -44,7 +44,8 @@ const inside = (outer: string, middle: string, records: string): string =>
 
 /** A value of the protocol as text. */
 const VALUE = `multiIf(x.value.stringValue != '', x.value.stringValue, x.value.intValue != '', x.value.intValue, x.value.arrayValue != '', x.value.arrayValue, x.value.doubleValue != 0, toString(x.value.doubleValue), '')`;
-const ATTRIBUTES = 'Array(Tuple(key String, value Tuple(stringValue String, intValue String, doubleValue Float64, boolValue Bool, arrayValue String)))';
+const ATTRIBUTES =
+  'Array(Tuple(key String, value Tuple(stringValue String, intValue String, doubleValue Float64, boolValue Bool, arrayValue String)))';
 
 /** Before messages were one attribute they were numbered ones (`gen_ai.prompt.0.content`), or an event each (`gen_ai.user.message`). */
 const NUMBERED = `arrayFilter(m -> m.2 != '', arrayMap(i -> (a[concat('gen_ai.prompt.', toString(i), '.role')], a[concat('gen_ai.prompt.', toString(i), '.content')]), ${several('a', 'gen_ai.prompt')}))`;

@@ -16,3 +16,6 @@ export class StillwatchError extends Error {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** A text without users and passwords of the addresses in it: they come with errors of libraries, which quote what they were given. */
+export const withoutCredentials = (text: string): string => text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/@]*@/gi, '$1');

@@ -1,11 +1,22 @@
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { createReadStream, createWriteStream, mkdirSync, mkdtempSync } from 'node:fs';
+import {
+  appendFileSync,
+  createReadStream,
+  createWriteStream,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { Decompress } from 'fzstd';
 import type { Format } from '../formats/format.ts';
+import { gzipMembers } from '../formats/gzip.ts';
 import { type Input, inspect } from '../formats/input.ts';
 import { COMPRESSORS } from '../formats/parquet.ts';
 import { type ReadOptions, readSelect } from '../formats/read.ts';
@@ -51,18 +62,43 @@ interface Known {
   readonly state: string;
   readonly lines: string;
   readonly format: string;
+  readonly note: string;
 }
 
-const known = (store: Store, input: Input): Promise<Known | undefined> =>
+/** A file by its content and by how its fields are read: who corrects where the account stands has it read again. */
+function keyOf(input: Input, o: ReadOptions): string {
+  const fields = Object.entries(o.fields ?? {}).sort();
+  if (fields.length === 0 && o.accountBy === undefined) return input.fingerprint;
+  const how = createHash('sha256').update(JSON.stringify([fields, o.accountBy ?? '']));
+  return `${input.fingerprint}#${how.digest('hex').slice(0, 12)}`;
+}
+
+const known = (store: Store, key: string): Promise<Known | undefined> =>
   store.first<Known>(
-    `SELECT path_id, state, lines, format FROM files WHERE fingerprint = {f:String} ORDER BY at DESC, state = 'started' LIMIT 1`,
-    { f: input.fingerprint },
+    `SELECT path_id, state, lines, format, note FROM files WHERE fingerprint = {f:String} AND state != 'replaced'
+      AND path_id NOT IN (SELECT path_id FROM files WHERE state = 'replaced') ORDER BY at DESC, state = 'started' LIMIT 1`,
+    { f: key },
   );
 
-/** What is known of an input that an earlier scan of this store read to its end; null when there is something to read. */
-export async function alreadyRead(store: Store, input: Input): Promise<FileCoverage | null> {
-  const before = await known(store, input);
-  if (!before || before.state === 'started') return null;
+/**
+ * What is known of an input that an earlier scan of this store read to its end in the same way; null when there is something to read.
+ * @param format the format asked for by name, if any
+ */
+export async function alreadyRead(store: Store, input: Input, o: ReadOptions = {}, format?: string): Promise<FileCoverage | null> {
+  const before = await known(store, keyOf(input, o));
+  if (!before || before.state === 'started' || (format !== undefined && before.format !== format)) return null;
+  // What was cut short then still is.
+  if (before.state === 'truncated')
+    return {
+      name: input.name,
+      format: before.format,
+      state: 'truncated',
+      lines: Number(before.lines),
+      accepted: 0,
+      rejected: 0,
+      duplicates: 0,
+      note: `${before.note}; read by an earlier scan of this store`,
+    };
   return {
     name: input.name,
     format: before.format,
@@ -81,27 +117,34 @@ export async function alreadyRead(store: Store, input: Input): Promise<FileCover
  */
 export async function ingest(store: Store, input: Input, format: Format, o: IngestOptions): Promise<FileCoverage> {
   if (store.sealed) throw otherSecret(true);
-  const before = await known(store, input);
+  const key = keyOf(input, o);
+  const found = await known(store, key);
+  const before = found?.format === format.id ? found : undefined;
   const base = { name: input.name, format: format.id };
   const id = before?.path_id ?? Number((await store.first<{ n: string }>('SELECT max(path_id) + 1 AS n FROM files'))?.n ?? 1);
-  const note = before ? 'an earlier scan was interrupted here; completed now' : '';
-  const log = (state: string, lines: number) =>
+  const replaced = await withdraw(store, input.fingerprint, id);
+  const note = before
+    ? 'an earlier scan was interrupted here; completed now'
+    : replaced > 0
+      ? 'read in another way before; what was read then was taken out again'
+      : '';
+  const log = (state: string, lines: number, said = note) =>
     store.insert('files', [
       {
         path_id: id,
         path: input.name,
-        fingerprint: input.fingerprint,
+        fingerprint: key,
         format: format.id,
         compression: input.compression,
         state,
         lines,
-        note,
+        note: said,
         at: new Date().toISOString(),
       },
     ]);
   await log('started', 0);
   const held = await counts(store, id);
-  let source = input;
+  let source = nameless(input, o.spool);
   let truncated =
     input.compression === 'zstd' && !zstdWhole(input.path)
       ? 'the compressed stream is damaged: it ends before its last block does; what could be unpacked was read'
@@ -113,7 +156,8 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
     if (input.compression === 'none' || failure.code !== 'E_ENGINE') throw failure;
     // A compressed stream that ends early fails the whole statement: take what can be unpacked and say where it ended.
     const unpacked = await unpack(input, o.spool);
-    truncated = `the compressed stream is damaged: ${unpacked.reason}; what could be unpacked was read`;
+    // The engine refuses padding after the end, which is no damage.
+    if (unpacked.reason !== '') truncated = `the compressed stream is damaged: ${unpacked.reason}; what could be unpacked was read`;
     source = inspect(input.name, unpacked.path);
     await load(store, source, format, id, 'exchanges', o);
   }
@@ -128,7 +172,7 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
   }
   const accepted = now.accepted - held.accepted;
   const rejected = now.rejected - held.rejected;
-  await log(truncated ? 'truncated' : 'done', lines);
+  await log(truncated ? 'truncated' : 'done', lines, truncated || note);
   return {
     ...base,
     state: truncated ? 'truncated' : 'read',
@@ -138,6 +182,39 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
     duplicates: Math.max(0, lines - now.accepted - now.rejected),
     note: truncated || note,
   };
+}
+
+/** Takes out what earlier readings of the same content made of it, when it is read in another way: rows read wrongly would keep their keys, and the right ones stay out. */
+async function withdraw(store: Store, fingerprint: string, id: number): Promise<number> {
+  const old = await store.rows<{ path_id: number; path: string; format: string }>(
+    `SELECT DISTINCT path_id, path, format FROM files WHERE (fingerprint = {f:String} OR startsWith(fingerprint, concat({f:String}, '#'))) AND path_id != {id:UInt32}
+      AND path_id NOT IN (SELECT path_id FROM files WHERE state = 'replaced')`,
+    { f: fingerprint, id },
+  );
+  if (old.length === 0) return 0;
+  const ids = old.map((x) => x.path_id);
+  for (const table of ['texts', 'exchanges', 'rejects'])
+    await store.everywhere(
+      table === 'texts'
+        ? `ALTER TABLE texts DELETE WHERE key IN (SELECT key FROM exchanges WHERE path_id IN ({ids:Array(UInt32)})) SETTINGS mutations_sync = 2`
+        : `ALTER TABLE ${table} DELETE WHERE path_id IN ({ids:Array(UInt32)}) SETTINGS mutations_sync = 2`,
+      { ids },
+    );
+  const at = new Date().toISOString();
+  await store.insert(
+    'files',
+    old.map((x) => ({ ...x, fingerprint, compression: '', state: 'replaced', lines: 0, note: 'read again in another way', at })),
+  );
+  return old.length;
+}
+
+/** The engine takes braces in a path for a choice of paths: such a file is read through a link that has none. */
+function nameless(input: Input, spool: string): Input {
+  if (!/[{}]/.test(input.path)) return input;
+  mkdirSync(spool, { recursive: true, mode: 0o700 });
+  const path = join(mkdtempSync(join(spool, 'named-')), 'input');
+  symlinkSync(input.path, path);
+  return { ...input, path };
 }
 
 async function counts(store: Store, id: number): Promise<{ accepted: number; rejected: number }> {
@@ -153,7 +230,7 @@ async function counts(store: Store, id: number): Promise<{ accepted: number; rej
 type Part = 'exchanges' | 'rejects' | 'texts';
 
 async function load(store: Store, input: Input, format: Format, id: number, part: Part, o: IngestOptions): Promise<void> {
-  const params: Params = { ...store.secret, id, path: input.path };
+  const params: Params = { ...store.secret, id, path: input.path, name: input.name };
   if (store.kind === 'embedded') {
     const source = input.parquet
       ? `SELECT _row_number AS row, formatRowNoNewline('JSONEachRow', *) AS line FROM file({path:String}, 'Parquet') WHERE _path = {path:String}`
@@ -182,7 +259,7 @@ async function statement(store: Store, source: string, format: Format, part: Par
   if (part === 'exchanges')
     return `INSERT INTO exchanges SETTINGS ${SKETCH_SETTINGS}, max_insert_threads = 2 SELECT * EXCEPT reason FROM (${sketch}) WHERE ${where(`reason = ''`)} LIMIT 1 BY key`;
   const head = o.keepRejects ? 'substring(toValidUTF8(line), 1, 300)' : `''`;
-  return `INSERT INTO rejects SETTINGS ${SKETCH_SETTINGS} SELECT cityHash64(path_id, row, 'reject') AS key, path_id, row, reason, ${head} AS head FROM (${read}) WHERE ${where(`reason != ''`)}`;
+  return `INSERT INTO rejects SETTINGS ${SKETCH_SETTINGS} SELECT cityHash64({name:String}, row, line, 'reject') AS key, path_id, row, reason, ${head} AS head FROM (${read}) WHERE ${where(`reason != ''`)}`;
 }
 
 /** Streams a file to a server as it is; the server unpacks it. */
@@ -300,11 +377,14 @@ async function countRecords(store: Store, input: Input, format: Format): Promise
   return Number(r?.n ?? 0);
 }
 
+/** Bytes of a gzip file that are gone through member by member. */
+const MEMBERS_MAX = 256e6;
+
 async function unpack(input: Input, spool: string): Promise<{ path: string; reason: string }> {
   mkdirSync(spool, { recursive: true, mode: 0o700 });
   const path = join(mkdtempSync(join(spool, 'unpacked-')), 'input');
   const out = createWriteStream(path, { mode: 0o600 });
-  let reason = 'it ends early';
+  let reason = input.compression === 'gzip' ? '' : 'it ends early';
   try {
     if (input.compression === 'gzip') {
       for await (const part of createReadStream(input.path).pipe(createGunzip())) if (!out.write(part)) await once(out, 'drain');
@@ -314,6 +394,15 @@ async function unpack(input: Input, spool: string): Promise<{ path: string; reas
     }
   } catch (error) {
     reason = messageOf(error);
+    // The step that met the fault gave nothing of what it had: of a file that fits, whole members are taken one by one.
+    if (/header check/.test(reason) && input.bytes <= MEMBERS_MAX) {
+      reason = 'what follows its last whole part cannot be unpacked';
+      out.end();
+      await finished(out);
+      writeFileSync(path, '');
+      for (const member of gzipMembers(readFileSync(input.path))) appendFileSync(path, member);
+      return { path, reason };
+    }
   }
   out.end();
   await finished(out);

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client';
-import { messageOf, StillwatchError } from '../model/errors.ts';
+import { STORE_README } from '../formats/input.ts';
+import { messageOf, StillwatchError, withoutCredentials } from '../model/errors.ts';
 import { MIGRATIONS, SCHEMA_VERSION } from './schema.ts';
 import { type Params, type Shard, Store } from './store.ts';
 
@@ -52,6 +53,13 @@ export const isUrl = (at: string): boolean => /^https?:\/\//.test(at);
  * @throws StillwatchError E_STORE_* with the reason: locked (by whom), no permission, unreachable, newer schema, no embedded engine.
  */
 export async function openStore(o: OpenOptions): Promise<Store> {
+  // A directory of that name would be made, and what was read would lie where nobody looks for it.
+  if (!isUrl(o.at) && /^[a-z][a-z0-9+.-]*:\/\//i.test(o.at))
+    throw new StillwatchError(
+      'E_STORE_URL',
+      `a store is not opened by ${JSON.stringify(withoutCredentials(o.at).replace(/:\/\/.*$/, '://'))}`,
+      'use http://user:password@host:8123/database?tcp=9000 (https for TLS), or a directory',
+    );
   const store = isUrl(o.at) ? openServer(o) : await openEmbedded(o);
   try {
     await migrate(store, o.secret);
@@ -69,7 +77,7 @@ function openServer(o: OpenOptions): Store {
     } catch (cause) {
       throw new StillwatchError(
         'E_STORE_URL',
-        `the store address ${JSON.stringify(u)} is not a URL`,
+        `the store address ${JSON.stringify(withoutCredentials(u))} is not a URL`,
         'use http://user:password@host:8123/database?tcp=9000, one per shard, separated by commas',
         { cause },
       );
@@ -105,7 +113,7 @@ async function openEmbedded(o: OpenOptions): Promise<Store> {
     throw new StillwatchError('E_STORE_NONE', `there is no store at ${path}`, 'run a scan first: stillwatch scan <files>');
   try {
     mkdirSync(data, { recursive: true, mode: 0o700 });
-    writeFileSync(join(path, 'README'), 'A Stillwatch store. Sketches are personal data: treat this directory as such.\n');
+    writeFileSync(join(path, 'README'), `${STORE_README} Sketches are personal data: treat this directory as such.\n`);
   } catch (cause) {
     throw new StillwatchError(
       'E_STORE_PERMISSION',
@@ -175,6 +183,26 @@ export const otherSecret = (lost: boolean): StillwatchError =>
     lost ? 'set STILLWATCH_SECRET as it was, or give another --store' : 'unset STILLWATCH_SECRET, or give another --store',
   );
 
+/** An account lies on the shard that its place in the list says: the same servers in another order, or fewer of them, are another store, in which everything would be added again. */
+async function sameShards(store: Store): Promise<void> {
+  if (store.kind !== 'server') return;
+  for (const [i, shard] of store.shards.entries()) {
+    const place = `${i + 1} of ${store.shards.length}`;
+    const rows = await (
+      await shard.client.query({ query: `SELECT value FROM meta WHERE name = 'shard' ORDER BY at LIMIT 1`, format: 'JSONEachRow' })
+    ).json<{ value: string }>();
+    const was = rows[0]?.value;
+    if (was === undefined)
+      await shard.client.command({ query: `INSERT INTO meta SELECT 'shard', {v:String}, now64(3)`, query_params: { v: place } });
+    else if (was !== place)
+      throw new StillwatchError(
+        'E_STORE_SHARDS',
+        `the server ${shard.url?.host ?? ''} holds shard ${was} of a store, and is given here as ${place}`,
+        'give --store all shards in the order they were first given, or use databases of another name',
+      );
+  }
+}
+
 async function migrate(store: Store, secret: string | undefined): Promise<void> {
   for (const shard of store.shards) {
     try {
@@ -212,6 +240,7 @@ async function migrate(store: Store, secret: string | undefined): Promise<void> 
     for (const statement of m.statements) await store.everywhere(statement);
     await store.everywhere(`INSERT INTO meta SELECT 'schema', {v:String}, now64(3)`, { v: String(m.id) } satisfies Params);
   }
+  await sameShards(store);
   const kept = (await store.first<{ value: string }>(`SELECT value FROM meta WHERE name = 'secret' ORDER BY at LIMIT 1`))?.value;
   const known = (await store.first<{ value: string }>(`SELECT value FROM meta WHERE name = 'secret_mark' ORDER BY at LIMIT 1`))?.value;
   // What was read under a secret that lies elsewhere can be looked at without it; nothing can be added.

@@ -49,6 +49,28 @@ export function parseFrom(from: string): { url: string; user: string; password: 
 }
 
 type Source = ReturnType<typeof parseFrom>;
+interface Column {
+  readonly name: string;
+  readonly type: string;
+}
+
+/**
+ * How the moment of a row is told, by the type of its column. A column of times is compared as it is, so that the engine passes over the parts of other days, and is written out in UTC, whatever
+ * zone the column or the server is in; of anything else the text is read.
+ */
+export function momentOf(columns: readonly Column[]): { readonly sql: string; readonly columns: string; on(day: string): string } {
+  const type = columns.find((c) => c.name === 'time')?.type ?? '';
+  if (!/^(?:LowCardinality\()?(?:Nullable\()?DateTime/.test(type)) {
+    const sql = `parseDateTime64BestEffortOrZero(toString(time), 3, 'UTC')`;
+    return { sql, columns: '*', on: (day) => `toDate(${sql}) = toDate('${day}')` };
+  }
+  const start = (day: string): string => `toDateTime64('${day} 00:00:00', 3, 'UTC')`;
+  return {
+    sql: `toDateTime64(time, 3, 'UTC')`,
+    columns: `* REPLACE (toString(toDateTime64(time, 3, 'UTC')) AS time)`,
+    on: (day) => `time >= ${start(day)} AND time < ${start(day)} + INTERVAL 1 DAY`,
+  };
+}
 
 const clientOf = (at: Source) =>
   createClient({
@@ -62,8 +84,14 @@ const clientOf = (at: Source) =>
 
 /** What a table is called in a report, and the statement that gives its rows. */
 function whatOf(at: Source, map: string | undefined): { readonly name: string; readonly select: string } {
-  const select = map ? readFileSync(map, 'utf8').trim().replace(/;$/, '') : `SELECT * FROM \`${at.database}\`.\`${at.table}\``;
-  if (!/^(select|with)\b/i.test(select))
+  const given = map
+    ? readFileSync(map, 'utf8')
+        .trim()
+        .replace(/;\s*(--[^\n]*)?$/, '')
+    : `SELECT * FROM \`${at.database}\`.\`${at.table}\``;
+  // A last line that is a comment must not swallow what is put behind it.
+  const select = `${given}\n`;
+  if (!/^(select|with)\b/i.test(given.replace(/^(?:\s|\(|--[^\n]*\n|\/\*[\s\S]*?\*\/)+/, '')))
     throw new StillwatchError(
       'E_MAP',
       'the map file is not one SELECT',
@@ -81,9 +109,8 @@ export async function sampleTable(
   const client = clientOf(at);
   try {
     const ask = async <T>(query: string): Promise<T[]> => (await (await client.query({ query, format: 'JSONEachRow' })).json()) as T[];
-    const [n] = await ask<{ n: string; d: string }>(
-      `SELECT count() AS n, uniq(toDate(parseDateTime64BestEffortOrZero(toString(time), 3, 'UTC'))) AS d FROM (${select}) AS source`,
-    );
+    const when = momentOf(await ask<Column>(`DESCRIBE (${select})`));
+    const [n] = await ask<{ n: string; d: string }>(`SELECT count() AS n, uniq(toDate(${when.sql})) AS d FROM (${select}) AS source`);
     const lines = await ask<object>(`SELECT * FROM (${select}) AS source LIMIT 200`);
     return { name, rows: Number(n?.n ?? 0), days: Number(n?.d ?? 0), lines: lines.map((l) => JSON.stringify(l)) };
   } catch (cause) {
@@ -118,12 +145,10 @@ export async function pullTable(o: PullOptions): Promise<Input[]> {
     }
   };
   try {
-    const until =
-      o.until === undefined
-        ? ''
-        : `WHERE parseDateTime64BestEffort(toString(time), 3, 'UTC') <= fromUnixTimestamp64Milli(toInt64(${Math.trunc(o.until)}))`;
+    const when = momentOf(await rows<Column>(`DESCRIBE (${select})`));
+    const until = o.until === undefined ? '' : `WHERE ${when.sql} <= fromUnixTimestamp64Milli(toInt64(${Math.trunc(o.until)}), 'UTC')`;
     const days = await rows<{ d: string; n: string; last: string }>(
-      `SELECT toString(toDate(parseDateTime64BestEffortOrZero(toString(time), 3, 'UTC'))) AS d, count() AS n, toString(max(toString(time))) AS last FROM (${select}) AS source ${until} GROUP BY d ORDER BY d`,
+      `SELECT toString(toDate(${when.sql})) AS d, count() AS n, toString(max(toString(time))) AS last FROM (${select}) AS source ${until} GROUP BY d ORDER BY d`,
     );
     const out: Input[] = [];
     for (const [i, day] of days.entries()) {
@@ -138,7 +163,7 @@ export async function pullTable(o: PullOptions): Promise<Input[]> {
         out.push(whole);
         continue;
       }
-      const where = `${until === '' ? 'WHERE' : `${until} AND`} toDate(parseDateTime64BestEffortOrZero(toString(time), 3, 'UTC')) = toDate('${day.d.replace(/[^0-9-]/g, '')}')`;
+      const where = `${until === '' ? 'WHERE' : `${until} AND`} ${when.on(day.d.replace(/[^0-9-]/g, ''))}`;
       const fetch = async (): Promise<Input> => {
         // As long as the day before took, the table is left alone.
         await pause(Math.min(30_000, REST * took));
@@ -148,7 +173,10 @@ export async function pullTable(o: PullOptions): Promise<Input[]> {
         const file = createWriteStream(path, { mode: 0o600 });
         const reader = clientOf(at);
         try {
-          const result = await reader.query({ query: `SELECT * FROM (${select}) AS source ${where}`, format: 'JSONEachRow' });
+          const result = await reader.query({
+            query: `SELECT ${when.columns} FROM (SELECT * FROM (${select}) AS source ${where})`,
+            format: 'JSONEachRow',
+          });
           for await (const part of result.stream()) if (!file.write(`${part.map((r) => r.text).join('\n')}\n`)) await once(file, 'drain');
         } catch (cause) {
           throw refused(cause);
