@@ -1,4 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { FORMATS } from '../formats/index.ts';
+import { RECORDS_MAX } from '../formats/read.ts';
 import type { Dossier, Finding } from '../model/dossier.ts';
 import { StillwatchError } from '../model/errors.ts';
 import { odds, sure } from '../model/odds.ts';
@@ -155,12 +157,41 @@ export async function accountFile(id: string, store: Store): Promise<string> {
   return `${out.map(inert).join('\n')}\n`;
 }
 
+/** What to do about a reason. */
+const HINTS: Readonly<Record<string, string>> = {
+  absurd_time: 'the time is before 2015 or after 2100; name another place with --field time=PATH',
+  bad_time: 'the time could not be read: ISO 8601, or seconds, milliseconds or smaller parts since 1970',
+  no_time: 'name where the time stands with --field time=PATH',
+  no_id: 'name where the id of a request stands with --field id=PATH',
+  not_a_call: 'a step that is no call of a model: nothing to do',
+  not_json: 'the line is cut off or no JSON: look at whoever writes it',
+  not_an_object: 'the line is JSON, and no object: one record a line is read',
+};
+
 /** `stillwatch rejects`: the lines that became no exchange, by reason, with their places. */
 export async function rejects(store: Store, most: number): Promise<string> {
-  const rows = await store.rowsEverywhere<{ reason: string; path: string; row: string; head: string }>(
-    `SELECT reason, path, row, head FROM rejects LEFT JOIN (SELECT path_id, any(path) AS path FROM files GROUP BY path_id) AS f USING (path_id) ORDER BY path_id, row LIMIT {most:UInt32}`,
+  const rows = await store.rowsEverywhere<{ reason: string; path: string; format: string; row: string; head: string }>(
+    `SELECT reason, path, format, row, head FROM rejects LEFT JOIN (SELECT path_id, any(path) AS path, any(format) AS format FROM files GROUP BY path_id) AS f USING (path_id) ORDER BY path_id, row LIMIT {most:UInt32}`,
     { most },
   );
   if (rows.length === 0) return 'No line was rejected.\n';
-  return `${rows.map((r) => inert(`${r.reason.padEnd(14)} ${r.path}:${Number(r.row) + 1}  ${r.head.slice(0, 120)}`)).join('\n')}\n`;
+  const formats = new Map(FORMATS.map((f) => [f.id, f]));
+  // Of a format that puts many records in one line, a place is the line and the record in it.
+  const place = (row: number, several: boolean): string =>
+    several && row > RECORDS_MAX
+      ? `${Math.floor(row / RECORDS_MAX) + 1}, record ${row % RECORDS_MAX}`
+      : String((several ? Math.floor(row / RECORDS_MAX) : row) + 1);
+  const hint = (reason: string, format: string): string =>
+    reason === 'no_account'
+      ? `an account was looked for in ${formats.get(format)?.accountHint ?? 'account'}; name its place with --field account=PATH and scan again`
+      : (HINTS[reason] ?? 'see the line');
+  const met = [...new Map(rows.map((r) => [`${r.reason} ${r.format}`, r])).values()];
+  return `${rows
+    .map((r) =>
+      inert(
+        `${r.reason.padEnd(14)} ${r.path}:${place(Number(r.row), formats.get(r.format)?.explode !== undefined)}  ${r.head.slice(0, 120)}`,
+      ),
+    )
+    .concat('', ...met.map((r) => inert(`${r.reason} (${r.format || 'unknown format'}): ${hint(r.reason, r.format)}`)))
+    .join('\n')}\n`;
 }

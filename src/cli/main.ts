@@ -14,7 +14,7 @@ import { accountFile, explain, rejects } from './look.ts';
 import { EXIT, number, type ScanFlags, scanCommand, scanServed } from './scan.ts';
 import { askAdmin, servedBy } from './served.ts';
 import { serviceCommands } from './service.ts';
-import { endWithParent, isLong, isSupervised, supervise } from './supervise.ts';
+import { endWithParent, isLong, isOrphan, isSupervised, supervise } from './supervise.ts';
 import { terminal } from './terminal.ts';
 import { VERSION } from './version.ts';
 
@@ -274,7 +274,8 @@ process.on('exit', () => {
 });
 
 try {
-  if (isLong(process.argv[2]) && !isSupervised()) process.exitCode = await supervise(EXIT.interrupted, interrupted);
+  if (isOrphan()) process.exitCode = EXIT.interrupted;
+  else if (isLong(process.argv[2]) && !isSupervised()) process.exitCode = await supervise(EXIT.interrupted, interrupted);
   else {
     if (isSupervised()) endWithParent();
     await program().parseAsync();

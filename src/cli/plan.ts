@@ -15,6 +15,9 @@ const RATES = {
   memoryPerAccount: 2.4e4,
 } as const;
 
+/** Spans and events of one line: each says which trace it is of. */
+const recordsIn = (line: string): number => Math.max(1, line.match(/"traceId"\s*:/g)?.length ?? 1);
+
 async function parquetRows(path: string): Promise<number> {
   const { asyncBufferFromFile, parquetMetadataAsync } = await import('hyparquet');
   return Number((await parquetMetadataAsync(await asyncBufferFromFile(path))).num_rows);
@@ -59,7 +62,9 @@ export async function plan(
     const lines = sampleLines(input, 200);
     const format = flags.inputFormat ?? recognise(lines)?.id ?? (input.parquet ? 'canonical (parquet)' : 'unrecognised');
     const mean = lines.reduce((x, l) => x + Buffer.byteLength(l) + 1, 0) / Math.max(1, lines.length) || 1;
-    const n = input.parquet ? await parquetRows(input.path) : Math.round((input.bytes * expansion(input)) / mean);
+    // A line of some formats is a batch.
+    const each = lines.length > 0 && format === 'otel' ? lines.reduce((x, l) => x + recordsIn(l), 0) / lines.length : 1;
+    const n = input.parquet ? await parquetRows(input.path) : Math.round(((input.bytes * expansion(input)) / mean) * each);
     if (format === 'unrecognised') {
       out.push(`  ${inert(input.name)}: no known log format; it would not be read`);
       continue;
@@ -68,7 +73,7 @@ export async function plan(
     seconds += input.compression === 'none' ? input.bytes / RATES.plainBytesPerSecond : input.bytes / RATES.gzipBytesPerSecond;
     look(lines);
     out.push(
-      `  ${inert(input.name)}: ${format}, ${input.compression}, ${(input.bytes / 1e6).toFixed(1)} MB, ${input.parquet ? '' : 'about '}${count(n)} ${format === 'otel' ? 'lines (a batch holds several spans)' : 'rows'}`,
+      `  ${inert(input.name)}: ${format}, ${input.compression}, ${(input.bytes / 1e6).toFixed(1)} MB, ${input.parquet ? '' : 'about '}${count(n)} ${format === 'otel' ? 'spans' : 'rows'}`,
     );
   }
   for (const u of unreadable) out.push(`  ${inert(u.name)}: ${u.code} ${inert(u.reason)}`);
@@ -89,5 +94,6 @@ export async function plan(
     '',
   );
   t.clear();
-  return { text: `${out.join('\n')}\n`, complete: unreadable.length === 0 };
+  // Rotated logs leave empty files: beside others they are no gap.
+  return { text: `${out.join('\n')}\n`, complete: unreadable.every((u) => u.code === 'E_EMPTY' && inputs.length > 0) };
 }

@@ -15,6 +15,8 @@ const NAME = 'stillwatch-';
 const LONG: ReadonlySet<string> = new Set(['scan', 'check', 'link', 'demo']);
 
 export const isSupervised = (): boolean => process.env[OF] === String(process.ppid);
+/** Its parent was gone before it had begun: it has another parent now, and the channel of the old one. */
+export const isOrphan = (): boolean => process.env[OF] !== undefined && process.send !== undefined && !isSupervised();
 export const isLong = (command: string | undefined): boolean => command !== undefined && LONG.has(command);
 
 /** A place for what is written down only while it is read. */
@@ -36,6 +38,7 @@ function sweep(): void {
 /** The parent is gone without a word: nobody waits for this any more. */
 export function endWithParent(): void {
   process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+  if (!process.connected) process.kill(process.pid, 'SIGKILL');
   // Ctrl-C reaches the whole group; it is for the parent.
   process.on('SIGINT', () => undefined);
   process.channel?.unref();

@@ -114,7 +114,7 @@ export function toCsv(rows: readonly Readonly<Record<string, unknown>>[]): strin
   const field = (v: unknown): string => {
     const s = v === undefined || v === null ? '' : typeof v === 'object' ? JSON.stringify(v) : String(v);
     const said = typeof v === 'number' ? s : inert(s);
-    const safe = typeof v !== 'number' && /^[\s]*[=+\-@|%]/.test(s) ? `'${said}` : said;
+    const safe = typeof v !== 'number' && /^[\s]*[=+\-@|%＝＋－＠]/.test(s) ? `'${said}` : said;
     return `"${safe.replaceAll('"', '""')}"`;
   };
   return `${names.map(field).join(',')}\r\n${rows.map((r) => names.map((n) => field(r[n])).join(',')).join('\r\n')}\r\n`;

@@ -173,7 +173,14 @@ function whyOf(error: unknown): string {
 export async function spoolStream(stream: NodeJS.ReadableStream, spool: string, prefix: string): Promise<string> {
   mkdirSync(spool, { recursive: true, mode: 0o700 });
   const path = join(mkdtempSync(join(spool, `${prefix}-`)), 'input');
-  await pipeline(stream, createWriteStream(path, { mode: 0o600 }));
+  try {
+    await pipeline(stream, createWriteStream(path, { mode: 0o600 }));
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOSPC') throw cause;
+    throw new StillwatchError('E_DISK_FULL', 'the disk for temporary files is full', 'free space, or name another place in TMPDIR', {
+      cause,
+    });
+  }
   return path;
 }
 

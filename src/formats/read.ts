@@ -32,6 +32,9 @@ function overridden(path: string, type: string, format: Format): string {
   return type === 'String' ? `JSONExtract(record, ${args}, 'String')` : `JSONExtract(record, ${args}, ${quote(type)})`;
 }
 
+/** Records of one line at most, where a line holds many: the row of a record is its line times this and its place in it. */
+export const RECORDS_MAX = 1_048_576;
+
 export interface ReadOptions {
   /** Canonical column -> path in the record (`--field name=path`). */
   readonly fields?: Readonly<Record<string, string>>;
@@ -58,7 +61,7 @@ export function readSelect(format: Format, source: string, options: ReadOptions 
     .filter((c) => c !== 'account')
     .map((c) => (c === 'time' ? 'c_time AS stamp' : c === 'model' ? `c_model AS model` : `c_${c} AS ${c}`));
   const lines = format.explode
-    ? `SELECT row * 1000 + n AS row, record AS line FROM (SELECT row, if(empty(${format.explode} AS parts), [line], parts) AS records FROM (${source})) ARRAY JOIN records AS record, arrayEnumerate(records) AS n`
+    ? `SELECT row * ${RECORDS_MAX} + n AS row, record AS line FROM (SELECT row, if(empty(${format.explode} AS parts), [line], parts) AS records FROM (${source})) ARRAY JOIN records AS record, arrayEnumerate(records) AS n`
     : source;
   return `
 SELECT ${renamed.join(', ')}, trimBoth(${account}) AS account, at, row, tool_count, line,

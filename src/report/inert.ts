@@ -21,6 +21,6 @@ export function html(text: string): string {
 export function csv(value: string | number): string {
   if (typeof value === 'number') return String(value);
   const text = inert(value);
-  const safe = /^[=+\-@\t\r|%]/.test(text.trimStart()) ? `'${text}` : text;
+  const safe = /^[=+\-@\t\r|%＝＋－＠]/.test(text.trimStart()) ? `'${text}` : text;
   return /[",\n;']/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

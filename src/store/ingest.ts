@@ -1,22 +1,9 @@
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import {
-  appendFileSync,
-  createReadStream,
-  createWriteStream,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { createReadStream, createWriteStream, mkdirSync, mkdtempSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
-import { Decompress } from 'fzstd';
 import type { Format } from '../formats/format.ts';
-import { gzipMembers } from '../formats/gzip.ts';
 import { type Input, inspect } from '../formats/input.ts';
 import { COMPRESSORS } from '../formats/parquet.ts';
 import { type ReadOptions, readSelect } from '../formats/read.ts';
@@ -27,6 +14,7 @@ import { type Scope, scoped } from './scopes.ts';
 import { SKETCH_SETTINGS, sketchSelect } from './sketch.ts';
 import { engineError, type Params, type Shard, type Store } from './store.ts';
 import { TEXT_MAX } from './texts.ts';
+import { countIn, unpack } from './unpack.ts';
 
 /** What was read of one file. */
 export interface FileCoverage {
@@ -332,40 +320,7 @@ async function countLines(store: Store, input: Input, format: Format): Promise<n
     );
     return Number(r?.n ?? 0);
   }
-  let lines = 0;
-  let width = 0;
-  const stream =
-    input.compression === 'gzip'
-      ? createReadStream(input.path).pipe(createGunzip())
-      : createReadStream(input.path, { highWaterMark: 1 << 20 });
-  if (input.compression === 'zstd') return countZstd(input);
-  for await (const part of stream) {
-    const chunk = part as Buffer;
-    let from = 0;
-    for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
-      const length = width + at - from;
-      if (length > 1 || (length === 1 && chunk[at - 1] !== 13)) lines += 1;
-      width = 0;
-      from = at + 1;
-    }
-    width += chunk.length - from;
-  }
-  return lines + (width > 0 ? 1 : 0);
-}
-
-async function countZstd(input: Input): Promise<number> {
-  let lines = 0;
-  let open = false;
-  const d = new Decompress((chunk) => {
-    for (const byte of chunk) {
-      if (byte === 10) {
-        if (open) lines += 1;
-        open = false;
-      } else if (byte !== 13) open = true;
-    }
-  });
-  for await (const part of createReadStream(input.path)) d.push(part as Buffer);
-  return lines + (open ? 1 : 0);
+  return countIn(input);
 }
 
 async function countRecords(store: Store, input: Input, format: Format): Promise<number> {
@@ -375,38 +330,6 @@ async function countRecords(store: Store, input: Input, format: Format): Promise
     { path: input.path },
   );
   return Number(r?.n ?? 0);
-}
-
-/** Bytes of a gzip file that are gone through member by member. */
-const MEMBERS_MAX = 256e6;
-
-async function unpack(input: Input, spool: string): Promise<{ path: string; reason: string }> {
-  mkdirSync(spool, { recursive: true, mode: 0o700 });
-  const path = join(mkdtempSync(join(spool, 'unpacked-')), 'input');
-  const out = createWriteStream(path, { mode: 0o600 });
-  let reason = input.compression === 'gzip' ? '' : 'it ends early';
-  try {
-    if (input.compression === 'gzip') {
-      for await (const part of createReadStream(input.path).pipe(createGunzip())) if (!out.write(part)) await once(out, 'drain');
-    } else {
-      const d = new Decompress((chunk) => out.write(Buffer.from(chunk)));
-      for await (const part of createReadStream(input.path)) d.push(part as Buffer);
-    }
-  } catch (error) {
-    reason = messageOf(error);
-    // The step that met the fault gave nothing of what it had: of a file that fits, whole members are taken one by one.
-    if (/header check/.test(reason) && input.bytes <= MEMBERS_MAX) {
-      reason = 'what follows its last whole part cannot be unpacked';
-      out.end();
-      await finished(out);
-      writeFileSync(path, '');
-      for (const member of gzipMembers(readFileSync(input.path))) appendFileSync(path, member);
-      return { path, reason };
-    }
-  }
-  out.end();
-  await finished(out);
-  return { path, reason };
 }
 
 /** Parquet for a server that cannot see the file: one JSON line a row. */

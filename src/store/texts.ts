@@ -3,7 +3,7 @@ import { createGunzip } from 'node:zlib';
 import { Decompress } from 'fzstd';
 import { formatById } from '../formats/index.ts';
 import type { Input } from '../formats/input.ts';
-import { type ReadOptions, readSelect } from '../formats/read.ts';
+import { RECORDS_MAX, type ReadOptions, readSelect } from '../formats/read.ts';
 import type { Place } from './queries/cohorts.ts';
 import type { Store } from './store.ts';
 
@@ -26,7 +26,7 @@ export async function openTexts(
   options: ReadOptions,
 ): Promise<Map<string, Opened>> {
   const files = await store.rows<{ path_id: number; fingerprint: string; format: string }>(
-    `SELECT path_id, any(fingerprint) AS fingerprint, any(format) AS format FROM files GROUP BY path_id`,
+    `SELECT path_id, any(splitByChar('#', fingerprint)[1]) AS fingerprint, any(format) AS format FROM files GROUP BY path_id HAVING countIf(state = 'replaced') = 0`,
   );
   const out = await keptTexts(store, places);
   for (const f of files) {
@@ -50,7 +50,7 @@ export async function openTexts(
       }
       continue;
     }
-    const lineOf = (row: number) => (format.explode ? Math.floor(row / 1000) : row);
+    const lineOf = (row: number) => (format.explode ? Math.floor(row / RECORDS_MAX) : row);
     const lines = await pickLines(input, new Set(mine.map((p) => lineOf(p.row))));
     const wanted = [...lines.keys()];
     for (let i = 0; i < wanted.length; i += 500) {
