@@ -177,10 +177,10 @@ export async function rejects(store: Store, most: number): Promise<string> {
   if (rows.length === 0) return 'No line was rejected.\n';
   const formats = new Map(FORMATS.map((f) => [f.id, f]));
   // Of a format that puts many records in one line, a place is the line and the record in it.
-  const place = (row: number, several: boolean): string =>
-    several && row > RECORDS_MAX
-      ? `${Math.floor(row / RECORDS_MAX) + 1}, record ${row % RECORDS_MAX}`
-      : String((several ? Math.floor(row / RECORDS_MAX) : row) + 1);
+  const place = (row: number, several: boolean): string => {
+    const [line, n] = several ? [Math.floor(row / RECORDS_MAX), row % RECORDS_MAX] : [row, 1];
+    return n > 1 ? `${line + 1}, record ${n}` : String(line + 1);
+  };
   const hint = (reason: string, format: string): string =>
     reason === 'no_account'
       ? `an account was looked for in ${formats.get(format)?.accountHint ?? 'account'}; name its place with --field account=PATH and scan again`
