@@ -6,7 +6,7 @@ import { hashed, readAccounts } from './formats/accounts.ts';
 import { canonical, canonicalRow } from './formats/canonical.ts';
 import type { Format } from './formats/format.ts';
 import { formatById, recognise } from './formats/index.ts';
-import { type Input, isBlank, sampleLines, type Unreadable } from './formats/input.ts';
+import { type Input, isBlank, sampleRecords, type Unreadable } from './formats/input.ts';
 import type { ReadOptions } from './formats/read.ts';
 import type { Coverage, Dossier } from './model/dossier.ts';
 import { StillwatchError } from './model/errors.ts';
@@ -120,7 +120,8 @@ async function read(store: Store, o: ScanOptions, keyed: boolean): Promise<{ fil
   for (const [i, given] of o.inputs.entries()) {
     o.progress?.(`reading ${given.name}`, i, o.inputs.length);
     const before = await alreadyRead(store, given, readAs(o), o.inputFormat);
-    if (before) {
+    // Where a part of the store was lost, what is given is read once more: what is there already is not added again.
+    if (before && store.lost.length === 0) {
       out.push(before);
       inputs.push(given);
       continue;
@@ -134,7 +135,7 @@ async function read(store: Store, o: ScanOptions, keyed: boolean): Promise<{ fil
       continue;
     }
     inputs.push(input);
-    const format = formatOf(input, o.inputFormat) ?? (Object.keys(o.fields ?? {}).length > 0 ? canonical : null);
+    const format = (await formatOf(input, o.inputFormat)) ?? (Object.keys(o.fields ?? {}).length > 0 ? canonical : null);
     // Rotated logs leave empty files, packed ones too: they are no gap.
     const blank = format ? false : isBlank(input);
     if (blank) {
@@ -176,10 +177,11 @@ const readAs = (o: ScanOptions): ReadOptions => ({
   ...(o.accountBy ? { accountBy: o.accountBy } : {}),
 });
 
-function formatOf(input: Input, named: string | undefined): Format | null {
+async function formatOf(input: Input, named: string | undefined): Promise<Format | null> {
   if (named !== undefined && named !== canonical.id) return formatById(named);
-  if (input.parquet) return canonicalRow;
-  const seen = recognise(sampleLines(input));
+  const seen = recognise(await sampleRecords(input));
+  // A table keeps messages as text or as lists: both are read.
+  if (input.parquet) return seen === null || seen === canonical || named !== undefined ? canonicalRow : seen;
   return named === undefined || seen === canonicalRow ? seen : canonical;
 }
 

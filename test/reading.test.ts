@@ -277,6 +277,16 @@ describe('records of many makes', () => {
     expect((await read([line({ startTime: 1e19 })])).coverage.reasons).toMatchObject([{ reason: 'absurd_time' }]);
   });
 
+  it('rows of another product in Parquet are told by their columns', () =>
+    withStore(async (store) => {
+      const path = join(temp(), 'rows.parquet');
+      await store.command(
+        `INSERT INTO FUNCTION file('${path}', 'Parquet') SELECT 't' AS trace_id, toString(number) AS span_id, toDateTime64('2026-05-04 10:00:00', 3, 'UTC') AS start_time, 'u' AS user_id, 'm-7' AS provided_model_name, '[{"role":"user","content":"Explain the tides."}]' AS input FROM numbers(3)`,
+      );
+      expect((await scanned(store, path, { record: false })).coverage.files[0]).toMatchObject({ format: 'langfuse', accepted: 3 });
+      expect((await rowsOf(store))[0]).toMatchObject({ account: 'u', model: 'm-7', chars: 18 });
+    }));
+
   it('a clock without a day, and an hour no day has, are no times; a line may begin with a tab', async () => {
     const { coverage } = await read([
       record({ time: '12:00' }),

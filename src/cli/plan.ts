@@ -1,5 +1,5 @@
 import { recognise } from '../formats/index.ts';
-import { expansion, resolveInputs, sampleLines } from '../formats/input.ts';
+import { expansion, resolveInputs, sampleRecords } from '../formats/input.ts';
 import { inert } from '../report/inert.ts';
 import { count } from '../report/words.ts';
 import { sampleTable } from '../store/pull.ts';
@@ -59,7 +59,7 @@ export async function plan(
     out.push(`  ${inert(table.name)}: ${count(table.rows)} rows on ${count(table.days)} days`);
   }
   for (const input of inputs) {
-    const lines = sampleLines(input, 200);
+    const lines = await sampleRecords(input, 200);
     const format = flags.inputFormat ?? recognise(lines)?.id ?? (input.parquet ? 'canonical (parquet)' : 'unrecognised');
     const mean = lines.reduce((x, l) => x + Buffer.byteLength(l) + 1, 0) / Math.max(1, lines.length) || 1;
     // A line of some formats is a batch.

@@ -21,6 +21,7 @@ import { Decompress } from 'fzstd';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { messageOf, StillwatchError, withoutCredentials } from '../model/errors.ts';
 import { gunzipped } from './gzip.ts';
+import { COMPRESSORS } from './parquet.ts';
 
 export type Compression = 'none' | 'gzip' | 'zstd';
 
@@ -290,6 +291,24 @@ function linesOf(input: Input, size: number, most: number): string[] {
     .map((l) => l.trim())
     .filter((l) => l !== '')
     .slice(0, most);
+}
+
+/** Some records of an input as lines of JSON, of a Parquet file too: what its format is recognised by. */
+export async function sampleRecords(input: Input, most = 40): Promise<string[]> {
+  if (!input.parquet) return sampleLines(input, most);
+  const { asyncBufferFromFile, parquetReadObjects } = await import('hyparquet');
+  try {
+    const rows = await parquetReadObjects({
+      file: await asyncBufferFromFile(input.path),
+      compressors: COMPRESSORS,
+      rowStart: 0,
+      rowEnd: most,
+    });
+    return rows.map((r) => JSON.stringify(r, (_, v: unknown) => (typeof v === 'bigint' ? v.toString() : v)));
+  } catch {
+    // Packed in a way that only the engine knows.
+    return [];
+  }
 }
 
 /** How many bytes one of an input stands for, unpacked: measured on its beginning. */

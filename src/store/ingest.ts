@@ -158,6 +158,7 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
     await load(store, source, format, id, 'rejects', o);
     now = await counts(store, id);
   }
+  lines = Math.max(lines, now.accepted + now.rejected);
   const accepted = now.accepted - held.accepted;
   const rejected = now.rejected - held.rejected;
   await log(truncated ? 'truncated' : 'done', lines, truncated || note);
@@ -324,6 +325,7 @@ async function countLines(store: Store, input: Input, format: Format): Promise<n
 }
 
 async function countRecords(store: Store, input: Input, format: Format): Promise<number> {
+  // A server tells no more of what was streamed to it than what became of it: records that were there already are not counted.
   if (store.kind !== 'embedded') return 0;
   const r = await store.first<{ n: string }>(
     `SELECT sum(greatest(1, length(${format.explode}))) AS n FROM (SELECT line FROM file({path:String}, 'LineAsString', 'line String', '${input.compression}') WHERE _path = {path:String} AND line NOT IN ('', '\\r'))`,
