@@ -5,6 +5,7 @@ import { weekOfAll } from '../src/campaigns/facts.ts';
 import { leiden } from '../src/campaigns/leiden.ts';
 import { judgeMembers, Pool, shareOf } from '../src/campaigns/membership.ts';
 import { neighbours } from '../src/campaigns/neighbours.ts';
+import { oneItem } from '../src/campaigns/repeats.ts';
 import { fitBeta, logBetaBinomial, logGamma, probability, quantile, rng } from '../src/campaigns/stats.ts';
 import { endsOf, succession } from '../src/campaigns/succession.ts';
 import type { Table } from '../src/campaigns/table.ts';
@@ -83,6 +84,16 @@ describe('dealt from one deck', () => {
       };
     });
     expect(deck(cells)?.rho).toBeLessThan(0);
+  });
+
+  it('says nothing where all send one item: there is nothing to deal', () => {
+    const buckets = Uint8Array.from({ length: 4 * BUCKETINGS }, (_, i) => (i % BUCKETINGS) + 3);
+    const cells = Array.from({ length: 6 }, (_, account) => ({ account, stratum: 0, buckets }));
+    expect(deck(cells)).toBeNull();
+    expect(oneItem(cells)).toBe(true);
+    const varied = cells.map((c, i) => ({ ...c, buckets: c.buckets.map((b, x) => (b + i * 7 + (x >> 3) * 5) % 64) }));
+    expect(oneItem(varied)).toBe(false);
+    expect(deck(varied)).not.toBeNull();
   });
 
   it('says nothing about fewer than three accounts or single items', () => {

@@ -351,6 +351,8 @@ describe('innocent explanations', () => {
   it('of a benchmark: items that many run, not items that a few sent twice', () => {
     expect(fits({ repeatedMedian: 0.9, itemsShared: 0.3 }, table([campus], 80))).toContain('benchmark');
     expect(fits({ repeatedMedian: 1, itemsShared: 0.02 }, table(panel, 80))).not.toContain('benchmark');
+    // Teams are each on a network of their own: dozens of accounts on one panel of proxies are one hand, whatever they run.
+    expect(fits({ repeatedMedian: 0.9, itemsShared: 0.3 }, table(panel, 80))).not.toContain('benchmark');
     const cards = { ties: { ...facts().ties, identity: { tied: of, of, values: [20] } } };
     expect(fits({ repeatedMedian: 1, itemsShared: 0.06, ...cards }, table([...panel, shared('payment')], 80))).not.toContain('benchmark');
   });

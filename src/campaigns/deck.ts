@@ -29,12 +29,15 @@ export const DIMENSIONS = BUCKETINGS * BUCKETS;
 /** No account weighs more than this many items: a cohort is its members, not the busiest of them. */
 export const VOLUME_CAP = 200;
 
+/** Above this chance that items of two accounts fall together they are one item, however it is wrapped. */
+const ONE_ITEM = 0.5;
+
 /** Scratch of `deck`: bucket counts of the cell at hand. */
 const COUNTS = new Float64Array(DIMENSIONS);
 
 /**
  * rho over the cells of a cohort, averaged over bucketings (which are one piece of evidence: they correlate), with a
- * delete-one-account jackknife standard error. Null with fewer than three accounts of two items in a common stratum.
+ * delete-one-account jackknife standard error. Null with fewer than three accounts of two items in a common stratum, and where all send one item.
  */
 export function deck(cells: readonly Cell[]): Deck | null {
   const strata = new Map<number, number>();
@@ -160,7 +163,8 @@ export function deck(cells: readonly Cell[]): Deck | null {
     return { rho, W, C };
   };
   const all = estimate([]);
-  if (!all) return null;
+  // Where most of what they send is one item there is nothing to deal, and the figure is nought over nought.
+  if (!all || all.C > ONE_ITEM) return null;
   const byAccount: Row[][] = Array.from({ length: k }, () => []);
   for (const r of rows) (byAccount[r.account] as Row[]).push(r);
   let ss = 0;

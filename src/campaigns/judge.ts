@@ -8,6 +8,7 @@ import { accountsOf, joinPieces, joinSuccessors } from './join.ts';
 import { type Learned, learn, ledger, PRIOR } from './ledger.ts';
 import { type NullCohort, nullCohorts, nullMembers, references } from './nulls.ts';
 import { tiedAccounts } from './queue.ts';
+import { oneItem } from './repeats.ts';
 import { explained, type Honest, mechanism, ONE_TASK, rivals } from './rivals.ts';
 import { type Bench, type Case, carried, lacking, settle, settleBoth } from './settle.ts';
 import { median, quantile } from './stats.ts';
@@ -353,6 +354,8 @@ async function look(t: Table, k: Kin, c: Candidate, o: JudgeOptions, scopes: Map
     const spread = Math.max(...c.scaffold.map((v) => t.values[v]?.accounts.length ?? 0));
     if (part < 0.85 && spread <= 2 * c.accounts.length) {
       const view = await o.scoped(c.accounts, c.scaffold);
+      // What all of it says is one thing: that is an item that several of them ask, and no instruction about items.
+      if (oneItem(view.cells)) return factsOf(t, c.accounts, k.mu);
       scopes.set(c, view);
       return factsOf(t, c.accounts, k.mu, view);
     }

@@ -24,6 +24,22 @@ export function repeatedWithOthers(cells: readonly Cell[]): Map<number, number> 
   return new Map([...items].map(([a, n]) => [a, (out.get(a) ?? 0) / n]));
 }
 
+/** Whether most of what some accounts send is one and the same item, however they wrap it. */
+export function oneItem(cells: readonly Cell[]): boolean {
+  const times = new Map<number, number>();
+  let all = 0;
+  let most = 0;
+  for (const c of cells)
+    for (let at = 0; at < c.buckets.length; at += BUCKETINGS) {
+      const item = itemAt(c, at);
+      const n = (times.get(item) ?? 0) + 1;
+      times.set(item, n);
+      all += 1;
+      most = Math.max(most, n);
+    }
+  return most > 0.5 * all;
+}
+
 interface Met {
   /** Accounts an item was met in, the last of them, and whether one of them sent it twice. */
   accounts: number;

@@ -48,6 +48,11 @@ function onOneNetwork(f: Facts, t: Table): number {
   return [...v.accounts].filter((a) => own.has(a)).length / Math.max(1, f.accounts.length);
 }
 
+/** So many accounts on one panel of addresses, or on cards they share, are no teams that each run the same benchmark; people on one campus are on one network. */
+const HOUSE = 30;
+const ofOneHouse = (f: Facts, t: Table): boolean =>
+  f.accounts.length >= HOUSE && (onePayer(f, t) || (f.ties.network.tied >= 0.5 * f.accounts.length && onOneNetwork(f, t) < 0.5));
+
 type Test = (f: Facts, c: Candidate, t: Table, h: Honest) => Omit<Rival, 'id' | 'becomes'>;
 
 /** As different as honest accounts are, and measured well enough to say so. */
@@ -129,7 +134,9 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
     test: (f, _c, t) => ({
       kind: 'evaluation harness on a shared benchmark',
       // Who samples each item several times repeats too: what is run by all is in many, not in a few, and its runners do not share their cards.
-      fits: f.itemsShared >= SAME_ITEMS || (f.repeatedMedian >= 0.3 && f.itemsShared >= 0.5 * SAME_ITEMS && !onePayer(f, t)),
+      fits:
+        !ofOneHouse(f, t) &&
+        (f.itemsShared >= SAME_ITEMS || (f.repeatedMedian >= 0.3 && f.itemsShared >= 0.5 * SAME_ITEMS && !onePayer(f, t))),
       axis: 'coordination',
       bits: -10,
       reason: `${pc(f.repeatedMedian)} of a member's distinct items are sent word for word by other accounts too; an item stands, however wrapped, in ${pc(f.itemsShared)} of the other members; a dealt pool hardly repeats`,
