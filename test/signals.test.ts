@@ -476,6 +476,20 @@ describe('one source under several wordings', () => {
     expect(asked.length).toBeGreaterThan(1);
   });
 
+  it('names nobody: two sentences that would come to a campaign together stay two questions, found by content they do not', async () => {
+    const named = (c: Candidate, f: Facts): Case => ({ ...again(c, f), verdict: 'campaign' });
+    const look = async (c: Candidate): Promise<Facts> => even([...c.accounts]);
+    const cases = [piece(from(0), [7]), piece(from(100), [8])];
+    await joinPieces(cases, learned, look, named);
+    expect(cases.map((c) => [c.verdict, c.members.length])).toEqual([
+      ['undecided', 40],
+      ['undecided', 40],
+    ]);
+    const kindred = cases.map((c): Case => ({ ...c, candidate: { ...c.candidate, sources: ['kindred'] } }));
+    await joinPieces(kindred, learned, look, named);
+    expect(kindred.map((c) => [c.verdict, c.members.length])).toEqual([['campaign', 80]]);
+  });
+
   it('a named campaign, and a piece whose source is not sure, are left as they are', async () => {
     const cases = [
       piece(from(0), [7]),

@@ -62,7 +62,7 @@ const PIECES = { most: 12, deckBits: 2, loose: 0.25 } as const;
 /**
  * Puts undecided cohorts together that were found apart and that are dealt from one deck as surely as the larger is: the search draws borders through a source where its accounts have lives of their own
  * besides, and each wording of one instruction is a sentence by itself. What comes of it is one question where there were several: same deck is not same hand, and the whole stands the same tests, and stays
- * undecided where they leave it so.
+ * undecided where they leave it so. Where one of them was found by a sentence alone it stays a question whatever they say.
  * @param look the figures of cohorts together, over the part of their traffic that carries their sentences where each was found by one
  */
 export async function joinPieces(
@@ -78,29 +78,34 @@ export async function joinPieces(
     .filter(open)
     .sort((x, y) => y.confidence - x.confidence)
     .slice(0, PIECES.most);
+  // What was put together by what it says, in part or whole.
+  const told = new Set<Case>();
   for (let i = 0; i < pieces.length; i++) {
     for (let j = i + 1; j < pieces.length; j++) {
       const [a, b] = [pieces[i] as Case, pieces[j] as Case];
-      const both = union(a, b);
+      const candidate = union(a, b);
       // Overlapping ones are one question asked twice.
-      if (both.accounts.length < accountsOf(a).length + accountsOf(b).length) continue;
-      // Content found one of them whole: the sentences are some of it.
-      const worded = [a, b].every((x) => x.candidate.scaffold.length > 0);
-      const candidate = worded ? both : { ...both, scaffold: [] };
-      const facts = await look(candidate);
+      if (candidate.accounts.length < accountsOf(a).length + accountsOf(b).length) continue;
+      // Cohorts that content alone found apart may come to more together. Two sentences are two hands until something else says otherwise: of such a whole nobody is named.
+      const byContent = [a, b].every((x) => x.candidate.sources.includes('kindred') && !told.has(x));
+      const worded = !byContent && [a, b].every((x) => x.candidate.scaffold.length > 0);
+      const facts = await look(worded ? candidate : { ...candidate, scaffold: [] });
       if (!facts) continue;
+      const loose = byContent ? 0 : PIECES.loose;
       // Held against the larger: of many small pieces some look more even than the source they are of.
       const larger = accountsOf(a).length >= accountsOf(b).length ? a : b;
-      if (bits(facts) < bits(larger.facts) - PIECES.loose) continue;
+      if (bits(facts) < bits(larger.facts) - loose) continue;
       const one = again(candidate, facts);
       const whole = new Set(accountsOf(one));
       const kept = candidate.accounts.filter((x) => whole.has(x)).length;
       // It must hold together, and be no less sure than the larger was.
-      if ((one.verdict !== 'undecided' && one.verdict !== 'campaign') || kept < 0.8 * candidate.accounts.length) continue;
-      if (one.ledger.coordinationBits < larger.ledger.coordinationBits - PIECES.loose) continue;
+      const holds = one.verdict === 'undecided' || (one.verdict === 'campaign' && byContent);
+      if (!holds || kept < 0.8 * candidate.accounts.length) continue;
+      if (one.ledger.coordinationBits < larger.ledger.coordinationBits - loose) continue;
       cases[cases.indexOf(a)] = one;
       cases.splice(cases.indexOf(b), 1);
       pieces[i] = one;
+      if (!byContent) told.add(one);
       pieces.splice(j, 1);
       // What did not go with the part may go with the whole.
       j = i;
