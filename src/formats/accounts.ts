@@ -42,6 +42,20 @@ function whole(path: string, compression: Compression): Buffer {
   return compression === 'gzip' ? gunzipSync(bytes) : compression === 'zstd' ? Buffer.from(decompress(bytes)) : bytes;
 }
 
+/** Rows of a CSV, divided by what its header is most divided by. */
+function csvRows(header: string, bytes: Buffer): Record<string, unknown>[] {
+  const delimiter = [',', ';', '\t', '|'].reduce((best, x) => (header.split(x).length > header.split(best).length ? x : best));
+  return parseCsv(bytes, { columns: true, delimiter, bom: true, skip_empty_lines: true, relax_column_count: true, trim: true });
+}
+
+function readAs<T>(kind: string, hint: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new StillwatchError('E_ACCOUNTS', `the account file cannot be read as ${kind}: ${messageOf(cause)}`, hint, { cause });
+  }
+}
+
 /** Numbers that JavaScript would round: an account of nineteen digits is another one then. */
 const exact = (json: string): string => json.replace(/(?<!\\)"account"(\s*:\s*)(-?\d{16,})(?=\s*[,}])/g, '"account"$1"$2"');
 
@@ -103,46 +117,19 @@ export async function* readAccounts(
     const rows = await parquetReadObjects({ file: await asyncBufferFromFile(path), compressors: COMPRESSORS });
     rows.forEach((r, i) => void put(r as Record<string, unknown>, i + 1));
   } else if (!/^[[{]/.test(sampleLines(input, 1)[0] ?? '{')) {
-    let rows: Record<string, unknown>[];
-    try {
-      const header = sampleLines(input, 1)[0] ?? '';
-      const delimiter = [',', ';', '\t', '|'].reduce((best, x) => (header.split(x).length > header.split(best).length ? x : best));
-      rows = parseCsv(whole(path, input.compression), {
-        columns: true,
-        delimiter,
-        bom: true,
-        skip_empty_lines: true,
-        relax_column_count: true,
-        trim: true,
-      }) as Record<string, unknown>[];
-    } catch (cause) {
-      throw new StillwatchError(
-        'E_ACCOUNTS',
-        `the account file cannot be read as CSV: ${messageOf(cause)}`,
-        'the first line names the columns; account is required',
-        { cause },
-      );
-    }
+    const rows = readAs('CSV', 'the first line names the columns; account is required', () =>
+      csvRows(sampleLines(input, 1)[0] ?? '', whole(path, input.compression)),
+    );
     rows.forEach((r, i) => void put(r, i + 2));
   } else if (sampleLines(input, 1)[0]?.startsWith('[')) {
-    let rows: unknown;
-    try {
-      rows = JSON.parse(
-        exact(
-          whole(path, input.compression)
-            .toString('utf8')
-            .replace(/^\uFEFF/, ''),
-        ),
+    const text = (): string =>
+      exact(
+        whole(path, input.compression)
+          .toString('utf8')
+          .replace(/^\uFEFF/, ''),
       );
-    } catch (cause) {
-      throw new StillwatchError(
-        'E_ACCOUNTS',
-        `the account file cannot be read as JSON: ${messageOf(cause)}`,
-        'one list of records, or one record a line',
-        { cause },
-      );
-    }
-    (rows as unknown[]).forEach((r, i) => void put(object(r), i + 1));
+    const rows = readAs('JSON', 'one list of records, or one record a line', () => JSON.parse(text()) as unknown[]);
+    rows.forEach((r, i) => void put(object(r), i + 1));
   } else {
     const lines = createInterface({
       input:
