@@ -175,13 +175,21 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
 
 /** Takes out what earlier readings of the same content made of it, when it is read in another way: rows read wrongly would keep their keys, and the right ones stay out. */
 async function withdraw(store: Store, fingerprint: string, id: number): Promise<number> {
-  const old = await store.rows<{ path_id: number; path: string; format: string }>(
-    `SELECT DISTINCT path_id, path, format FROM files WHERE (fingerprint = {f:String} OR startsWith(fingerprint, concat({f:String}, '#'))) AND path_id != {id:UInt32}
+  const old = await store.rows<{ path_id: number; path: string; format: string; fingerprint: string }>(
+    `SELECT DISTINCT path_id, path, format, fingerprint FROM files WHERE (fingerprint = {f:String} OR startsWith(fingerprint, concat({f:String}, '#'))) AND path_id != {id:UInt32}
       AND path_id NOT IN (SELECT path_id FROM files WHERE state = 'replaced')`,
     { f: fingerprint, id },
   );
   if (old.length === 0) return 0;
   const ids = old.map((x) => x.path_id);
+  const note = async (state: string, at: number): Promise<void> =>
+    store.insert(
+      'files',
+      old.map((x) => ({ ...x, compression: '', state, lines: 0, note: 'read again in another way', at: new Date(at).toISOString() })),
+    );
+  // Killed in between, what is half gone counts as not read to its end.
+  const began = Date.now();
+  await note('started', began);
   for (const table of ['texts', 'exchanges', 'rejects'])
     await store.everywhere(
       table === 'texts'
@@ -189,11 +197,7 @@ async function withdraw(store: Store, fingerprint: string, id: number): Promise<
         : `ALTER TABLE ${table} DELETE WHERE path_id IN ({ids:Array(UInt32)}) SETTINGS mutations_sync = 2`,
       { ids },
     );
-  const at = new Date().toISOString();
-  await store.insert(
-    'files',
-    old.map((x) => ({ ...x, fingerprint, compression: '', state: 'replaced', lines: 0, note: 'read again in another way', at })),
-  );
+  await note('replaced', Math.max(began + 1, Date.now()));
   return old.length;
 }
 
