@@ -270,10 +270,10 @@ describe('records of many makes', () => {
       ...over,
     });
     const message = { role: 'user', content: 'Explain the tides.' };
-    for (const messages of [[message], message, 'Explain the tides.', JSON.stringify([message])])
-      expect((await read([line({ messages, response: { choices: [{ finish_reason: 'length' }] } })])).rows).toMatchObject([
-        { chars: 18, stop_reason: 'length', time: '2026-05-04 10:00:00.000' },
-      ]);
+    const shapes = [[message], message, 'Explain the tides.', JSON.stringify([message])];
+    const response = { choices: [{ finish_reason: 'length' }] };
+    const { rows } = await read(shapes.map((messages, i) => line({ id: `l${i}`, messages, response })));
+    expect(rows).toMatchObject(shapes.map(() => ({ chars: 18, stop_reason: 'length', time: '2026-05-04 10:00:00.000' })));
     expect((await read([line({ startTime: 1e19 })])).coverage.reasons).toMatchObject([{ reason: 'absurd_time' }]);
   });
 
