@@ -86,9 +86,10 @@ webhooks: [{url: "http://127.0.0.1:${port}/", secret: hush}]
   expect((await fetch(`${s.decide}/v1/exchanges`, { method: 'POST', body: lines })).status).toBe(200);
   const ann = (m: string, p: string, b?: unknown) => s.admin(m, p, b, 'ann-token');
   const bert = (m: string, p: string, b?: unknown) => s.admin(m, p, b, 'bert-token');
-  const [found] = await s.until('a case', async () => {
+  // A look may come while the last of them are on their way in: the case is whole at the one after.
+  const [found] = await s.until('a case of all of them', async () => {
     const { cases } = (await ann('GET', '/v1/cases')).body as unknown as { cases: { id: string; accounts: string[] }[] };
-    return cases.length > 0 ? cases : null;
+    return (cases[0]?.accounts.length ?? 0) >= planted.length ? cases : null;
   });
   expect(found?.accounts.sort()).toEqual(planted.sort());
   const { barriers } = (await ann('GET', '/v1/barriers')).body as unknown as {
