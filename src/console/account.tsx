@@ -1,5 +1,5 @@
 import { get } from './api.ts';
-import { ranOut } from './barrier.tsx';
+import { standing } from './barrier.tsx';
 import {
   count,
   day,
@@ -185,10 +185,6 @@ function Identity({ d }: { d: AccountPageData }) {
     </>
   );
 }
-
-/** What a barrier is to somebody: one that is rehearsed stands, and changes no answer. */
-const standing = (b: AccountPageData['barriers'][number], enforcing: boolean): string =>
-  ranOut(b) ? 'run out' : `${b.state}${b.state === 'active' && (b.dry_run || !enforcing) ? ' as a rehearsal' : ''}`;
 
 /** The case that stands for a campaign; the inbox where none was opened yet. */
 function caseFor(d: AccountPageData, campaign: string): Record<string, string> {

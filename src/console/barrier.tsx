@@ -111,6 +111,11 @@ const twoFor = (b: Barrier): boolean => b.action === 'suspend' || (b.action !== 
 
 const SPENT: readonly string[] = ['lifted', 'refused'];
 export const ranOut = (b: Barrier): boolean => b.state === 'active' && b.expires <= Date.now();
+/** One that is rehearsed stands, and changes no answer. */
+const rehearsed = (b: Barrier, enforcing: boolean): boolean => b.state === 'active' && (b.dry_run || !enforcing);
+/** How a barrier stands, in words. */
+export const standing = (b: Barrier, enforcing: boolean): string =>
+  ranOut(b) ? 'run out' : `${b.state}${rehearsed(b, enforcing) ? ' as a rehearsal' : ''}`;
 
 /** What stands, or is proposed: its reach is seen before anybody accepts it. */
 export function Standing({
@@ -143,12 +148,12 @@ export function Standing({
     const reason = await ask(`${what}. Say why: it is what an appeal will be answered with.`);
     if (reason) void run(() => then(reason));
   };
-  const rehearsal = b.state === 'active' && (b.dry_run || !enforcing);
+  const rehearsal = rehearsed(b, enforcing);
   return (
     <li class={over ? 'over' : ''}>
       <p>
-        <strong>{b.action}</strong> on {count(b.accounts.length)} accounts: {ranOut(b) ? 'run out' : b.state}
-        {rehearsal && !ranOut(b) ? ' as a rehearsal' : ''}, by {plain(b.author)}, until {day(b.expires)}; reference {b.appeal}
+        <strong>{b.action}</strong> on {count(b.accounts.length)} accounts: {standing(b, enforcing)}, by {plain(b.author)}, until{' '}
+        {day(b.expires)}; reference {b.appeal}
         {b.level ? `; asks for ${b.level}` : ''}
         {b.summary ? "; the provider's own summary goes through" : ''}
         {b.budget ? `; lets through ${budgetOf(b.budget)}` : ''}

@@ -101,6 +101,7 @@ export async function* readAccounts(
   rejected: (line: number, why: string) => void,
 ): AsyncGenerator<AccountInput[]> {
   const input = inspect(path, path);
+  const first = input.parquet ? '' : (sampleLines(input, 1)[0] ?? '{');
   let batch: AccountInput[] = [];
   let found = 0;
   const put = (r: Record<string, unknown>, line: number): boolean => {
@@ -116,12 +117,12 @@ export async function* readAccounts(
     const { asyncBufferFromFile, parquetReadObjects } = await import('hyparquet');
     const rows = await parquetReadObjects({ file: await asyncBufferFromFile(path), compressors: COMPRESSORS });
     rows.forEach((r, i) => void put(r as Record<string, unknown>, i + 1));
-  } else if (!/^[[{]/.test(sampleLines(input, 1)[0] ?? '{')) {
+  } else if (!/^[[{]/.test(first)) {
     const rows = readAs('CSV', 'the first line names the columns; account is required', () =>
-      csvRows(sampleLines(input, 1)[0] ?? '', whole(path, input.compression)),
+      csvRows(first, whole(path, input.compression)),
     );
     rows.forEach((r, i) => void put(r, i + 2));
-  } else if (sampleLines(input, 1)[0]?.startsWith('[')) {
+  } else if (first.startsWith('[')) {
     const text = (): string =>
       exact(
         whole(path, input.compression)

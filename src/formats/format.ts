@@ -57,6 +57,10 @@ export interface Format {
   readonly accountHint: string;
 }
 
+/** Messages wherever they are kept: a list, the same as JSON text, or one text, which is what the user said. */
+export const asMessages = (text: string): string =>
+  `multiIf(startsWith(${text}, '['), JSONExtract(${text}, 'Array(Tuple(role String, content String))'), ${text} != '', [('user', ${text})], [])`;
+
 export function object(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
 }

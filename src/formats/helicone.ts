@@ -1,4 +1,4 @@
-import { type Format, has } from './format.ts';
+import { asMessages, type Format, has } from './format.ts';
 
 /** Helicone's `request_response_rmt` rows: bodies are JSON text. */
 export const helicone: Format = {
@@ -13,7 +13,7 @@ export const helicone: Format = {
     time: 'r.request_created_at',
     account: `multiIf(r.user_id != '', r.user_id, r.proxy_key_id)`,
     model: `if(r.model != '', r.model, q.model)`,
-    messages: `multiIf(notEmpty(q.messages), q.messages, startsWith(q.input, '['), JSONExtract(q.input, 'Array(Tuple(role String, content String))'), if(q.input != '', [('user', q.input)], CAST([], 'Array(Tuple(String, String))')))`,
+    messages: `if(notEmpty(q.messages), q.messages, ${asMessages('q.input')})`,
     system: `if(q.system != '', q.system, q.instructions)`,
     organization: `''`,
     workspace: 'r.organization_id',

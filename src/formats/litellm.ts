@@ -1,4 +1,4 @@
-import { type Format, has, object } from './format.ts';
+import { asMessages, type Format, has, object } from './format.ts';
 
 /** Seconds since 1970, or thousandths and smaller parts of them; what is no time of ours stays absurd instead of overflowing into one. */
 const epoch = (v: string): string => {
@@ -8,10 +8,9 @@ const epoch = (v: string): string => {
 };
 
 /** Messages as a list, one of them, or plain text. */
-const MESSAGES = `multiIf(startsWith(r.messages, '['), JSONExtract(r.messages, 'Array(Tuple(role String, content String))'),
-  startsWith(r.messages, '{') AND JSONHas(r.messages, 'messages'), JSONExtract(r.messages, 'messages', 'Array(Tuple(role String, content String))'),
+const MESSAGES = `multiIf(startsWith(r.messages, '{') AND JSONHas(r.messages, 'messages'), JSONExtract(r.messages, 'messages', 'Array(Tuple(role String, content String))'),
   startsWith(r.messages, '{') AND JSONHas(r.messages, 'content'), [(JSONExtractString(r.messages, 'role'), if(JSONExtractString(r.messages, 'content') != '', JSONExtractString(r.messages, 'content'), JSONExtractRaw(r.messages, 'content')))],
-  r.messages != '', [('user', r.messages)], [])`;
+  ${asMessages('r.messages')})`;
 
 /** LiteLLM's StandardLoggingPayload. */
 export const litellm: Format = {

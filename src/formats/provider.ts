@@ -1,4 +1,4 @@
-import { type Format, has, parsed } from './format.ts';
+import { asMessages, type Format, has, parsed } from './format.ts';
 
 const BODY = `if(r.request_body != '', r.request_body, if(r.request != '', r.request, r.body))`;
 const ANSWER = `if(r.response_body != '', r.response_body, r.response)`;
@@ -35,7 +35,7 @@ export const provider: Format = {
     time: `multiIf(r.time != '', r.time, r.timestamp != '', r.timestamp, r.created_at)`,
     account: `multiIf(r.account != '', r.account, r.account_id != '', r.account_id, r.customer != '', r.customer, r.api_key_hash != '', r.api_key_hash, r.key_hash != '', r.key_hash, r.api_key)`,
     model: 'q.model',
-    messages: `if(notEmpty(q.messages), q.messages, if(startsWith(q.input, '['), JSONExtract(q.input, 'Array(Tuple(role String, content String))'), if(q.input != '', [('user', q.input)], CAST([], 'Array(Tuple(String, String))'))))`,
+    messages: `if(notEmpty(q.messages), q.messages, ${asMessages('q.input')})`,
     system: `if(q.system != '', q.system, q.instructions)`,
     organization: 'r.organization',
     workspace: 'r.workspace',

@@ -1,4 +1,4 @@
-import { COLUMNS, type Column, type Format } from './format.ts';
+import { asMessages, COLUMNS, type Column, type Format } from './format.ts';
 
 /** Times outside these bounds are absurd in a log of a language model. */
 export const TIME_BOUNDS = ['2015-01-01 00:00:00', '2100-01-01 00:00:00'] as const;
@@ -18,10 +18,6 @@ const CLOCK = `(position(c_time, ':') IN (2, 3) OR (substring(c_time, 5, 1) = '-
 
 /** A string as a literal of the engine. */
 export const quote = (s: string): string => `'${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
-
-/** Messages wherever they are kept: a list, the same as JSON text, or one text, which is what the user said. */
-const asMessages = (text: string): string =>
-  `multiIf(startsWith(${text}, '['), JSONExtract(${text}, 'Array(Tuple(role String, content String))'), ${text} != '', [('user', ${text})], [])`;
 
 function overridden(path: string, type: string, format: Format): string {
   const names = jsonPath(path);

@@ -76,26 +76,16 @@ export async function alreadyRead(store: Store, input: Input, o: ReadOptions = {
   const before = await known(store, keyOf(input, o));
   if (!before || before.state === 'started' || (format !== undefined && before.format !== format)) return null;
   // What was cut short then still is.
-  if (before.state === 'truncated')
-    return {
-      name: input.name,
-      format: before.format,
-      state: 'truncated',
-      lines: Number(before.lines),
-      accepted: 0,
-      rejected: 0,
-      duplicates: 0,
-      note: `${before.note}; read by an earlier scan of this store`,
-    };
+  const cut = before.state === 'truncated';
   return {
     name: input.name,
     format: before.format,
-    state: 'already_read',
+    state: cut ? 'truncated' : 'already_read',
     lines: Number(before.lines),
     accepted: 0,
     rejected: 0,
     duplicates: 0,
-    note: 'read by an earlier scan of this store',
+    note: `${cut ? `${before.note}; ` : ''}read by an earlier scan of this store`,
   };
 }
 
