@@ -51,6 +51,9 @@ interface Known {
   readonly lines: string;
   readonly format: string;
   readonly note: string;
+  readonly path: string;
+  /** By its content and how its fields were read. */
+  readonly key: string;
 }
 
 /** A file by its content and by how its fields are read: who corrects where the account stands has it read again. */
@@ -61,11 +64,14 @@ function keyOf(input: Input, o: ReadOptions): string {
   return `${input.fingerprint}#${how.digest('hex').slice(0, 12)}`;
 }
 
-const known = (store: Store, key: string): Promise<Known | undefined> =>
-  store.first<Known>(
-    `SELECT path_id, state, lines, format, note FROM files WHERE fingerprint = {f:String} AND state != 'replaced'
-      AND path_id NOT IN (SELECT path_id FROM files WHERE state = 'replaced') ORDER BY at DESC, state = 'started' LIMIT 1`,
-    { f: key },
+/** Every reading of the same content that still stands, the latest first. */
+const readings = (store: Store, { fingerprint }: Input): Promise<Known[]> =>
+  store.rows<Known>(
+    `SELECT path_id, any(path) AS path, any(fingerprint) AS key, last.1 AS state, last.2 AS lines, last.3 AS format, last.4 AS note FROM (
+      SELECT path_id, path, fingerprint, at, argMax((state, lines, format, note), (at, state != 'started')) OVER (PARTITION BY path_id) AS last
+      FROM files WHERE fingerprint = {f:String} OR startsWith(fingerprint, concat({f:String}, '#'))
+    ) GROUP BY path_id, last HAVING state != 'replaced' ORDER BY max(at) DESC`,
+    { f: fingerprint },
   );
 
 /**
@@ -73,7 +79,8 @@ const known = (store: Store, key: string): Promise<Known | undefined> =>
  * @param format the format asked for by name, if any
  */
 export async function alreadyRead(store: Store, input: Input, o: ReadOptions = {}, format?: string): Promise<FileCoverage | null> {
-  const before = await known(store, keyOf(input, o));
+  const key = keyOf(input, o);
+  const before = (await readings(store, input)).find((r) => r.key === key);
   if (!before || before.state === 'started' || (format !== undefined && before.format !== format)) return null;
   // What was cut short then still is.
   const cut = before.state === 'truncated';
@@ -96,14 +103,16 @@ export async function alreadyRead(store: Store, input: Input, o: ReadOptions = {
 export async function ingest(store: Store, input: Input, format: Format, o: IngestOptions): Promise<FileCoverage> {
   if (store.sealed) throw otherSecret(true);
   const key = keyOf(input, o);
-  const found = await known(store, key);
+  const all = await readings(store, input);
+  const found = all.find((r) => r.key === key);
   const before = found?.format === format.id ? found : undefined;
   const base = { name: input.name, format: format.id };
   const id = before?.path_id ?? Number((await store.first<{ n: string }>('SELECT max(path_id) + 1 AS n FROM files'))?.n ?? 1);
-  const replaced = await withdraw(store, input.fingerprint, id);
+  const old = all.filter((r) => r !== before);
+  await withdraw(store, old);
   const note = before
     ? 'an earlier scan was interrupted here; completed now'
-    : replaced > 0
+    : old.length > 0
       ? 'read in another way before; what was read then was taken out again'
       : '';
   const log = (state: string, lines: number, said = note) =>
@@ -164,18 +173,23 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
 }
 
 /** Takes out what earlier readings of the same content made of it, when it is read in another way: rows read wrongly would keep their keys, and the right ones stay out. */
-async function withdraw(store: Store, fingerprint: string, id: number): Promise<number> {
-  const old = await store.rows<{ path_id: number; path: string; format: string; fingerprint: string }>(
-    `SELECT DISTINCT path_id, path, format, fingerprint FROM files WHERE (fingerprint = {f:String} OR startsWith(fingerprint, concat({f:String}, '#'))) AND path_id != {id:UInt32}
-      AND path_id NOT IN (SELECT path_id FROM files WHERE state = 'replaced')`,
-    { f: fingerprint, id },
-  );
-  if (old.length === 0) return 0;
+async function withdraw(store: Store, old: readonly Known[]): Promise<void> {
+  if (old.length === 0) return;
   const ids = old.map((x) => x.path_id);
   const note = async (state: string, at: number): Promise<void> =>
     store.insert(
       'files',
-      old.map((x) => ({ ...x, compression: '', state, lines: 0, note: 'read again in another way', at: new Date(at).toISOString() })),
+      old.map(({ path_id, path, key, format }) => ({
+        path_id,
+        path,
+        fingerprint: key,
+        format,
+        compression: '',
+        state,
+        lines: 0,
+        note: 'read again in another way',
+        at: new Date(at).toISOString(),
+      })),
     );
   // Killed in between, what is half gone counts as not read to its end.
   const began = Date.now();
@@ -188,7 +202,6 @@ async function withdraw(store: Store, fingerprint: string, id: number): Promise<
       { ids },
     );
   await note('replaced', Math.max(began + 1, Date.now()));
-  return old.length;
 }
 
 /** The engine takes braces in a path for a choice of paths: such a file is read through a link that has none. */
