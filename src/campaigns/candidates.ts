@@ -261,16 +261,17 @@ const STRAY = { closed: 0.75, inside: 0.5 } as const;
  */
 export function withoutStrays(c: Candidate, near: Neighbours): Candidate {
   if (c.accounts.length <= near.k) return c;
-  const set = new Set(c.accounts);
+  const set = new Uint8Array(near.ids.length / near.k);
+  for (const a of c.accounts) set[a] = 1;
   const inside = c.accounts.map((a) => neighboursIn(set, near, a) / near.k);
   if (median(inside) < STRAY.closed) return c;
   return { ...c, accounts: c.accounts.filter((_, i) => (inside[i] as number) >= STRAY.inside) };
 }
 
-/** How many of an account's nearest neighbours are in a set. */
-export function neighboursIn(set: ReadonlySet<number>, near: Neighbours, account: number): number {
+/** How many of an account's nearest neighbours are in a set. @param inside 1 at each account of the set */
+export function neighboursIn(inside: Uint8Array, near: Neighbours, account: number): number {
   let n = 0;
-  for (let x = 0; x < near.k; x++) if (set.has(near.ids[account * near.k + x] as number)) n += 1;
+  for (let x = 0; x < near.k; x++) n += inside[near.ids[account * near.k + x] as number] ?? 0;
   return n;
 }
 

@@ -32,8 +32,8 @@ export const VOLUME_CAP = 200;
 /** Above this chance that items of two accounts fall together they are one item, however it is wrapped. */
 const ONE_ITEM = 0.5;
 
-/** Scratch of `deck`: bucket counts of the cell at hand. */
-const COUNTS = new Float64Array(DIMENSIONS);
+/** Scratch of `deck`: bucket counts of the cell and bucketing at hand. */
+const COUNTS = new Float64Array(BUCKETS);
 
 /**
  * rho over the cells of a cohort, averaged over bucketings (which are one piece of evidence: they correlate), with a
@@ -55,7 +55,7 @@ export function deck(cells: readonly Cell[]): Deck | null {
   const squares = new Float64Array(S);
   // Sum of w^2 sum_b p^2 a stratum and bucketing: the pairs of an account with itself, to be taken out of C.
   const self = new Float64Array(S * BUCKETINGS);
-  // Most cells fill few of their buckets: the filled ones of all cells side by side, in order, with their shares.
+  // Most cells fill few of their buckets: the filled ones of all cells side by side, with their shares.
   const filled = usable.reduce((n, c) => n + Math.min(c.buckets.length, DIMENSIONS), 0);
   const dims = new Uint16Array(filled);
   const parts = new Float64Array(filled);
@@ -64,23 +64,25 @@ export function deck(cells: readonly Cell[]): Deck | null {
   let end = 0;
   const rows = usable.map((c, i) => {
     const n = c.buckets.length / BUCKETINGS;
-    for (let x = 0; x < c.buckets.length; x++) {
-      const d = (x % BUCKETINGS) * BUCKETS + (c.buckets[x] as number);
-      COUNTS[d] = (COUNTS[d] as number) + 1;
-    }
     const from = end;
     const pairs = n * (n - 1);
+    // Bucketing by bucketing: counted, then read off in the order of first sight. Most cells are far smaller than the buckets there are.
     for (let j = 0; j < BUCKETINGS; j++) {
+      for (let x = j; x < c.buckets.length; x += BUCKETINGS) {
+        const d = c.buckets[x] as number;
+        COUNTS[d] = (COUNTS[d] as number) + 1;
+      }
       let alike = 0;
       let squared = 0;
-      for (let d = j * BUCKETS; d < (j + 1) * BUCKETS; d++) {
+      for (let at = j; at < c.buckets.length; at += BUCKETINGS) {
+        const d = c.buckets[at] as number;
         const x = COUNTS[d] as number;
         if (x === 0) continue;
         COUNTS[d] = 0;
         const part = x / n;
         alike += x * (x - 1);
         squared += part * part;
-        dims[end] = d;
+        dims[end] = j * BUCKETS + d;
         parts[end++] = part;
       }
       within[i * BUCKETINGS + j] = alike / pairs;

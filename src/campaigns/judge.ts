@@ -321,9 +321,16 @@ const NEAR = { part: 0.25, chance: 2 } as const;
  * points at nearly everybody, and no null cohort would be left.
  */
 function farFrom(k: Kin, c: Candidate, nulls: readonly NullCohort[]): NullCohort[] {
-  const inside = new Set(c.accounts);
+  const of = k.near.ids.length / k.near.k;
+  // Whether an account is a member; and, once asked, whether it is near.
+  const inside = new Uint8Array(of);
+  for (const a of c.accounts) inside[a] = 1;
+  const asked = new Int8Array(of);
   const least = k.near.k * Math.min(0.9, Math.max(NEAR.part, (NEAR.chance * c.accounts.length) / Math.max(1, k.active.length)));
-  const near = (a: number): boolean => inside.has(a) || neighboursIn(inside, k.near, a) >= least;
+  const near = (a: number): boolean => {
+    if (asked[a] === 0) asked[a] = inside[a] === 1 || neighboursIn(inside, k.near, a) >= least ? 1 : -1;
+    return asked[a] === 1;
+  };
   return nulls.filter((n) => n.facts.accounts.filter(near).length < 0.3 * n.facts.accounts.length);
 }
 

@@ -53,49 +53,55 @@ export function shareOf(
     }
     return (l + Math.log(product)) / BUCKETINGS;
   };
-  let best = 0;
-  const edge = (from: number, to: number): number => {
-    if (best - value(to) < 1.92) return to;
-    let inside = from;
-    let outside = to;
-    for (let i = 0; i < 13; i++) {
-      const m = (inside + outside) / 2;
-      if (best - value(m) < 1.92) inside = m;
-      else outside = m;
+  /** First derivative of `value`, and of that one: a division a bucket, no logarithm. */
+  const fall = (s: number): readonly [number, number] => {
+    let d = 0;
+    let d2 = 0;
+    for (let i = 0; i < n; i++) {
+      const e = EXCESS[i] as number;
+      const x = e / (1 + s * e);
+      const y = (TIMES[i] as number) * x;
+      d += y;
+      d2 -= y * x;
     }
-    return inside;
+    return [d / BUCKETINGS, d2 / BUCKETINGS];
   };
-  if (slope <= 0) return { share: 0, low: 0, high: edge(0, 1), gain: 0 };
-  let a = 0;
-  let b = 1;
-  // Concave in s: golden section.
-  const g = (Math.sqrt(5) - 1) / 2;
-  let x = b - g * (b - a);
-  let y = a + g * (b - a);
-  let fx = value(x);
-  let fy = value(y);
-  for (let i = 0; i < 18; i++) {
-    if (fx < fy) {
-      a = x;
-      x = y;
-      fx = fy;
-      y = a + g * (b - a);
-      fy = value(y);
-    } else {
-      b = y;
-      y = x;
-      fy = fx;
-      x = b - g * (b - a);
-      fx = value(x);
-    }
+  let share = 0;
+  let best = 0;
+  if (slope > 0) {
+    share = fall(1)[0] >= 0 ? 1 : root(0, 1, 0.5, fall);
+    best = value(share);
   }
-  let share = (a + b) / 2;
-  best = value(share);
-  for (const end of [0, 1]) {
-    const v = value(end);
-    if (v >= best) [share, best] = [end, v];
+  const edge = (to: number): number => {
+    if (best - value(to) < 1.92) return to;
+    // Far from the top the curve is steeper than its parabola; the bracket keeps Newton's steps inside.
+    return root(share, to, (share + to) / 2, (s) => [value(s) - best + 1.92, fall(s)[0]]);
+  };
+  return { share, low: share > 0 ? edge(0) : 0, high: share < 1 ? edge(1) : 1, gain: best };
+}
+
+/** Where shares are told to. */
+const SHARE_TOLERANCE = 1e-5;
+
+/**
+ * Root of a falling or rising function between `inside`, where it is at or above nought, and `outside`, where it is below: Newton's steps, and halves where a step would leave the bracket.
+ * @param f the function and its derivative
+ */
+function root(inside: number, outside: number, start: number, f: (s: number) => readonly [number, number]): number {
+  let from = inside;
+  let to = outside;
+  let s = start;
+  for (let i = 0; i < 40 && Math.abs(to - from) > SHARE_TOLERANCE; i++) {
+    const [y, slope] = f(s);
+    if (y >= 0) from = s;
+    else to = s;
+    const next = s - y / slope;
+    const fits = next > Math.min(from, to) && next < Math.max(from, to);
+    const then = fits ? next : (from + to) / 2;
+    if (Math.abs(then - s) < SHARE_TOLERANCE) return then;
+    s = then;
   }
-  return { share, low: edge(share, 0), high: edge(share, 1), gain: best - value(0) };
+  return s;
 }
 
 /** Bucket shares of a pool of cells without one account's own: sums kept so that leaving one out is cheap. */

@@ -17,15 +17,33 @@ interface DeckModel {
   /** Honest 5 % quantile of rho. */
   readonly low: number;
   readonly grown: number;
+  /** Densities of the true figure at GRID: over honest cohorts whose reason is on our list, and over decks that one hand deals. */
+  readonly known: Float64Array;
+  readonly dealt: Float64Array;
 }
 
 /** ln rho where densities are looked at, evenly. */
 const GRID = Array.from({ length: 120 }, (_, i) => Math.log(1e-6) + (i / 119) * (Math.log(0.6) - Math.log(1e-6)));
 
-/** How likely a measurement is if the true figure stands at each point of GRID, up to a constant; `logs` are the logarithms. */
+/** Width of GRID in ln rho: of what may be anything. */
+const OPEN = Math.log(0.6 / 1e-6);
+
+/**
+ * A campaign: half of decks are dealt cleanly (rho anywhere below 3 % of the honest median, evenly over its logarithm), the others carry personas or cover traffic (exponential with a mean of 3 % and of
+ * 20 % of it).
+ */
+function dealtAt(scale: number): Float64Array {
+  const exponential = (x: number, mean: number): number => Math.exp(x - Math.exp(x) / mean - Math.log(mean));
+  const clean = (x: number): number => (x < Math.log(0.03 * scale) ? 1 / Math.log((0.03 * scale) / 1e-6) : 0);
+  return Float64Array.from(GRID, (x) => 0.5 * clean(x) + 0.3 * exponential(x, 0.03 * scale) + 0.2 * exponential(x, 0.2 * scale));
+}
+
+/** How likely a measurement is if the true figure stands at each point of GRID, up to a constant. */
 interface Measured {
-  readonly logs: Float64Array;
+  /** exp of it, over its highest. */
   readonly parts: Float64Array;
+  /** ln-likelihood of the measurement under each of SHAPES, once asked for. */
+  shapes?: Float64Array;
 }
 
 const MEASURED = new WeakMap<Deck, Measured>();
@@ -38,14 +56,17 @@ function measured(d: Deck): Measured {
   const degrees = Math.max(1, d.accounts - 1);
   const logs = GRID.map((x) => -0.5 * (degrees + 1) * Math.log1p(((d.rho - Math.exp(x)) / se) ** 2 / degrees));
   const top = Math.max(...logs);
-  const made = { logs: Float64Array.from(logs, (x) => x - top), parts: Float64Array.from(logs, (x) => Math.exp(x - top)) };
+  const made: Measured = { parts: Float64Array.from(logs, (x) => Math.exp(x - top)) };
   MEASURED.set(d, made);
   return made;
 }
 
-/** ln of the density of a measurement, up to a constant, when the true figure is spread as `logDensity` (over ln rho). */
-const blurred = (m: Measured, logDensity: (logRho: number) => number): number =>
-  logSumExp(GRID.map((x, i) => logDensity(x) + (m.logs[i] as number)));
+/** ln of the density of a measurement, up to a constant, when the true figure is spread as `density` (over ln rho, at each point of GRID). */
+function blurred(m: Measured, density: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < density.length; i++) sum += (density[i] as number) * (m.parts[i] as number);
+  return Math.log(sum);
+}
 
 /**
  * Part of honest cohorts that may be exchangeable for a reason not on our list: the open rival, spread evenly over ln rho. It grows with other cohorts that look so, and is the rarer the
@@ -75,22 +96,25 @@ const SHAPES = MEDIANS.flatMap((median) =>
  * noise of small null cohorts passes for honest cohorts that are dealt from one deck.
  */
 function likeliest(usable: readonly Deck[]): { median: number; sd: number } {
-  const cohorts = usable.map((d) => measured(d).parts);
+  const sums = new Float64Array(SHAPES.length);
+  for (const d of usable) {
+    const of = shapesOf(measured(d));
+    for (let x = 0; x < sums.length; x++) sums[x] = (sums[x] as number) + (of[x] as number);
+  }
   let best = { median: SHIPPED.logMedian as number, sd: SHIPPED.logSd as number };
   let most = Number.NEGATIVE_INFINITY;
-  for (const { median, sd, weight } of SHAPES) {
-    let sum = 0;
-    for (const p of cohorts) {
-      let x = 0;
-      for (let i = 0; i < weight.length; i++) x += (weight[i] as number) * (p[i] as number);
-      sum += Math.log(x);
-    }
-    if (sum > most) {
-      most = sum;
-      best = { median, sd };
-    }
-  }
+  SHAPES.forEach(({ median, sd }, x) => {
+    if ((sums[x] as number) <= most) return;
+    most = sums[x] as number;
+    best = { median, sd };
+  });
   return best;
+}
+
+/** A null cohort is asked in every fit it is part of, and answers the same. */
+function shapesOf(m: Measured): Float64Array {
+  m.shapes ??= Float64Array.from(SHAPES, ({ weight }) => blurred(m, weight));
+  return m.shapes;
 }
 
 export const deckSignal: Signal<DeckModel> = {
@@ -118,6 +142,8 @@ export const deckSignal: Signal<DeckModel> = {
       values: usable.map((d) => d.rho),
       low: Math.exp(logMedian - 1.645 * logSd),
       grown: (0.3 * unexplained) / (m + SHIPPED.worth),
+      known: Float64Array.from(GRID, (x) => Math.exp(logNormalPdf(x, logMedian, logSd))),
+      dealt: dealtAt(Math.exp(logMedian)),
     };
   },
   weigh: (facts, model) => {
@@ -125,25 +151,12 @@ export const deckSignal: Signal<DeckModel> = {
     if (!d) return notApplicable('fewer than three members have two items in a common week and script');
     const ref = model.values.length > 0 ? reference(model.values) : NOTHING;
     const unknown = Math.max(model.grown, UNKNOWN * Math.min(1, CROWD / facts.accounts.length));
-    const honestDensity = (x: number) =>
-      Math.log((1 - unknown) * Math.exp(logNormalPdf(x, model.logMedian, model.logSd)) + unknown / Math.log(0.6 / 1e-6));
-    // Campaign: half of decks are dealt cleanly (rho anywhere below 3 % of the honest median, evenly over its logarithm), the others carry personas or
-    // cover traffic (exponential with a mean of 3 % and of 20 % of it).
-    const scale = Math.exp(model.logMedian);
-    const exponential = (mean: number) => (x: number) => x - Math.exp(x) / mean - Math.log(mean);
-    const clean = (x: number) => (x < Math.log(0.03 * scale) ? -Math.log(Math.log((0.03 * scale) / 1e-6)) : -Infinity);
     const m = measured(d);
-    const seen = (density: (x: number) => number): number => blurred(m, density);
-    const honest = seen(honestDensity);
-    const campaign = logSumExp([
-      Math.log(1 - SHARDED) +
-        logSumExp([
-          Math.log(0.5) + seen(clean),
-          Math.log(0.3) + seen(exponential(0.03 * scale)),
-          Math.log(0.2) + seen(exponential(0.2 * scale)),
-        ]),
-      Math.log(SHARDED) + honest,
-    ]);
+    const honest = blurred(
+      m,
+      model.known.map((x) => (1 - unknown) * x + unknown / OPEN),
+    );
+    const campaign = logSumExp([Math.log(1 - SHARDED) + blurred(m, model.dealt), Math.log(SHARDED) + honest]);
     const bits = cap((campaign - honest) * LOG2E, model.m + SHIPPED.worth);
     const says =
       bits > 0
@@ -151,7 +164,7 @@ export const deckSignal: Signal<DeckModel> = {
         : bits > -1
           ? 'it says little either way'
           : 'each account keeps to subjects of its own';
-    const figures = `rho ${d.rho.toFixed(4)} ± ${d.se.toFixed(4)} over ${Math.round(d.items)} items of ${d.accounts} accounts; honest neighbours in content stand at ${(ref.median ?? scale).toFixed(3)} (${model.m} null cohorts here, and a shipped prior worth ${SHIPPED.worth})`;
+    const figures = `rho ${d.rho.toFixed(4)} ± ${d.se.toFixed(4)} over ${Math.round(d.items)} items of ${d.accounts} accounts; honest neighbours in content stand at ${(ref.median ?? Math.exp(model.logMedian)).toFixed(3)} (${model.m} null cohorts here, and a shipped prior worth ${SHIPPED.worth})`;
     return {
       outcome: outcomeOf(bits),
       bits,
