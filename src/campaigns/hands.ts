@@ -48,8 +48,8 @@ function tiedIn(t: Table, facts: Facts, members: readonly Judged[]): Map<number,
 }
 
 /**
- * Accounts that one hand hired for a pool alone draw like parts of their work from it. Who draws a smaller part, and has no private tie and none of the sentences that are
- * mostly theirs, uses the same public sets by a hand of their own: same deck is not same hand. Who draws far less than any of them do (by the spread of their shares, which cover traffic makes wide) is no member whatever
+ * Accounts that one hand hired for a pool alone draw like parts of their work from it. Who draws a smaller part, and has no private tie, uses the same public sets, or the pool's own sentence, by a hand of their
+ * own: same deck is not same hand, and a sentence can be copied. Who draws far less than any of them do (by the spread of their shares, which cover traffic makes wide) is no member whatever
  * they show: a stolen key shows the thief's addresses and sentences, beside its owner's work.
  */
 export function ofOneShare(t: Table, facts: Facts, members: readonly Judged[]): Judged[] {
@@ -57,14 +57,13 @@ export function ofOneShare(t: Table, facts: Facts, members: readonly Judged[]): 
   // Resellers, and accounts with cover, differ in what part they lend.
   if (!(middle >= SHARE.dedicated)) return [...members];
   const tied = new Set([...tiedIn(t, facts, members).values()].filter((l) => l.length > 1).flat());
-  const carries = holds(t, facts.ties.scaffold.values);
   const far = middle - Math.max(SHARE.far, SHARE.deviations * spread(members.map((m) => m.share).filter(Number.isFinite)));
   return members.filter(
     (m) =>
       Number.isNaN(m.share) ||
       m.share >= SHARE.estimate * middle ||
       m.high >= SHARE.upper * middle ||
-      (m.high >= far && (tied.has(m.account) || carries(m.account))),
+      (m.high >= far && tied.has(m.account)),
   );
 }
 

@@ -1,6 +1,7 @@
 import { deckSignal } from '../signals/deck.ts';
 import { type Beats, commonBeat } from './beats.ts';
 import { type Candidate, COHORT, candidates, type Kin, kin, neighboursIn } from './candidates.ts';
+import { lacking } from './decide.ts';
 import { type Discoveries, discoveries, weights } from './discoveries.ts';
 import { type Facts, factsOf, inStepSample, type View } from './facts.ts';
 import { publicFeed, type Recurring } from './feed.ts';
@@ -10,7 +11,7 @@ import { type NullCohort, nullCohorts, nullMembers, references } from './nulls.t
 import { tiedAccounts } from './queue.ts';
 import { oneItem } from './repeats.ts';
 import { explained, type Honest, mechanism, ONE_TASK, rivals } from './rivals.ts';
-import { type Bench, type Case, carried, lacking, settle, settleBoth } from './settle.ts';
+import { type Bench, type Case, carried, settle, settleBoth } from './settle.ts';
 import { median, quantile } from './stats.ts';
 import { DAY, type Table } from './table.ts';
 

@@ -271,3 +271,27 @@ export function judgeMembers(
     return { account: s.account, membership: probability(bits), share: s.share, low: s.low, high: s.high };
   });
 }
+
+/** Conversations of members that are no longer than those of this part of them count as long as theirs. */
+const LONG = 0.9;
+
+/**
+ * Shares of exchanges, of shares of items. An item opens a conversation, and who works on one thing for an hour sends dozens of requests for one item: where the cohort's conversations are short, most of such an account's
+ * requests are its own, whatever part of its items is not. A conversation of the pool is taken to be as long as the longest tenth of members'.
+ */
+export function ofExchanges(t: Table, judged: readonly Judged[]): Judged[] {
+  const length = (a: number): number => {
+    const r = t.rows[a];
+    return r && r.openings > 0 ? r.n / r.openings : Number.NaN;
+  };
+  const theirs = judged
+    .filter((j) => j.membership >= 0.5)
+    .map((j) => length(j.account))
+    .filter(Number.isFinite);
+  if (theirs.length === 0) return [...judged];
+  const most = quantile(theirs, LONG);
+  return judged.map((j) => {
+    const f = most / length(j.account);
+    return f < 1 ? { ...j, share: f * j.share, low: f * j.low, high: f * j.high } : j;
+  });
+}

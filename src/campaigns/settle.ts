@@ -1,17 +1,26 @@
 import type { Kind } from '../model/dossier.ts';
 import { type Candidate, COHORT, type Kin } from './candidates.ts';
+import { decide, lacking, type Verdict } from './decide.ts';
 import { type Facts, factsOf, sampled, type View } from './facts.ts';
 import { CROWD, holds, ofOneBrief, ofOneClock, ofOneShare, surest, withoutOutsiders, withoutStrangers } from './hands.ts';
 import { kindsLeft } from './kinds.ts';
 import { type Learned, type Ledger, ledger } from './ledger.ts';
-import { carrierShares, HONEST_MIN, honestCarriers, type Judged, judgeCarriers, judgeMembers, Pool, shares } from './membership.ts';
+import {
+  carrierShares,
+  HONEST_MIN,
+  honestCarriers,
+  type Judged,
+  judgeCarriers,
+  judgeMembers,
+  ofExchanges,
+  Pool,
+  shares,
+} from './membership.ts';
 import { centreWithout } from './profile.ts';
 import { onePayer, oneQueue, queueLacks } from './queue.ts';
-import { contentOnly, type Honest, ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
+import { type Honest, ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
 import { median } from './stats.ts';
 import type { Table } from './table.ts';
-
-export type Verdict = 'campaign' | 'other kind' | 'look-alike' | 'undecided' | 'nothing';
 
 /** One cohort, judged. */
 export interface Case {
@@ -26,6 +35,8 @@ export interface Case {
   readonly confidence: number;
   /** Accounts left out as another hand's, to be judged by themselves. */
   readonly apart: readonly number[];
+  /** Accounts that draw on the pool beside work of their own: their key may be lent or stolen, or they use the same source. Nobody names them. */
+  readonly beside: readonly Judged[];
   /** Something other than its bits keeps it from being named: an explanation, a rule on queues or small tasks, too few members. */
   readonly barred: boolean;
 }
@@ -38,13 +49,6 @@ const LIMITS = {
   honestItems: 4,
   membersMin: 5,
   worthBits: -7,
-  openExtraction: 0.25,
-  openCoordination: 0.05,
-  worthSeeing: 0.02,
-  privateBits: 3,
-  alike: 0.5,
-  /** Part of the accounts that resell, below which nobody says that they do. */
-  resold: 0.1,
 } as const;
 
 /** How much more of their traffic the whole of some accounts must give to a pool than the part that carries a sentence. */
@@ -76,6 +80,7 @@ interface Settled {
   readonly few: boolean;
   /** Accounts of another hand on the same source: a question of their own. */
   readonly apart: readonly number[];
+  readonly beside: readonly Judged[];
 }
 
 const RANK: Readonly<Record<Verdict, number>> = { campaign: 4, undecided: 3, 'other kind': 2, 'look-alike': 1, nothing: 0 };
@@ -117,6 +122,7 @@ export function settle(
     facts: accounts.length === c.accounts.length ? before : factsOf(t, accounts, k.mu, narrowed(scope, accounts)),
     few: false,
     apart: [],
+    beside: [],
   };
   const asFound = weighed(x, c, whole);
   const half = 0.5 * accounts.length;
@@ -147,16 +153,19 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
   let { accounts, members, facts } = from;
   const carries = carried(x.t, c);
   const apart: number[] = [];
+  const beside = new Map<number, Judged>();
   // Who is left out is no reference for those that stay: it may be of the same hand.
   const kin = around(x, accounts);
   for (let round = 0; round < (accounts.length > LIMITS.crowd ? 2 : 4); round++) {
     const judged = share(x, accounts, kin, scope, carries, facts);
     const those = judged.filter((j) => j.membership >= 0.5 && !granted(x.t, j.account));
-    const alike = withoutStrangers(x.t, facts, scope ? those : ofOneShare(x.t, facts, those), scope !== null);
+    const whole = scope ? those : ofOneShare(x.t, facts, those);
+    if (whole.length < those.length) for (const j of those) if (!whole.includes(j) && j.low > 0) beside.set(j.account, j);
+    const alike = withoutStrangers(x.t, facts, whole, scope !== null);
     const clocked = ofOneClock(x.t, c, facts, ofOneBrief(x.t, c, withoutOutsiders(x.t, scope, alike)));
     const kept = clocked.kept;
     apart.push(...clocked.apart);
-    if (kept.length < LIMITS.membersMin) return { accounts, members, facts, few: true, apart };
+    if (kept.length < LIMITS.membersMin) return { accounts, members, facts, few: true, apart, beside: [] };
     const same = kept.length === accounts.length;
     members = kept;
     accounts = kept.map((j) => j.account);
@@ -169,7 +178,8 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
     accounts = sure.map((j) => j.account);
     facts = factsOf(x.t, accounts, x.k.mu, narrowed(scope, accounts));
   }
-  return { accounts, members, facts, few: false, apart };
+  for (const a of accounts) beside.delete(a);
+  return { accounts, members, facts, few: false, apart, beside: [...beside.values()] };
 }
 
 /** Accounts of a cohort and their nearest neighbours in content; of a crowd the accounts alone, since its community holds its neighbours already. */
@@ -184,7 +194,7 @@ function around({ k, taken }: Bench, accounts: readonly number[]): Set<number> {
   return near;
 }
 
-function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled): Case {
+function weighed(x: Bench, c: Candidate, { members, facts, few, apart, beside }: Settled): Case {
   const tried = rivals(facts, c, x.t, x.honest, x.without);
   const against = [
     ...tried.filter((r) => r.bits !== 0).map((r) => ({ axis: r.axis, bits: r.bits, reason: r.reason, id: `rival:${r.id}` })),
@@ -238,6 +248,7 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart }: Settled
     missing,
     confidence,
     apart,
+    beside,
     barred: few || task !== undefined || queued || payer !== null || fits.length > 0,
   };
 }
@@ -303,7 +314,7 @@ function share(
     tied,
     carries,
   );
-  if (!scope) return judged;
+  if (!scope) return ofExchanges(t, judged);
   // Accounts that carry the sentence in part of their traffic are judged on that part.
   const part = (a: number): number => (scope.rows.get(a)?.n ?? 0) / (t.rows[a]?.n ?? 1);
   const every = Math.max(2, Math.round(1 / Math.max(0.02, median(accounts.map(part).filter((x) => x > 0)))));
@@ -317,80 +328,4 @@ function share(
     if (!c) return tied(j.account) ? j : [];
     return j.low > c.high ? { ...c, share: j.share, low: j.low, high: j.high } : c;
   });
-}
-
-/** Bits of what ties accounts themselves, whatever they send and with which client: an agent's users share that. */
-const privateBits = (book: Ledger): number =>
-  book.evidence.reduce((sum, e) => sum + (e.axis === 'coordination' && PRIVATE.has(e.signal) ? Math.max(0, e.bits) : 0), 0);
-const PRIVATE: ReadonlySet<string> = new Set(['network', 'identity', 'signup-burst']);
-
-/** Content is more alike than most honest cohorts' is, most members hold a private tie, and what that is worth could not be told: too few null cohorts are left once the cohort and its like are taken out. */
-const untested = (book: Ledger, f: Facts, h: Honest): boolean =>
-  (f.deck?.rho ?? 0) < LIMITS.alike * h.rhoMedian &&
-  (['network', 'identity'] as const).some(
-    (s) => f.ties[s].tied >= 0.5 * f.accounts.length && book.evidence.some((e) => e.signal === s && e.outcome === 'not applicable'),
-  );
-
-function decide(
-  book: Ledger,
-  facts: Facts,
-  honest: Honest,
-  fits: readonly Rival[],
-  confidence: number,
-  confidenceMin: number,
-): { verdict: Verdict; kind: Kind } {
-  const oneHand = book.coordination >= 0.5;
-  // That subjects differ explains content, not what ties the accounts themselves: such a cohort is not cleared, and nobody in it is named.
-  if (fits.length > 0 && fits.every(contentOnly) && privateBits(book) >= LIMITS.privateBits && book.coordination >= LIMITS.openCoordination)
-    return { verdict: 'undecided', kind: 'purpose unclear' };
-  // Nor may that clear accounts which share cards or addresses of their own where no null cohort is left to hold such ties against.
-  if (fits.length > 0 && fits.every(contentOnly) && untested(book, facts, honest)) return { verdict: 'undecided', kind: 'purpose unclear' };
-  // Accounts that are not one hand farm no trials: students on a free tier are no kind of abuse.
-  if (!oneHand && fits.length > 0 && fits.every((r) => r.id === 'trial-farming')) return { verdict: 'nothing', kind: 'purpose unclear' };
-  const fitting = fits[0];
-  // An app that says nothing of being one, and an operator whose accounts chat besides, look the same: nobody is named, and nobody is cleared.
-  if (fitting?.id === 'reseller' && fits.length === 1 && oneHand && facts.resale < LIMITS.resold)
-    return { verdict: 'undecided', kind: 'purpose unclear' };
-  if (fitting) {
-    if (fitting.becomes === 'look-alike' || !oneHand)
-      return { verdict: 'look-alike', kind: fitting.becomes === 'look-alike' ? 'look-alike' : fitting.becomes };
-    return { verdict: 'other kind', kind: fitting.becomes };
-  }
-  if (confidence >= confidenceMin) return { verdict: 'campaign', kind: 'extraction campaign' };
-  if (oneHand && book.extraction < 0.5) {
-    // One hand, and what it takes may or may not train a model: a question for a person, not an answer.
-    if (book.extraction >= LIMITS.openExtraction) return { verdict: 'undecided', kind: 'purpose unclear' };
-    return { verdict: 'other kind', kind: 'purpose unclear' };
-  }
-  const bitsOf = (id: string): number => book.evidence.find((e) => e.signal === id)?.bits ?? 0;
-  // Dealt from one deck and nothing else known: a source, and a question, that an analyst should see.
-  const oneSource = bitsOf('deck') + bitsOf('partition') > 3 && book.extraction >= 0.1;
-  if (book.coordination >= LIMITS.worthSeeing && (oneSource || book.extraction >= 0.2))
-    // What is missing gives the name: where they take what trains a model, it is not the purpose.
-    return { verdict: 'undecided', kind: oneSource || book.extraction >= 0.5 ? 'one source, hands unresolved' : 'purpose unclear' };
-  return { verdict: 'nothing', kind: 'purpose unclear' };
-}
-
-/** What would decide: said for each test that could not speak. */
-export function lacking(f: Facts, book: Ledger, honest: Honest): string[] {
-  const out: string[] = [];
-  if (f.deck && 3 * f.deck.se > honest.rhoLow) {
-    const more = Math.ceil(f.deck.items * ((3 * f.deck.se) / honest.rhoLow) ** 2 - f.deck.items);
-    out.push(
-      `deck: about ${more} more distinct items over these ${f.deck.accounts} accounts (three standard errors are ${(3 * f.deck.se).toFixed(4)}, the honest 5 % quantile ${honest.rhoLow.toFixed(4)})`,
-    );
-  }
-  if (!f.deck) out.push('deck: text of at least two opening requests from three members or more');
-  const short = 3.3 - book.coordinationBits;
-  if (short > 0)
-    out.push(
-      `coordination lacks ${short.toFixed(1)} bits for nine in ten (to be named, coordination times extraction must reach the bar): a second tie of another kind (identity, network, timing) or more reference accounts to judge against`,
-    );
-  const purpose = -Math.log2(1 / Math.max(1e-9, book.extraction) - 1);
-  if (purpose < 0)
-    out.push(
-      `extraction lacks ${(-purpose).toFixed(1)} bits for one in two: more of their requests, or a person's look at what they ask for`,
-    );
-  for (const e of book.evidence) if (e.outcome === 'not applicable' && e.signal !== 'deck') out.push(`${e.signal}: ${e.reason}`);
-  return out;
 }

@@ -6,7 +6,7 @@ import { StillwatchError } from '../model/errors.ts';
 import { odds, sure } from '../model/odds.ts';
 import { inert } from '../report/inert.ts';
 import { wrap } from '../report/table.ts';
-import { count } from '../report/words.ts';
+import { BESIDE, count } from '../report/words.ts';
 import { SIGNALS } from '../signals/index.ts';
 import { accountRecords } from '../store/queries/accounts.ts';
 import type { Store } from '../store/store.ts';
@@ -113,6 +113,17 @@ function ledgerText(f: Finding, t: Terminal): string {
       ),
   );
   if (f.accounts.length > 15) out.push(`  and ${f.accounts.length - 15} more (scan --format csv lists all)`);
+  if (f.beside)
+    out.push(
+      '',
+      `Not named: accounts that draw on the pool beside their own work. ${BESIDE}`,
+      ...f.beside
+        .slice(0, 15)
+        .map(
+          (a) =>
+            `  ${a.account}  ${a.exchanges} exchanges, share ${a.share.toFixed(2)} (${a.share_low.toFixed(2)}-${a.share_high.toFixed(2)})`,
+        ),
+    );
   return `${out.map(inert).join('\n')}\n`;
 }
 
@@ -151,6 +162,13 @@ export async function accountFile(id: string, store: Store): Promise<string> {
     if (m)
       out.push(
         `  ${d?.campaigns.includes(f as Finding) ? 'campaign ' : 'undecided'}      ${f.id}: membership ${odds(m.membership, 3)}, share ${m.share.toFixed(2)} (${m.share_low.toFixed(2)}-${m.share_high.toFixed(2)}), confidence ${sure(f.confidence)}`,
+      );
+  }
+  for (const f of [...(d?.campaigns ?? []), ...(d?.undecided ?? [])]) {
+    const b = f.beside?.find((a) => a.account === id);
+    if (b)
+      out.push(
+        `  not named      ${f.id} draws on its pool in part of this account's traffic, share ${b.share.toFixed(2)} (${b.share_low.toFixed(2)}-${b.share_high.toFixed(2)}), beside work of its own. ${BESIDE}`,
       );
   }
   for (const l of d?.look_alikes ?? []) if (l.accounts.includes(id)) out.push(`  cleared with   ${l.id}: ${l.kind}`);

@@ -1,6 +1,7 @@
 import { get } from './api.ts';
 import { standing } from './barrier.tsx';
 import {
+  BESIDE,
   count,
   day,
   Export,
@@ -214,13 +215,16 @@ export function AccountPage({ id }: { id: string }) {
           </section>
           <section aria-labelledby="camp">
             <h2 id="camp">Campaigns</h2>
-            {d.findings.length + d.cases.length + d.look_alikes.length === 0 && <p class="quiet">The last look names it nowhere.</p>}
-            {d.findings.length + d.cases.length + d.look_alikes.length > 0 && (
+            {d.findings.length + d.cases.length + d.beside.length + d.look_alikes.length === 0 && (
+              <p class="quiet">The last look names it nowhere.</p>
+            )}
+            {d.findings.length + d.cases.length + d.beside.length + d.look_alikes.length > 0 && (
               <Export
                 name="account-campaigns"
                 rows={() => [
                   ...d.findings.map(({ member, ...f }) => ({ what: 'finding', ...f, ...member })),
                   ...d.cases.map((c) => ({ what: 'case', ...c })),
+                  ...d.beside.map((b) => ({ what: 'not named', ...b })),
                   ...d.look_alikes.map((l) => ({ what: 'look-alike', ...l })),
                 ]}
               />
@@ -237,6 +241,12 @@ export function AccountPage({ id }: { id: string }) {
               {d.cases.map((c) => (
                 <li key={c.id}>
                   Case <Link to={{ case: c.id }}>{c.id}</Link>: {plain(c.title)}, {c.status}
+                </li>
+              ))}
+              {d.beside.map((f) => (
+                <li key={f.id}>
+                  Not named in {plain(f.title)} ({f.id}): it draws on the same pool in {percent(f.share_low)} to {percent(f.share_high)} of
+                  its exchanges, beside work of its own. {BESIDE}
                 </li>
               ))}
               {d.look_alikes.map((l) => (

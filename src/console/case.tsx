@@ -4,6 +4,7 @@ import { Act } from './act.tsx';
 import { get, post } from './api.ts';
 import { ask } from './asking.tsx';
 import {
+  BESIDE,
   count,
   day,
   Export,
@@ -13,6 +14,7 @@ import {
   Note,
   nameOf,
   pairOf,
+  percent,
   plain,
   said,
   sure,
@@ -119,6 +121,23 @@ function Body({
         {ties}
         <Accounts list={f.accounts} name={f.id} marked={pairOf(p).filter(Boolean)} {...(apart ? { apart } : {})} />
       </div>
+      {f.beside && (
+        <details>
+          <summary>
+            {count(f.beside.length)} {f.beside.length === 1 ? 'account draws' : 'accounts draw'} on the pool beside work of{' '}
+            {f.beside.length === 1 ? 'its' : 'their'} own, and {f.beside.length === 1 ? 'is' : 'are'} not named
+          </summary>
+          <p>{BESIDE}</p>
+          <ul>
+            {f.beside.map((a) => (
+              <li key={a.account}>
+                <Link to={{ account: a.account }}>{plain(a.account)}</Link>: {percent(a.share_low)} to {percent(a.share_high)} of{' '}
+                {count(a.exchanges)} exchanges
+              </li>
+            ))}
+          </ul>
+        </details>
+      )}
     </>
   );
 }

@@ -1,7 +1,7 @@
 import type { Blast } from '../barriers/blast.ts';
 import type { Appeal, Barrier, Case, Verification, View } from '../barriers/model.ts';
 import type { AccountFile, Held, InboxRow, Related } from '../model/desk.ts';
-import type { Dossier, Finding, LookAlike } from '../model/dossier.ts';
+import type { Beside, Dossier, Finding, LookAlike } from '../model/dossier.ts';
 
 export type { AccountFile, Appeal, Barrier, Blast, Case, Dossier, Finding, Held, InboxRow, LookAlike, Related, View };
 
@@ -43,6 +43,8 @@ export interface AccountPageData {
       | { readonly membership: number; readonly share: number; readonly share_low: number; readonly share_high: number }
       | undefined;
   }[];
+  /** Findings whose pool it draws on beside work of its own: it is named in none of them. */
+  readonly beside: readonly ({ readonly id: string; readonly title: string } & Beside)[];
   readonly look_alikes: readonly { readonly id: string; readonly title: string; readonly kind: string }[];
   readonly cases: readonly { readonly id: string; readonly title: string; readonly status: string; readonly campaign: string }[];
   readonly barriers: readonly Barrier[];

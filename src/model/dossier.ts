@@ -66,6 +66,15 @@ export interface Member {
   readonly last_seen: string;
 }
 
+/** An account that draws on a campaign's pool in part of its traffic, beside work of its own: its key may be lent or stolen, or it uses the same public source. It is no member, and nobody names it. */
+export interface Beside {
+  readonly account: string;
+  readonly exchanges: number;
+  readonly share: number;
+  readonly share_low: number;
+  readonly share_high: number;
+}
+
 export interface Explanation {
   readonly kind: string;
   readonly fits: boolean;
@@ -84,6 +93,8 @@ export interface Finding {
   readonly last_seen: string;
   readonly exchanges: number;
   readonly accounts: readonly Member[];
+  /** Absent where there is none. */
+  readonly beside?: readonly Beside[];
   readonly capabilities: Readonly<Record<string, number>>;
   readonly population_capabilities: Readonly<Record<string, number>>;
   readonly models: Readonly<Record<string, number>>;

@@ -5,7 +5,7 @@ import type { Judgement } from '../campaigns/judge.ts';
 import type { Case } from '../campaigns/settle.ts';
 import { probability } from '../campaigns/stats.ts';
 import type { Table } from '../campaigns/table.ts';
-import type { Coverage, Dossier, Evidence, Exemplar, Finding, LookAlike, Undecided } from '../model/dossier.ts';
+import type { Beside, Coverage, Dossier, Evidence, Exemplar, Finding, LookAlike, Undecided } from '../model/dossier.ts';
 import type { ScanOptions } from '../scan.ts';
 import { type Cohort, type Day, firsts, type Place, sample, samples, type Taken, taken, timelines } from '../store/queries/cohorts.ts';
 import { VALUE_SQL, type ValueKind } from '../store/queries/values.ts';
@@ -320,6 +320,7 @@ function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: U
         last_seen: iso(row?.last ?? 0),
       }))
       .sort((x, y) => y.membership - x.membership || y.exchanges - x.exchanges),
+    ...(c.beside.length > 0 ? { beside: besideOf(t, c) } : {}),
     capabilities: mix,
     population_capabilities: population,
     models: loot.models,
@@ -341,6 +342,18 @@ function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: U
     },
   };
   return { ...base, title: title(base), summary: summary(base, c) };
+}
+
+function besideOf(t: Table, c: Case): Beside[] {
+  return c.beside
+    .map((m) => ({
+      account: t.rows[m.account]?.account ?? '',
+      exchanges: t.rows[m.account]?.n ?? 0,
+      share: round(m.share, 3),
+      share_low: round(m.low, 3),
+      share_high: round(m.high, 3),
+    }))
+    .sort((x, y) => y.share_low - x.share_low || (x.account < y.account ? -1 : 1));
 }
 
 function lookAlike(t: Table, c: Case): LookAlike {

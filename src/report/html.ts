@@ -2,7 +2,7 @@ import { probability } from '../campaigns/stats.ts';
 import type { Dossier, Evidence, Finding } from '../model/dossier.ts';
 import { odds, sure } from '../model/odds.ts';
 import { html as e } from './inert.ts';
-import { bound, count } from './words.ts';
+import { BESIDE, bound, count } from './words.ts';
 
 const pct = (x: number): string => `${(100 * x).toFixed(x < 0.1 ? 1 : 0)} %`;
 
@@ -98,6 +98,11 @@ function exemplars(f: Finding): string {
     .join('');
 }
 
+function beside(f: Finding): string {
+  if (!f.beside) return '';
+  return `<h3>Not named: accounts that draw on the pool beside their own work (${f.beside.length})</h3><p class="soft">${BESIDE} Ask the owner before anything is done.</p><div class="scroll"><table><tr><th>account</th><th class="n">exchanges</th><th class="n">share (95 %)</th></tr>${f.beside.map((a) => `<tr><td><code>${e(a.account)}</code></td><td class="n">${a.exchanges}</td><td class="n">${a.share.toFixed(2)} (${a.share_low.toFixed(2)}–${a.share_high.toFixed(2)})</td></tr>`).join('')}</table></div>`;
+}
+
 function section(f: Finding, missing: readonly string[] = []): string {
   const by = (axis: string) => f.evidence.filter((x) => x.axis === axis);
   return `<section id="${e(f.id)}"><h2>${e(f.id)}: ${e(f.title)}</h2><p>${e(f.summary)}</p>${missing.length > 0 ? `<div class="card warn"><b>Undecided.</b> What is missing:<ul>${missing.map((m) => `<li>${e(m)}</li>`).join('')}</ul></div>` : ''}
@@ -116,7 +121,7 @@ function section(f: Finding, missing: readonly string[] = []): string {
 <h3>Indicators</h3>${f.indicators.length === 0 ? '<p class="soft">None of their own.</p>' : `<table><tr><th>kind</th><th>value</th><th class="n">members</th><th class="n">others</th><th class="n">bits of rarity</th></tr>${f.indicators.map((i) => `<tr><td>${e(i.kind)}</td><td><code>${e(i.value)}</code></td><td class="n">${i.accounts}</td><td class="n">${i.others}</td><td class="n">${i.bits}</td></tr>`).join('')}</table>`}
 <h3>Exemplar exchanges</h3>${exemplars(f)}
 <h3>Accounts (${f.accounts.length})</h3><div class="scroll"><table><tr><th>account</th><th class="n">membership</th><th class="n">exchanges</th><th class="n">share (95 %)</th><th>first seen</th><th>last seen</th></tr>${f.accounts.map((a) => `<tr><td><code>${e(a.account)}</code></td><td class="n">${odds(a.membership, 3)}</td><td class="n">${a.exchanges}</td><td class="n">${a.share.toFixed(2)} (${a.share_low.toFixed(2)}–${a.share_high.toFixed(2)})</td><td>${e(a.first_seen.slice(0, 16))}</td><td>${e(a.last_seen.slice(0, 16))}</td></tr>`).join('')}</table></div>
-<h3>Recommended</h3><p>${e(f.recommended.action)}. It would touch ${count(f.recommended.blast_radius.accounts)} accounts and ${count(f.recommended.blast_radius.exchanges)} exchanges, about ${count(f.recommended.blast_radius.innocent_exchanges_estimated)} of them not the campaign's.</p></section>`;
+${beside(f)}<h3>Recommended</h3><p>${e(f.recommended.action)}. It would touch ${count(f.recommended.blast_radius.accounts)} accounts and ${count(f.recommended.blast_radius.exchanges)} exchanges, about ${count(f.recommended.blast_radius.innocent_exchanges_estimated)} of them not the campaign's.</p></section>`;
 }
 
 /** One self-contained page: opens from disk, prints, loads nothing. */

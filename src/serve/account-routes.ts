@@ -32,6 +32,9 @@ export function accountRoutes(h: House): Route[] {
             const member = accounts.find((m) => m.account === account);
             return member ? [{ id, title, verdict, confidence, member }] : [];
           }),
+          beside: heldIn(d).flatMap(({ id, title, beside }) =>
+            (beside ?? []).filter((m) => m.account === account).map((m) => ({ id, title, ...m })),
+          ),
           look_alikes: (d?.look_alikes ?? [])
             .filter((l) => l.accounts.includes(account))
             .map(({ id, title, kind }) => ({ id, title, kind })),

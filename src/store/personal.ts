@@ -16,9 +16,10 @@ export async function exportOf(store: Store, account: string): Promise<Record<st
 }
 
 function without(d: Dossier, account: string): Dossier {
-  const finding = <T extends Pick<Finding, 'accounts' | 'evidence' | 'indicators'>>(f: T): T => ({
+  const finding = <T extends Pick<Finding, 'accounts' | 'beside' | 'evidence' | 'indicators'>>(f: T): T => ({
     ...f,
     accounts: f.accounts.filter((a) => a.account !== account),
+    ...(f.beside ? { beside: f.beside.filter((a) => a.account !== account) } : {}),
     evidence: f.evidence.map((e) => ({ ...e, exemplars: e.exemplars.filter((x) => x.account !== account) })),
     indicators: f.indicators.filter((i) => i.value !== account),
   });
