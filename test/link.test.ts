@@ -241,7 +241,7 @@ const options: LinkOptions = {
 
 interface LinksJson {
   readonly schema: string;
-  readonly coverage: { readonly sightings: number; readonly rejected: number };
+  readonly coverage: { readonly sightings: number; readonly rejected: number; readonly files: readonly { readonly undated: number }[] };
   readonly cohorts: { readonly accounts: string[] }[];
   readonly edges: {
     readonly a: string;
@@ -306,6 +306,80 @@ describe('stillwatch link', () => {
     const { asyncBufferFromFile, parquetReadObjects } = await import('hyparquet');
     const rows = await parquetReadObjects({ file: await asyncBufferFromFile(join(dir, 'e.parquet')) });
     expect(rows.flatMap((r) => [r['a'], r['b']])).toContain(evil);
+  });
+
+  const crew = (row: (account: string, value: string, time: number) => string, times = 1): string[] => [
+    ...Array.from({ length: 60 }, (_, i) => row(`5${i}`, `v${i}`, 1_700_000_000 + 3000 * i)),
+    ...Array.from({ length: 6 }, (_, i) =>
+      [1, 2, 3].flatMap((a) =>
+        Array.from({ length: times }, (_, x) =>
+          row(`100000000000000000${a}`, `90071992547409930${i}`, 1_700_000_000 + 9000 * i + a + 10 * x),
+        ),
+      ),
+    ).flat(),
+  ];
+  const asCsv = (between: string, times = 1) =>
+    `${['Account', 'Value', 'time'].join(between)}\n${crew((...x) => x.join(between), times).join('\n')}\n`;
+  const run = async (paths: string[], o: Partial<LinkOptions> = {}): Promise<LinksJson> =>
+    JSON.parse(await link(paths, { ...options, coShare: 60_000, ...o })) as LinksJson;
+
+  it('ids of nineteen digits stay apart, whatever stands between columns and however a header is written', async () => {
+    const wide = file(
+      'wide.jsonl',
+      crew((account, value, time) => `{"account":${account},"value":${value.replace('v', '')},"time":${time}}`).join('\n'),
+    );
+    for (const path of [wide, file('wide.csv', asCsv(',')), file('semi.csv', asCsv(';')), file('tab.tsv', asCsv('\t'))]) {
+      const r = await run([path]);
+      expect(r.edges.map((e) => [e.a, e.b].sort()).sort()).toEqual([
+        ['1000000000000000001', '1000000000000000002'],
+        ['1000000000000000001', '1000000000000000003'],
+        ['1000000000000000002', '1000000000000000003'],
+      ]);
+      expect(r.edges.every((e) => e.q <= 0.05)).toBe(true);
+    }
+    const zeros = await run([file('zeros.csv', 'account,value,time\n007,a,1\n7,a,2\n7.0,a,3\n')], { participation: 1 });
+    expect(zeros.edges).toHaveLength(3);
+  });
+
+  it('a post made twice, or a log exported twice, takes nothing from what holds', async () => {
+    const held = async (text: string) => (await run([file('twice.csv', text)])).edges.filter((e) => e.q <= 0.05).length;
+    expect(await held(asCsv(',', 2))).toBe(3);
+    expect(await held(`${asCsv(',')}${asCsv(',').split('\n').slice(1).join('\n')}`)).toBe(3);
+  });
+
+  it('rows of several files are records of their own, and say whose they are', async () => {
+    const one = file('one.csv', 'account,value,time\na,x,1\na,y,1000\n');
+    const two = file('two.csv', 'account,value,time\nb,x,2\nb,y,1001\n');
+    const r = await run([one, two]);
+    expect(r.edges[0]?.records).toEqual([
+      [`${one}, row 1`, `${two}, row 1`],
+      [`${one}, row 2`, `${two}, row 2`],
+    ]);
+  });
+
+  it('an input is never overwritten, and a place that cannot be written is told before anything is read', async () => {
+    const path = file('self.csv', asCsv(','));
+    await expect(run([path], { edges: path })).rejects.toMatchObject({ code: 'E_USAGE' });
+    expect(readFileSync(path, 'utf8')).toBe(asCsv(','));
+    await expect(run([path], { edges: join(dir, 'nowhere', 'e.parquet') })).rejects.toMatchObject({ code: 'ENOENT' });
+    expect(existsSync(join(dir, 'nowhere'))).toBe(false);
+  });
+
+  it('times that are missing or cannot be read, counts that are none, and a bad row are said', async () => {
+    await expect(run([file('notime.csv', 'account,value\na,x\nb,x\n')])).rejects.toMatchObject({
+      code: 'E_SIGHTINGS',
+      hint: expect.stringContaining('time'),
+    });
+    const r = await run([file('bad.csv', 'account,value,time,count\na,x,1,-3\na,y,soon,\nb,x,1,x\nb,y,2,1\n')]);
+    expect(r.coverage).toMatchObject({ sightings: 2, rejected: 2, files: [{ undated: 1 }] });
+    await expect(run([file('ragged.csv', 'account,value,time\na,x,1\nb,x\n')])).rejects.toMatchObject({
+      code: 'E_SIGHTINGS',
+      message: expect.stringContaining('row 2 after the header'),
+    });
+    await expect(run([file('cut.jsonl', '{"account":"a","value":"x","time":1}\n{"account":"b","val\n')])).rejects.toMatchObject({
+      message: expect.stringContaining('line 2'),
+    });
+    await expect(run([file('head.csv', 'account,value,time\n')])).rejects.toMatchObject({ code: 'E_NOTHING' });
   });
 
   const pack = new URL('../../shared/data/coordination/', import.meta.url).pathname;

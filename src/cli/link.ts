@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import { createWriteStream, rmSync } from 'node:fs';
+import { chmodSync, closeSync, copyFileSync, createWriteStream, existsSync, openSync, realpathSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { quantile } from '../campaigns/stats.ts';
-import { resolveInputs } from '../formats/input.ts';
+import { type Input, resolveInputs } from '../formats/input.ts';
 import { cohortsOfEdges, type LinkedCohort } from '../links/cohorts.ts';
 import { coShares } from '../links/coshare.ts';
 import type { Edge, Links } from '../links/edges.ts';
@@ -35,11 +35,11 @@ export interface LinkOptions {
 const EDGES_MAX = 100_000;
 const HEADER = ['a', 'b', 'bits', 'p', 'q', 'weight', 'mean_delta_s', 'strong', 'kinds', 'values', 'records'] as const;
 
-/** `90`, `90s`, `5m` or `2h` in ms. @throws StillwatchError E_USAGE */
+/** `90`, `90s`, `5m`, `2h` or `1d` in ms. @throws StillwatchError E_USAGE */
 export function duration(text: string): number {
-  const m = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim());
-  if (!m) throw new StillwatchError('E_USAGE', `--co-share ${JSON.stringify(text)} is no window of time`, 'for example 60s, 5m or 1h');
-  return Number(m[1]) * { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[(m[2] ?? 's') as 'ms' | 's' | 'm' | 'h'];
+  const m = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)?$/.exec(text.trim());
+  if (!m) throw new StillwatchError('E_USAGE', `--co-share ${JSON.stringify(text)} is no window of time`, 'for example 60s, 5m, 1h or 1d');
+  return Number(m[1]) * { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }[(m[2] ?? 's') as 'ms' | 's' | 'm' | 'h' | 'd'];
 }
 
 /** `--field name=column` of sightings. @throws StillwatchError E_USAGE */
@@ -52,6 +52,19 @@ export function sightingFields(list: readonly string[]): Partial<Record<Sighting
     out[field as SightingField] = column.join('=');
   }
   return out;
+}
+
+/** The place of the edges, tried before anything is read. @throws StillwatchError E_USAGE where it is an input; what the system says where it cannot be written */
+function writable(path: string, inputs: readonly Input[]): void {
+  const at = resolve(path);
+  const same = (p: string): boolean => resolve(p) === at || (existsSync(at) && existsSync(p) && realpathSync(p) === realpathSync(at));
+  if (inputs.some((i) => same(i.path)))
+    throw new StillwatchError(
+      'E_USAGE',
+      `--edges ${JSON.stringify(path)} is one of the files to read`,
+      'name another file: it would be overwritten',
+    );
+  closeSync(openSync(at, 'a', 0o600));
 }
 
 interface Result {
@@ -97,11 +110,23 @@ export async function link(paths: readonly string[], o: LinkOptions): Promise<st
   try {
     const { inputs, unreadable } = await resolveInputs(paths, spool, process.stdin);
     const bad = unreadable[0];
-    if (bad) throw new StillwatchError(bad.code, `${bad.name}: ${bad.reason}`, 'every file must be readable: a part would link wrongly');
+    if (bad)
+      throw new StillwatchError(
+        bad.code,
+        bad.reason.startsWith(bad.name) ? bad.reason : `${bad.name}: ${bad.reason}`,
+        'every file must be readable: a part would link wrongly',
+      );
+    if (o.edges) writable(o.edges, inputs);
     store = await openStore({ at: join(spool, 'store') });
     const loaded = await readSightings(store, inputs, { fields: o.fields, valueColumns: o.valueColumns, spool });
     if (loaded.sightings.rows === 0)
       throw new StillwatchError('E_NOTHING', 'no sighting was read', 'each row needs an account and a value', { exit: 3 });
+    if (o.coShare !== null && !loaded.timed)
+      throw new StillwatchError(
+        'E_SIGHTINGS',
+        'no file has a column of times, and --co-share needs one',
+        'name it with --field time=COLUMN',
+      );
     const r = linked(loaded, o);
     const ranked = [...r.links.edges].sort((x, y) => y.bits - x.bits || x.a - y.a || x.b - y.b);
     if (o.edges) await writeEdges(store, o.edges, ranked, r, loaded, spool);
@@ -120,6 +145,7 @@ async function writeEdges(store: Store, path: string, edges: readonly Edge[], r:
   const records = await loaded.names('record', new Set(edges.flatMap((e) => e.records.flat())));
   const parquet = path.endsWith('.parquet');
   const target = parquet ? join(spool, 'edges.csv') : path;
+  const made = join(spool, 'edges.parquet');
   const file = createWriteStream(target, { mode: 0o600 });
   file.write(`${HEADER.join(',')}\n`);
   for (const e of edges) {
@@ -145,8 +171,12 @@ async function writeEdges(store: Store, path: string, edges: readonly Edge[], r:
   if (parquet)
     await store.command(
       `INSERT INTO FUNCTION file({to:String}, 'Parquet') SELECT * FROM file({from:String}, 'CSVWithNames', 'a String, b String, bits Float64, p Float64, q Float64, weight UInt32, mean_delta_s Float64, strong UInt8, kinds String, values String, records String') SETTINGS engine_file_truncate_on_insert = 1, output_format_parquet_compression_method = 'snappy'`,
-      { to: resolve(path), from: target },
+      { to: made, from: target },
     );
+  if (!parquet) return;
+  // The engine would make folders that are not there, for anybody to read.
+  copyFileSync(made, path);
+  chmodSync(path, 0o600);
 }
 
 async function asJson(edges: readonly Edge[], r: Result, loaded: Loaded, o: LinkOptions): Promise<string> {
@@ -167,6 +197,7 @@ async function asJson(edges: readonly Edge[], r: Result, loaded: Loaded, o: Link
         left_out: r.links.leftOut,
         pairs_tested: r.links.tested,
         links_below_the_limit: r.links.below,
+        most_bits_below_the_limit: round(r.links.belowBits),
         edges: edges.length,
         edges_listed: shown.length,
       },
@@ -194,6 +225,7 @@ const plural = (n: number, one: string): string => `${n.toLocaleString('en')} ${
 async function asTable(edges: readonly Edge[], r: Result, loaded: Loaded, o: LinkOptions): Promise<string> {
   const s = loaded.sightings;
   const sure = edges.filter((e) => e.q <= o.fdr);
+  const undated = loaded.files.reduce((n, f) => n + f.undated, 0);
   const cohorts = r.cohorts.filter((c) => c.accounts.length >= 3);
   const top = edges.slice(0, 10);
   const names = await loaded.names(
@@ -203,13 +235,16 @@ async function asTable(edges: readonly Edge[], r: Result, loaded: Loaded, o: Lin
   const values = await loaded.names('value', new Set(top.flatMap((e) => e.values.slice(0, 2))));
   const who = (i: number) => inert(names.get(i) ?? '').slice(0, 40);
   const lines = [
-    `${plural(s.rows, 'sighting')} of ${plural(s.accounts, 'account')} with ${plural(s.values, 'value')}; ${plural(loaded.rejected, 'row')} without account or value`,
+    `${plural(s.rows, 'sighting')} of ${plural(s.accounts, 'account')} with ${plural(s.values, 'value')}; ${plural(loaded.rejected, 'row')} without account or value, or with a count that is none`,
+    ...(undated > 0 && o.coShare !== null
+      ? [`  ${plural(undated, 'row')} with a time that cannot be read: left out with those without one`]
+      : []),
     ...r.links.leftOut.map(
       (l) => `  left out: ${l.values > 0 ? `${plural(l.values, 'value')}, ` : ''}${plural(l.rows, 'row')}: ${l.reason}`,
     ),
     '',
     o.coShare === null
-      ? `${plural(edges.length, 'link')} of ${bitsOf(o, s.accounts).toFixed(1)} bits or more; ${sure.length.toLocaleString('en')} hold at a false discovery rate of ${o.fdr}${r.links.below > 0 ? `; ${plural(r.links.below, 'pair')} share less (--bits lists them)` : ''}`
+      ? `${plural(edges.length, 'link')} of ${bitsOf(o, s.accounts).toFixed(1)} bits or more; ${sure.length.toLocaleString('en')} hold at a false discovery rate of ${o.fdr}${r.links.below > 0 ? `; ${plural(r.links.below, 'pair')} share less, ${r.links.belowBits.toFixed(1)} bits at most (--bits ${Math.max(1, Math.floor(r.links.belowBits))} lists and groups those)` : ''}`
       : `${plural(edges.length, 'edge')} of accounts that co-share; ${sure.length.toLocaleString('en')} hold at a false discovery rate of ${o.fdr}; ${edges.filter((e) => strong(e, r)).length.toLocaleString('en')} lie above the ${o.edgeWeight} quantile of co-shares`,
     '',
     `Cohorts of three or more (${cohorts.length})`,

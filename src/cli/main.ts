@@ -258,7 +258,11 @@ function program(): Command {
 
 const interrupted = (): void => {
   t.clear();
-  process.stderr.write('\nInterrupted. The store is consistent; run the same command again to complete the scan.\n');
+  process.stderr.write(
+    process.argv[2] === 'link'
+      ? '\nInterrupted. Nothing is kept of it.\n'
+      : '\nInterrupted. The store is consistent; run the same command again to complete it.\n',
+  );
 };
 // A reader that has seen enough (`| head`) is no fault; a result that could not be written is.
 let unwritten = '';
@@ -267,9 +271,7 @@ process.stdout.on('error', (e: NodeJS.ErrnoException) => {
 });
 process.on('exit', () => {
   if (unwritten === '') return;
-  process.stderr.write(
-    `E_OUT the result could not be written: ${inert(unwritten)}\n  hint: free space, or name another place with --out\n`,
-  );
+  process.stderr.write(`E_OUT the result could not be written: ${inert(unwritten)}\n  hint: free space, or send it elsewhere\n`);
   process.exitCode = EXIT.wrong;
 });
 

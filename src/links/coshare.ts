@@ -41,7 +41,8 @@ function overflow(pairs: Float64Array): Uint8Array {
  *
  * The pairs and their counts follow the rule of CooRTweet (Righetti and Balluff, 2023). Each edge gets a chance of its own: under the null, the
  * sightings of an account fall on the slots of all sightings at random (a configuration model), so that b meets a's windows with mean
- * n_b S_a / R, where S_a counts the other sightings inside a's windows (how popular a's values are just then), n_b is b's activity and R all sightings.
+ * n_b S_a / R, where S_a counts the others' sightings inside a's windows (how popular a's values are just then), n_b is b's activity and R all sightings; sightings of one value by one
+ * account within a window count once.
  */
 export function coShares(s: Sightings, o: CoShareOptions): Links {
   const leftOut: LeftOut[] = [];
@@ -99,16 +100,29 @@ export function coShares(s: Sightings, o: CoShareOptions): Links {
   let all = 0;
   // Co-shares inside the window, by two pointers: how many there are, before any is listed.
   const pairsOf = new Float64Array(s.values);
+  // For the chances an account's sightings of one value within a window of the one before are one: a post made twice, or exported twice, is no more activity.
+  const once = new Int32Array(s.rows);
+  const lastOf = new Int32Array(s.accounts).fill(-1);
+  const lastAt = new Float64Array(s.accounts);
   for (let v = 0; v < s.values; v++) {
     const from = starts[v] as number;
     const to = ends[v] as number;
-    all += to - from;
-    for (let i = from; i < to; i++) activity[who(i)] = (activity[who(i)] as number) + 1;
-    if (to - from < 2) continue;
-    for (let i = from, low = from, high = from; i < to; i++) {
+    let n = 0;
+    for (let i = from, low = from; i < to; i++) {
       while (at(i) - at(low) > o.windowMs) low += 1;
-      while (high < to && at(high) - at(i) <= o.windowMs) high += 1;
       pairsOf[v] = (pairsOf[v] as number) + i - low;
+      const a = who(i);
+      if (lastOf[a] === v && at(i) - (lastAt[a] as number) <= o.windowMs) continue;
+      lastOf[a] = v;
+      lastAt[a] = at(i);
+      once[n++] = i;
+    }
+    all += n;
+    for (let x = 0, low = 0, high = 0; x < n; x++) {
+      const i = once[x] as number;
+      while (at(i) - at(once[low] as number) > o.windowMs) low += 1;
+      while (high < n && at(once[high] as number) - at(i) <= o.windowMs) high += 1;
+      activity[who(i)] = (activity[who(i)] as number) + 1;
       slots[who(i)] = (slots[who(i)] as number) + (high - low - 1);
     }
   }
@@ -211,7 +225,7 @@ export function coShares(s: Sightings, o: CoShareOptions): Links {
       }
       // Several co-shares of one value are one event: they come in bursts.
       const events = values.size;
-      const expect = (n: number, around: number): number => (n * Math.max(1, around - weight + 1)) / Math.max(1, all);
+      const expect = (n: number, around: number): number => (n * Math.max(1, around - events + 1)) / Math.max(1, all);
       const mean = Math.max(expect(activity[b] as number, slots[a] as number), expect(activity[a] as number, slots[b] as number));
       const p = poissonTail(events, mean);
       const kinds: Record<string, number> = {};
@@ -238,5 +252,5 @@ export function coShares(s: Sightings, o: CoShareOptions): Links {
     Float64Array.from(found, (e) => e.p),
     tested,
   );
-  return { edges: found.map((e, i) => ({ ...e, q: q[i] as number })), leftOut, tested, below: 0 };
+  return { edges: found.map((e, i) => ({ ...e, q: q[i] as number })), leftOut, tested, below: 0, belowBits: 0 };
 }

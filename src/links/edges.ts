@@ -31,8 +31,9 @@ export interface Links {
   readonly leftOut: readonly LeftOut[];
   /** Pairs of accounts the false discovery rate is controlled over. */
   readonly tested: number;
-  /** Pairs that share something, of fewer bits than are listed. */
+  /** Pairs that share something, of fewer bits than are listed, and the most bits among them. */
   readonly below: number;
+  readonly belowBits: number;
 }
 
 /** Benjamini-Hochberg q-values over `tested` hypotheses, of which all but these have p = 1. */

@@ -181,7 +181,13 @@ function fisher(x: number, n: number): number {
 }
 
 /** Every link of enough bits, given to `found`, of every so manieth first account; returns what was left out, and how many pairs share something of fewer bits. */
-function eachLink(s: Sightings, h: Holders, o: SharedOptions, found: (e: Edge) => void, every = 1): { leftOut: LeftOut[]; below: number } {
+function eachLink(
+  s: Sightings,
+  h: Holders,
+  o: SharedOptions,
+  found: (e: Edge) => void,
+  every = 1,
+): { leftOut: LeftOut[]; below: number; belowBits: number } {
   const leftOut: LeftOut[] = [];
   let popular = 0;
   let popularRows = 0;
@@ -234,6 +240,7 @@ function eachLink(s: Sightings, h: Holders, o: SharedOptions, found: (e: Edge) =
   }
   if (chained > 0) leftOut.push({ reason: 'value of many accounts: its edges form a chain, not every pair', rows: 0, values: chained });
   let below = 0;
+  let belowBits = 0;
   const byA = grouped(pa.list, pa.length, s.accounts);
   for (let a = 0; a < s.accounts; a++) {
     const from = byA.starts[a] as number;
@@ -249,8 +256,11 @@ function eachLink(s: Sightings, h: Holders, o: SharedOptions, found: (e: Edge) =
       if (i - begin === 1) {
         const v = pv.list[mine[begin] as number] as number;
         const k = s.kindOf[v] as number;
-        if (strangers.most(k, size(h, v)) < o.bitsMin || Math.log2(SAME / strangers.chance(a, b, k, [size(h, v)])) < o.bitsMin) {
+        const most = strangers.most(k, size(h, v));
+        const worth = most < o.bitsMin && most <= belowBits ? most : Math.log2(SAME / strangers.chance(a, b, k, [size(h, v)]));
+        if (worth < o.bitsMin) {
           below += 1;
+          if (most > belowBits) belowBits = Math.max(belowBits, worth);
           continue;
         }
       }
@@ -293,6 +303,7 @@ function eachLink(s: Sightings, h: Holders, o: SharedOptions, found: (e: Edge) =
       }
       if (bits < o.bitsMin) {
         below += 1;
+        belowBits = Math.max(belowBits, bits);
         continue;
       }
       const shown = values.sort((x, y) => size(h, x) - size(h, y)).slice(0, 20);
@@ -310,7 +321,7 @@ function eachLink(s: Sightings, h: Holders, o: SharedOptions, found: (e: Edge) =
       });
     }
   }
-  return { leftOut, below };
+  return { leftOut, below, belowBits };
 }
 
 /** The same table with the holders of each value dealt anew, within its kind: as active accounts, as popular values, and nobody tied to anybody. */
@@ -351,7 +362,7 @@ const DECOYS = { holdings: 400_000, most: 40 } as const;
  */
 export function sharedValues(s: Sightings, h: Holders, o: SharedOptions): Links {
   const found: Edge[] = [];
-  const { leftOut, below } = eachLink(s, h, o, (e) => found.push(e));
+  const { leftOut, below, belowBits } = eachLink(s, h, o, (e) => found.push(e));
   const size = Math.max(1, h.account.length);
   const dealt = Math.max(1, Math.min(DECOYS.most, Math.floor(DECOYS.holdings / size)));
   const every = Math.ceil(size / DECOYS.holdings);
@@ -369,7 +380,7 @@ export function sharedValues(s: Sightings, h: Holders, o: SharedOptions): Links 
     Float64Array.from(found, (e) => e.p),
     tested,
   );
-  return { edges: found.map((e, i) => ({ ...e, q: Math.min(q[i] as number, computed[i] as number) })), leftOut, tested, below };
+  return { edges: found.map((e, i) => ({ ...e, q: Math.min(q[i] as number, computed[i] as number) })), leftOut, tested, below, belowBits };
 }
 
 /** Expected part of chance links among those of at least as many bits: (decoys + 1) / tables over targets, made monotone. @param tables how often the table was dealt; a part where some of its accounts were looked at */

@@ -1,8 +1,9 @@
 import { closeSync, existsSync, openSync, readSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { parse } from 'csv-parse/sync';
 import { type Input, sampleLines } from '../formats/input.ts';
 import { Interner, type Sightings } from '../links/sightings.ts';
-import { StillwatchError } from '../model/errors.ts';
+import { messageOf, StillwatchError } from '../model/errors.ts';
 import type { Store } from './store.ts';
 
 /** What a table of sightings is made of, and the column each part is read from. */
@@ -18,65 +19,165 @@ export interface SightingOptions {
 
 export interface Loaded {
   readonly sightings: Sightings;
-  /** Rows without an account or a value. */
+  /** Rows without an account or a value, or with a count that is no number above nought. */
   readonly rejected: number;
-  readonly files: readonly { readonly name: string; readonly rows: number; readonly rejected: number }[];
+  /** `undated`: rows whose time is there and cannot be read. */
+  readonly files: readonly { readonly name: string; readonly rows: number; readonly rejected: number; readonly undated: number }[];
+  /** Whether any file has a column of times. */
+  readonly timed: boolean;
   /** Names behind indices. */
   names(what: 'account' | 'value' | 'record', indices: Iterable<number>): Promise<Map<number, string>>;
 }
 
 const BYTES = 8 + 8 + 8 + 8 + 4 + 1 + 1;
 const SETTINGS =
-  'input_format_try_infer_integers = 0, input_format_try_infer_dates = 0, input_format_try_infer_datetimes = 0, input_format_csv_try_infer_numbers_from_strings = 0, input_format_json_try_infer_numbers_from_strings = 0, schema_inference_make_columns_nullable = 1';
+  'input_format_json_read_numbers_as_strings = 1, input_format_json_read_bools_as_strings = 1, input_format_json_read_objects_as_strings = 1, input_format_json_read_arrays_as_strings = 1, input_format_null_as_default = 1, input_format_skip_unknown_fields = 1';
 const name = (column: string): string => `\`${column.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``;
 const quote = (s: string): string => `'${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 
 const formatOf = (input: Input): string =>
   input.parquet ? 'Parquet' : /^\s*\{/.test(sampleLines(input, 1)[0] ?? '') ? 'JSONEachRow' : 'CSVWithNames';
 
-/** One file as a relation of account, kind, value, time, count and record, all text. */
-async function relation(store: Store, input: Input, o: SightingOptions): Promise<string> {
-  const source = `file(${quote(resolve(input.path))}, '${formatOf(input)}', 'auto', '${input.compression}')`;
-  const columns = (await store.rows<{ name: string }>(`DESCRIBE ${source} SETTINGS ${SETTINGS}`)).map((r) => r.name);
-  const text = (column: string): string => `trimBoth(ifNull(toString(${name(column)}), ''))`;
+/** What stands most often between the names of a header, outside quotes. */
+function delimiterOf(header: string): string {
+  const bare = header.replace(/"(?:[^"]|"")*"/g, '');
+  const times = (c: string): number => bare.split(c).length - 1;
+  return [',', ';', '\t'].reduce((best, c) => (times(c) > times(best) ? c : best));
+}
+
+/** Records of a JSON file whose names are looked at. */
+const NAMED_IN = 1000;
+
+/** Names of columns: a header's, or the keys of the first records. */
+function namesIn(format: string, lines: readonly string[]): string[] {
+  if (format === 'CSVWithNames') {
+    const header = lines[0] ?? '';
+    return (parse(header, { delimiter: delimiterOf(header), bom: true, relax_quotes: true }) as string[][])[0] ?? [];
+  }
+  const out = new Set<string>();
+  for (const line of lines) {
+    try {
+      for (const k of Object.keys(JSON.parse(line) as object)) out.add(k);
+    } catch {
+      // A line that is no JSON is told of when it is read, with its place.
+    }
+  }
+  return [...out];
+}
+
+function settingsOf(input: Input): string {
+  if (formatOf(input) !== 'CSVWithNames') return SETTINGS;
+  const delimiter = delimiterOf(sampleLines(input, 1)[0] ?? '');
+  return `${SETTINGS}, format_csv_delimiter = ${quote(delimiter)}${delimiter === '\t' ? ', input_format_csv_allow_whitespace_or_tab_as_delimiter = 1, input_format_csv_trim_whitespaces = 0' : ''}`;
+}
+
+interface Relation {
+  /** Account, kind, value, time, count and record of a file, all text. */
+  readonly sql: string;
+  readonly settings: string;
+  readonly timed: boolean;
+}
+
+/** One file as a relation. Everything is read as text: as a number, 007 would be 7, and ids of nineteen digits one another. @param several other files are read too, which have a row 1 of their own */
+async function relation(store: Store, input: Input, o: SightingOptions, several: boolean): Promise<Relation> {
+  const format = formatOf(input);
+  const settings = settingsOf(input);
+  const source = (structure: string): string => `file(${quote(resolve(input.path))}, '${format}', '${structure}', '${input.compression}')`;
+  const columns =
+    format === 'Parquet'
+      ? (await store.rows<{ name: string }>(`DESCRIBE ${source('auto')}`)).map((r) => r.name)
+      : namesIn(format, sampleLines(input, NAMED_IN));
+  // A header of another case names the same column.
+  const there = (column: string): string | undefined =>
+    columns.find((c) => c === column) ?? columns.find((c) => c.trim().toLowerCase() === column.toLowerCase());
+  const used = new Set<string>();
+  const text = (column: string): string => {
+    used.add(column);
+    return `trimBoth(ifNull(toString(${name(column)}), ''))`;
+  };
   const need = (field: SightingField): string => {
     const column = o.fields[field] ?? field;
-    if (!columns.includes(column))
+    const found = there(column);
+    if (found === undefined)
       throw new StillwatchError(
         'E_SIGHTINGS',
         `${input.name} has no column ${JSON.stringify(column)} for ${field}`,
         `columns there: ${columns.slice(0, 20).join(', ')}; name one with --field ${field}=COLUMN`,
       );
-    return text(column);
+    return text(found);
   };
   const maybe = (field: SightingField, otherwise: string): string =>
-    o.fields[field] !== undefined || columns.includes(field) ? need(field) : otherwise;
-  for (const c of o.valueColumns)
-    if (!columns.includes(c))
+    o.fields[field] !== undefined || there(field) !== undefined ? need(field) : otherwise;
+  const values = o.valueColumns.map((c) => {
+    const found = there(c);
+    if (found === undefined)
       throw new StillwatchError('E_SIGHTINGS', `${input.name} has no column ${JSON.stringify(c)}`, `columns there: ${columns.join(', ')}`);
-  const common = `${need('account')} AS account, ${maybe('time', "''")} AS time, ${maybe('count', "'1'")} AS count, ${maybe('record', "concat('row ', toString(_row_number + 1))")} AS record`;
-  const where = `WHERE _path = ${quote(resolve(input.path))}`;
-  return o.valueColumns.length > 0
-    ? `SELECT account, time, count, record, value, kind FROM (SELECT ${common}, [${o.valueColumns.map(text).join(', ')}] AS all FROM ${source} ${where}) ARRAY JOIN all AS value, [${o.valueColumns.map(quote).join(', ')}] AS kind`
-    : `SELECT ${common}, ${need('value')} AS value, ${maybe('kind', "'value'")} AS kind FROM ${source} ${where}`;
+    return found;
+  });
+  const row = `concat(${quote(several ? `${input.name}, row ` : 'row ')}, toString(_row_number + 1))`;
+  const common = `${need('account')} AS account, ${maybe('time', "''")} AS time, ${maybe('count', "''")} AS count, ${maybe('record', row)} AS record`;
+  const one = o.valueColumns.length > 0 ? '' : `, ${need('value')} AS value, ${maybe('kind', "'value'")} AS kind`;
+  const all = values.map(text).join(', ');
+  const from = `${source(
+    format === 'Parquet'
+      ? 'auto'
+      : [...used]
+          .map((c) => `${name(c)} String`)
+          .join(', ')
+          .replaceAll("'", "\\'"),
+  )} WHERE _path = ${quote(resolve(input.path))}`;
+  return {
+    sql:
+      o.valueColumns.length > 0
+        ? `SELECT account, time, count, record, value, kind FROM (SELECT ${common}, [${all}] AS all FROM ${from}) ARRAY JOIN all AS value, [${o.valueColumns.map(quote).join(', ')}] AS kind`
+        : `SELECT ${common}${one} FROM ${from}`,
+    settings,
+    timed: o.fields.time !== undefined || there('time') !== undefined,
+  };
 }
+
+/** ms since 1970 of a time as text: a number of seconds or smaller parts, or a date. */
+const MOMENT = `coalesce(if(match(time, '^(19|20)[0-9]{6}$'), NULL, toFloat64OrNull(time) * multiIf(abs(toFloat64OrZero(time)) < 1e11, 1000, abs(toFloat64OrZero(time)) < 1e14, 1, abs(toFloat64OrZero(time)) < 1e17, 0.001, 0.000001)), toFloat64(toUnixTimestamp64Milli(parseDateTime64BestEffortOrNull(time, 3, 'UTC'))))`;
+/** Rows that say who and what, as often as a number says. */
+const WHOLE = `account != '' AND value != '' AND (count = '' OR toFloat32OrZero(count) > 0)`;
 
 const HASH = { account: 'cityHash64(account)', value: 'cityHash64(kind, value)', record: 'cityHash64(record)' } as const;
 
 /** A file that the engine cannot take as a table is the user's to mend: which one, and where in it. */
-async function asTable<T>(input: Input | undefined, f: () => Promise<T>): Promise<T> {
+async function asTable<T>(store: Store, input: Input | undefined, sql: string, f: () => Promise<T>): Promise<T> {
   try {
     return await f();
   } catch (cause) {
-    if (!(cause instanceof StillwatchError) || cause.code !== 'E_ENGINE') throw cause;
-    const row = /\((?:at row|row|line) (\d+)\)|at row (\d+)/i.exec(cause.message);
+    if (!(cause instanceof StillwatchError) || cause.code !== 'E_ENGINE' || !input) throw cause;
+    const row = await badRow(store, input, sql);
     throw new StillwatchError(
       'E_SIGHTINGS',
-      `${input?.name ?? 'a file'} is no table that can be read${row ? `: row ${row[1] ?? row[2]} is not like the others` : ''}`,
+      `${input.name} is no table that can be read${row ? `: ${row} is not like the others` : ''}`,
       'CSV with a header, JSON Lines or Parquet, every row with the same columns; take the bad row out, or mend it',
       { cause },
     );
   }
+}
+
+/** The first row that cannot be read, where it can be told. */
+async function badRow(store: Store, input: Input, sql: string): Promise<string | null> {
+  const format = formatOf(input);
+  if (format === 'Parquet') return null;
+  try {
+    if (format === 'JSONEachRow') {
+      const found = await store.first<{ n: string }>(
+        `SELECT min(_row_number) + 1 AS n FROM file({path:String}, 'LineAsString', 'line String', '${input.compression}') WHERE NOT isValidJSON(line) AND trimBoth(line) != '' HAVING count() > 0`,
+        { path: resolve(input.path) },
+      );
+      return found ? `line ${found.n}` : null;
+    }
+    // Rows that several threads read are numbered within their stretch of the file.
+    await store.rows(`SELECT count() FROM (${sql}) WHERE NOT ignore(*) SETTINGS ${settingsOf(input)}, input_format_parallel_parsing = 0`);
+  } catch (error) {
+    const row = /\(at row (\d+)\)/.exec(messageOf(error instanceof StillwatchError ? (error.cause ?? error) : error))?.[1];
+    return row ? `row ${row} after the header` : null;
+  }
+  return null;
 }
 
 /**
@@ -84,12 +185,12 @@ async function asTable<T>(input: Input | undefined, f: () => Promise<T>): Promis
  * @throws StillwatchError E_SIGHTINGS when a column is missing or a file cannot be read as a table.
  */
 export async function readSightings(store: Store, inputs: readonly Input[], o: SightingOptions): Promise<Loaded> {
-  const relations: string[] = [];
-  for (const input of inputs) relations.push(await asTable(input, () => relation(store, input, o)));
+  const relations: Relation[] = [];
+  for (const input of inputs) relations.push(await asTable(store, input, '', () => relation(store, input, o, inputs.length > 1)));
   const kinds: string[] = [];
   for (const [i, r] of relations.entries())
-    for (const k of await asTable(inputs[i], () =>
-      store.rows<{ kind: string }>(`SELECT DISTINCT kind FROM (${r}) ORDER BY kind LIMIT 256 SETTINGS ${SETTINGS}`),
+    for (const k of await asTable(store, inputs[i], r.sql, () =>
+      store.rows<{ kind: string }>(`SELECT DISTINCT kind FROM (${r.sql}) ORDER BY kind LIMIT 256 SETTINGS ${r.settings}`),
     ))
       if (!kinds.includes(k.kind)) kinds.push(k.kind);
   if (kinds.length > 255) throw new StillwatchError('E_SIGHTINGS', 'more than 255 kinds of value', 'is --field kind=COLUMN the right one?');
@@ -98,24 +199,25 @@ export async function readSightings(store: Store, inputs: readonly Input[], o: S
   for (const [i, r] of relations.entries()) {
     const path = join(o.spool, `sightings-${i}.bin`);
     paths.push(path);
-    await asTable(inputs[i], () =>
+    await asTable(store, inputs[i], r.sql, () =>
       store.command(
         `INSERT INTO FUNCTION file(${quote(path)}, 'RowBinary', 'a UInt64, v UInt64, r UInt64, t Float64, c Float32, k UInt8, s UInt8')
         SELECT ${HASH.account}, ${HASH.value}, ${HASH.record},
-          ifNull(coalesce(if(match(time, '^(19|20)[0-9]{6}$'), NULL, toFloat64OrNull(time) * multiIf(abs(toFloat64OrZero(time)) < 1e11, 1000, abs(toFloat64OrZero(time)) < 1e14, 1, abs(toFloat64OrZero(time)) < 1e17, 0.001, 0.000001)), toFloat64(toUnixTimestamp64Milli(parseDateTime64BestEffortOrNull(time, 3, 'UTC')))), nan),
-          greatest(1, toFloat32OrZero(count)), toUInt8(indexOf([${kinds.map(quote).join(', ')}], kind) - 1), record = value
-        FROM (${r}) WHERE account != '' AND value != '' SETTINGS ${SETTINGS}, engine_file_truncate_on_insert = 1`,
+          ifNull(${MOMENT}, nan),
+          if(count = '', 1, toFloat32OrZero(count)), toUInt8(indexOf([${kinds.map(quote).join(', ')}], kind) - 1), record = value
+        FROM (${r.sql}) WHERE ${WHOLE} SETTINGS ${r.settings}, engine_file_truncate_on_insert = 1`,
       ),
     );
-    const all = Number(
-      (
-        await store.first<{ n: string }>(
-          `SELECT ${o.valueColumns.length > 0 ? `countIf(account = '' OR value != '')` : 'count()'} AS n FROM (${r}) SETTINGS ${SETTINGS}`,
-        )
-      )?.n ?? 0,
+    const all = await store.first<{ n: string; undated: string }>(
+      `SELECT ${o.valueColumns.length > 0 ? `countIf(account = '' OR value != '')` : 'count()'} AS n, countIf(${WHOLE} AND time != '' AND ${MOMENT} IS NULL) AS undated FROM (${r.sql}) SETTINGS ${r.settings}`,
     );
     const rows = existsSync(path) ? statSync(path).size / BYTES : 0;
-    files.push({ name: inputs[i]?.name ?? '', rows, rejected: Math.max(0, all - rows) });
+    files.push({
+      name: inputs[i]?.name ?? '',
+      rows,
+      rejected: Math.max(0, Number(all?.n ?? 0) - rows),
+      undated: Number(all?.undated ?? 0),
+    });
   }
   const rows = files.reduce((n, f) => n + f.rows, 0);
   const who = new Interner();
@@ -179,6 +281,7 @@ export async function readSightings(store: Store, inputs: readonly Input[], o: S
     },
     rejected: files.reduce((n, f) => n + f.rejected, 0),
     files,
+    timed: relations.some((r) => r.timed),
     names: async (kind, indices) => {
       const by = new Map<string, number>();
       for (const i of indices) by.set(interners[kind].hash(i), i);
@@ -188,7 +291,7 @@ export async function readSightings(store: Store, inputs: readonly Input[], o: S
       writeFileSync(wanted, Buffer.from(BigUint64Array.from([...by.keys()], BigInt).buffer));
       for (const r of relations) {
         const found = await store.rows<{ h: string; x: string }>(
-          `SELECT toString(${HASH[kind]}) AS h, any(${kind}) AS x FROM (${r}) WHERE ${HASH[kind]} IN (SELECT h FROM file(${quote(wanted)}, 'RowBinary', 'h UInt64')) GROUP BY h SETTINGS ${SETTINGS}`,
+          `SELECT toString(${HASH[kind]}) AS h, any(${kind}) AS x FROM (${r.sql}) WHERE ${HASH[kind]} IN (SELECT h FROM file(${quote(wanted)}, 'RowBinary', 'h UInt64')) GROUP BY h SETTINGS ${r.settings}`,
         );
         for (const f of found) {
           const i = by.get(f.h);
