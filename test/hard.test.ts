@@ -11,6 +11,7 @@ interface Exchange {
   time: string;
   messages: { role: string; content: string }[];
   system?: string;
+  api_key?: string;
 }
 interface Truth {
   readonly account: string;
@@ -116,6 +117,42 @@ describe('framing by what is viral or stolen', () => {
     expect(framed.size).toBeGreaterThanOrEqual(20);
     expect(r.found / r.planted).toBeGreaterThanOrEqual(0.95);
     expect(r.honest).toEqual([]);
+  });
+
+  it('owners of stolen keys, and who copied its sentence into all of their work, are not named; the owners are told', async () => {
+    const owners = new Set<string>();
+    const copied = new Set<string>();
+    const r = await judged({ seed: 79, accounts: 300, days: 14, kind: 'slow', size: 50 }, (w) => {
+      const line = sentenceOf(w);
+      const mine = (e: Exchange): boolean => (w.truth.get(e.account)?.campaign ?? null) !== null;
+      const planted = w.exchanges.filter(mine);
+      const own = new Map<string, Exchange[]>();
+      for (const e of w.exchanges) if (!mine(e)) own.set(e.account, [...(own.get(e.account) ?? []), e]);
+      const of = (classes: readonly string[]): [string, Exchange[]][] =>
+        [...own].filter(([a, list]) => classes.includes(w.truth.get(a)?.class ?? '') && list.length >= 80);
+      for (const [account] of of(['developer', 'builder']).slice(0, 10)) owners.add(account);
+      for (const [account, list] of of(['casual']).slice(0, 10)) {
+        copied.add(account);
+        for (const e of list) {
+          const m = e.messages.at(-1);
+          if (m) m.content = `${m.content}\n${line}`;
+        }
+      }
+      // Sixty requests of the campaign's through each of ten keys.
+      [...owners].forEach((account, i) => {
+        for (let j = 0; j < 60; j++) {
+          const e = planted[(i * 60 + j) * 17] as Exchange;
+          e.account = account;
+          if (e.api_key !== undefined) e.api_key = own.get(account)?.[0]?.api_key ?? '';
+        }
+      });
+    });
+    expect([owners.size, copied.size]).toEqual([10, 10]);
+    expect(r.found / r.planted).toBeGreaterThanOrEqual(0.9);
+    expect(r.honest).toEqual([]);
+    const beside = r.d.campaigns.flatMap((c) => c.beside ?? []).map((b) => b.account);
+    expect(beside.filter((a) => owners.has(a)).length).toBeGreaterThanOrEqual(5);
+    expect(beside.filter((a) => r.mine.has(a))).toEqual([]);
   });
 });
 

@@ -85,7 +85,8 @@ export function discoveries(
   const exposed = tested.reduce((x, n) => x + n * 2 ** weight(n), 0);
   const dial = o.honestPerMonth !== undefined ? Math.log2(exposed / (Math.max(1e-9, o.honestPerMonth) * months)) : Number.NEGATIVE_INFINITY;
   const weighted = named.map((c) => c.bits + weight(c.accounts));
-  const threshold = Math.max(thresholdOf(weighted, tested.length, level), dial);
+  const rate = thresholdOf(weighted, tested.length, level);
+  const threshold = Math.max(rate, dial);
   const any = weighted.some((b) => b >= threshold);
   return {
     method:
@@ -94,6 +95,7 @@ export function discoveries(
     look: o.look,
     tested: tested.length,
     threshold_bits: threshold,
+    binding: dial > rate ? 'honest accounts a month' : 'false discovery rate',
     honest_campaigns_at_most: any ? tested.length / 2 ** threshold : 0,
     honest_accounts_per_month_at_most: any ? exposed / 2 ** threshold / months : 0,
     at_least: reached(all),

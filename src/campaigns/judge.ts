@@ -180,7 +180,7 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
       ...x,
       verdict: 'undecided',
       missing: [
-        `coordination lacks ${short.toFixed(1)} bits for the false discovery rate of ${o.alpha} over ${bound.tested} cohorts at look ${o.look}: about ${Math.ceil((100 * short) / Math.max(1, evidenceBits(x)))} % more evidence, from more exchanges of these accounts or a second tie`,
+        `coordination lacks ${short.toFixed(1)} bits for ${bound.binding === 'honest accounts a month' ? `at most ${o.honestPerMonth} honest accounts named a month` : `the false discovery rate of ${o.alpha}`} over ${bound.tested} cohorts at look ${o.look}: about ${roughly((x.facts.exchanges * short) / Math.max(1, evidenceBits(x)))} more exchanges of these accounts, if what they show grows as it has, or a second tie`,
         ...lacking(x.facts, x.ledger, honest),
       ],
     };
@@ -222,6 +222,9 @@ async function withBeats(
   );
   return { ...t, beats: { ...beats, rowOf, common } };
 }
+
+/** Two figures of a number are as much as such an estimate is worth. */
+const roughly = (n: number): string => Number(Math.ceil(n).toPrecision(2)).toLocaleString('en-US');
 
 /** Evidence of coordination without the prior: log2 of the cohort's e-value. */
 const evidenceBits = (x: Case): number => x.ledger.coordinationBits - PRIOR.coordination;

@@ -9,7 +9,7 @@ import { type Facts, human } from './facts.ts';
 import type { Learned } from './ledger.ts';
 import type { Judged } from './membership.ts';
 import { median } from './stats.ts';
-import type { Table } from './table.ts';
+import { DAY, type Table } from './table.ts';
 
 /** What it takes to tell one hand from people, or agents, that share a source of work. */
 const QUEUE = {
@@ -114,16 +114,27 @@ export function queueLacks(t: Table, learned: Learned, members: readonly Judged[
   const p = pace(t, learned, members, facts);
   const rests = p.quietDays || p.awayOften;
   const pc = (x: number): string => `${Math.round(100 * x)} %`;
+  const days = (t.to - t.from) / DAY;
+  // Of accounts that sleep so many do not make up for little.
+  const needed = p.sleeps ? QUEUE.accounts : p.needed;
   const unrested = [
-    ...(members.length < p.needed ? [`they are ${members.length}, and it takes ${p.needed}`] : []),
-    ...(p.sleeps && p.little ? [`they send ${Math.round(p.each)} requests each, ${Math.round(p.daily)} a day, which is little`] : []),
+    ...(members.length < needed ? [`they are ${members.length}, ${needed - members.length} fewer than it takes`] : []),
+    ...(p.sleeps && p.little
+      ? [
+          `they send ${Math.round(p.each)} requests each, ${Math.round(p.daily)} a day of work${p.each <= QUEUE.requestsEach ? ` (${QUEUE.requestsEach + 1 - Math.round(p.each)} more each would be enough in all)` : ''}`,
+        ]
+      : []),
     ...(p.sleeps && !p.little && p.daysOff ? [`they are active on ${pc(attendance)} of days`] : []),
   ];
   const short = [
-    ...(Number.isNaN(quiet) ? ['they are seen for less than a week, in which nobody can tell'] : []),
+    ...(Number.isNaN(quiet) ? [`the log covers ${days.toFixed(1)} days of them, and nobody can tell in less than a week`] : []),
     ...(p.quietDays ? [`they rest: on the two quietest days of the week they do ${pc(quiet)} of what they do on others`] : []),
     ...(p.awayOften ? [`they rest: they are active on ${pc(attendance)} of days`] : []),
-    ...(rests ? [] : p.tool ? ['they share a tool, or one form of request'] : unrested),
+    ...(p.tool ? ['they share a tool, or one form of request'] : []),
+    ...(rests ? [] : unrested),
   ];
-  return `hands: people who take tasks from one queue, a team with one template, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace. What keeps these from being told apart: ${short.join('; ') || 'no tie of their own'}. A tie of identity, network or succession (${rests ? 'two, because they rest' : 'one'}) would decide. Without one it takes ${QUEUE.accounts} accounts or more that share no tool, hardly rest on a day in seven, and send more than ${QUEUE.requestsEach} requests each, ${QUEUE.requestsDay} a day; where hardly any of them ever sleeps, ${QUEUE.accounts} with so many requests, or ${QUEUE.many} with fewer`;
+  const untied = p.sleeps
+    ? `${QUEUE.accounts} accounts or more that share no tool, hardly rest on a day in seven, and send more than ${QUEUE.requestsEach} requests each, ${QUEUE.requestsDay} a day`
+    : `${QUEUE.accounts} accounts or more that share no tool and send more than ${QUEUE.requestsEach} requests each, ${QUEUE.requestsDay} a day, since hardly any of these ever sleeps, or ${QUEUE.many} that send fewer`;
+  return `hands: people who take tasks from one queue, a team with one template, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace. What keeps these from being told apart: ${short.join('; ') || 'no tie of their own'}. A tie of identity, network or succession (${rests ? 'two, because they rest' : 'one'}) would decide. Without one it takes ${rests ? 'accounts that do not rest so: ' : ''}${untied}`;
 }

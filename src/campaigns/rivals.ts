@@ -30,6 +30,9 @@ export const ONE_TASK = 'one-task';
 /** A public benchmark that teams run in part, under wrappers of their own, shows 0.15 and more; dealt pools 0.03 at most (docs/signals/partition.md). */
 const SAME_ITEMS = 0.1;
 
+/** Where accounts do different things, this part of them must share a card or an address to be farmed by one hand. */
+const FARMED = 0.3;
+
 /** Requests of a member that are more than a term's work. */
 const TERM_REQUESTS = 300;
 
@@ -162,14 +165,16 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
   {
     id: 'trial-farming',
     becomes: 'trial farming',
-    test: (f, _c, t) => {
+    test: (f, _c, t, h) => {
       const free = f.free >= 0.7;
       const burst = f.born.n > 0 && f.born.k >= 0.5 * f.born.n;
       const brief = f.lifetimeDays <= 0.5 * ((t.to - t.from) / DAY);
       const little = f.haulTokens < DATA_SET_TOKENS;
+      // Farming is one hand's: newcomers on a free tier who each do something else, and share nothing of their own, are newcomers.
+      const strangers = heterogeneous(f, h) && f.ties.identity.tied + f.ties.network.tied < FARMED * f.accounts.length;
       return {
         kind: 'trial farming',
-        fits: free && little && (burst || brief),
+        fits: free && little && (burst || brief) && !strangers,
         axis: 'extraction',
         bits: -4,
         reason: `${pc(f.free)} of the accounts are on a free tier, ${burst ? 'most created within a week' : 'created at different times'}, active for ${f.lifetimeDays.toFixed(1)} days, ${(f.haulTokens / 1e6).toFixed(2)} million output tokens in all`,

@@ -223,7 +223,11 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart, beside }:
               ]
             : []),
           ...(small
-            ? [`volume: ${task.reason}; more than ${TASK.requestsEach} requests an account, or a million output tokens, would decide`]
+            ? [
+                `volume: ${task.reason}; more than ${TASK.requestsEach} requests an account, or a million output tokens, would set them apart from such a task`,
+                // What is asked next: who is told that a hundred would do comes back with a hundred.
+                ...(queued ? [queueLacks(x.t, x.learned, members, facts)] : []),
+              ]
             : []),
           ...(payer ? [payer] : []),
           ...(queue ? [queueLacks(x.t, x.learned, members, facts)] : []),

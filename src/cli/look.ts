@@ -59,7 +59,7 @@ export async function explain(what: string, store: () => Promise<Store>, t: Term
   if (found) return ledgerText(found, t);
   const cleared = d?.look_alikes.find((f) => f.id === what);
   if (cleared)
-    return `${inert(cleared.title)}\n${wrap(`Cleared or of another kind: ${cleared.kind}. ${cleared.explanation}`, t.width).map(inert).join('\n')}\n${cleared.evidence.map((e) => `  ${e.signal.padEnd(18)} ${e.bits.toFixed(1).padStart(6)}  ${inert(e.reason)}`).join('\n')}\n`;
+    return `${inert(cleared.title)}\n${wrap(`Cleared or of another kind: ${cleared.kind}. ${cleared.explanation}`, t.width).map(inert).join('\n')}\n${cleared.evidence.map((e) => `  ${e.signal.padEnd(18)} ${e.bits.toFixed(2).padStart(6)}  ${inert(e.reason)}`).join('\n')}\n`;
   throw new StillwatchError(
     'E_UNKNOWN',
     `${JSON.stringify(what)} is neither a signal nor a campaign of the last scan`,
@@ -73,12 +73,12 @@ function ledgerText(f: Finding, t: Terminal): string {
     const rows = f.evidence.filter((e) => e.axis === axis);
     const sum = rows.reduce((x, e) => x + e.bits, 0);
     out.push(
-      `${axis}: ${sum.toFixed(1)} bits, probability ${odds(f.axes[axis], 3)}${axis === 'concealment' ? ' (enters no confidence)' : ''}`,
+      `${axis}: ${sum.toFixed(2)} bits, probability ${odds(f.axes[axis], 3)}${axis === 'concealment' ? ' (enters no confidence)' : ''}`,
     );
     for (const e of rows) {
       const lines = wrap(e.reason, Math.max(40, t.width - 30));
       out.push(
-        `  ${e.signal.padEnd(20)} ${(e.bits > 0 ? `+${e.bits.toFixed(1)}` : e.bits.toFixed(1)).padStart(6)}  ${lines[0] ?? ''}`,
+        `  ${e.signal.padEnd(20)} ${(e.bits > 0 ? `+${e.bits.toFixed(2)}` : e.bits.toFixed(2)).padStart(6)}  ${lines[0] ?? ''}`,
         ...lines.slice(1).map((l) => `${' '.repeat(30)}${l.trim()}`),
       );
     }
@@ -92,7 +92,7 @@ function ledgerText(f: Finding, t: Terminal): string {
   for (const x of f.explanations) out.push(`  ${x.fits ? 'FITS    ' : 'no      '} ${x.kind}: ${x.reason}`);
   out.push(
     '',
-    `Loot: ${count(f.loot.exchanges)} exchanges, ${count(f.loot.distinct_items)} distinct items, ${count(f.loot.output_tokens)} output tokens over ${f.loot.days} days`,
+    `Loot, by each account's share: ${count(f.loot.exchanges)} exchanges, ${count(f.loot.distinct_items)} distinct items, ${count(f.loot.output_tokens)} output tokens over ${f.loot.days} days`,
   );
   out.push(
     `After: ${

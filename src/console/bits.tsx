@@ -22,10 +22,10 @@ export function measured(v: number, unit: string): string {
   const part = /^(?:share|part) of (.+)$/.exec(unit);
   return part ? `${percent(v)} of ${part[1]}` : `${figure(v)}${unit ? ` ${unit}` : ''}`;
 }
-/** Bits with their sign. */
+/** Bits with their sign, to the hundredth they are kept to: rows add up to what is said of them. */
 export const signed = (bits: number): string => {
-  const x = bits.toFixed(1);
-  return x === '-0.0' || x === '0.0' ? '0.0' : `${bits > 0 ? '+' : ''}${x}`;
+  const x = bits.toFixed(2);
+  return x === '-0.00' || x === '0.00' ? '0.00' : `${bits > 0 ? '+' : ''}${x}`;
 };
 export const iso = (ms: number): string => new Date(ms).toISOString();
 

@@ -155,7 +155,7 @@ export function Waterfall({
         return (
           <section key={axis} class="axis-block" aria-label={axis}>
             <h3>
-              {axis}: {sum.toFixed(1)} bits, probability {odds(axes[axis])}
+              {axis}: {sum.toFixed(2)} bits, probability {odds(axes[axis])}
               {axis === 'concealment' && <small> enters no confidence</small>}
             </h3>
             <p class="row scale" aria-hidden="true">

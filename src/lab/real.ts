@@ -32,7 +32,12 @@ const gz = (...p: string[]): string[] =>
     .toString('utf8')
     .trim()
     .split('\n');
-if (!existsSync(join(args.data, 'benign-prompts.jsonl.gz'))) throw new Error(`no data pack in ${args.data}`);
+if (!existsSync(join(args.data, 'benign-prompts.jsonl.gz'))) {
+  process.stderr.write(
+    `${args.data} holds no prompts (benign-prompts.jsonl.gz, extraction-prompts.jsonl.gz): name their place with --data DIR\n`,
+  );
+  process.exit(2);
+}
 const random = rng(Number(args.seed));
 const benign = gz('benign-prompts.jsonl.gz').map((l) => JSON.parse(l) as Prompt);
 const extraction = gz('extraction-prompts.jsonl.gz')

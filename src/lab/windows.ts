@@ -53,7 +53,12 @@ const read = (name: string): { source: string; f: Uint16Array }[] =>
     .split('\n')
     .map((l) => JSON.parse(l) as Prompt)
     .map((p) => ({ source: p.source, f: features(p.text) }));
-if (!existsSync(join(args.data, 'benign-prompts.jsonl.gz'))) throw new Error(`no data pack in ${args.data}`);
+if (!existsSync(join(args.data, 'benign-prompts.jsonl.gz'))) {
+  process.stderr.write(
+    `${args.data} holds no prompts (benign-prompts.jsonl.gz, extraction-prompts.jsonl.gz): name their place with --data DIR\n`,
+  );
+  process.exit(2);
+}
 const random = rng(Number(args.seed));
 const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
 function shuffled<T>(list: readonly T[]): T[] {

@@ -208,6 +208,8 @@ export interface Dossier {
     readonly tested: number;
     /** Evidence of coordination a campaign must have, in bits without the prior. */
     readonly threshold_bits: number;
+    /** Which of the two dials asks for that much. */
+    readonly binding?: 'false discovery rate' | 'honest accounts a month';
     /** Markov's bound on named campaigns that are honest cohorts, and on honest accounts named a month. */
     readonly honest_campaigns_at_most: number;
     readonly honest_accounts_per_month_at_most: number;

@@ -360,17 +360,19 @@ function lookAlike(t: Table, c: Case): LookAlike {
   const accounts = c.members.map((m) => t.rows[m.account]?.account ?? '');
   const fit = c.rivals.find((r) => r.fits);
   const kind = c.verdict === 'other kind' ? (fit?.becomes ?? c.kind) : (fit?.kind ?? c.kind);
+  const evidence = c.ledger.evidence.map((e) => ({ ...e, bits: round(e.bits, 2) }));
+  const sumOf = (axis: string) => evidence.reduce((x, e) => x + (e.axis === axis ? e.bits : 0), 0);
   const explanation = fit ? fit.reason : `${c.kind}: coordinated, and what it takes does not look fit to train a model`;
   return {
     id: idOf(accounts),
     title: `${accounts.length} accounts: ${fit?.kind ?? c.kind}`,
     kind,
     explanation,
-    confidence: round(c.confidence),
-    axes: { coordination: round(c.ledger.coordination), extraction: round(c.ledger.extraction), concealment: 0 },
+    confidence: round(probability(sumOf('coordination')) * probability(sumOf('extraction'))),
+    axes: { coordination: round(probability(sumOf('coordination'))), extraction: round(probability(sumOf('extraction'))), concealment: 0 },
     accounts,
     exchanges: c.facts.exchanges,
-    evidence: c.ledger.evidence.map((e) => ({ ...e, bits: round(e.bits, 2) })),
+    evidence,
     explanations: c.rivals.map((r) => ({ kind: r.kind, fits: r.fits, reason: r.reason })),
   };
 }

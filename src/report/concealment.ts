@@ -48,7 +48,7 @@ export const usualRotation = (t: Table, references: readonly number[]): number =
  */
 export function concealment(c: Case, nulls: readonly Facts[], usual: number): { confidence: number; evidence: Evidence[] } {
   const f = c.facts;
-  const tied = (x: Facts): number => (x.ties.identity.tied + x.ties.network.tied) / (2 * Math.max(1, x.accounts.length));
+  const tied = (x: Facts): number => Math.max(x.ties.identity.tied, x.ties.network.tied) / Math.max(1, x.accounts.length);
   const born = (x: Facts): number => (x.born.n >= 5 ? x.born.k / x.born.n : 0);
   const tiedByIdentity = tied(f);
   const evidence: Evidence[] = [row('prior', -3, null, '', 'one cohort in nine hides')];

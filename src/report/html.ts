@@ -40,10 +40,10 @@ function waterfall(list: readonly Evidence[]): string {
     const a = x(Math.min(from, sum));
     const b = x(Math.max(from, sum));
     const y = 8 + i * 22;
-    return `<g><title>${e(r.reason)}</title><text x="${left - 8}" y="${y + 12}" text-anchor="end">${e(r.signal)}</text><rect class="${r.bits > 0 ? 'up' : 'down'}" x="${a.toFixed(1)}" y="${y}" width="${Math.max(1.5, b - a).toFixed(1)}" height="15" rx="2"/><text class="s" x="${(b + 5).toFixed(1)}" y="${y + 12}">${r.bits > 0 ? '+' : ''}${r.bits.toFixed(1)}</text></g>`;
+    return `<g><title>${e(r.reason)}</title><text x="${left - 8}" y="${y + 12}" text-anchor="end">${e(r.signal)}</text><rect class="${r.bits > 0 ? 'up' : 'down'}" x="${a.toFixed(1)}" y="${y}" width="${Math.max(1.5, b - a).toFixed(1)}" height="15" rx="2"/><text class="s" x="${(b + 5).toFixed(1)}" y="${y + 12}">${r.bits > 0 ? '+' : ''}${r.bits.toFixed(2)}</text></g>`;
   });
   const h = rows.length * 22 + 34;
-  return `<svg viewBox="0 0 ${W} ${h}" width="100%" role="img" aria-label="evidence in bits"><line class="zero" x1="${x(0)}" x2="${x(0)}" y1="0" y2="${h - 22}"/>${bars.join('')}<text x="${left - 8}" y="${h - 8}" text-anchor="end" font-weight="650">sum</text><text x="${Math.min(x(sum) + 5, W - 240).toFixed(1)}" y="${h - 8}">${sum.toFixed(1)} bits, probability ${odds(probability(sum), 3)}</text></svg>`;
+  return `<svg viewBox="0 0 ${W} ${h}" width="100%" role="img" aria-label="evidence in bits"><line class="zero" x1="${x(0)}" x2="${x(0)}" y1="0" y2="${h - 22}"/>${bars.join('')}<text x="${left - 8}" y="${h - 8}" text-anchor="end" font-weight="650">sum</text><text x="${Math.min(x(sum) + 5, W - 240).toFixed(1)}" y="${h - 8}">${sum.toFixed(2)} bits, probability ${odds(probability(sum), 3)}</text></svg>`;
 }
 
 function timeline(f: Finding): string {
@@ -82,7 +82,7 @@ function evidenceTable(list: readonly Evidence[]): string {
       const r = x.reference;
       const ref = r.median === null ? '' : `${figure(r.low)} – ${figure(r.median)} – ${figure(r.high)}`;
       const outcome = x.outcome === 'fired' || x.outcome === 'quiet' ? '' : ` <em>(${x.outcome})</em>`;
-      return `<tr><td>${e(x.axis)}</td><td>${e(x.signal)}</td><td>${e(x.family)}</td><td class="n">${x.bits.toFixed(1).replace(/^-0\.0$/, '0.0')}</td><td class="n">${figure(x.figure)}</td><td class="n">${ref}</td><td>${e(x.reason)}${outcome} <span class="soft">[${x.kind}]</span></td></tr>`;
+      return `<tr><td>${e(x.axis)}</td><td>${e(x.signal)}</td><td>${e(x.family)}</td><td class="n">${x.bits.toFixed(2).replace(/^-0\.00$/, '0.00')}</td><td class="n">${figure(x.figure)}</td><td class="n">${ref}</td><td>${e(x.reason)}${outcome} <span class="soft">[${x.kind}]</span></td></tr>`;
     })
     .join('')}</table>`;
 }
@@ -113,7 +113,7 @@ function section(f: Finding, missing: readonly string[] = []): string {
 <details><summary>Every signal, with its figure and what honest cohorts show</summary>${evidenceTable(f.evidence)}</details>
 <h3>Innocent explanations tested</h3><table>${f.explanations.map((x) => `<tr><td>${e(x.kind)}</td><td>${x.fits ? '<b>fits</b>' : 'does not fit'}</td><td>${e(x.reason)}</td></tr>`).join('')}</table>
 <h3>Timeline</h3>${timeline(f)}
-<h3>What was taken</h3><p>${count(f.loot.exchanges)} exchanges, ${count(f.loot.distinct_items)} distinct items, ${count(f.loot.output_tokens)} output tokens${f.loot.reasoning_tokens > 0 ? `, ${count(f.loot.reasoning_tokens)} reasoning tokens` : ''}, ${f.loot.days} days; models: ${Object.entries(
+<h3>What was taken</h3><p>By each account's share: ${count(f.loot.exchanges)} exchanges, ${count(f.loot.distinct_items)} distinct items, ${count(f.loot.output_tokens)} output tokens${f.loot.reasoning_tokens > 0 ? `, ${count(f.loot.reasoning_tokens)} reasoning tokens` : ''}, ${f.loot.days} days; models: ${Object.entries(
     f.models,
   )
     .map(([m, n]) => `${e(m)} (${count(n)})`)

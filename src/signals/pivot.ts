@@ -12,5 +12,5 @@ export const pivotSignal = countSignal({
   least: 4,
   count: (f) => f.pivot,
   say: (c, _f, typical) =>
-    `${c.k} of ${c.n} members sent at least a third of their exchanges to a newly released model within a day of its release; in honest cohorts ${percent(typical)}`,
+    `${c.k} of ${c.n} members sent at least 35 % of their exchanges to a newly released model within a day of its release; in honest cohorts ${percent(typical)}`,
 });
