@@ -64,7 +64,7 @@ const beat = Array.from({ length: DAYS * 8 }, () => (random() < 0.3 ? 0.2 : 4));
 const accounts = (list: readonly Judged[]): number[] => list.map((m) => m.account);
 
 describe('members of one hand', () => {
-  it('leave out who draws a smaller part without a tie; who is tied, carries the sentence, or may draw as much stays', () => {
+  it('leave out who draws a smaller part without a tie, whatever sentence they carry; who is tied or may draw as much stays', () => {
     const values = [
       { kind: 'payment', accounts: [8, 9] },
       { kind: 'scaffold', accounts: [0, 1, 10] },
@@ -79,9 +79,8 @@ describe('members of one hand', () => {
       member(11, { ...some, high: 0.95 }),
     ];
     expect(accounts(ofOneShare(t, facts({ identity: [0] }), list))).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11]);
-    // A sentence counts where it is mostly theirs; one that half the world sends does not.
-    expect(accounts(ofOneShare(t, facts({ sentences: [1] }), list))).toContain(10);
-    expect(accounts(ofOneShare(t, facts({}), list))).not.toContain(10);
+    // A sentence can be copied into somebody's own work.
+    expect(accounts(ofOneShare(t, facts({ sentences: [1] }), list))).not.toContain(10);
     // Resellers lend what they lend.
     const mixed = list.map((m) => member(m.account, { share: 0.1 + 0.04 * m.account, high: 0.2 + 0.04 * m.account }));
     expect(ofOneShare(t, facts({}), mixed)).toHaveLength(12);

@@ -1,0 +1,149 @@
+import { describe, expect, it } from 'vitest';
+import { type Exchange, judged, sentenceOf } from './support/judged.ts';
+
+describe('framing', () => {
+  it("a stranger who puts a campaign's sentence into honest accounts does not get them named", async () => {
+    let framed: string[] = [];
+    const r = await judged({ seed: 71, accounts: 420, days: 14, kind: 'slow', size: 45 }, (w) => {
+      const line = sentenceOf(w);
+      expect(line.length).toBeGreaterThan(20);
+      framed = [...w.truth.values()]
+        .filter((t) => ['builder', 'developer', 'casual'].includes(t.class))
+        .slice(0, 25)
+        .map((t) => t.account);
+      const set = new Set(framed);
+      for (const e of w.exchanges) {
+        const m = e.messages.at(-1);
+        if (set.has(e.account) && m) m.content = `${line}\n${m.content}`;
+      }
+    });
+    expect(framed.length).toBe(25);
+    // Whole accounts that carry it cost the sentence its weight: the campaign is named or left undecided, never cleared.
+    expect(r.held / r.planted).toBeGreaterThanOrEqual(0.7);
+    expect(framed.filter((a) => r.named.has(a))).toEqual([]);
+    expect(r.honest).toEqual([]);
+  });
+});
+
+describe('framing by what is viral or stolen', () => {
+  it('who sends one of its prompts, and whose key it uses for a while, is not named', async () => {
+    const framed = new Set<string>();
+    const r = await judged({ seed: 77, accounts: 400, kind: 'sharded', size: 40 }, (w) => {
+      const mine = (e: Exchange): boolean => (w.truth.get(e.account)?.campaign ?? null) !== null;
+      const planted = w.exchanges.filter(mine);
+      const own = new Map<string, Exchange[]>();
+      for (const e of w.exchanges) if (!mine(e)) own.set(e.account, [...(own.get(e.account) ?? []), e]);
+      const honest = [...own].filter(([, list]) => list.length >= 80).slice(0, 40);
+      // Forty send its most quoted prompt as it stands; through three of them its own requests came, twenty each.
+      honest.forEach(([account, list], i) => {
+        framed.add(account);
+        (list[7] as Exchange).messages = (planted[0] as Exchange).messages;
+        if (i < 3) for (let j = 0; j < 20; j++) (planted[100 + 20 * i + j] as Exchange).account = account;
+      });
+    });
+    expect(framed.size).toBeGreaterThanOrEqual(20);
+    expect(r.found / r.planted).toBeGreaterThanOrEqual(0.95);
+    expect(r.honest).toEqual([]);
+  });
+
+  it('owners of stolen keys, and who copied its sentence into all of their work, are not named; the owners are told', async () => {
+    const owners = new Set<string>();
+    const copied = new Set<string>();
+    const r = await judged({ seed: 79, accounts: 300, days: 14, kind: 'slow', size: 50 }, (w) => {
+      const line = sentenceOf(w);
+      const mine = (e: Exchange): boolean => (w.truth.get(e.account)?.campaign ?? null) !== null;
+      const planted = w.exchanges.filter(mine);
+      const own = new Map<string, Exchange[]>();
+      for (const e of w.exchanges) if (!mine(e)) own.set(e.account, [...(own.get(e.account) ?? []), e]);
+      const of = (classes: readonly string[]): [string, Exchange[]][] =>
+        [...own].filter(([a, list]) => classes.includes(w.truth.get(a)?.class ?? '') && list.length >= 80);
+      for (const [account] of of(['developer', 'builder']).slice(0, 10)) owners.add(account);
+      for (const [account, list] of of(['casual']).slice(0, 10)) {
+        copied.add(account);
+        for (const e of list) {
+          const m = e.messages.at(-1);
+          if (m) m.content = `${m.content}\n${line}`;
+        }
+      }
+      // Sixty requests of the campaign's through each of ten keys.
+      [...owners].forEach((account, i) => {
+        for (let j = 0; j < 60; j++) {
+          const e = planted[(i * 60 + j) * 17] as Exchange;
+          e.account = account;
+          if (e.api_key !== undefined) e.api_key = own.get(account)?.[0]?.api_key ?? '';
+        }
+      });
+    });
+    expect([owners.size, copied.size]).toEqual([10, 10]);
+    expect(r.found / r.planted).toBeGreaterThanOrEqual(0.9);
+    expect(r.honest).toEqual([]);
+    const beside = r.d.campaigns.flatMap((c) => c.beside ?? []).map((b) => b.account);
+    expect(beside.filter((a) => owners.has(a)).length).toBeGreaterThanOrEqual(5);
+    expect(beside.filter((a) => r.mine.has(a))).toEqual([]);
+  });
+});
+
+describe('taking over', () => {
+  it('a second pool of accounts that begins as the first is closed is one finding with it, and the succession is told', async () => {
+    const first = new Set<string>();
+    const r = await judged({ seed: 78, accounts: 400, days: 12, kind: 'slow', size: 80 }, (w) => {
+      const planted = [...new Set(w.exchanges.map((e) => e.account))].filter((a) => (w.truth.get(a)?.campaign ?? null) !== null);
+      for (const a of planted.slice(0, 40)) first.add(a);
+      const second = new Set(planted.slice(40));
+      const times = w.exchanges.map((e) => Date.parse(e.time)).sort((x, y) => x - y);
+      const change = ((times[0] as number) + (times.at(-1) as number)) / 2;
+      const kept = w.exchanges.filter((e) =>
+        first.has(e.account) ? Date.parse(e.time) < change : second.has(e.account) ? Date.parse(e.time) >= change : true,
+      );
+      // Each newcomer has its first request within the hour.
+      const begun = new Set<string>();
+      for (const e of kept)
+        if (second.has(e.account) && !begun.has(e.account)) {
+          begun.add(e.account);
+          e.time = new Date(change + begun.size * 60_000).toISOString();
+        }
+      w.exchanges.length = 0;
+      for (const e of kept) w.exchanges.push(e);
+      for (const rec of w.records) {
+        if (first.has(rec.account)) Object.assign(rec, { closed: new Date(change).toISOString(), closed_reason: 'abuse' });
+        if (second.has(rec.account)) rec['created'] = new Date(change - 3_600_000).toISOString();
+      }
+    });
+    expect(r.honest).toEqual([]);
+    // Whether it is named depends on whether it keeps a week; that the two are one does not.
+    const whole = [...r.d.campaigns, ...r.d.undecided].filter((c) => c.accounts.some((a) => r.mine.has(a.account)));
+    expect(whole).toHaveLength(1);
+    expect((whole[0]?.accounts.length ?? 0) / r.planted).toBeGreaterThanOrEqual(0.9);
+    expect(whole[0]?.confidence).toBeGreaterThan(0.7);
+    expect(whole[0]?.evidence.find((e) => e.signal === 'succession')?.bits).toBeGreaterThan(3);
+  });
+});
+
+describe('framing of mixed accounts', () => {
+  it('resellers that carry a campaign are named with its share; honest accounts with its sentence in a part of their own work are not', async () => {
+    let framed: string[] = [];
+    const r = await judged({ seed: 76, accounts: 420, days: 14, kind: 'reseller15', size: 30 }, (w) => {
+      const line = sentenceOf(w);
+      expect(line.length).toBeGreaterThan(20);
+      framed = [...w.truth.values()]
+        .filter((t) => ['builder', 'developer', 'casual', 'company'].includes(t.class))
+        .slice(0, 20)
+        .map((t) => t.account);
+      const set = new Set(framed);
+      let i = 0;
+      for (const e of w.exchanges) {
+        const m = e.messages.at(-1);
+        if (set.has(e.account) && m && i++ % 7 === 0) m.content = `${line}\n${m.content}`;
+      }
+    });
+    expect(framed.length).toBe(20);
+    // Carriers of the sentence cost it its weight: named or undecided.
+    expect(r.held / r.planted).toBeGreaterThanOrEqual(0.7);
+    expect(framed.filter((a) => r.named.has(a))).toEqual([]);
+    expect(r.honest).toEqual([]);
+    for (const m of r.d.campaigns.flatMap((c) => c.accounts)) {
+      expect(m.share).toBeGreaterThan(0.05);
+      expect(m.share).toBeLessThan(0.2);
+    }
+  });
+});
