@@ -2,19 +2,19 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import type { Browser } from 'playwright-core';
 import { rng } from '../campaigns/stats.ts';
 import { SIGNALS } from '../signals/index.ts';
 import { openStore } from '../store/open.ts';
 import { CHROMIUM, openBrowser, openConsole } from './browser.ts';
 import { ROOT } from './cost.ts';
+import { flags } from './flags.ts';
 
 /**
  * `npm run bench:console [-- --accounts 25000 --runs 5]`: the console in a real browser (Debian's chromium) over a store with one made campaign of that many accounts:
  * what is sent for the first view, its time, the time to open the campaign, and frame times while its picture is dragged.
  */
-const { values: args } = parseArgs({ options: { accounts: { type: 'string', default: '25000' }, runs: { type: 'string', default: '5' } } });
+const args = flags('bench:console', { accounts: { type: 'string', default: '25000' }, runs: { type: 'string', default: '5' } });
 
 const HOUSE = fileURLToPath(ROOT);
 if (!existsSync(CHROMIUM)) throw new Error(`${CHROMIUM} is not there: apt-get install chromium`);

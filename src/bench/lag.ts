@@ -4,26 +4,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { request } from 'undici';
 import { scan } from '../scan.ts';
 import { openStore } from '../store/open.ts';
 import { makeWorld } from '../world/make.ts';
+import { flags } from './flags.ts';
 
 /**
  * `npm run bench:lag [-- --rate 300 --minutes 10 --accounts 700 --campaign slow:60]`: a simulated world sent to a running service at a steady rate, in the order of its times.
  * Afterwards the exchange that tipped the campaign is found by halving the history; the lag is from its sending to the proposal of a barrier.
  */
-const { values: args } = parseArgs({
-  options: {
-    rate: { type: 'string', default: '300' },
-    minutes: { type: 'string', default: '10' },
-    accounts: { type: 'string', default: '700' },
-    days: { type: 'string', default: '10' },
-    campaign: { type: 'string', default: 'sharded:60' },
-    seed: { type: 'string', default: '901' },
-    every: { type: 'string', default: '60' },
-  },
+const args = flags('bench:lag', {
+  rate: { type: 'string', default: '300' },
+  minutes: { type: 'string', default: '10' },
+  accounts: { type: 'string', default: '700' },
+  days: { type: 'string', default: '10' },
+  campaign: { type: 'string', default: 'sharded:60' },
+  seed: { type: 'string', default: '901' },
+  every: { type: 'string', default: '60' },
 });
 const SECRET = '5c'.repeat(32);
 const dir = mkdtempSync(join(tmpdir(), 'stillwatch-lag-'));

@@ -2,20 +2,18 @@ import { once } from 'node:events';
 import { createWriteStream, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { rng } from '../campaigns/stats.ts';
 import { bareRead, type Cost, cost, median, ROOT } from './cost.ts';
+import { flags } from './flags.ts';
 
 /**
  * `npm run bench:link [-- --rows 1000000 --pairs 3]`: the whole process of `stillwatch link`, with and without a window, against the engine merely reading
  * the same file. One value is shared by 100,000 accounts. Ratios count; absolute figures are for orientation.
  */
-const { values: args } = parseArgs({
-  options: {
-    rows: { type: 'string', default: '1000000' },
-    pairs: { type: 'string', default: '3' },
-    dir: { type: 'string', default: tmpdir() },
-  },
+const args = flags('bench:link', {
+  rows: { type: 'string', default: '1000000' },
+  pairs: { type: 'string', default: '3' },
+  dir: { type: 'string', default: tmpdir() },
 });
 
 /** Accounts of 20 sightings on average, values of all popularities, a month of time; 200 crews of ten that share within the minute. */

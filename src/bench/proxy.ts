@@ -4,24 +4,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { Pool } from 'undici';
 import { keyHash } from '../gateway/lookup.ts';
 import { median } from './cost.ts';
+import { flags } from './flags.ts';
 
 /**
  * `npm run bench:proxy [-- --rounds 5 --seconds 4 --portkey DIR --soak MINUTES]`: the proxy with everything on (accounts, budgets, usage, records to the spool, detection
  * beside it) against a bare undici proxy, nginx, ours with Redis, and Portkey's gateway where it was installed in DIR; one run, in turn, on loopback. Ratios count.
  */
-const { values: args } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '4' },
-    connections: { type: 'string', default: '32' },
-    portkey: { type: 'string', default: '' },
-    soak: { type: 'string', default: '0' },
-    rate: { type: 'string', default: '200' },
-  },
+const args = flags('bench:proxy', {
+  rounds: { type: 'string', default: '5' },
+  seconds: { type: 'string', default: '4' },
+  connections: { type: 'string', default: '32' },
+  portkey: { type: 'string', default: '' },
+  soak: { type: 'string', default: '0' },
+  rate: { type: 'string', default: '200' },
 });
 
 const dir = mkdtempSync(join(tmpdir(), 'stillwatch-proxy-'));

@@ -4,24 +4,22 @@ import { createReadStream, createWriteStream, existsSync, mkdirSync, mkdtempSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { parseArgs } from 'node:util';
 import { createGzip, gunzipSync } from 'node:zlib';
 import { rng } from '../campaigns/stats.ts';
 import { bareRead, type Cost, cost, median, ROOT } from './cost.ts';
+import { flags } from './flags.ts';
 
 /**
  * `npm run bench:scan [-- --rows 1000000 --pairs 3 --gzip --agentic]`: the whole process of a scan against ClickHouse merely reading the same columns of the
  * same file, in turn. Ratios count; absolute figures are for orientation.
  */
-const { values: args } = parseArgs({
-  options: {
-    rows: { type: 'string', default: '1000000' },
-    pairs: { type: 'string', default: '3' },
-    gzip: { type: 'boolean', default: false },
-    agentic: { type: 'boolean', default: false },
-    data: { type: 'string', default: '../shared/data' },
-    dir: { type: 'string', default: tmpdir() },
-  },
+const args = flags('bench:scan', {
+  rows: { type: 'string', default: '1000000' },
+  pairs: { type: 'string', default: '3' },
+  gzip: { type: 'boolean', default: false },
+  agentic: { type: 'boolean', default: false },
+  data: { type: 'string', default: '../shared/data' },
+  dir: { type: 'string', default: tmpdir() },
 });
 
 const COLUMNS =

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { flags } from '../bench/flags.ts';
 import { EXPLANATIONS } from '../campaigns/rivals.ts';
 import { inspect } from '../formats/input.ts';
 import type { Dossier } from '../model/dossier.ts';
@@ -19,22 +19,20 @@ import { hear, nothingTold, shareTold, type Told, type Truth } from './told.ts';
  * `npm run lab [-- --seeds 101,102,103 --accounts 800 --days 12 --size 60 --texts DIR --replay 1]`: worlds with ground truth, scanned, and what came out, by
  * campaign kind and by look-alike class. Every figure is printed as it came.
  */
-const { values: args } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '101,102,103' },
-    accounts: { type: 'string', default: '800' },
-    days: { type: 'string', default: '12' },
-    size: { type: 'string', default: '60' },
-    kinds: { type: 'string', default: RUNGS.join(',') },
-    texts: { type: 'string' },
-    null: { type: 'string', default: '0' },
-    'null-accounts': { type: 'string', default: '300' },
-    'null-days': { type: 'string', default: '10' },
-    'no-leak': { type: 'boolean', default: false },
-    'no-baselines': { type: 'boolean', default: false },
-    clearers: { type: 'boolean', default: false },
-    replay: { type: 'string', default: '0' },
-  },
+const args = flags('lab', {
+  seeds: { type: 'string', default: '101,102,103' },
+  accounts: { type: 'string', default: '800' },
+  days: { type: 'string', default: '12' },
+  size: { type: 'string', default: '60' },
+  kinds: { type: 'string', default: RUNGS.join(',') },
+  texts: { type: 'string' },
+  null: { type: 'string', default: '0' },
+  'null-accounts': { type: 'string', default: '300' },
+  'null-days': { type: 'string', default: '10' },
+  'no-leak': { type: 'boolean', default: false },
+  'no-baselines': { type: 'boolean', default: false },
+  clearers: { type: 'boolean', default: false },
+  replay: { type: 'string', default: '0' },
 });
 
 interface Tally {

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { flags } from '../bench/flags.ts';
 import { inspect } from '../formats/input.ts';
 import type { Dossier } from '../model/dossier.ts';
 import { scan } from '../scan.ts';
@@ -17,17 +17,15 @@ import { Random } from '../world/random.ts';
  * and what that cost, tells what a goal of distinct useful output tokens costs when the operator starts again with new accounts as often as it must. The first
  * half of the points is drawn at random, the second half varies the cheapest found so far.
  */
-const { values: args } = parseArgs({
-  options: {
-    points: { type: 'string', default: '200' },
-    seed: { type: 'string', default: '1' },
-    accounts: { type: 'string', default: '400' },
-    days: { type: 'string', default: '10' },
-    /** Millions of output tokens over distinct items. */
-    goal: { type: 'string', default: '20' },
-    /** Unit prices, in one currency: an account that passes sign-up, a card of its own, an address a day of its own, a million output tokens, a day of waiting. */
-    prices: { type: 'string', default: 'account=5,card=3,address=0.1,tokens=10,day=25' },
-  },
+const args = flags('price', {
+  points: { type: 'string', default: '200' },
+  seed: { type: 'string', default: '1' },
+  accounts: { type: 'string', default: '400' },
+  days: { type: 'string', default: '10' },
+  /** Millions of output tokens over distinct items. */
+  goal: { type: 'string', default: '20' },
+  /** Unit prices, in one currency: an account that passes sign-up, a card of its own, an address a day of its own, a million output tokens, a day of waiting. */
+  prices: { type: 'string', default: 'account=5,card=3,address=0.1,tokens=10,day=25' },
 });
 
 const prices = Object.fromEntries(args.prices.split(',').map((p) => [p.split('=')[0], Number(p.split('=')[1])])) as Record<string, number>;

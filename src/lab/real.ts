@@ -1,21 +1,19 @@
 import { once } from 'node:events';
 import { createWriteStream, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
+import { flags } from '../bench/flags.ts';
 import { rng } from '../campaigns/stats.ts';
 
 /**
  * `npm run real -- --data DIR --out DIR`: exchange logs out of material nobody here wrote. `benign.jsonl`: real prompts in the sessions and rhythms of real clients;
  * `mixed.jsonl`: the same, with one extraction source dealt whole over 200 accounts at 26 a day with benign clients' timing. No prompt is worded by us.
  */
-const { values: args } = parseArgs({
-  options: {
-    data: { type: 'string', default: '../shared/data' },
-    out: { type: 'string', default: './real' },
-    source: { type: 'string', default: 'gpteacher-codegen' },
-    seed: { type: 'string', default: '1' },
-  },
+const args = flags('real', {
+  data: { type: 'string', default: '../shared/data' },
+  out: { type: 'string', default: './real' },
+  source: { type: 'string', default: 'gpteacher-codegen' },
+  seed: { type: 'string', default: '1' },
 });
 
 interface Prompt {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
+import { flags } from '../bench/flags.ts';
 import { rng } from '../campaigns/stats.ts';
 import { clopperPearson } from './intervals.ts';
 
@@ -11,12 +11,10 @@ import { clopperPearson } from './intervals.ts';
  * maximum mean discrepancy with a linear kernel: Gretton et al., 2012). Extraction sources take no part in making the test. Benign windows are drawn from rows the
  * population never held; a second line draws them from benign sources it never held, which is drift, not extraction.
  */
-const { values: args } = parseArgs({
-  options: {
-    data: { type: 'string', default: '../shared/data' },
-    seed: { type: 'string', default: '1' },
-    trials: { type: 'string', default: '1000' },
-  },
+const args = flags('windows', {
+  data: { type: 'string', default: '../shared/data' },
+  seed: { type: 'string', default: '1' },
+  trials: { type: 'string', default: '1000' },
 });
 
 interface Prompt {
