@@ -114,7 +114,13 @@ describe('erasing and expiry', () => {
       // An account whose name is a word of every record takes no other's lines along.
       await erase(store, 'user');
       expect(await store.rows('SELECT * FROM rejects')).toHaveLength(1);
+      const finding = { accounts: [{ account: 'a2' }], beside: [{ account: 'a1' }, { account: 'a3' }], evidence: [], indicators: [] };
+      const body = JSON.stringify({ campaigns: [finding], undecided: [], look_alikes: [] });
+      await store.insert('dossiers', [{ id: 'd', at: '2026-05-04T00:00:00.000Z', body }]);
       expect(await erase(store, 'a1')).toBe(1);
+      const left = (await store.first<{ body: string }>('SELECT body FROM dossiers'))?.body ?? '';
+      expect(left).not.toContain('a1');
+      expect(left).toContain('a3');
       expect(await store.rows('SELECT * FROM rejects')).toEqual([]);
       expect(await expire(store, { exchanges: 1, texts: 5 }, ['a2'])).toBe(0);
       expect(await ids(store)).toEqual(['x2']);
