@@ -13,7 +13,7 @@ import { identifiers, scan } from '../src/scan.ts';
 import { Intake } from '../src/serve/intake.ts';
 import { Outbox, signature } from '../src/serve/outbox.ts';
 import { ingest } from '../src/store/ingest.ts';
-import { erase, eraseLate, expire } from '../src/store/personal.ts';
+import { erase, eraseLate, expire, exportOf } from '../src/store/personal.ts';
 import type { Store } from '../src/store/store.ts';
 import { makeWorld } from '../src/world/make.ts';
 import { file, jsonl, record, scanned, temp, withStore } from './support/tools.ts';
@@ -114,9 +114,21 @@ describe('erasing and expiry', () => {
       // An account whose name is a word of every record takes no other's lines along.
       await erase(store, 'user');
       expect(await store.rows('SELECT * FROM rejects')).toHaveLength(1);
-      const finding = { accounts: [{ account: 'a2' }], beside: [{ account: 'a1' }, { account: 'a3' }], evidence: [], indicators: [] };
+      const finding = {
+        accounts: [{ account: 'a2' }],
+        beside: [
+          { account: 'a1', share: 0.2 },
+          { account: 'a3', share: 0.3 },
+        ],
+        evidence: [],
+        indicators: [],
+      };
       const body = JSON.stringify({ campaigns: [finding], undecided: [], look_alikes: [] });
       await store.insert('dossiers', [{ id: 'd', at: '2026-05-04T00:00:00.000Z', body }]);
+      expect(await exportOf(store, 'a1')).toMatchObject({
+        findings: [{ what: 'not named, beside a finding', account: 'a1', share: 0.2 }],
+        rejects: [{ reason: 'bad_time' }],
+      });
       expect(await erase(store, 'a1')).toBe(1);
       const left = (await store.first<{ body: string }>('SELECT body FROM dossiers'))?.body ?? '';
       expect(left).not.toContain('a1');

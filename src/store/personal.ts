@@ -12,7 +12,40 @@ export async function exportOf(store: Store, account: string): Promise<Record<st
     exchanges: await store.rowsEverywhere(`SELECT * FROM exchanges WHERE ${own} ORDER BY time`, params),
     texts: await store.rowsEverywhere('SELECT * FROM texts WHERE acct = cityHash64({a:String})', params),
     exemplars: await store.rows('SELECT * FROM exemplars FINAL WHERE account = {a:String}', params),
+    findings: (await dossiersOf(store, account)).flatMap((d) => saidOf(JSON.parse(d.body) as Dossier, account)),
+    rejects: await store.rowsEverywhere('SELECT * FROM rejects WHERE match(head, {q:String})', { q: naming(account) }),
   };
+}
+
+/** A value of a key that names an account, not any word that happens to be one, as a pattern of the engine's. */
+const naming = (account: string): string =>
+  `(?i)"[a-z_.]*(account|user|customer|owner|org|key|id|name)[a-z_.]*"\\s*:\\s*${JSON.stringify(account).replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}`;
+
+/** Kept dossiers that mention an account. */
+const dossiersOf = (store: Store, account: string): Promise<{ id: string; at: string; body: string }[]> =>
+  store.rows('SELECT id, at, body FROM dossiers WHERE position(body, {q:String}) > 0 ORDER BY at', { q: JSON.stringify(account) });
+
+/** What a dossier says of an account: an inference about somebody is theirs to see. */
+function saidOf(d: Dossier, account: string): Record<string, unknown>[] {
+  const said = (what: string, f: Pick<Finding, 'id' | 'title' | 'confidence'>, of: object): Record<string, unknown> => ({
+    generated: d.generated,
+    what,
+    finding: f.id,
+    title: f.title,
+    confidence: f.confidence,
+    ...of,
+  });
+  const own = <T extends { readonly account: string }>(list: readonly T[] | undefined): T[] =>
+    (list ?? []).filter((a) => a.account === account);
+  return [
+    ...(['campaigns', 'undecided'] as const).flatMap((kind) =>
+      (d[kind] as readonly Finding[]).flatMap((f) => [
+        ...own(f.accounts).map((m) => said(kind === 'campaigns' ? 'named in a campaign' : 'in an undecided cohort', f, m)),
+        ...own(f.beside).map((m) => said('not named, beside a finding', f, m)),
+      ]),
+    ),
+    ...d.look_alikes.filter((l) => l.accounts.includes(account)).map((l) => said('cleared, or of another kind', l, { kind: l.kind })),
+  ];
 }
 
 function without(d: Dossier, account: string): Dossier {
@@ -95,9 +128,7 @@ export async function eraseLate(store: Store, account: string, before: number): 
 
 /** Removes an account from sketches, texts, exemplars, records, rejected lines and dossiers. @returns exchanges removed */
 export async function erase(store: Store, account: string): Promise<number> {
-  // A value of a key that names an account, not any word that happens to be one.
-  const q = `(?i)"[a-z_.]*(account|user|customer|owner|org|key|id|name)[a-z_.]*"\\s*:\\s*${JSON.stringify(account).replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}`;
-  const params = { a: account, q };
+  const params = { a: account, q: naming(account) };
   const own = 'acct = cityHash64({a:String}) AND account = {a:String}';
   const n = (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM exchanges WHERE ${own}`, params)).reduce(
     (x, r) => x + Number(r.n),
@@ -111,12 +142,7 @@ export async function erase(store: Store, account: string): Promise<number> {
   await gone('labels', 'account = {a:String}');
   await gone('exemplars', 'account = {a:String}');
   await gone('rejects', 'match(head, {q:String})');
-  const held = await store.rows<{ id: string; at: string; body: string }>(
-    'SELECT id, at, body FROM dossiers WHERE position(body, {q:String}) > 0',
-    {
-      q: JSON.stringify(account),
-    },
-  );
+  const held = await dossiersOf(store, account);
   for (const d of held) {
     await store.everywhere(
       `ALTER TABLE dossiers DELETE WHERE id = {id:String} AND at = parseDateTime64BestEffort({at:String}, 3, 'UTC') SETTINGS mutations_sync = 1`,
