@@ -77,9 +77,11 @@ describe('framing by what is viral or stolen', () => {
     expect([owners.size, copied.size]).toEqual([10, 10]);
     expect(r.found / r.planted).toBeGreaterThanOrEqual(0.9);
     expect(r.honest).toEqual([]);
-    const beside = r.d.campaigns.flatMap((c) => c.beside ?? []).map((b) => b.account);
-    expect(beside.filter((a) => owners.has(a)).length).toBeGreaterThanOrEqual(5);
-    expect(beside.filter((a) => r.mine.has(a))).toEqual([]);
+    const beside = r.d.campaigns.flatMap((c) => c.beside ?? []);
+    expect(beside.filter((b) => owners.has(b.account)).length).toBeGreaterThanOrEqual(6);
+    expect(beside.filter((b) => r.mine.has(b.account))).toEqual([]);
+    // What came through their keys carries the sentence: it is told to a few in a hundred.
+    for (const b of beside.filter((x) => owners.has(x.account))) expect(Math.abs(b.share - 60 / b.exchanges)).toBeLessThan(0.05);
   });
 });
 

@@ -295,3 +295,24 @@ export function ofExchanges(t: Table, judged: readonly Judged[]): Judged[] {
     return f < 1 ? { ...j, share: f * j.share, low: f * j.low, high: f * j.high } : j;
   });
 }
+
+/** Where members carry their sentence in this part of what they send, it tells what is the campaign's; whoever carries it in less than the second part of that sends the rest for itself, give or take the third. */
+const SAID = { usual: 0.9, less: 0.8, give: 0.1 } as const;
+
+/**
+ * Shares, bounded by how much carries the cohort's sentence where its members carry it in nearly all they send: what comes through a stolen key carries it, and what its owner sends does not, however near to the pool it is.
+ * @param carries the part of an account's exchanges that carries a sentence of the cohort
+ */
+export function ofSentence(judged: readonly Judged[], carries: (account: number) => number): Judged[] {
+  const usual = quantile(
+    judged.filter((j) => j.membership >= 0.5).map((j) => carries(j.account)),
+    0.5,
+  );
+  if (!(usual >= SAID.usual)) return [...judged];
+  return judged.map((j) => {
+    const part = carries(j.account) / usual;
+    if (part >= SAID.less || part === 0) return j;
+    const high = Math.min(j.high, part + SAID.give);
+    return { ...j, share: Math.min(j.share, part), low: Math.min(j.low, part), high };
+  });
+}

@@ -13,6 +13,7 @@ import {
   judgeCarriers,
   judgeMembers,
   ofExchanges,
+  ofSentence,
   Pool,
   shares,
 } from './membership.ts';
@@ -318,7 +319,7 @@ function share(
     tied,
     carries,
   );
-  if (!scope) return ofExchanges(t, judged);
+  if (!scope) return ofSentence(ofExchanges(t, judged), carries);
   // Accounts that carry the sentence in part of their traffic are judged on that part.
   const part = (a: number): number => (scope.rows.get(a)?.n ?? 0) / (t.rows[a]?.n ?? 1);
   const every = Math.max(2, Math.round(1 / Math.max(0.02, median(accounts.map(part).filter((x) => x > 0)))));
