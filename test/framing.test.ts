@@ -83,6 +83,27 @@ describe('framing by what is viral or stolen', () => {
     // What came through their keys carries the sentence: it is told to a few in a hundred.
     for (const b of beside.filter((x) => owners.has(x.account))) expect(Math.abs(b.share - 60 / b.exchanges)).toBeLessThan(0.05);
   });
+
+  it('nor where members do other work beside: whose key lent a tenth of what theirs do is told, and not named', async () => {
+    const owners = new Set<string>();
+    const r = await judged({ seed: 80, accounts: 300, days: 12, kind: 'residential', size: 50 }, (w) => {
+      const mine = (e: Exchange): boolean => (w.truth.get(e.account)?.campaign ?? null) !== null;
+      const sentence = sentenceOf(w);
+      const planted = w.exchanges.filter((e) => mine(e) && `${e.system ?? ''}\n${e.messages.at(-1)?.content ?? ''}`.includes(sentence));
+      const own = new Map<string, number>();
+      for (const e of w.exchanges) if (!mine(e)) own.set(e.account, (own.get(e.account) ?? 0) + 1);
+      const busy = [...own].filter(([a, n]) => ['batch', 'builder', 'developer'].includes(w.truth.get(a)?.class ?? '') && n >= 150);
+      for (const [account] of busy.slice(0, 10)) owners.add(account);
+      [...owners].forEach((account, i) => {
+        for (let j = 0; j < 20; j++) (planted[(i * 20 + j) * 23] as Exchange).account = account;
+      });
+    });
+    expect(owners.size).toBe(10);
+    expect(r.honest).toEqual([]);
+    expect(r.held / r.planted).toBeGreaterThanOrEqual(0.9);
+    const beside = [...r.d.campaigns, ...r.d.undecided].flatMap((c) => c.beside ?? []).map((b) => b.account);
+    expect(beside.filter((a) => r.mine.has(a)).length).toBeLessThanOrEqual(2);
+  });
 });
 
 describe('taking over', () => {

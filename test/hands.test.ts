@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Beats, commonBeat } from '../src/campaigns/beats.ts';
 import type { Candidate } from '../src/campaigns/candidates.ts';
 import type { Facts } from '../src/campaigns/facts.ts';
-import { ofOneBrief, ofOneClock, ofOneShare, surest, withoutStrangers } from '../src/campaigns/hands.ts';
+import { ofOneBrief, ofOneClock, ofOnePart, ofOneShare, surest, withoutStrangers } from '../src/campaigns/hands.ts';
 import type { Judged } from '../src/campaigns/membership.ts';
 import { rng } from '../src/campaigns/stats.ts';
 import type { Table } from '../src/campaigns/table.ts';
@@ -84,6 +84,17 @@ describe('members of one hand', () => {
     // Resellers lend what they lend.
     const mixed = list.map((m) => member(m.account, { share: 0.1 + 0.04 * m.account, high: 0.2 + 0.04 * m.account }));
     expect(ofOneShare(t, facts({}), mixed)).toHaveLength(12);
+  });
+
+  it('leave out who lends far less than the others do, a few or a group, and keep resellers who lend each their part', () => {
+    const lend = (shares: readonly number[]): Judged[] => shares.map((x, a) => member(a, { share: x, low: 0.9 * x, high: 1.05 * x }));
+    const two = Array.from({ length: 30 }, (_, i) => 0.62 + 0.003 * i);
+    expect(ofOnePart(lend([...two, 0.05, 0.4]))).toHaveLength(30);
+    const wide = Array.from({ length: 30 }, (_, i) => 0.3 + 0.013 * i);
+    expect(ofOnePart(lend([...wide, ...Array<number>(12).fill(0.1)]))).toHaveLength(30);
+    const resold = Array.from({ length: 30 }, (_, i) => 0.04 * 1.05 ** i);
+    expect(ofOnePart(lend(resold))).toHaveLength(30);
+    expect(ofOnePart(lend([0.9, 0.8, 0.1]))).toHaveLength(3);
   });
 
   it('leave out strangers who hold none of what nearly all members hold: content cannot tell them apart', () => {

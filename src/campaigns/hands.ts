@@ -67,6 +67,31 @@ export function ofOneShare(t: Table, facts: Facts, members: readonly Judged[]): 
   );
 }
 
+/**
+ * Who lends less than this part of what the middle member lends, and less than so many robust standard deviations of the logarithm below it, lends by another's hand; and so does a group of fewer than half that lends
+ * less than the second part of what everybody else does.
+ */
+const LENT = { part: 0.75, deviations: 3, gap: 0.5, least: 10 } as const;
+
+/**
+ * Members of one hand lend it like parts of what they send, whether all of it, two thirds beside cover, or a tenth of what a reseller's customers send. Who lends far less than the others do, even by the upper end of its interval, is an
+ * account that the campaign came through: its key is stolen or lent, and whoever owns it is no part of the hand. A private tie is no reason to stay: the thief's address is one.
+ */
+export function ofOnePart(members: readonly Judged[]): Judged[] {
+  // One wording of several is a like part of each member's, too.
+  const lent = (m: Judged): { readonly share: number; readonly high: number } => m.said ?? m;
+  const logs = members.map((m) => Math.log(lent(m).share)).filter(Number.isFinite);
+  if (logs.length < LENT.least) return [...members];
+  const spreadOut = Math.exp(median(logs) - Math.max(-Math.log(LENT.part), LENT.deviations * spread(logs)));
+  const shares = members
+    .map((m) => lent(m).share)
+    .filter((s) => s > 0)
+    .sort((x, y) => x - y);
+  const upper = shares.findLast((s, i) => i > 0 && i < 0.5 * shares.length && (shares[i - 1] as number) < LENT.gap * s) ?? 0;
+  const least = Math.max(spreadOut, upper);
+  return members.filter((m) => !(lent(m).high < least));
+}
+
 /** Where this part of a cohort holds a tie, who holds none is no member. */
 const HELD = 0.8;
 

@@ -219,6 +219,8 @@ export interface Judged {
   readonly share: number;
   readonly low: number;
   readonly high: number;
+  /** The share that carries the cohort's sentence, and its upper end, where `share` is told of all that the account sends. */
+  readonly said?: { readonly share: number; readonly high: number };
 }
 
 /**
@@ -296,23 +298,25 @@ export function ofExchanges(t: Table, judged: readonly Judged[]): Judged[] {
   });
 }
 
-/** Where members carry their sentence in this part of what they send, it tells what is the campaign's; whoever carries it in less than the second part of that sends the rest for itself, give or take the third. */
-const SAID = { usual: 0.9, less: 0.8, give: 0.1 } as const;
+/** Where nearly all members carry the sentence, and the middle one draws no more than so many times what carries it, it tells what is the campaign's; whoever is told much more than carries it is told that, give or take. */
+const SAID = { carriers: 0.8, times: 1.25, less: 0.8, give: 0.1 } as const;
 
 /**
- * Shares, bounded by how much carries the cohort's sentence where its members carry it in nearly all they send: what comes through a stolen key carries it, and what its owner sends does not, however near to the pool it is.
+ * Shares, bounded by how much carries the cohort's sentence where that is what members draw: what comes through a stolen key carries it, and what its owner sends does not, however near to the pool it is. Where the sentence is one
+ * wording of several, members draw a multiple of what carries it, and it bounds nothing.
  * @param carries the part of an account's exchanges that carries a sentence of the cohort
  */
 export function ofSentence(judged: readonly Judged[], carries: (account: number) => number): Judged[] {
-  const usual = quantile(
-    judged.filter((j) => j.membership >= 0.5).map((j) => carries(j.account)),
+  const members = judged.filter((j) => j.membership >= 0.5 && j.share > 0);
+  const carriers = members.filter((j) => carries(j.account) > 0);
+  const times = quantile(
+    carriers.map((j) => j.share / carries(j.account)),
     0.5,
   );
-  if (!(usual >= SAID.usual)) return [...judged];
+  if (carriers.length < SAID.carriers * members.length || !(times <= SAID.times)) return [...judged];
   return judged.map((j) => {
-    const part = carries(j.account) / usual;
-    if (part >= SAID.less || part === 0) return j;
-    const high = Math.min(j.high, part + SAID.give);
-    return { ...j, share: Math.min(j.share, part), low: Math.min(j.low, part), high };
+    const part = carries(j.account) * Math.max(1, times);
+    if (part === 0 || part >= SAID.less * j.share) return j;
+    return { ...j, share: part, low: Math.min(j.low, part), high: Math.min(j.high, part + SAID.give) };
   });
 }

@@ -2,7 +2,7 @@ import type { Kind } from '../model/dossier.ts';
 import { type Candidate, COHORT, type Kin } from './candidates.ts';
 import { decide, lacking, type Verdict } from './decide.ts';
 import { type Facts, factsOf, sampled, type View } from './facts.ts';
-import { CROWD, holds, ofOneBrief, ofOneClock, ofOneShare, surest, withoutOutsiders, withoutStrangers } from './hands.ts';
+import { CROWD, holds, ofOneBrief, ofOneClock, ofOnePart, ofOneShare, surest, withoutOutsiders, withoutStrangers } from './hands.ts';
 import { kindsLeft } from './kinds.ts';
 import { type Learned, type Ledger, ledger } from './ledger.ts';
 import {
@@ -160,7 +160,7 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
   for (let round = 0; round < (accounts.length > LIMITS.crowd ? 2 : 4); round++) {
     const judged = share(x, accounts, kin, scope, carries, facts);
     const those = judged.filter((j) => j.membership >= 0.5 && !granted(x.t, j.account));
-    const whole = scope ? those : ofOneShare(x.t, facts, those);
+    const whole = ofOnePart(scope ? those : ofOneShare(x.t, facts, those));
     if (whole.length < those.length) for (const j of those) if (!whole.includes(j) && j.low > 0) beside.set(j.account, j);
     const alike = withoutStrangers(x.t, facts, whole, scope !== null);
     const clocked = ofOneClock(x.t, c, facts, ofOneBrief(x.t, c, withoutOutsiders(x.t, scope, alike)));
@@ -328,9 +328,12 @@ function share(
   );
   // In a cohort of mixed accounts the sentence is what sets the campaign's part apart: content alone makes nobody a member who carries none of it.
   // Where what an account sends without the sentence comes from the pool for certain too, it is worded in more ways than one: the part is that of all of it.
+  // That is asked of the cohort: one account's own work may be near to the pool, and through its key came what carries the sentence.
+  const more = judged.filter((j) => j.low > (carriers.get(j.account)?.high ?? Number.POSITIVE_INFINITY));
+  const worded = more.length >= 0.5 * carriers.size;
   return judged.flatMap((j) => {
     const c = carriers.get(j.account);
     if (!c) return tied(j.account) ? j : [];
-    return j.low > c.high ? { ...c, share: j.share, low: j.low, high: j.high } : c;
+    return worded && j.low > c.high ? { ...c, share: j.share, low: j.low, high: j.high, said: { share: c.share, high: c.high } } : c;
   });
 }
