@@ -161,7 +161,8 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
     const judged = share(x, accounts, kin, scope, carries, facts);
     const those = judged.filter((j) => j.membership >= 0.5 && !granted(x.t, j.account));
     const whole = ofOnePart(scope ? those : ofOneShare(x.t, facts, those));
-    if (whole.length < those.length) for (const j of those) if (!whole.includes(j) && j.low > 0) beside.set(j.account, j);
+    const stays = new Set(whole);
+    for (const j of those) if (!stays.has(j) && j.low > 0) beside.set(j.account, j);
     const alike = withoutStrangers(x.t, facts, whole, scope !== null);
     const clocked = ofOneClock(x.t, c, facts, ofOneBrief(x.t, c, withoutOutsiders(x.t, scope, alike)));
     const kept = clocked.kept;
