@@ -195,7 +195,7 @@ export async function readSightings(store: Store, inputs: readonly Input[], o: S
       if (!kinds.includes(k.kind)) kinds.push(k.kind);
   if (kinds.length > 255) throw new StillwatchError('E_SIGHTINGS', 'more than 255 kinds of value', 'is --field kind=COLUMN the right one?');
   const paths: string[] = [];
-  const files: Loaded['files'][number][] = [];
+  const files: { name: string; rows: number; rejected: number; undated: number }[] = [];
   for (const [i, r] of relations.entries()) {
     const path = join(o.spool, `sightings-${i}.bin`);
     paths.push(path);
@@ -204,19 +204,19 @@ export async function readSightings(store: Store, inputs: readonly Input[], o: S
         `INSERT INTO FUNCTION file(${quote(path)}, 'RowBinary', 'a UInt64, v UInt64, r UInt64, t Float64, c Float32, k UInt8, s UInt8')
         SELECT ${HASH.account}, ${HASH.value}, ${HASH.record},
           ifNull(${MOMENT}, nan),
-          if(count = '', 1, toFloat32OrZero(count)), toUInt8(indexOf([${kinds.map(quote).join(', ')}], kind) - 1), record = value
+          if(count = '', 1, toFloat32OrZero(count)), toUInt8(indexOf([${kinds.map(quote).join(', ')}], kind) - 1), toUInt8((record = value) + 2 * (time != '' AND ${MOMENT} IS NULL))
         FROM (${r.sql}) WHERE ${WHOLE} SETTINGS ${r.settings}, engine_file_truncate_on_insert = 1`,
       ),
     );
-    const all = await store.first<{ n: string; undated: string }>(
-      `SELECT ${o.valueColumns.length > 0 ? `countIf(account = '' OR value != '')` : 'count()'} AS n, countIf(${WHOLE} AND time != '' AND ${MOMENT} IS NULL) AS undated FROM (${r.sql}) SETTINGS ${r.settings}`,
+    const all = await store.first<{ n: string }>(
+      `SELECT ${o.valueColumns.length > 0 ? `countIf(account = '' OR value != '')` : 'count()'} AS n FROM (${r.sql}) SETTINGS ${r.settings}`,
     );
     const rows = existsSync(path) ? statSync(path).size / BYTES : 0;
     files.push({
       name: inputs[i]?.name ?? '',
       rows,
       rejected: Math.max(0, Number(all?.n ?? 0) - rows),
-      undated: Number(all?.undated ?? 0),
+      undated: 0,
     });
   }
   const rows = files.reduce((n, f) => n + f.rows, 0);
@@ -232,8 +232,9 @@ export async function readSightings(store: Store, inputs: readonly Input[], o: S
   let kindOf = new Uint8Array(1024);
   let at = 0;
   const chunk = Buffer.alloc(BYTES * 65_536);
-  for (const path of paths) {
+  for (const [i, path] of paths.entries()) {
     if (!existsSync(path)) continue;
+    let undated = 0;
     const file = openSync(path, 'r');
     let got = readSync(file, chunk, 0, chunk.length, null);
     while (got > 0) {
@@ -256,12 +257,15 @@ export async function readSightings(store: Store, inputs: readonly Input[], o: S
           kindOf = more;
         }
         kindOf[v] = chunk[p + 36] as number;
-        self[at] = chunk[p + 37] as number;
+        self[at] = (chunk[p + 37] as number) & 1;
+        undated += (chunk[p + 37] as number) >> 1;
         at += 1;
       }
       got = readSync(file, chunk, 0, chunk.length, null);
     }
     closeSync(file);
+    const read = files[i];
+    if (read) read.undated = undated;
   }
   const interners = { account: who, value: what, record: which };
   return {
