@@ -9,7 +9,8 @@ import { duration, type LinkOptions, link, sightingFields } from '../src/cli/lin
 import { cohortsOfEdges } from '../src/links/cohorts.ts';
 import { coShares } from '../src/links/coshare.ts';
 import { falseDiscovery, poissonTail } from '../src/links/edges.ts';
-import { holders, sharedValues } from '../src/links/shared.ts';
+import { holders } from '../src/links/holders.ts';
+import { sharedValues } from '../src/links/shared.ts';
 import { Interner, type Sightings } from '../src/links/sightings.ts';
 
 interface Row {

@@ -261,11 +261,17 @@ const STRAY = { closed: 0.75, inside: 0.5 } as const;
  */
 export function withoutStrays(c: Candidate, near: Neighbours): Candidate {
   if (c.accounts.length <= near.k) return c;
-  const set = new Uint8Array(near.ids.length / near.k);
-  for (const a of c.accounts) set[a] = 1;
+  const set = marked(c.accounts, near);
   const inside = c.accounts.map((a) => neighboursIn(set, near, a) / near.k);
   if (median(inside) < STRAY.closed) return c;
   return { ...c, accounts: c.accounts.filter((_, i) => (inside[i] as number) >= STRAY.inside) };
+}
+
+/** 1 at each account of a set, by account: a look at it costs less than asking a hash. */
+export function marked(accounts: readonly number[], near: Neighbours): Uint8Array {
+  const out = new Uint8Array(near.ids.length / near.k);
+  for (const a of accounts) out[a] = 1;
+  return out;
 }
 
 /** How many of an account's nearest neighbours are in a set. @param inside 1 at each account of the set */

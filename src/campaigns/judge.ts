@@ -1,6 +1,6 @@
 import { deckSignal } from '../signals/deck.ts';
 import { type Beats, commonBeat } from './beats.ts';
-import { type Candidate, COHORT, candidates, type Kin, kin, neighboursIn } from './candidates.ts';
+import { type Candidate, COHORT, candidates, type Kin, kin, marked, neighboursIn } from './candidates.ts';
 import { lacking } from './decide.ts';
 import { type Discoveries, discoveries, weights } from './discoveries.ts';
 import { type Facts, factsOf, inStepSample, type View } from './facts.ts';
@@ -325,11 +325,9 @@ const NEAR = { part: 0.25, chance: 2 } as const;
  * points at nearly everybody, and no null cohort would be left.
  */
 function farFrom(k: Kin, c: Candidate, nulls: readonly NullCohort[]): NullCohort[] {
-  const of = k.near.ids.length / k.near.k;
-  // Whether an account is a member; and, once asked, whether it is near.
-  const inside = new Uint8Array(of);
-  for (const a of c.accounts) inside[a] = 1;
-  const asked = new Int8Array(of);
+  const inside = marked(c.accounts, k.near);
+  // Whether an account is near, once asked.
+  const asked = new Int8Array(inside.length);
   const least = k.near.k * Math.min(0.9, Math.max(NEAR.part, (NEAR.chance * c.accounts.length) / Math.max(1, k.active.length)));
   const near = (a: number): boolean => {
     if (asked[a] === 0) asked[a] = inside[a] === 1 || neighboursIn(inside, k.near, a) >= least ? 1 : -1;

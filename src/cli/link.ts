@@ -7,7 +7,8 @@ import { type Input, resolveInputs } from '../formats/input.ts';
 import { cohortsOfEdges, type LinkedCohort } from '../links/cohorts.ts';
 import { coShares } from '../links/coshare.ts';
 import type { Edge, Links } from '../links/edges.ts';
-import { holders, sharedValues } from '../links/shared.ts';
+import { holders } from '../links/holders.ts';
+import { sharedValues } from '../links/shared.ts';
 import { StillwatchError } from '../model/errors.ts';
 import { csv, inert } from '../report/inert.ts';
 import { openStore } from '../store/open.ts';
@@ -145,7 +146,6 @@ async function writeEdges(store: Store, path: string, edges: readonly Edge[], r:
   const records = await loaded.names('record', new Set(edges.flatMap((e) => e.records.flat())));
   const parquet = path.endsWith('.parquet');
   const target = parquet ? join(spool, 'edges.csv') : path;
-  const made = join(spool, 'edges.parquet');
   const file = createWriteStream(target, { mode: 0o600 });
   file.write(`${HEADER.join(',')}\n`);
   for (const e of edges) {
@@ -168,13 +168,13 @@ async function writeEdges(store: Store, path: string, edges: readonly Edge[], r:
   }
   file.end();
   await finished(file);
-  if (parquet)
-    await store.command(
-      `INSERT INTO FUNCTION file({to:String}, 'Parquet') SELECT * FROM file({from:String}, 'CSVWithNames', 'a String, b String, bits Float64, p Float64, q Float64, weight UInt32, mean_delta_s Float64, strong UInt8, kinds String, values String, records String') SETTINGS engine_file_truncate_on_insert = 1, output_format_parquet_compression_method = 'snappy'`,
-      { to: made, from: target },
-    );
   if (!parquet) return;
-  // The engine would make folders that are not there, for anybody to read.
+  // In a place of our own first: the engine would make folders that are not there, for anybody to read.
+  const made = join(spool, 'edges.parquet');
+  await store.command(
+    `INSERT INTO FUNCTION file({to:String}, 'Parquet') SELECT * FROM file({from:String}, 'CSVWithNames', 'a String, b String, bits Float64, p Float64, q Float64, weight UInt32, mean_delta_s Float64, strong UInt8, kinds String, values String, records String') SETTINGS engine_file_truncate_on_insert = 1, output_format_parquet_compression_method = 'snappy'`,
+    { to: made, from: target },
+  );
   copyFileSync(made, path);
   chmodSync(path, 0o600);
 }

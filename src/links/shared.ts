@@ -1,5 +1,6 @@
 import { rng } from '../campaigns/stats.ts';
 import { type Edge, falseDiscovery, type LeftOut, type Links, poissonTail } from './edges.ts';
+import type { Holders } from './holders.ts';
 import { grouped, Ints, type Sightings, sortStretch } from './sightings.ts';
 
 export interface SharedOptions {
@@ -24,37 +25,6 @@ function mix(a: number): number {
   let x = Math.imul(a + 1, 0x9e3779b1);
   x = Math.imul(x ^ (x >>> 15), 0x85ebca6b);
   return x ^ (x >>> 13);
-}
-
-/** Accounts of each value, each once, with its sightings; by value. */
-export interface Holders {
-  readonly starts: Int32Array;
-  readonly account: Int32Array;
-  /** The first record that shows it. */
-  readonly record: Int32Array;
-}
-
-export function holders(s: Sightings): Holders {
-  const { order, starts } = grouped(s.value, s.rows, s.values);
-  const last = new Int32Array(s.accounts).fill(-1);
-  const outStarts = new Int32Array(s.values + 1);
-  const account = new Int32Array(s.rows);
-  const record = new Int32Array(s.rows);
-  let at = 0;
-  for (let v = 0; v < s.values; v++) {
-    outStarts[v] = at;
-    for (let i = starts[v] as number; i < (starts[v + 1] as number); i++) {
-      const row = order[i] as number;
-      const a = s.account[row] as number;
-      if (last[a] !== v) {
-        last[a] = v;
-        record[at] = s.record[row] as number;
-        account[at++] = a;
-      }
-    }
-  }
-  outStarts[s.values] = at;
-  return { starts: outStarts, account: account.slice(0, at), record: record.slice(0, at) };
 }
 
 /**
@@ -241,6 +211,10 @@ function eachLink(
   if (chained > 0) leftOut.push({ reason: 'value of many accounts: its edges form a chain, not every pair', rows: 0, values: chained });
   let below = 0;
   let belowBits = 0;
+  const less = (bits: number): void => {
+    below += 1;
+    belowBits = Math.max(belowBits, bits);
+  };
   const byA = grouped(pa.list, pa.length, s.accounts);
   for (let a = 0; a < s.accounts; a++) {
     const from = byA.starts[a] as number;
@@ -259,8 +233,7 @@ function eachLink(
         const most = strangers.most(k, size(h, v));
         const worth = most < o.bitsMin && most <= belowBits ? most : Math.log2(SAME / strangers.chance(a, b, k, [size(h, v)]));
         if (worth < o.bitsMin) {
-          below += 1;
-          if (most > belowBits) belowBits = Math.max(belowBits, worth);
+          less(worth);
           continue;
         }
       }
@@ -302,8 +275,7 @@ function eachLink(
         kinds[s.kinds[k] as string] = worth;
       }
       if (bits < o.bitsMin) {
-        below += 1;
-        belowBits = Math.max(belowBits, bits);
+        less(bits);
         continue;
       }
       const shown = values.sort((x, y) => size(h, x) - size(h, y)).slice(0, 20);

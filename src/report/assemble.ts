@@ -255,6 +255,10 @@ async function keepExemplars(store: Store, known: ReadonlyMap<Case, Known>, open
 const rounded = (mix: Record<string, number>): Record<string, number> =>
   Object.fromEntries(Object.entries(mix).map(([k, v]) => [k, round(v, 3)]));
 
+/** Of the rows as they are printed: the ledger a reader adds up is the probability they are shown. */
+const oddsOf = (evidence: readonly Pick<Evidence, 'axis' | 'bits'>[], axis: Evidence['axis']): number =>
+  probability(evidence.reduce((x, e) => x + (e.axis === axis ? e.bits : 0), 0));
+
 function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: Usual, o: ScanOptions): Finding {
   const members = c.members.map((m) => ({ m, row: t.rows[m.account] })).filter((x) => x.row !== undefined);
   const { places, loot, days } = known;
@@ -294,10 +298,8 @@ function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: U
     })),
     ...hidden.evidence,
   ];
-  const sumOf = (axis: string) => evidence.reduce((x, e) => x + (e.axis === axis ? e.bits : 0), 0);
-  // From the rows as they are printed: the ledger a reader adds up is the confidence they are shown.
-  const coordination = probability(sumOf('coordination'));
-  const extraction = probability(sumOf('extraction'));
+  const coordination = oddsOf(evidence, 'coordination');
+  const extraction = oddsOf(evidence, 'extraction');
   const base: Omit<Finding, 'title' | 'summary'> = {
     id: idOf(members.map((x) => x.row?.account ?? '')),
     kind: c.kind,
@@ -361,15 +363,14 @@ function lookAlike(t: Table, c: Case): LookAlike {
   const fit = c.rivals.find((r) => r.fits);
   const kind = c.verdict === 'other kind' ? (fit?.becomes ?? c.kind) : (fit?.kind ?? c.kind);
   const evidence = c.ledger.evidence.map((e) => ({ ...e, bits: round(e.bits, 2) }));
-  const sumOf = (axis: string) => evidence.reduce((x, e) => x + (e.axis === axis ? e.bits : 0), 0);
   const explanation = fit ? fit.reason : `${c.kind}: coordinated, and what it takes does not look fit to train a model`;
   return {
     id: idOf(accounts),
     title: `${accounts.length} accounts: ${fit?.kind ?? c.kind}`,
     kind,
     explanation,
-    confidence: round(probability(sumOf('coordination')) * probability(sumOf('extraction'))),
-    axes: { coordination: round(probability(sumOf('coordination'))), extraction: round(probability(sumOf('extraction'))), concealment: 0 },
+    confidence: round(oddsOf(evidence, 'coordination') * oddsOf(evidence, 'extraction')),
+    axes: { coordination: round(oddsOf(evidence, 'coordination')), extraction: round(oddsOf(evidence, 'extraction')), concealment: 0 },
     accounts,
     exchanges: c.facts.exchanges,
     evidence,
