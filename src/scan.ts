@@ -10,6 +10,7 @@ import { type Input, isBlank, sampleRecords, type Unreadable } from './formats/i
 import type { ReadOptions } from './formats/read.ts';
 import type { Coverage, Dossier } from './model/dossier.ts';
 import { StillwatchError } from './model/errors.ts';
+import { maskedDossier } from './model/masked.ts';
 import { assemble } from './report/assemble.ts';
 import { alreadyRead, type FileCoverage, ingest } from './store/ingest.ts';
 import { otherSecret } from './store/open.ts';
@@ -62,7 +63,7 @@ export async function scan(store: Store, given: ScanOptions): Promise<Dossier> {
   const judgement = t.rows.length > 0 ? await test(store, t, o) : null;
   const dossier = await assemble(store, t, judgement, await coverage(store, t, files, judgement, o), { ...o, inputs }, clock.stages());
   if (o.record !== false)
-    await store.insert('dossiers', [{ id: dossier.generated, at: o.now.toISOString(), body: JSON.stringify(dossier) }]);
+    await store.insert('dossiers', [{ id: dossier.generated, at: o.now.toISOString(), body: JSON.stringify(maskedDossier(dossier)) }]);
   return dossier;
 }
 

@@ -7,7 +7,8 @@ import { apply, type Event } from '../src/barriers/events.ts';
 import { type Actor, EMPTY_STATE, type State } from '../src/barriers/model.ts';
 import { NO_POLICY } from '../src/barriers/policy.ts';
 import type { Dossier, Finding } from '../src/model/dossier.ts';
-import { cutTo, findingOf, inbox, maskedDossier, membersOf, partsOf, related } from '../src/serve/findings.ts';
+import { maskedDossier } from '../src/model/masked.ts';
+import { cutTo, findingOf, inbox, membersOf, partsOf, related } from '../src/serve/findings.ts';
 import { GRAPH, graphOf } from '../src/serve/graph.ts';
 
 const ann: Actor = { name: 'ann', role: 'analyst' };

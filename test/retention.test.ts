@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { indicatorsOf } from '../src/gateway/indicators.ts';
 import type { Dossier } from '../src/model/dossier.ts';
-import { cutOf } from '../src/serve/desk.ts';
+import { cutOf, quotesOf } from '../src/serve/desk.ts';
 import { openStore } from '../src/store/open.ts';
+import { erase, expire } from '../src/store/personal.ts';
 import { VALUE_SQL } from '../src/store/queries/values.ts';
 import { makeWorld, type WorldSummary } from '../src/world/make.ts';
 import { file, jsonl, record, SECRET, scanned, temp, withStore } from './support/tools.ts';
@@ -115,6 +116,58 @@ describe('retention', () => {
       await scanned(s, world.files.exchanges, { retention: 'evidence' });
       expect((await s.first<{ n: string }>('SELECT count() AS n FROM texts'))?.n).toBe('0');
     });
+  });
+
+  it('tells what the sentence members share says, keeps it apart from the dossier, and lets it go with its time or its account', async () => {
+    const at = join(temp(), 'store');
+    const d = await withStore((s) => scanned(s, world.files.exchanges, { accounts: world.files.accounts }), at);
+    const said = d.campaigns[0]?.indicators.filter((i) => i.kind === 'scaffold' && i.text !== undefined) ?? [];
+    expect(said.length).toBeGreaterThan(0);
+    // Members say it, word for word but for case and digits.
+    const text = said[0]?.text as string;
+    const members = new Set(named(d));
+    const says = readFileSync(world.files.exchanges, 'utf8')
+      .split('\n')
+      .filter(Boolean)
+      .map((l) => JSON.parse(l) as { account: string; messages: unknown; system?: string })
+      .filter((x) => members.has(x.account) && JSON.stringify([x.messages, x.system]).toLowerCase().replace(/\d/g, '0').includes(text));
+    expect(new Set(says.map((x) => x.account)).size).toBe(said[0]?.accounts);
+    await withStore(async (s) => {
+      const body = async () => (await s.first<{ body: string }>('SELECT body FROM dossiers'))?.body ?? '';
+      const kept = async (table: string) => Number((await s.first<{ n: string }>(`SELECT count() AS n FROM ${table} FINAL`))?.n);
+      expect(await body()).not.toContain('"text":');
+      const q = await quotesOf(s, d.campaigns[0]?.id ?? '', d.generated);
+      expect(q.sentences[said[0]?.value ?? '']).toBe(text);
+      expect(q.texts.length).toBeGreaterThan(0);
+      // A dossier of a version that kept texts in it loses them too.
+      await s.command(`ALTER TABLE dossiers DELETE WHERE 1 SETTINGS mutations_sync = 1`);
+      await s.insert('dossiers', [{ id: d.generated, at: d.generated, body: JSON.stringify(d) }]);
+      expect(await body()).toContain('"text":');
+      const [owner] = await s.rows<{ account: string }>('SELECT account FROM sentences FINAL LIMIT 1');
+      const before = await kept('sentences');
+      await erase(s, owner?.account ?? '');
+      expect(await kept('sentences')).toBeLessThan(before);
+      await expire(s, { exemplars: 1, texts: 5 }, []);
+      expect([await kept('sentences'), await kept('exemplars')]).toEqual([0, 0]);
+      expect(await body()).not.toContain('"text":');
+      expect(await body()).toContain(d.campaigns[0]?.id);
+    }, at);
+    const none = await withStore((s) => scanned(s, world.files.exchanges, { accounts: world.files.accounts, retention: 'none' }));
+    expect(none.campaigns.flatMap((c) => c.indicators).every((i) => i.text === undefined)).toBe(true);
+  });
+
+  it('every row of concealment rests on exchanges that can be looked up', async () => {
+    const d = await withStore((s) => scanned(s, world.files.exchanges, { accounts: world.files.accounts, record: false }));
+    const members = new Set(named(d));
+    const rows = d.campaigns[0]?.evidence.filter((e) => e.axis === 'concealment' && e.signal !== 'prior') ?? [];
+    expect(rows).toHaveLength(3);
+    for (const e of rows) for (const x of e.exemplars) expect(members.has(x.account)).toBe(true);
+    expect(rows.find((e) => e.signal === 'held-apart')?.exemplars.length).toBeGreaterThan(0);
+    expect(rows.find((e) => e.signal === 'signup-burst')?.exemplars.length).toBeGreaterThan(0);
+    // One member, one day, several addresses.
+    const rotated = rows.find((e) => e.signal === 'address-rotation')?.exemplars ?? [];
+    expect(new Set(rotated.map((x) => `${x.account} ${x.time.slice(0, 10)}`)).size).toBeLessThanOrEqual(1);
+    expect(rotated.length).not.toBe(1);
   });
 
   it('exemplars come from Parquet files as well', async () => {

@@ -189,14 +189,24 @@ export function weekOfAll(rows: readonly AccountRow[]): { quiet: number; attenda
   return { quiet, attendance: median(attended) };
 }
 
+/** Accounts made within a week of one another were made in one go. */
+export const BURST = 7 * DAY;
+
 function densest(times: readonly number[], span: number): number {
+  const [from, to] = densestSpan(times, span);
+  return times.reduce((n, x) => n + (x >= from && x <= to ? 1 : 0), 0);
+}
+
+/** A span no longer than given that holds as many of some times as any does: its first and last. */
+export function densestSpan(times: readonly number[], span: number): [number, number] {
   const s = [...times].sort((a, b) => a - b);
   let best = 0;
+  let at: [number, number] = [0, 0];
   for (let i = 0, j = 0; i < s.length; i++) {
     while ((s[i] as number) - (s[j] as number) > span) j++;
-    best = Math.max(best, i - j + 1);
+    if (i - j + 1 > best) [best, at] = [i - j + 1, [s[j] as number, s[i] as number]];
   }
-  return best;
+  return at;
 }
 
 function top(values: readonly string[]): { name: string; share: number } {
@@ -303,7 +313,7 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
     together: { k: joined.length >= 3 ? densest(joined, DAY) : 0, n: joined.length >= 3 ? joined.length : 0 },
     ...takeovers(t, endsOf(t, accounts), accounts),
     pivot: pivot(t, accounts),
-    born: { k: created.length >= 3 ? densest(created, 7 * DAY) : 0, n: created.length >= 3 ? created.length : 0 },
+    born: { k: created.length >= 3 ? densest(created, BURST) : 0, n: created.length >= 3 ? created.length : 0 },
     singleUse: { k: rows.filter((r) => r.openings >= 0.9 * r.n).length, n: rows.length },
     elicited: { k: texts.filter((r) => (r.reasoned + r.graded) / r.with_text >= ELICITED).length, n: texts.length },
     fresh: { k: accounts.filter((a) => (t.repeated[a] ?? 0) < 0.05).length, n: accounts.length },

@@ -28,7 +28,7 @@ import { useMe } from './me.ts';
 import { Accounts } from './members.tsx';
 import { Explanations, Indicators, Mix, Timeline, Took } from './parts.tsx';
 import { Ties } from './ties.tsx';
-import type { Case, Dossier, Held, Opened, Related } from './types.ts';
+import type { Case, Dossier, Held, Opened, Quotes, Related } from './types.ts';
 
 function Looked({ shown, latest }: { shown: string | null; latest: string | null }) {
   if (!shown) return null;
@@ -72,7 +72,7 @@ function Body({
 }: {
   f: Held;
   releases: Dossier['releases'];
-  texts: Record<string, string> | null;
+  texts: Quotes | null;
   reveal: (() => void) | null;
   hide: () => void;
   /** What people do about it, between the evidence and the lists. */
@@ -115,7 +115,7 @@ function Body({
       {middle}
       <section aria-labelledby="ind">
         <h2 id="ind">Indicators</h2>
-        <Indicators f={f} />
+        <Indicators f={f} sentences={texts?.sentences ?? null} />
       </section>
       <div class={ties ? 'beside' : undefined}>
         {ties}
@@ -198,7 +198,7 @@ export function CasePage({ id }: { id: string }) {
     kept.current = true;
     opened.again();
   });
-  const [texts, setTexts] = useState<Record<string, string> | null>(null);
+  const [texts, setTexts] = useState<Quotes | null>(null);
   const [error, fail] = useState('');
   useEffect(() => setTexts(null), [id]);
   useLook(opened.value?.generated);
@@ -207,9 +207,7 @@ export function CasePage({ id }: { id: string }) {
     const reason = await ask('Why do you read these texts? The reason is logged.');
     if (!reason) return;
     try {
-      setTexts(
-        (await get<{ texts: Record<string, string> }>(`${at}/texts?${new URLSearchParams({ reason, look: p.get('look') ?? '' })}`)).texts,
-      );
+      setTexts(await get<Quotes>(`${at}/texts?${new URLSearchParams({ reason, look: p.get('look') ?? '' })}`));
     } catch (e) {
       fail(said(e));
     }

@@ -1,4 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks';
+import type { Quotes } from '../model/desk.ts';
 import type { Evidence, Exemplar } from '../model/dossier.ts';
 import { day, Export, figure, go, Link, measured, odds, plain, prose, signed, useAddress } from './bits.tsx';
 
@@ -75,6 +76,22 @@ function Reference({ e }: { e: Evidence }) {
   );
 }
 
+function Quote({ of: q }: { of: Quotes['texts'][number] | undefined }) {
+  if (!q) return <pre>no text is kept of this exchange</pre>;
+  return (
+    <>
+      {q.system && (
+        <>
+          <span class="quiet">system text</span>
+          <pre>{prose(q.system)}</pre>
+          <span class="quiet">user</span>
+        </>
+      )}
+      <pre>{prose(q.text)}</pre>
+    </>
+  );
+}
+
 function Exemplars({
   list,
   texts,
@@ -82,7 +99,7 @@ function Exemplars({
   hide,
 }: {
   list: readonly Exemplar[];
-  texts: Readonly<Record<string, string>> | null;
+  texts: Quotes | null;
   reveal: (() => void) | null;
   hide: () => void;
 }) {
@@ -101,13 +118,13 @@ function Exemplars({
             Hide texts
           </button>
         )}{' '}
-        <Export name="exemplars" rows={() => list.map(({ text: _, ...x }) => x)} />
+        <Export name="exemplars" rows={() => list.map(({ text: _, system: __, ...x }) => x)} />
       </p>
       <ul>
         {list.map((x) => (
           <li key={x.exchange}>
             <code>{plain(x.exchange)}</code> <Link to={{ account: x.account }}>{plain(x.account)}</Link>, {day(x.time)}
-            {texts && <pre>{texts[x.exchange] === undefined ? 'no text is kept of this exchange' : prose(texts[x.exchange] ?? '')}</pre>}
+            {texts && <Quote of={texts.texts.find((q) => q.exchange === x.exchange && q.account === x.account)} />}
           </li>
         ))}
       </ul>
@@ -127,7 +144,7 @@ export function Waterfall({
 }: {
   evidence: readonly Evidence[];
   axes: Readonly<Record<(typeof AXES)[number], number>>;
-  texts: Readonly<Record<string, string>> | null;
+  texts: Quotes | null;
   reveal: (() => void) | null;
   hide: () => void;
 }) {

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
-import { count, Export, Fold, go, Meter, modelsOf, Numbers, percent, plain, useAddress } from './bits.tsx';
-import type { Dossier, Finding } from './types.ts';
+import { count, Export, Fold, go, Meter, modelsOf, Numbers, percent, plain, prose, useAddress } from './bits.tsx';
+import type { Dossier, Finding, Quotes } from './types.ts';
 
 const W = 720;
 const H = 150;
@@ -267,7 +267,14 @@ export function Explanations({ f }: { f: Pick<Finding, 'id' | 'explanations'> })
   );
 }
 
-export function Indicators({ f }: { f: Pick<Finding, 'id' | 'indicators'> }) {
+export function Indicators({
+  f,
+  sentences,
+}: {
+  f: Pick<Finding, 'id' | 'indicators'>;
+  /** What sentences say, once somebody has given a reason to read. */
+  sentences: Quotes['sentences'] | null;
+}) {
   if (f.indicators.length === 0) return <p class="quiet">No value of note is shared.</p>;
   return (
     <>
@@ -295,6 +302,12 @@ export function Indicators({ f }: { f: Pick<Finding, 'id' | 'indicators'> }) {
                 <td>{i.kind}</td>
                 <td>
                   <code>{plain(i.value)}</code>
+                  {i.kind === 'scaffold' &&
+                    (sentences ? (
+                      <pre>{sentences[i.value] === undefined ? 'its words are not kept' : prose(sentences[i.value] ?? '')}</pre>
+                    ) : (
+                      <span class="quiet"> a sentence; its words show with the texts of exemplars</span>
+                    ))}
                 </td>
                 <td class="n">{i.accounts}</td>
                 <td class="n">{i.others}</td>

@@ -1,9 +1,9 @@
 import type { Blast } from '../barriers/blast.ts';
 import type { Appeal, Barrier, Case, Verification, View } from '../barriers/model.ts';
-import type { AccountFile, Held, InboxRow, Related } from '../model/desk.ts';
+import type { AccountFile, Held, InboxRow, Quotes, Related } from '../model/desk.ts';
 import type { Beside, Dossier, Finding, LookAlike } from '../model/dossier.ts';
 
-export type { AccountFile, Appeal, Barrier, Blast, Case, Dossier, Finding, Held, InboxRow, LookAlike, Related, View };
+export type { AccountFile, Appeal, Barrier, Blast, Case, Dossier, Finding, Held, InboxRow, LookAlike, Quotes, Related, View };
 
 export interface Opened {
   readonly case: Case;

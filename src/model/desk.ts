@@ -5,6 +5,13 @@ import type { Finding } from './dossier.ts';
 /** A finding of either kind; an undecided one keeps what is missing. */
 export type Held = Finding & { readonly missing?: readonly string[]; readonly verdict: 'campaign' | 'undecided' };
 
+/** What a finding rests on in words, where it is kept. It leaves the server for a reason that is logged. */
+export interface Quotes {
+  readonly texts: readonly { readonly exchange: string; readonly account: string; readonly text: string; readonly system: string }[];
+  /** By the hash that stands for them among indicators. */
+  readonly sentences: Readonly<Record<string, string>>;
+}
+
 /** One line of the inbox. */
 export interface InboxRow {
   readonly id: string;

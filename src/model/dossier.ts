@@ -30,6 +30,19 @@ export interface Exemplar {
   readonly time: string;
   /** Present only where retention allows it; masked by renderers until asked for. */
   readonly text?: string;
+  /** Its system text, as far as it is shown; the same holds for it. */
+  readonly system?: string;
+}
+
+/** A value that members share. */
+export interface Indicator {
+  readonly kind: string;
+  readonly value: string;
+  readonly accounts: number;
+  readonly others: number;
+  readonly bits: number;
+  /** What a sentence's hash stands for, as sentences are compared: in lower case, with digits alike. Present and masked as an exemplar's text is. */
+  readonly text?: string;
 }
 
 /** One row of a ledger. `bits` above zero speak for the axis, below zero against it. */
@@ -106,13 +119,7 @@ export interface Finding {
     readonly days: number;
   };
   readonly evidence: readonly Evidence[];
-  readonly indicators: readonly {
-    readonly kind: string;
-    readonly value: string;
-    readonly accounts: number;
-    readonly others: number;
-    readonly bits: number;
-  }[];
+  readonly indicators: readonly Indicator[];
   readonly timeline: readonly {
     readonly day: string;
     readonly exchanges: number;

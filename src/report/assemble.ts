@@ -1,47 +1,20 @@
 import { createHash } from 'node:crypto';
 import { mixOf } from '../campaigns/capability.ts';
-import { type Facts, sampled } from '../campaigns/facts.ts';
+import type { Facts } from '../campaigns/facts.ts';
 import type { Judgement } from '../campaigns/judge.ts';
 import type { Case } from '../campaigns/settle.ts';
 import { probability } from '../campaigns/stats.ts';
 import type { Table } from '../campaigns/table.ts';
 import type { Beside, Coverage, Dossier, Evidence, Exemplar, Finding, LookAlike, Undecided } from '../model/dossier.ts';
 import type { ScanOptions } from '../scan.ts';
-import { type Cohort, type Day, firsts, type Place, sample, samples, type Taken, taken, timelines } from '../store/queries/cohorts.ts';
-import { VALUE_SQL, type ValueKind } from '../store/queries/values.ts';
+import type { Place } from '../store/queries/cohorts.ts';
 import type { Store } from '../store/store.ts';
-import { type Opened, openTexts } from '../store/texts.ts';
 import { calibration } from './calibration.ts';
 import { concealment, usualRotation } from './concealment.ts';
-import { commonValues, indicators } from './indicators.ts';
+import { askAll, type Known, keepExemplars, type OpenedTexts, openAll, partOf, shownBy } from './known.ts';
 import { summary, title } from './words.ts';
 
-const LIMITS = { lookAlikes: 60, undecided: 30, texts: 150, population: 1200, exemplars: 4, releases: 20 } as const;
-/** Signals that a member's exchange shows by itself. */
-const SHOWN_BY: ReadonlySet<string> = new Set([
-  'deck',
-  'partition',
-  'scaffold',
-  'one-form',
-  'elicitation',
-  'single-use',
-  'useful-output',
-  'haul',
-  'breadth',
-  'fresh-items',
-]);
-/** Signals that the first exchange of members shows: when they were there, and of what account. */
-const BEGUN_BY: ReadonlySet<string> = new Set([
-  'signup-burst',
-  'starts-together',
-  'succession',
-  'pivot',
-  'even-rates',
-  'even-sessions',
-  'sleepless',
-  'lockstep',
-  'client',
-]);
+const LIMITS = { lookAlikes: 60, undecided: 30, releases: 20 } as const;
 const CALIBRATED = 'simulated worlds (see docs/results.md); not a frequency measured on real campaigns';
 
 const iso = (t: number): string => new Date(t).toISOString();
@@ -128,130 +101,6 @@ interface Usual {
   readonly rotation: number;
 }
 
-/** A replay of history shows no text; any other scan looks for it, in the store and in its inputs. */
-const reads = (o: ScanOptions): boolean => o.inputs.length > 0 || o.record !== false;
-
-/** The families of ties whose first exchanges are shown. */
-const TIED = ['network', 'identity'] as const;
-
-/** What the store tells of one finding. */
-interface Known {
-  /** A sample of its exchanges. */
-  readonly places: readonly Place[];
-  readonly loot: Taken;
-  readonly days: readonly Day[];
-  /** First exchanges of members. */
-  readonly begun: readonly Place[];
-  /** Values that another finding's members show too. */
-  readonly common: readonly number[];
-  /** First exchanges of those who share the commonest value of a family. */
-  readonly tied: Partial<Record<(typeof TIED)[number], readonly Place[]>>;
-}
-
-/** Part of an account's exchanges that is the campaign's; all of them where nothing tells. */
-const partOf = (m: Case['members'][number]): number => (Number.isNaN(m.share) ? 1 : m.share);
-
-/** Asks the store about all that is shown, together. */
-async function askAll(store: Store, t: Table, shown: readonly Case[], until: number | null): Promise<ReadonlyMap<Case, Known>> {
-  const hash = (account: number): string => t.rows[account]?.acct ?? '';
-  const cohorts = shown.map((c): Cohort => {
-    const mixed = c.members.some((m) => m.share < 1);
-    return { accts: c.members.map((m) => hash(m.account)), ...(mixed ? { shares: c.members.map(partOf) } : {}) };
-  });
-  const read = shown.map((c): Cohort => ({ accts: t.hasText ? sampled(c.members.map((m) => m.account)).map(hash) : [] }));
-  const marks = shown.map((c) => c.candidate.scaffold.map((v) => t.values[v]?.value ?? ''));
-  const places = await samples(store, LIMITS.texts, until, read, marks);
-  const loot = await taken(store, cohorts, until);
-  const days = await timelines(store, cohorts, until);
-  const begun = await firsts(
-    store,
-    LIMITS.exemplars,
-    until,
-    shown.map((c) => ({ accts: earliest(t, c).map(hash) })),
-  );
-  const common = commonValues(t, shown);
-  const tied = shown.map((): Known['tied'] => ({}));
-  for (const family of TIED) {
-    const values = shown.map((c) => t.values[c.facts.ties[family].values[0] ?? -1]);
-    for (const kind of new Set(values.flatMap((v) => (v ? [v.kind] : [])))) {
-      const firstOf = await shownFirst(store, t, shown, values, kind, until);
-      firstOf.forEach((list, i) => {
-        const own = tied[i];
-        if (own && values[i]?.kind === kind) own[family] = list;
-      });
-    }
-  }
-  return new Map(
-    shown.map((c, i) => [
-      c,
-      {
-        places: places[i] ?? [],
-        loot: loot[i] ?? { items: 0, output: 0, reasoning: 0, models: {} },
-        days: days[i] ?? [],
-        begun: begun[i] ?? [],
-        tied: tied[i] ?? {},
-        common: common[i] ?? [],
-      },
-    ]),
-  );
-}
-
-/** The members that were there first, as many as are shown: those of one moment all. */
-function earliest(t: Table, c: Case): number[] {
-  const first = (account: number): number => t.rows[account]?.first ?? 0;
-  const members = c.members.map((m) => m.account).sort((x, y) => first(x) - first(y));
-  const last = first(members[Math.min(LIMITS.exemplars, members.length) - 1] ?? -1);
-  return members.filter((a) => first(a) <= last);
-}
-
-/** First exchanges of the members who share a value of one kind, by finding. A card or a mail address stands in the account's record: any exchange of theirs will do. */
-function shownFirst(
-  store: Store,
-  t: Table,
-  shown: readonly Case[],
-  values: readonly (Table['values'][number] | undefined)[],
-  kind: ValueKind,
-  until: number | null,
-): Promise<Place[][]> {
-  const cohorts = shown.map((c, i): Cohort => {
-    const v = values[i];
-    const own = new Set(c.members.map((m) => m.account));
-    return { accts: v?.kind === kind ? [...v.accounts].filter((a) => own.has(a)).map((a) => t.rows[a]?.acct ?? '') : [] };
-  });
-  const sql = VALUE_SQL[kind];
-  return firsts(store, LIMITS.exemplars, until, cohorts, sql ? { sql, is: values.map((v) => v?.value ?? '') } : undefined);
-}
-
-interface OpenedTexts {
-  readonly population: Record<string, number>;
-  readonly texts: ReadonlyMap<string, Opened>;
-}
-
-/** Texts of all that is shown, and of a sample of everybody to compare with: the inputs are gone through once, however many findings there are. */
-async function openAll(store: Store, known: ReadonlyMap<Case, Known>, o: ScanOptions): Promise<OpenedTexts> {
-  const places = [...known.values()].flatMap((x) => x.places);
-  if (places.length === 0 || !reads(o)) return { population: {}, texts: new Map() };
-  const everybody = await sample(store, LIMITS.population, o.until ?? null);
-  const texts = await openTexts(store, [...new Map([...everybody, ...places].map((p) => [p.key, p])).values()], o.inputs, o);
-  const population = everybody.flatMap((p) => texts.get(p.key) ?? []);
-  return { population: rounded(mixOf(population.map((x) => ({ text: x.text, tools: x.place.tools })))), texts };
-}
-
-/** Texts that findings cite, where retention allows them to be kept. */
-async function keepExemplars(store: Store, known: ReadonlyMap<Case, Known>, opened: OpenedTexts, o: ScanOptions): Promise<void> {
-  if (o.retention === 'none') return;
-  const at = o.now.toISOString();
-  await store.insert(
-    'exemplars',
-    [...known.values()]
-      .flatMap((x) => x.places.slice(0, LIMITS.exemplars))
-      .flatMap((p) => {
-        const text = opened.texts.get(p.key)?.text;
-        return text === undefined ? [] : [{ key: p.key, id: p.id, account: p.account, time: iso(p.time), text, at }];
-      }),
-  );
-}
-
 const rounded = (mix: Record<string, number>): Record<string, number> =>
   Object.fromEntries(Object.entries(mix).map(([k, v]) => [k, round(v, 3)]));
 
@@ -263,17 +112,17 @@ function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: U
   const members = c.members.map((m) => ({ m, row: t.rows[m.account] })).filter((x) => x.row !== undefined);
   const { places, loot, days } = known;
   const { population, texts } = opened;
-  const exemplars = places.slice(0, LIMITS.exemplars).map((p): Exemplar => {
-    const text = o.retention === 'none' ? undefined : texts.get(p.key)?.text;
-    return { exchange: p.id, account: p.account, time: iso(p.time), ...(text === undefined ? {} : { text }) };
-  });
+  const asExemplar = (p: Place): Exemplar => {
+    const x = o.retention === 'none' ? undefined : texts.get(p.key);
+    const system = x?.system ? { system: x.system } : {};
+    return { exchange: p.id, account: p.account, time: iso(p.time), ...(x === undefined ? {} : { text: x.text, ...system }) };
+  };
   const first = Math.min(...members.map((x) => x.row?.first ?? 0));
   const last = Math.max(...members.map((x) => x.row?.last ?? 0));
   const exchanges = members.reduce((x, m) => x + (m.row?.n ?? 0) * partOf(m.m), 0);
   const whole = members.reduce((x, m) => x + (m.row?.n ?? 0), 0);
   // Cover traffic is not loot: what was taken is scaled to the campaign's part of its members' exchanges.
   const part = whole > 0 ? exchanges / whole : 1;
-  const asExemplar = (p: Place): Exemplar => ({ exchange: p.id, account: p.account, time: iso(p.time) });
   const hidden = concealment(c, honest.nulls, honest.rotation);
   const mix = rounded(mixOf(places.flatMap((p) => texts.get(p.key) ?? []).map((x) => ({ text: x.text, tools: x.place.tools }))));
   const joined = new Map<string, number>();
@@ -288,15 +137,9 @@ function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: U
     ...c.ledger.evidence.map((e) => ({
       ...e,
       bits: round(e.bits, 2),
-      exemplars: SHOWN_BY.has(e.signal)
-        ? exemplars
-        : BEGUN_BY.has(e.signal)
-          ? known.begun.map(asExemplar)
-          : e.signal === 'network' || e.signal === 'identity'
-            ? (known.tied[e.signal] ?? []).map(asExemplar)
-            : [],
+      exemplars: shownBy(e.signal, known).map(asExemplar),
     })),
-    ...hidden.evidence,
+    ...hidden.evidence.map((e) => ({ ...e, exemplars: shownBy(e.signal, known).map(asExemplar) })),
   ];
   const coordination = oddsOf(evidence, 'coordination');
   const extraction = oddsOf(evidence, 'extraction');
@@ -324,7 +167,7 @@ function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: U
       .sort((x, y) => y.membership - x.membership || y.exchanges - x.exchanges),
     ...(c.beside.length > 0 ? { beside: besideOf(t, c) } : {}),
     capabilities: mix,
-    population_capabilities: population,
+    population_capabilities: rounded(population),
     models: loot.models,
     loot: {
       exchanges: Math.round(exchanges),
@@ -334,7 +177,10 @@ function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: U
       days: days.length,
     },
     evidence,
-    indicators: indicators(t, c, known.common),
+    indicators: known.indicators.map((i) => {
+      const said = i.kind === 'scaffold' ? opened.sentences.get(i.value) : undefined;
+      return said ? { ...i, text: said.text } : i;
+    }),
     timeline: days.map((d) => ({ ...d, joined: joined.get(d.day) ?? 0, closed: closed.get(d.day) ?? 0 })),
     explanations: c.rivals.map((r) => ({ kind: r.kind, fits: r.fits, reason: r.reason })),
     recommended: {

@@ -87,13 +87,15 @@ function evidenceTable(list: readonly Evidence[]): string {
     .join('')}</table>`;
 }
 
+const lines = (text: string): string => e(text).replaceAll('\\u000a', '\n');
+
 function exemplars(f: Finding): string {
   const seen = new Map(f.evidence.flatMap((x) => x.exemplars).map((x) => [x.exchange, x]));
   if (seen.size === 0) return '<p class="soft">None kept.</p>';
   return [...seen.values()]
     .map(
       (x) =>
-        `<details class="mask"><summary>${e(x.exchange)} · ${e(x.account)} · ${e(x.time)} — ${x.text === undefined ? 'text not retained' : 'masked; click to reveal'}</summary>${x.text === undefined ? '' : `<pre>${e(x.text).replaceAll('\\u000a', '\n')}</pre>`}</details>`,
+        `<details class="mask"><summary>${e(x.exchange)} · ${e(x.account)} · ${e(x.time)} — ${x.text === undefined ? 'text not retained' : 'masked; click to reveal'}</summary>${x.system ? `<p class="soft">system</p><pre>${lines(x.system)}</pre><p class="soft">user</p>` : ''}${x.text === undefined ? '' : `<pre>${lines(x.text)}</pre>`}</details>`,
     )
     .join('');
 }
@@ -118,7 +120,7 @@ function section(f: Finding, missing: readonly string[] = []): string {
   )
     .map(([m, n]) => `${e(m)} (${count(n)})`)
     .join(', ')}.</p>${mix(f)}
-<h3>Indicators</h3>${f.indicators.length === 0 ? '<p class="soft">None of their own.</p>' : `<table><tr><th>kind</th><th>value</th><th class="n">members</th><th class="n">others</th><th class="n">bits of rarity</th></tr>${f.indicators.map((i) => `<tr><td>${e(i.kind)}</td><td><code>${e(i.value)}</code></td><td class="n">${i.accounts}</td><td class="n">${i.others}</td><td class="n">${i.bits}</td></tr>`).join('')}</table>`}
+<h3>Indicators</h3>${f.indicators.length === 0 ? '<p class="soft">None of their own.</p>' : `<table><tr><th>kind</th><th>value</th><th class="n">members</th><th class="n">others</th><th class="n">bits of rarity</th></tr>${f.indicators.map((i) => `<tr><td>${e(i.kind)}</td><td>${i.text === undefined ? `<code>${e(i.value)}</code>` : `<details class="mask"><summary><code>${e(i.value)}</code> — masked; click to reveal</summary><pre>${lines(i.text)}</pre></details>`}</td><td class="n">${i.accounts}</td><td class="n">${i.others}</td><td class="n">${i.bits}</td></tr>`).join('')}</table>`}
 <h3>Exemplar exchanges</h3>${exemplars(f)}
 <h3>Accounts (${f.accounts.length})</h3><div class="scroll"><table><tr><th>account</th><th class="n">membership</th><th class="n">exchanges</th><th class="n">share (95 %)</th><th>first seen</th><th>last seen</th></tr>${f.accounts.map((a) => `<tr><td><code>${e(a.account)}</code></td><td class="n">${odds(a.membership, 3)}</td><td class="n">${a.exchanges}</td><td class="n">${a.share.toFixed(2)} (${a.share_low.toFixed(2)}–${a.share_high.toFixed(2)})</td><td>${e(a.first_seen.slice(0, 16))}</td><td>${e(a.last_seen.slice(0, 16))}</td></tr>`).join('')}</table></div>
 ${beside(f)}<h3>Recommended</h3><p>${e(f.recommended.action)}. It would touch ${count(f.recommended.blast_radius.accounts)} accounts and ${count(f.recommended.blast_radius.exchanges)} exchanges, about ${count(f.recommended.blast_radius.innocent_exchanges_estimated)} of them not the campaign's.</p></section>`;

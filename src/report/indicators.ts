@@ -1,6 +1,6 @@
 import type { Case } from '../campaigns/settle.ts';
 import type { Table } from '../campaigns/table.ts';
-import type { Finding } from '../model/dossier.ts';
+import type { Indicator } from '../model/dossier.ts';
 
 const INDICATORS_MAX = 30;
 
@@ -36,7 +36,7 @@ export function commonValues(t: Table, shown: readonly Case[]): number[][] {
 }
 
 /** Values that tie the accounts of a finding, with how rare each is among all others. @param common what it has in common with other findings */
-export function indicators(t: Table, c: Case, common: readonly number[]): Finding['indicators'] {
+export function indicators(t: Table, c: Case, common: readonly number[]): Indicator[] {
   const inside = new Set(c.members.map((m) => m.account));
   const seen = Object.values(c.facts.ties).flatMap((tie) => tie.values.slice(0, 12));
   return [...new Set([...seen, ...c.candidate.scaffold.slice(0, 4), ...common])]

@@ -6,9 +6,10 @@ import { type Budget, type Case, DISPOSITIONS, type Disposition } from '../barri
 import type { Held } from '../model/desk.ts';
 import type { Dossier } from '../model/dossier.ts';
 import { StillwatchError } from '../model/errors.ts';
+import { masked } from '../model/masked.ts';
 import type { Route } from './admin.ts';
 import { IDS } from './control.ts';
-import { type Cut, cutTo, findingOf, heldIn, inbox, masked, membersOf, partsOf, related, valuesOf } from './findings.ts';
+import { type Cut, cutTo, findingOf, heldIn, inbox, membersOf, partsOf, related, valuesOf } from './findings.ts';
 import { type House, reads, text, texts, wrong } from './house.ts';
 import { lookAt } from './looks.ts';
 import { barriersIn, caseIn, whyOf, wordsOf } from './said.ts';
@@ -179,7 +180,7 @@ export function caseRoutes(h: House): Route[] {
         const c = caseOf(s(), params['id'] ?? '');
         run(reads('texts', `texts of case ${c.id}`, query, who, now(), c.id));
         const d = await lookAt(h, query.get('look'));
-        return { texts: await h.ask({ ask: 'texts', campaign: campaignIn(d, c), at: d?.generated ?? '' }) };
+        return await h.ask({ ask: 'texts', campaign: campaignIn(d, c), at: d?.generated ?? '' });
       },
     },
     {

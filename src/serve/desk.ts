@@ -1,4 +1,5 @@
 import type { Budget } from '../barriers/model.ts';
+import type { Quotes } from '../model/desk.ts';
 import type { Dossier, Finding, Member } from '../model/dossier.ts';
 import { taken, timelines } from '../store/queries/cohorts.ts';
 import { tiesOf } from '../store/queries/ties.ts';
@@ -94,13 +95,18 @@ export async function sentSince(store: Store, accounts: readonly string[], from:
   return Number(row?.n ?? 0);
 }
 
-/** Texts that evidence cites, of one finding of a look. */
-export async function exemplarTexts(store: Store, campaign: string, at: string): Promise<Record<string, string>> {
+/** Texts that the evidence of one finding of a look cites, and what the sentences its members share are in words: as far as they are kept. */
+export async function quotesOf(store: Store, campaign: string, at: string): Promise<Quotes> {
   const { finding: f } = await findingOf(store, campaign, at);
-  const ids = [...new Set((f?.evidence ?? []).flatMap((e) => e.exemplars.map((x) => x.exchange)))];
-  if (ids.length === 0) return {};
-  const rows = await store.rows<{ id: string; text: string }>('SELECT id, text FROM exemplars FINAL WHERE id IN {ids:Array(String)}', {
-    ids,
-  });
-  return Object.fromEntries(rows.map((r) => [r.id, r.text]));
+  const cited = new Map((f?.evidence ?? []).flatMap((e) => e.exemplars).map((x) => [`${x.account}\0${x.exchange}`, x]));
+  const hashes = (f?.indicators ?? []).filter((i) => i.kind === 'scaffold').map((i) => i.value);
+  const texts = await store.rows<Quotes['texts'][number]>(
+    'SELECT id AS exchange, account, text, system FROM exemplars FINAL WHERE (account, id) IN (SELECT x.1, x.2 FROM (SELECT arrayJoin(arrayZip({accounts:Array(String)}, {ids:Array(String)})) AS x))',
+    { accounts: [...cited.values()].map((x) => x.account), ids: [...cited.values()].map((x) => x.exchange) },
+  );
+  const sentences = await store.rows<{ value: string; text: string }>(
+    'SELECT value, text FROM sentences FINAL WHERE value IN {hashes:Array(String)}',
+    { hashes },
+  );
+  return { texts, sentences: Object.fromEntries(sentences.map((r) => [r.value, r.text])) };
 }

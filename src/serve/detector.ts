@@ -18,7 +18,7 @@ import { type AccountRecord, accountRecords } from '../store/queries/accounts.ts
 import { looks } from '../store/queries/looks.ts';
 import { type Tied, tiesOf } from '../store/queries/ties.ts';
 import type { Store } from '../store/store.ts';
-import { bodyOf, type Cutting, cutOf, exemplarTexts, findingOf, overBudget, sentSince } from './desk.ts';
+import { bodyOf, type Cutting, cutOf, findingOf, overBudget, quotesOf, sentSince } from './desk.ts';
 import { graphOf } from './graph.ts';
 import { Intake, type Took } from './intake.ts';
 
@@ -314,7 +314,7 @@ export class Detector {
       case 'since':
         return sentSince(store, q.accounts, q.from);
       case 'texts':
-        return exemplarTexts(store, q.campaign, q.at);
+        return quotesOf(store, q.campaign, q.at);
       case 'graph': {
         const { ties, bitsOf, accounts } = await this.tiesIn(store, q);
         return graphOf(ties, { kind: q.kind, bitsMin: q.bitsMin, open: q.open, bitsOf, accounts });

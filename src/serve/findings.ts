@@ -1,7 +1,7 @@
 import { overlap } from '../barriers/cases.ts';
 import type { Case } from '../barriers/model.ts';
 import type { Held, InboxRow, Related } from '../model/desk.ts';
-import type { Dossier, Finding, LookAlike, Member, Undecided } from '../model/dossier.ts';
+import type { Dossier, Finding, Member, Undecided } from '../model/dossier.ts';
 
 /** What a case shows of a look: findings by id, by accounts where ids changed, and put together where a person cut the case. */
 
@@ -116,21 +116,6 @@ export function cutTo(f: Held, c: Case, parts: ReturnType<typeof partsOf>, cut: 
       : {}),
   };
 }
-
-/** A finding without a word of what anybody sent: texts are asked for with a reason, which is logged. */
-export function masked<T extends Pick<Finding, 'evidence'>>(f: T): T {
-  return {
-    ...f,
-    evidence: f.evidence.map((e) => ({ ...e, exemplars: e.exemplars.map(({ text: _, ...x }) => x) })),
-  };
-}
-
-export const maskedDossier = (d: Dossier): Dossier => ({
-  ...d,
-  campaigns: d.campaigns.map(masked),
-  undecided: d.undecided.map(masked),
-  look_alikes: d.look_alikes.map((l: LookAlike) => masked(l as LookAlike & Pick<Finding, 'evidence'>)),
-});
 
 /** Exchanges a day in the last third of the days, over those of all days before: a dip of a day or two makes nothing grow. */
 const trend = (days: readonly { exchanges: number }[]): number => {

@@ -1,4 +1,5 @@
 import type { Dossier, Finding } from '../model/dossier.ts';
+import { maskedDossier } from '../model/masked.ts';
 import type { Store } from './store.ts';
 
 /** Everything the store holds of one account, for the person it is about. Sketches are personal data: they are part of it. */
@@ -12,7 +13,8 @@ export async function exportOf(store: Store, account: string): Promise<Record<st
     exchanges: await store.rowsEverywhere(`SELECT * FROM exchanges WHERE ${own} ORDER BY time`, params),
     texts: await store.rowsEverywhere('SELECT * FROM texts WHERE acct = cityHash64({a:String})', params),
     exemplars: await store.rows('SELECT * FROM exemplars FINAL WHERE account = {a:String}', params),
-    findings: (await dossiersOf(store, account)).flatMap((d) => saidOf(JSON.parse(d.body) as Dossier, account)),
+    sentences: await store.rows('SELECT * FROM sentences FINAL WHERE account = {a:String}', params),
+    findings: (await dossiersOf(store, JSON.stringify(account))).flatMap((d) => saidOf(JSON.parse(d.body) as Dossier, account)),
     rejects: await store.rowsEverywhere('SELECT * FROM rejects WHERE match(head, {q:String})', { q: naming(account) }),
   };
 }
@@ -22,8 +24,16 @@ const naming = (account: string): string =>
   `(?i)"[a-z_.]*(account|user|customer|owner|org|key|id|name)[a-z_.]*"\\s*:\\s*${JSON.stringify(account).replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}`;
 
 /** Kept dossiers that mention an account. */
-const dossiersOf = (store: Store, account: string): Promise<{ id: string; at: string; body: string }[]> =>
-  store.rows('SELECT id, at, body FROM dossiers WHERE position(body, {q:String}) > 0 ORDER BY at', { q: JSON.stringify(account) });
+/** A dossier as it is kept. */
+interface Kept {
+  readonly id: string;
+  readonly at: string;
+  readonly body: string;
+}
+
+/** Dossiers that hold some words. */
+const dossiersOf = (store: Store, words: string): Promise<Kept[]> =>
+  store.rows('SELECT id, at, body FROM dossiers WHERE position(body, {q:String}) > 0 ORDER BY at', { q: words });
 
 /** What a dossier says of an account: an inference about somebody is theirs to see. */
 function saidOf(d: Dossier, account: string): Record<string, unknown>[] {
@@ -99,7 +109,12 @@ export async function expire(store: Store, days: Days, held: readonly string[]):
     );
     if (n > 0) await gone('exchanges', old);
   }
-  if (days.exemplars !== undefined) await gone('exemplars', `at < now64(3, 'UTC') - toIntervalDay({x:UInt32}) AND ${free('account')}`);
+  // Dossiers were once kept with the texts they cite, which have a time of their own.
+  if (days.exemplars !== undefined) {
+    for (const d of await dossiersOf(store, '"text":"')) await rewrite(store, d, maskedDossier);
+    for (const table of ['exemplars', 'sentences'])
+      await gone(table, `at < now64(3, 'UTC') - toIntervalDay({x:UInt32}) AND ${free('account')}`);
+  }
   // A rejected line belongs to no account that is known: its age is that of its file.
   if (days.rejects !== undefined)
     await gone(
@@ -141,17 +156,17 @@ export async function erase(store: Store, account: string): Promise<number> {
   await gone('accounts', 'account = {a:String}');
   await gone('labels', 'account = {a:String}');
   await gone('exemplars', 'account = {a:String}');
+  await gone('sentences', 'account = {a:String}');
   await gone('rejects', 'match(head, {q:String})');
-  const held = await dossiersOf(store, account);
-  for (const d of held) {
-    await store.everywhere(
-      `ALTER TABLE dossiers DELETE WHERE id = {id:String} AND at = parseDateTime64BestEffort({at:String}, 3, 'UTC') SETTINGS mutations_sync = 1`,
-      {
-        id: d.id,
-        at: d.at,
-      },
-    );
-    await store.insert('dossiers', [{ id: d.id, at: d.at, body: JSON.stringify(without(JSON.parse(d.body) as Dossier, account)) }]);
-  }
+  for (const d of await dossiersOf(store, JSON.stringify(account))) await rewrite(store, d, (x) => without(x, account));
   return n;
+}
+
+/** Puts another body in the place of a dossier that is kept. */
+async function rewrite(store: Store, d: Kept, as: (x: Dossier) => Dossier): Promise<void> {
+  await store.everywhere(
+    `ALTER TABLE dossiers DELETE WHERE id = {id:String} AND at = parseDateTime64BestEffort({at:String}, 3, 'UTC') SETTINGS mutations_sync = 1`,
+    { id: d.id, at: d.at },
+  );
+  await store.insert('dossiers', [{ id: d.id, at: d.at, body: JSON.stringify(as(JSON.parse(d.body) as Dossier)) }]);
 }

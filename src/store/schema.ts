@@ -69,6 +69,14 @@ export const MIGRATIONS: readonly { readonly id: number; readonly why: string; r
       'ALTER TABLE exchanges ADD INDEX IF NOT EXISTS by_path path_id TYPE minmax GRANULARITY 4',
     ],
   },
+  {
+    id: 7,
+    why: 'a sentence that members share is a hash: what it says is kept as exemplars are, with the account it was read of, and so is a system text',
+    statements: [
+      `ALTER TABLE exemplars ADD COLUMN IF NOT EXISTS system String AFTER text`,
+      `CREATE TABLE IF NOT EXISTS sentences (value String, account String, text String, at DateTime64(3, 'UTC')) ENGINE = ReplacingMergeTree(at) ORDER BY value`,
+    ],
+  },
 ];
 
 export const SCHEMA_VERSION = Math.max(...MIGRATIONS.map((m) => m.id));

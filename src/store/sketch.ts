@@ -52,8 +52,9 @@ const blockText = (c: string): string => {
      ${c})`;
 };
 
-const segmentHashes = (norm: string): string =>
-  `arrayMap(s -> cityHash64(s), arrayFilter(s -> length(s) >= ${SKETCH.segmentBytesMin}, arrayMap(s -> trimBoth(s), splitByChar('\\n', ${norm}))))`;
+const segments = (norm: string): string =>
+  `arrayFilter(s -> length(s) >= ${SKETCH.segmentBytesMin}, arrayMap(s -> trimBoth(s), splitByChar('\\n', ${norm})))`;
+const segmentHashes = (norm: string): string => `arrayMap(s -> cityHash64(s), ${segments(norm)})`;
 
 /** Without sentences that hold a placeholder of redaction; where nothing else was said there is no text. */
 const kept = (norm: string): string =>
@@ -94,6 +95,18 @@ const NEEDLES = `[${[...STEMS.reasoning, ...STEMS.rubric].map((x) => `'${x}'`).j
 const marks = `bitOr(multiIf(needle = 0, 0, needle <= ${STEMS.reasoning.length}, ${MARKS.reasoning}, ${MARKS.rubric}),
     if(script < 2 AND length(text) > 200 AND length(tokens) * 20 < length(text), ${MARKS.obfuscated}, 0))`;
 
+/** 0: ASCII, 1: a few letters of its own, 2: another alphabet, 3: a script without blanks. */
+const SCRIPT = `multiIf(text = '', 0, (length(text) - lengthUTF8(text)) / length(text) AS wide < 0.004, 0, wide < 0.2, 1, wide < 0.58, 2, 3) AS script`;
+
+/**
+ * Of a relation with columns `text` and `system`: `said`, the sentences whose hashes (in hex) are among `{marks:Array(String)}`, as they are compared:
+ * in lower case, with digits alike. A sketch holds hashes only; whoever asks which sentence it was needs the text once more.
+ */
+export const quoted = (source: string): string => `
+  SELECT *, arrayDistinct(arrayFilter(x -> has({marks:Array(String)}, x.1), arrayMap(s -> (leftPad(hex(${keyed('cityHash64(s)')}), 16, '0'), s),
+    arrayConcat(${segments('norm')}, if(system = '', [], arrayConcat([system], ${segments(normalise(ascii('system')))})))))) AS said
+  FROM (SELECT *, ${normalise('plain')} AS norm FROM (SELECT *, ${ascii('text')} AS plain, ${SCRIPT} FROM (${source})))`;
+
 /** Steps are run one after the other, each once: merged, the engine parses the line again wherever a branch is taken late. */
 export const SKETCH_SETTINGS = 'query_plan_merge_expressions = 0, compile_expressions = 0';
 
@@ -101,7 +114,10 @@ export const SKETCH_SETTINGS = 'query_plan_merge_expressions = 0, compile_expres
  * The SELECT that turns canonical columns into sketched rows. `source` yields the canonical columns of
  * `formats/format.ts` plus `path_id`, `row` and `reason` ('' for a readable record).
  */
-export function sketchSelect(source: string, o: { readonly keyed?: boolean; readonly text?: boolean } = {}): string {
+export function sketchSelect(
+  source: string,
+  o: { readonly keyed?: boolean; readonly text?: boolean; readonly system?: boolean } = {},
+): string {
   const hidden = (column: string): string =>
     o.keyed ? `if(${column} = '', '', leftPad(hex(${keyed(`cityHash64(${column})`)}), 16, '0')) AS ${column}` : column;
   // The network of a keyed address stays a part of it, so that accounts behind one network still meet.
@@ -129,7 +145,7 @@ SELECT
     arrayConcat(arraySlice(found, 1, 12), arraySlice(found, -12), arraySlice(arraySort(arraySlice(found, 13, -12)), 1, ${SKETCH.segments - 24}))))) AS scaffold,
   arrayMap(h -> toUInt32(${keyed('h')}), arrayDistinct(arrayConcat(${hashes('tokens')}, ${hashes('pairs')}))) AS words,
   toUInt8(${marks}) AS marks,
-  path_id, row, reason${o.text ? ', text' : ''}
+  path_id, row, reason${o.text ? ', text' : ''}${o.system ? ', system' : ''}
 FROM (
   SELECT *,
     /* Where a short system text says how to answer, it says so for the request. A long one is a product's own: it holds any word. */
@@ -147,7 +163,7 @@ FROM (
       SELECT * EXCEPT (messages, system, roles, contents), ${ascii('text')} AS plain,
         answered = 0 AS fresh,
         substring(if(systemGiven != '', systemGiven, systemInline), 1, ${SKETCH.systemBytes}) AS system,
-        multiIf(text = '', 0, (length(text) - lengthUTF8(text)) / length(text) AS wide < 0.004, 0, wide < 0.2, 1, wide < 0.58, 2, 3) AS script
+        ${SCRIPT}
       FROM (
         SELECT *,
           /* What one plain user message needs is done at once; lists, blocks and long texts take the long way. */

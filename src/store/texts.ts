@@ -1,53 +1,79 @@
 import { createReadStream, existsSync } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { Decompress } from 'fzstd';
+import type { Format } from '../formats/format.ts';
 import { formatById } from '../formats/index.ts';
 import type { Input } from '../formats/input.ts';
 import { RECORDS_MAX, type ReadOptions, readSelect } from '../formats/read.ts';
 import type { Place } from './queries/cohorts.ts';
-import type { Store } from './store.ts';
+import { quoted, SKETCH_SETTINGS, sketchSelect } from './sketch.ts';
+import type { Params, Store } from './store.ts';
 
 /** Longest text handed on for one exchange. */
 export const TEXT_MAX = 4_000;
+/** Longest system text, and longest sentence, handed on. */
+const SYSTEM_MAX = 1_000;
 
 export interface Opened {
   readonly place: Place;
+  /** What the user says that is new in the request. */
   readonly text: string;
+  readonly system: string;
+  /** Sentences that were asked for, by their hash in hex. */
+  readonly said: Readonly<Record<string, string>>;
 }
+
+interface Row {
+  readonly row: string;
+  readonly text: string;
+  readonly system: string;
+  readonly said: readonly (readonly [string, string])[];
+}
+
+const opened = (place: Place, r: Row): Opened => ({
+  place,
+  text: r.text.slice(0, TEXT_MAX),
+  system: r.system.slice(0, SYSTEM_MAX),
+  said: Object.fromEntries(r.said.map(([hash, sentence]) => [hash, sentence.slice(0, SYSTEM_MAX)])),
+});
 
 /**
  * Opens the raw text of a few exchanges in the inputs of this scan: sketches hold none. Exchanges whose file is not among the inputs
  * (read by an earlier scan) are left out.
+ * @param marks sentences (hashes in hex) that are to be told in words
  */
 export async function openTexts(
   store: Store,
   places: readonly Place[],
   inputs: readonly Input[],
   options: ReadOptions,
+  marks: readonly string[] = [],
 ): Promise<Map<string, Opened>> {
   const files = await store.rows<{ path_id: number; fingerprint: string; format: string }>(
     `SELECT path_id, any(splitByChar('#', fingerprint)[1]) AS fingerprint, any(format) AS format FROM files GROUP BY path_id HAVING countIf(state = 'replaced') = 0`,
   );
-  const out = await keptTexts(store, places);
+  const out = await keptTexts(store, places, marks);
   for (const f of files) {
     const input = inputs.find((i) => i.fingerprint === f.fingerprint);
     if (!input || !existsSync(input.path)) continue;
     const mine = places.filter((p) => p.path === Number(f.path_id) && !out.has(p.key));
     if (mine.length === 0) continue;
     const format = formatById(f.format);
+    const take = async (source: string, params: Params): Promise<void> => {
+      const rows = await store.rows<Row>(textOf(format, source, options), { ...store.secret, ...params, marks });
+      const byRow = new Map(rows.map((r) => [Number(r.row), r]));
+      for (const p of mine) {
+        const r = byRow.get(p.row);
+        if (r !== undefined) out.set(p.key, opened(p, r));
+      }
+    };
     if (input.parquet) {
       // Only the engine in this process can see the file.
       if (store.kind !== 'embedded') continue;
-      const source = `SELECT _row_number AS row, formatRowNoNewline('JSONEachRow', *) AS line FROM file({path:String}, 'Parquet') WHERE _path = {path:String} AND _row_number IN ({rows:Array(UInt64)})`;
-      const rows = await store.rows<{ row: string; text: string }>(textOf(readSelect(format, source, options)), {
-        path: input.path,
-        rows: mine.map((p) => p.row),
-      });
-      const texts = new Map(rows.map((r) => [Number(r.row), r.text.slice(0, TEXT_MAX)]));
-      for (const p of mine) {
-        const text = texts.get(p.row);
-        if (text !== undefined) out.set(p.key, { place: p, text });
-      }
+      await take(
+        `SELECT _row_number AS row, formatRowNoNewline('JSONEachRow', *) AS line FROM file({path:String}, 'Parquet') WHERE _path = {path:String} AND _row_number IN ({rows:Array(UInt64)})`,
+        { path: input.path, rows: mine.map((p) => p.row) },
+      );
       continue;
     }
     const lineOf = (row: number) => (format.explode ? Math.floor(row / RECORDS_MAX) : row);
@@ -55,38 +81,36 @@ export async function openTexts(
     const wanted = [...lines.keys()];
     for (let i = 0; i < wanted.length; i += 500) {
       const part = wanted.slice(i, i + 500);
-      const source = `SELECT toUInt64(x.1) AS row, x.2 AS line FROM (SELECT arrayJoin(arrayZip({rows:Array(UInt64)}, {lines:Array(String)})) AS x)`;
-      const rows = await store.rows<{ row: string; text: string }>(textOf(readSelect(format, source, options)), {
-        rows: part,
-        lines: part.map((n) => lines.get(n) ?? ''),
-      });
-      const texts = new Map(rows.map((r) => [Number(r.row), r.text.slice(0, TEXT_MAX)]));
-      for (const p of mine) {
-        const text = texts.get(p.row);
-        if (text !== undefined) out.set(p.key, { place: p, text });
-      }
+      await take(
+        `SELECT toUInt64(x.1) AS row, x.2 AS line FROM (SELECT arrayJoin(arrayZip({rows:Array(UInt64)}, {lines:Array(String)})) AS x)`,
+        { rows: part, lines: part.map((n) => lines.get(n) ?? '') },
+      );
     }
   }
   return out;
 }
 
-/** The new user text of each record of a relation, with its row. */
-const textOf = (read: string): string =>
-  `SELECT row, arrayStringConcat(arrayMap(m -> m.2, arrayFilter((m, i) -> i > arrayLastIndex(x -> x.1 IN ('assistant', 'model', 'ai'), messages) AND m.1 IN ('user', 'human', ''), messages, arrayEnumerate(messages))), '\\n') AS text FROM (${read})`;
+/** What the sketch of each record of a relation was made of. */
+const textOf = (format: Format, source: string, options: ReadOptions): string =>
+  `SELECT row, text, system, said FROM (${quoted(
+    `SELECT row, text, system FROM (${sketchSelect(`SELECT * EXCEPT line, toUInt32(0) AS path_id FROM (${readSelect(format, source, options)})`, { text: true, system: true })})`,
+  )}) SETTINGS ${SKETCH_SETTINGS}`;
 
 /** Texts that retention has kept and whose time is not up. */
-async function keptTexts(store: Store, places: readonly Place[]): Promise<Map<string, Opened>> {
+async function keptTexts(store: Store, places: readonly Place[], marks: readonly string[]): Promise<Map<string, Opened>> {
   const out = new Map<string, Opened>();
   for (let i = 0; i < places.length; i += 2000) {
     const part = places.slice(i, i + 2000);
-    const rows = await store.rows<{ k: string; text: string }>(
-      `SELECT toString(key) AS k, any(text) AS text FROM ${store.all('texts')} AS x WHERE key IN ({keys:Array(UInt64)}) AND acct IN (SELECT reinterpretAsUInt64(reverse(unhex(arrayJoin({accts:Array(String)}))))) AND at + toIntervalDay(days) > now('UTC') GROUP BY key`,
-      { keys: part.map((p) => p.key), accts: [...new Set(part.map((p) => p.acct))] },
+    const rows = await store.rows<Row>(
+      `SELECT toString(key) AS row, text, system, said FROM (${quoted(
+        `SELECT key, any(text) AS text, '' AS system FROM ${store.all('texts')} AS x WHERE key IN ({keys:Array(UInt64)}) AND acct IN (SELECT reinterpretAsUInt64(reverse(unhex(arrayJoin({accts:Array(String)}))))) AND at + toIntervalDay(days) > now('UTC') GROUP BY key`,
+      )})`,
+      { ...store.secret, marks, keys: part.map((p) => p.key), accts: [...new Set(part.map((p) => p.acct))] },
     );
-    const texts = new Map(rows.map((r) => [r.k, r.text]));
+    const byKey = new Map(rows.map((r) => [r.row, r]));
     for (const p of part) {
-      const text = texts.get(p.key);
-      if (text !== undefined) out.set(p.key, { place: p, text });
+      const r = byKey.get(p.key);
+      if (r !== undefined) out.set(p.key, opened(p, r));
     }
   }
   return out;

@@ -186,3 +186,20 @@ export function firsts(
     { most, ...(value ? { values: value.is } : {}) },
   );
 }
+
+/** Of each cohort the member with the most addresses on one day: the first exchange of that day from each of them. */
+export function rotating(store: Store, most: number, until: number | null, cohorts: readonly Cohort[]): Promise<Place[][]> {
+  const day = `SELECT c, argMax((acct, day), (n, acct, day)) AS busiest FROM (
+      SELECT c, acct, toDate(time) AS day, uniqExact(ip) AS n FROM (${of(store, 'time, acct, ip', until)}) WHERE ip != '' GROUP BY c, acct, day HAVING n > 1
+    ) GROUP BY c`;
+  const first = `SELECT c, argMin(key, (time, key)) AS key FROM (${of(store, 'time, key, acct, ip', until)})
+    WHERE ip != '' AND (c, (acct, toDate(time))) GLOBAL IN (${day}) GROUP BY c, ip`;
+  return asked(
+    store,
+    cohorts,
+    until,
+    `SELECT c, ${PLACE} FROM (${of(store, PLACE_COLUMNS, until)}) WHERE (c, key) GLOBAL IN (${first}) ORDER BY c, time, key LIMIT {most:UInt32} BY c`,
+    asPlace,
+    { most },
+  );
+}

@@ -1,0 +1,254 @@
+import { mixOf } from '../campaigns/capability.ts';
+import { BURST, densestSpan, sampled } from '../campaigns/facts.ts';
+import type { Case } from '../campaigns/settle.ts';
+import type { Table } from '../campaigns/table.ts';
+import type { Indicator } from '../model/dossier.ts';
+import type { ScanOptions } from '../scan.ts';
+import {
+  type Cohort,
+  type Day,
+  firsts,
+  type Place,
+  rotating,
+  sample,
+  samples,
+  type Taken,
+  taken,
+  timelines,
+} from '../store/queries/cohorts.ts';
+import { VALUE_SQL, type ValueKind } from '../store/queries/values.ts';
+import type { Store } from '../store/store.ts';
+import { type Opened, openTexts } from '../store/texts.ts';
+import { commonValues, indicators } from './indicators.ts';
+
+/** What the store, and the inputs, tell of the findings that a dossier shows. */
+
+const LIMITS = { texts: 150, population: 1200, exemplars: 4 } as const;
+const iso = (t: number): string => new Date(t).toISOString();
+
+/** Signals that a member's exchange shows by itself. */
+const SHOWN_BY: ReadonlySet<string> = new Set([
+  'deck',
+  'partition',
+  'scaffold',
+  'one-form',
+  'elicitation',
+  'single-use',
+  'useful-output',
+  'haul',
+  'breadth',
+  'fresh-items',
+]);
+/** Signals that the first exchange of members shows: when they were there, and of what account. */
+const BEGUN_BY: ReadonlySet<string> = new Set([
+  'starts-together',
+  'succession',
+  'pivot',
+  'even-rates',
+  'even-sessions',
+  'sleepless',
+  'lockstep',
+  'client',
+]);
+
+/** A replay of history shows no text; any other scan looks for it, in the store and in its inputs. */
+const reads = (o: ScanOptions): boolean => o.inputs.length > 0 || o.record !== false;
+
+/** The families of ties whose first exchanges are shown. */
+const TIED = ['network', 'identity'] as const;
+
+/** What the store tells of one finding. */
+export interface Known {
+  /** A sample of its exchanges. */
+  readonly places: readonly Place[];
+  readonly loot: Taken;
+  readonly days: readonly Day[];
+  /** First exchanges of members. */
+  readonly begun: readonly Place[];
+  readonly indicators: readonly Indicator[];
+  /** First exchanges of those who share the commonest value of a family. */
+  readonly tied: Partial<Record<(typeof TIED)[number], readonly Place[]>>;
+  /** Exchanges of one member on one day from one address each. */
+  readonly rotated: readonly Place[];
+  /** First exchanges of members whose accounts were made in one week. */
+  readonly burst: readonly Place[];
+}
+
+/** Exchanges that the evidence of a finding cites. */
+const citedOf = (k: Known): Place[] => [
+  ...k.places.slice(0, LIMITS.exemplars),
+  ...k.begun,
+  ...TIED.flatMap((family) => k.tied[family] ?? []),
+  ...k.rotated,
+  ...k.burst,
+];
+
+/** The exchanges of a finding that a row of its evidence rests on, as an example. */
+export function shownBy(signal: string, k: Known): readonly Place[] {
+  const exemplars = k.places.slice(0, LIMITS.exemplars);
+  if (SHOWN_BY.has(signal)) return exemplars;
+  if (BEGUN_BY.has(signal)) return k.begun;
+  switch (signal) {
+    case 'network':
+    case 'identity':
+      return k.tied[signal] ?? [];
+    case 'held-apart':
+      return exemplars.length > 0 ? exemplars : k.begun;
+    case 'address-rotation':
+      return k.rotated;
+    case 'signup-burst':
+      return k.burst;
+    default:
+      return [];
+  }
+}
+
+/** Part of an account's exchanges that is the campaign's; all of them where nothing tells. */
+export const partOf = (m: Case['members'][number]): number => (Number.isNaN(m.share) ? 1 : m.share);
+
+/** Asks the store about all that is shown, together. */
+export async function askAll(store: Store, t: Table, shown: readonly Case[], until: number | null): Promise<ReadonlyMap<Case, Known>> {
+  const hash = (account: number): string => t.rows[account]?.acct ?? '';
+  const cohorts = shown.map((c): Cohort => {
+    const mixed = c.members.some((m) => m.share < 1);
+    return { accts: c.members.map((m) => hash(m.account)), ...(mixed ? { shares: c.members.map(partOf) } : {}) };
+  });
+  const read = shown.map((c): Cohort => ({ accts: t.hasText ? sampled(c.members.map((m) => m.account)).map(hash) : [] }));
+  const marks = shown.map((c) => c.candidate.scaffold.map((v) => t.values[v]?.value ?? ''));
+  const places = await samples(store, LIMITS.texts, until, read, marks);
+  const loot = await taken(store, cohorts, until);
+  const days = await timelines(store, cohorts, until);
+  const begun = await firsts(
+    store,
+    LIMITS.exemplars,
+    until,
+    shown.map((c) => ({ accts: earliest(t, c).map(hash) })),
+  );
+  const burst = await firsts(
+    store,
+    LIMITS.exemplars,
+    until,
+    shown.map((c) => ({ accts: bornTogether(t, c).map(hash) })),
+  );
+  const rotated = await rotating(
+    store,
+    LIMITS.exemplars,
+    until,
+    shown.map((c): Cohort => ({ accts: c.members.map((m) => hash(m.account)) })),
+  );
+  const common = commonValues(t, shown);
+  const tied = shown.map((): Known['tied'] => ({}));
+  for (const family of TIED) {
+    const values = shown.map((c) => t.values[c.facts.ties[family].values[0] ?? -1]);
+    for (const kind of new Set(values.flatMap((v) => (v ? [v.kind] : [])))) {
+      const firstOf = await shownFirst(store, t, shown, values, kind, until);
+      firstOf.forEach((list, i) => {
+        const own = tied[i];
+        if (own && values[i]?.kind === kind) own[family] = list;
+      });
+    }
+  }
+  return new Map(
+    shown.map((c, i) => [
+      c,
+      {
+        places: places[i] ?? [],
+        loot: loot[i] ?? { items: 0, output: 0, reasoning: 0, models: {} },
+        days: days[i] ?? [],
+        begun: begun[i] ?? [],
+        tied: tied[i] ?? {},
+        rotated: rotated[i] ?? [],
+        burst: burst[i] ?? [],
+        indicators: indicators(t, c, common[i] ?? []),
+      },
+    ]),
+  );
+}
+
+/** The members that were there first, as many as are shown: those of one moment all. */
+function earliest(t: Table, c: Case): number[] {
+  const first = (account: number): number => t.rows[account]?.first ?? 0;
+  const members = c.members.map((m) => m.account).sort((x, y) => first(x) - first(y));
+  const last = first(members[Math.min(LIMITS.exemplars, members.length) - 1] ?? -1);
+  return members.filter((a) => first(a) <= last);
+}
+
+/** The members whose accounts were made in the week in which most were. */
+function bornTogether(t: Table, c: Case): number[] {
+  const made = c.members.flatMap((m) => {
+    const at = t.records[m.account]?.created;
+    return typeof at === 'number' ? [{ account: m.account, at }] : [];
+  });
+  const [from, to] = densestSpan(
+    made.map((x) => x.at),
+    BURST,
+  );
+  return made.filter((x) => x.at >= from && x.at <= to).map((x) => x.account);
+}
+
+/** First exchanges of the members who share a value of one kind, by finding. A card or a mail address stands in the account's record: any exchange of theirs will do. */
+function shownFirst(
+  store: Store,
+  t: Table,
+  shown: readonly Case[],
+  values: readonly (Table['values'][number] | undefined)[],
+  kind: ValueKind,
+  until: number | null,
+): Promise<Place[][]> {
+  const cohorts = shown.map((c, i): Cohort => {
+    const v = values[i];
+    const own = new Set(c.members.map((m) => m.account));
+    return { accts: v?.kind === kind ? [...v.accounts].filter((a) => own.has(a)).map((a) => t.rows[a]?.acct ?? '') : [] };
+  });
+  const sql = VALUE_SQL[kind];
+  return firsts(store, LIMITS.exemplars, until, cohorts, sql ? { sql, is: values.map((v) => v?.value ?? '') } : undefined);
+}
+
+export interface OpenedTexts {
+  readonly population: Record<string, number>;
+  readonly texts: ReadonlyMap<string, Opened>;
+  readonly sentences: ReadonlyMap<string, Sentence>;
+}
+
+/** What a sentence's hash stands for, and whose exchange it was read of. */
+interface Sentence {
+  readonly value: string;
+  readonly text: string;
+  readonly account: string;
+}
+
+/** Texts of all that is shown, and of a sample of everybody to compare with: the inputs are gone through once, however many findings there are. */
+export async function openAll(store: Store, known: ReadonlyMap<Case, Known>, o: ScanOptions): Promise<OpenedTexts> {
+  const places = [...known.values()].flatMap((x) => [...x.places, ...citedOf(x)]);
+  if (places.length === 0 || !reads(o)) return { population: {}, texts: new Map(), sentences: new Map() };
+  const everybody = await sample(store, LIMITS.population, o.until ?? null);
+  const marks = [...known.values()].flatMap((x) => x.indicators.flatMap((i) => (i.kind === 'scaffold' ? [i.value] : [])));
+  const texts = await openTexts(store, [...new Map([...everybody, ...places].map((p) => [p.key, p])).values()], o.inputs, o, [
+    ...new Set(marks),
+  ]);
+  const population = everybody.flatMap((p) => texts.get(p.key) ?? []);
+  // Of members alone: a sentence of theirs is not looked up in what others wrote.
+  const sentences = new Map<string, Sentence>();
+  if (o.retention !== 'none')
+    for (const p of places)
+      for (const [value, text] of Object.entries(texts.get(p.key)?.said ?? {}))
+        if (!sentences.has(value)) sentences.set(value, { value, text, account: p.account });
+  return { population: mixOf(population.map((x) => ({ text: x.text, tools: x.place.tools }))), texts, sentences };
+}
+
+/** Texts that findings cite, where retention allows them to be kept. */
+export async function keepExemplars(store: Store, known: ReadonlyMap<Case, Known>, opened: OpenedTexts, o: ScanOptions): Promise<void> {
+  if (o.retention === 'none') return;
+  const at = o.now.toISOString();
+  await store.insert(
+    'exemplars',
+    [...new Map([...known.values()].flatMap(citedOf).map((p) => [p.key, p])).values()].flatMap((p) => {
+      const x = opened.texts.get(p.key);
+      return x === undefined ? [] : [{ key: p.key, id: p.id, account: p.account, time: iso(p.time), text: x.text, system: x.system, at }];
+    }),
+  );
+  await store.insert(
+    'sentences',
+    [...opened.sentences.values()].map((s) => ({ ...s, at })),
+  );
+}
