@@ -414,8 +414,12 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
     await answer(page, 'is it homework');
     await page.waitForSelector('.exemplars pre');
     expect(page.url()).toContain('bar=coordination-deck');
+    // What is shared is told in words, with the texts and not before.
+    const words = page.locator('section[aria-labelledby="ind"] pre');
+    expect((await words.allTextContents()).some((x) => x.includes(' '))).toBe(true);
     await page.locator('button:has-text("Hide texts")').first().click();
     expect(await page.locator('.exemplars pre').count()).toBe(0);
+    expect(await words.count()).toBe(0);
     expect(await api('/v1/audit?q=homework')).toContain('is it homework');
     await page.close();
   });
