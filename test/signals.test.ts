@@ -5,7 +5,7 @@ import type { Facts } from '../src/campaigns/facts.ts';
 import { joinPieces } from '../src/campaigns/join.ts';
 import { type Found, ordered } from '../src/campaigns/judge.ts';
 import { learn, ledger } from '../src/campaigns/ledger.ts';
-import { onePayer, oneQueue, queueLacks } from '../src/campaigns/queue.ts';
+import { oneHouse, onePayer, oneQueue, queueLacks } from '../src/campaigns/queue.ts';
 import { rivals } from '../src/campaigns/rivals.ts';
 import type { Case } from '../src/campaigns/settle.ts';
 import { probability, rng } from '../src/campaigns/stats.ts';
@@ -439,6 +439,62 @@ describe('people on one queue', () => {
     // Five accounts a card are an operator's, and so is one card whose accounts take over from those that were closed.
     expect(onePayer(paid(4), learned, members, { ...campaign, ...untied })).toBeNull();
     expect(onePayer(paid(1), learned, members, campaign)).toBeNull();
+  });
+
+  it('of one house hide nothing: behind one network, by day, under one name they are asked, and nobody is named', () => {
+    const members = Array.from({ length: 22 }, (_, account) => ({ account, membership: 1, share: 1, low: 1, high: 1 }));
+    const behind = (networks: number): Table =>
+      ({
+        values: Array.from({ length: networks }, () => ({ kind: 'network' })),
+        valuesOf: members.map((m) => [{ v: m.account % networks, count: 1 }]),
+      }) as unknown as Table;
+    const school = { ...campaign, ...untied, accounts: members.map((m) => m.account), sleepless: { k: 0, n: 22 } };
+    const mail = { topDomain: { domain: 'school.example', share: 1, others: 0 } };
+    expect(oneHouse(behind(1), learned, members, { ...school, ...mail })).toMatch(
+      /22 of 22 of them work behind one network, by day, under one mail domain/,
+    );
+    expect(oneHouse(behind(1), learned, members, { ...school, topOwner: { owner: 'a firm', share: 0.9 } })).toMatch(/one organisation/);
+    // A domain that half the town uses is no house; a relay in many networks, machines that never sleep, and accounts that take over from closed ones are none either.
+    expect(oneHouse(behind(1), learned, members, { ...school, topDomain: { ...mail.topDomain, others: 300 } })).toBeNull();
+    expect(oneHouse(behind(2), learned, members, { ...school, ...mail })).toBeNull();
+    expect(oneHouse(behind(1), learned, members, { ...school, ...mail, sleepless: { k: 22, n: 22 } })).toBeNull();
+    expect(oneHouse(behind(1), learned, members, { ...school, ...mail, succession: campaign.succession })).toBeNull();
+  });
+
+  it('rest, and card after card pays for a handful each: who pays for all of them and does not say so is no crowd', () => {
+    const members = Array.from({ length: 60 }, (_, account) => ({ account, membership: 1, share: 1, low: 1, high: 1 }));
+    const resting = { ...campaign, ...untied, accounts: members.map((m) => m.account), week: { quiet: 0.1, attendance: 0.7 } };
+    const cards = { ...campaign.ties, network: tie(0, 60), identity: tie(60, 60) };
+    const paid = (card: (account: number) => number, owner = '', others = 0): Table => {
+      return {
+        owner: members.map(() => owner),
+        rows: members.map(() => ({ n: 300, days: 20 })),
+        values: Array.from({ length: 1 + Math.max(...members.map((m) => card(m.account))) }, (_, v) => ({
+          kind: 'payment',
+          accounts: [
+            ...members.filter((m) => card(m.account) === v).map((m) => m.account),
+            ...Array.from({ length: others }, (_, i) => 900 + i),
+          ],
+        })),
+        valuesOf: members.map((m) => [{ v: card(m.account), count: 1 }]),
+      } as unknown as Table;
+    };
+    const asked = (t: Table, ties = cards): boolean => oneQueue(t, learned, members, { ...resting, ties });
+    expect(asked(paid((a) => a % 10))).toBe(false);
+    // Each pays alone, a household shares a card, one card or few pay for all, an organisation is named, or half the town uses the cards.
+    expect(asked(paid((a) => a))).toBe(true);
+    expect(asked(paid((a) => a >> 1))).toBe(true);
+    expect(asked(paid(() => 0))).toBe(true);
+    expect(asked(paid((a) => a % 3))).toBe(true);
+    expect(asked(paid((a) => a % 10, 'a firm'))).toBe(true);
+    expect(asked(paid((a) => a % 10, '', 30))).toBe(true);
+    // And the cards have to say something by themselves: where honest cohorts share as much they do not.
+    expect(
+      asked(
+        paid((a) => a % 10),
+        { ...cards, identity: tie(0, 60) },
+      ),
+    ).toBe(true);
   });
 
   it('rest on the same two days, whatever their hours: a workplace has shifts', () => {

@@ -40,6 +40,39 @@ const enough = (ties: readonly number[]): boolean => ties.reduce((x, b) => x + b
 /** Whether the accounts themselves are tied, whatever they send. */
 export const tiedAccounts = (learned: Learned, facts: Facts): boolean => enough(ownTies(learned, facts));
 
+/** Values of a kind, and the members that show each. */
+function sharing(t: Table, members: readonly Judged[], kind: string): [number, number[]][] {
+  const by = new Map<number, number[]>();
+  for (const { account } of members)
+    for (const { v } of t.valuesOf[account] ?? [])
+      if (t.values[v]?.kind === kind) {
+        const list = by.get(v);
+        if (list) list.push(account);
+        else by.set(v, [account]);
+      }
+  return [...by];
+}
+
+/** What makes cards an operator's: so many members, of so many cards, of so many members each, between them so much of the cohort, and none of one card so much. */
+const CARDS = { accounts: 30, cards: 5, each: 3, covered: 0.8, most: 0.3, strangers: 0.5, declared: 0.2 } as const;
+
+/**
+ * Whether card after card pays for these accounts, a handful each. Whoever works off a queue pays alone, or an employer pays for all, with one card or under its name; who changes the card from handful to handful, and names no organisation,
+ * pays for all of them and does not say so. Groups of customers of resellers would each have content of their own.
+ */
+function cardAfterCard(t: Table, members: readonly Judged[]): boolean {
+  if (members.length < CARDS.accounts) return false;
+  if (members.filter((m) => t.owner[m.account] !== '').length > CARDS.declared * members.length) return false;
+  const cards = sharing(t, members, 'payment').filter(
+    ([v, own]) => own.length >= CARDS.each && (t.values[v]?.accounts.length ?? 0) - own.length <= CARDS.strangers * own.length,
+  );
+  return (
+    cards.length >= CARDS.cards &&
+    new Set(cards.flatMap(([, own]) => own)).size >= CARDS.covered * members.length &&
+    cards.every(([, own]) => own.length <= CARDS.most * members.length)
+  );
+}
+
 /** What tells one hand from a crowd, as these accounts show it: what decides and what is said of it are the same. */
 function pace(t: Table, learned: Learned, members: readonly Judged[], facts: Facts) {
   const { quiet, attendance } = facts.week;
@@ -70,7 +103,7 @@ function pace(t: Table, learned: Learned, members: readonly Judged[], facts: Fac
 /**
  * Freelancers of one platform, a call centre, clinicians with one template, translators who share out work, or scripts of one tutorial are dealt from one deck, carry one brief that anybody
  * can copy, use one tool, join in one week, and keep much the same pace. What sets an operator apart is what ties the accounts themselves: network, identity, or taking over from one another.
- * And that it knows no week. People do: where members rest on the same two days, or often and at night, one tie is what one workplace has, and it takes two. Where they do not, one tie will do. A common clock
+ * And that it knows no week. People do: where members rest on the same two days, or often and at night, one tie is what one workplace has, and it takes two, or card after card that pays for a handful each. Where they do not, one tie will do. A common clock
  * is no tie: scripts copied from one place start at the same minutes.
  *
  * Without a tie it takes all of this together: so many requests an account, in all and on a day of work, no tool in common, hardly a day of rest in seven, and so many accounts that no desk,
@@ -82,7 +115,7 @@ export function oneQueue(t: Table, learned: Learned, members: readonly Judged[],
   if (facts.resale >= 0.5) return false;
   const ties = ownTies(learned, facts);
   const p = pace(t, learned, members, facts);
-  if (p.quietDays || p.awayOften) return ties.filter((b) => b >= QUEUE.handBits).length < 2;
+  if (p.quietDays || p.awayOften) return ties.filter((b) => b >= QUEUE.handBits).length < 2 && !(enough(ties) && cardAfterCard(t, members));
   const tied = enough(ties);
   if (tied || Number.isNaN(facts.week.quiet)) return !tied;
   // Agents of one tutorial know no week either.
@@ -99,12 +132,27 @@ const ONE_CARD = 0.8;
  */
 export function onePayer(t: Table, learned: Learned, members: readonly Judged[], facts: Facts): string | null {
   if (fired(learned, facts, successionSignal) >= QUEUE.handBits) return null;
-  const by = new Map<number, number>();
-  for (const m of members)
-    for (const { v } of t.valuesOf[m.account] ?? []) if (t.values[v]?.kind === 'payment') by.set(v, (by.get(v) ?? 0) + 1);
-  const most = Math.max(0, ...by.values());
+  const most = Math.max(0, ...sharing(t, members, 'payment').map(([, own]) => own.length));
   return most >= ONE_CARD * members.length
     ? `payer: one card pays for ${most} of ${members.length} of them, so that whoever runs them does not hide that they are one: a vendor with an account for each customer, or a firm with one for each desk, looks the same; ask who pays`
+    : null;
+}
+
+/** Part of the members that show one network, and one name, from which on they are one house; and how many others may have a mail address there. */
+const HOUSE = { most: 0.8, others: 0.2 } as const;
+
+/**
+ * People behind one network, under one organisation or mail domain of their own, who sleep: teachers who grade with one rubric, a ward, an office. They are one hand which hides nothing, whatever its accounts are called in a contract,
+ * and what they do is a question to the house. Null where they are none: machines that work day and night in one place, or accounts that take over from those that were closed, are no people of a house.
+ */
+export function oneHouse(t: Table, learned: Learned, members: readonly Judged[], facts: Facts): string | null {
+  if (!human(facts) || facts.sleepless.n === 0 || fired(learned, facts, successionSignal) >= QUEUE.handBits) return null;
+  const { topOwner, topDomain } = facts;
+  const owned = topOwner.share >= HOUSE.most;
+  if (!owned && !(topDomain.share >= HOUSE.most && topDomain.others <= HOUSE.others * facts.accounts.length)) return null;
+  const most = Math.max(0, ...sharing(t, members, 'network').map(([, own]) => own.length));
+  return most >= HOUSE.most * members.length
+    ? `house: ${most} of ${members.length} of them work behind one network, by day, under one ${owned ? 'organisation' : 'mail domain'} of their own: whoever they are, they do not hide that they are one; a school that grades with one rubric, or an office, looks the same; ask the house`
     : null;
 }
 
@@ -136,5 +184,5 @@ export function queueLacks(t: Table, learned: Learned, members: readonly Judged[
   const untied = p.sleeps
     ? `${QUEUE.accounts} accounts or more that share no tool, hardly rest on a day in seven, and send more than ${QUEUE.requestsEach} requests each, ${QUEUE.requestsDay} a day`
     : `${QUEUE.accounts} accounts or more that share no tool and send more than ${QUEUE.requestsEach} requests each, ${QUEUE.requestsDay} a day, since hardly any of these ever sleeps, or ${QUEUE.many} that send fewer`;
-  return `hands: people who take tasks from one queue, a team with one template, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace. What keeps these from being told apart: ${short.join('; ') || 'no tie of their own'}. A tie of identity, network or succession (${rests ? 'two, because they rest' : 'one'}) would decide. Without one it takes ${rests ? 'accounts that do not rest so: ' : ''}${untied}`;
+  return `hands: people who take tasks from one queue, a team with one template, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace. What keeps these from being told apart: ${short.join('; ') || 'no tie of their own'}. A tie of identity, network or succession (${rests ? 'two, because they rest, or cards that pay for a handful each' : 'one'}) would decide. Without one it takes ${rests ? 'accounts that do not rest so: ' : ''}${untied}`;
 }

@@ -18,7 +18,7 @@ import {
   shares,
 } from './membership.ts';
 import { centreWithout } from './profile.ts';
-import { onePayer, oneQueue, queueLacks } from './queue.ts';
+import { oneHouse, onePayer, oneQueue, queueLacks } from './queue.ts';
 import { type Honest, ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
 import { median } from './stats.ts';
 import type { Table } from './table.ts';
@@ -213,7 +213,8 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart, beside }:
   const small = decided.verdict === 'campaign' && task !== undefined;
   const queued = oneQueue(x.t, x.learned, members, facts);
   const queue = decided.verdict === 'campaign' && !small && queued;
-  const payer = decided.verdict === 'campaign' ? onePayer(x.t, x.learned, members, facts) : null;
+  const payer =
+    decided.verdict === 'campaign' ? (onePayer(x.t, x.learned, members, facts) ?? oneHouse(x.t, x.learned, members, facts)) : null;
   const verdict = unmembered || small || queue || payer ? 'undecided' : decided.verdict;
   const kind = queue ? 'one source, hands unresolved' : unmembered || small || payer ? 'purpose unclear' : decided.kind;
   const missing =
