@@ -90,7 +90,8 @@ function evidenceTable(list: readonly Evidence[]): string {
 const lines = (text: string): string => e(text).replaceAll('\\u000a', '\n');
 
 function exemplars(f: Finding): string {
-  const seen = new Map(f.evidence.flatMap((x) => x.exemplars).map((x) => [x.exchange, x]));
+  // Ids are an account's own: two accounts may use one.
+  const seen = new Map(f.evidence.flatMap((x) => x.exemplars).map((x) => [`${x.account}\0${x.exchange}`, x]));
   if (seen.size === 0) return '<p class="soft">None kept.</p>';
   return [...seen.values()]
     .map(
