@@ -11,6 +11,13 @@ import { DAY, type Table } from './table.ts';
 /** Most members keep quiet hours, or none can be told. */
 export const human = (f: Facts): boolean => f.sleepless.n === 0 || f.sleepless.k <= 0.4 * f.sleepless.n;
 
+/** Part of the accounts that declare one owner, from which on it speaks for all of them. */
+const DECLARED = 0.8;
+/** One organisation declares most of the accounts. */
+export const ofOneOwner = (f: Facts): boolean => f.topOwner.share >= DECLARED;
+/** A mail domain of their own says who they are as an organisation does; a public mail provider does not. */
+export const ofOneDomain = (f: Facts): boolean => f.topDomain.share >= DECLARED && f.topDomain.others <= 0.2 * f.accounts.length;
+
 /** How many members a value that is mostly the cohort's own ties together. */
 export interface Tie {
   readonly tied: number;

@@ -5,7 +5,7 @@ import { networkSignal } from '../signals/network.ts';
 import { pivotSignal } from '../signals/pivot.ts';
 import type { Signal } from '../signals/signal.ts';
 import { successionSignal } from '../signals/succession.ts';
-import { type Facts, human } from './facts.ts';
+import { type Facts, human, ofOneDomain, ofOneOwner } from './facts.ts';
 import type { Learned } from './ledger.ts';
 import type { Judged } from './membership.ts';
 import { median } from './stats.ts';
@@ -138,8 +138,8 @@ export function onePayer(t: Table, learned: Learned, members: readonly Judged[],
     : null;
 }
 
-/** Part of the members that show one network, and one name, from which on they are one house; and how many others may have a mail address there. */
-const HOUSE = { most: 0.8, others: 0.2 } as const;
+/** Part of the members that show one network, from which on they may be one house. */
+const ONE_NETWORK = 0.8;
 
 /**
  * People behind one network, under one organisation or mail domain of their own, who sleep: teachers who grade with one rubric, a ward, an office. They are one hand which hides nothing, whatever its accounts are called in a contract,
@@ -147,11 +147,10 @@ const HOUSE = { most: 0.8, others: 0.2 } as const;
  */
 export function oneHouse(t: Table, learned: Learned, members: readonly Judged[], facts: Facts): string | null {
   if (!human(facts) || facts.sleepless.n === 0 || fired(learned, facts, successionSignal) >= QUEUE.handBits) return null;
-  const { topOwner, topDomain } = facts;
-  const owned = topOwner.share >= HOUSE.most;
-  if (!owned && !(topDomain.share >= HOUSE.most && topDomain.others <= HOUSE.others * facts.accounts.length)) return null;
+  const owned = ofOneOwner(facts);
+  if (!owned && !ofOneDomain(facts)) return null;
   const most = Math.max(0, ...sharing(t, members, 'network').map(([, own]) => own.length));
-  return most >= HOUSE.most * members.length
+  return most >= ONE_NETWORK * members.length
     ? `house: ${most} of ${members.length} of them work behind one network, by day, under one ${owned ? 'organisation' : 'mail domain'} of their own: whoever they are, they do not hide that they are one; a school that grades with one rubric, or an office, looks the same; ask the house`
     : null;
 }

@@ -1,7 +1,7 @@
 import type { Explanation } from '../model/dossier.ts';
 import { DATA_SET_TOKENS } from '../signals/haul.ts';
 import type { Candidate } from './candidates.ts';
-import { type Facts, human } from './facts.ts';
+import { type Facts, human, ofOneDomain, ofOneOwner } from './facts.ts';
 import { median } from './stats.ts';
 import { DAY, type Table } from './table.ts';
 
@@ -97,9 +97,8 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
     id: 'one-organisation',
     becomes: 'declared multi-account use',
     test: (f) => {
-      // A mail domain of their own says who they are as an organisation field does; a public mail provider does not.
-      const domain = f.topDomain.share >= 0.8 && f.topDomain.others <= 0.2 * f.accounts.length;
-      const named = f.topOwner.share >= 0.8 || domain;
+      const domain = ofOneDomain(f);
+      const named = ofOneOwner(f) || domain;
       // An organisation that resells declares itself and not its customers: what one of those does is not explained by it.
       const fits = named && f.verified >= 0.5 && f.resale < 0.5;
       return {

@@ -213,10 +213,10 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart, beside }:
   const small = decided.verdict === 'campaign' && task !== undefined;
   const queued = oneQueue(x.t, x.learned, members, facts);
   const queue = decided.verdict === 'campaign' && !small && queued;
-  const payer =
+  const open =
     decided.verdict === 'campaign' ? (onePayer(x.t, x.learned, members, facts) ?? oneHouse(x.t, x.learned, members, facts)) : null;
-  const verdict = unmembered || small || queue || payer ? 'undecided' : decided.verdict;
-  const kind = queue ? 'one source, hands unresolved' : unmembered || small || payer ? 'purpose unclear' : decided.kind;
+  const verdict = unmembered || small || queue || open ? 'undecided' : decided.verdict;
+  const kind = queue ? 'one source, hands unresolved' : unmembered || small || open ? 'purpose unclear' : decided.kind;
   const missing =
     verdict === 'undecided'
       ? [
@@ -232,7 +232,7 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart, beside }:
                 ...(queued ? [queueLacks(x.t, x.learned, members, facts)] : []),
               ]
             : []),
-          ...(payer ? [payer] : []),
+          ...(open ? [open] : []),
           ...(queue ? [queueLacks(x.t, x.learned, members, facts)] : []),
           ...(decided.verdict === 'undecided' && fits[0]
             ? [
@@ -256,7 +256,7 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart, beside }:
     confidence,
     apart,
     beside,
-    barred: few || task !== undefined || queued || payer !== null || fits.length > 0,
+    barred: few || task !== undefined || queued || open !== null || fits.length > 0,
   };
 }
 

@@ -11,13 +11,12 @@ import type { Place } from '../store/queries/cohorts.ts';
 import type { Store } from '../store/store.ts';
 import { calibration } from './calibration.ts';
 import { concealment, usualRotation } from './concealment.ts';
-import { askAll, type Known, keepExemplars, type OpenedTexts, openAll, partOf, shownBy } from './known.ts';
+import { askAll, iso, type Known, keepExemplars, type OpenedTexts, openAll, partOf, shownBy } from './known.ts';
 import { summary, title } from './words.ts';
 
 const LIMITS = { lookAlikes: 60, undecided: 30, releases: 20 } as const;
 const CALIBRATED = 'simulated worlds (see docs/results.md); not a frequency measured on real campaigns';
 
-const iso = (t: number): string => new Date(t).toISOString();
 const round = (x: number, digits = 4): number => (Number.isFinite(x) ? Number(x.toFixed(digits)) : 0);
 
 /** Short and stable: the same accounts found again get the same id. */

@@ -24,7 +24,7 @@ import { commonValues, indicators } from './indicators.ts';
 /** What the store, and the inputs, tell of the findings that a dossier shows. */
 
 const LIMITS = { texts: 150, population: 1200, exemplars: 4 } as const;
-const iso = (t: number): string => new Date(t).toISOString();
+export const iso = (t: number): string => new Date(t).toISOString();
 
 /** Signals that a member's exchange shows by itself. */
 const SHOWN_BY: ReadonlySet<string> = new Set([
@@ -134,7 +134,7 @@ export async function askAll(store: Store, t: Table, shown: readonly Case[], unt
     store,
     LIMITS.exemplars,
     until,
-    shown.map((c): Cohort => ({ accts: c.members.map((m) => hash(m.account)) })),
+    shown.map((c) => ({ accts: mostRotating(t, c).map(hash) })),
   );
   const common = commonValues(t, shown);
   const tied = shown.map((): Known['tied'] => ({}));
@@ -171,6 +171,13 @@ function earliest(t: Table, c: Case): number[] {
   const members = c.members.map((m) => m.account).sort((x, y) => first(x) - first(y));
   const last = first(members[Math.min(LIMITS.exemplars, members.length) - 1] ?? -1);
   return members.filter((a) => first(a) <= last);
+}
+
+/** The member with the most addresses for the days it was there. */
+function mostRotating(t: Table, c: Case): number[] {
+  const rate = (account: number): number => (t.rows[account]?.addresses ?? 0) / Math.max(1, t.rows[account]?.days ?? 1);
+  const [first, ...rest] = c.members.map((m) => m.account);
+  return first === undefined ? [] : [rest.reduce((x, a) => (rate(a) > rate(x) ? a : x), first)];
 }
 
 /** The members whose accounts were made in the week in which most were. */

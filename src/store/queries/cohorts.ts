@@ -187,7 +187,7 @@ export function firsts(
   );
 }
 
-/** Of each cohort the member with the most addresses on one day: the first exchange of that day from each of them. */
+/** Of each cohort the account and day with the most addresses: the first exchange of that day from each of them. */
 export function rotating(store: Store, most: number, until: number | null, cohorts: readonly Cohort[]): Promise<Place[][]> {
   const day = `SELECT c, argMax((acct, day), (n, acct, day)) AS busiest FROM (
       SELECT c, acct, toDate(time) AS day, uniqExact(ip) AS n FROM (${of(store, 'time, acct, ip', until)}) WHERE ip != '' GROUP BY c, acct, day HAVING n > 1
