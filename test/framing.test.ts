@@ -25,6 +25,32 @@ describe('framing', () => {
   });
 });
 
+describe('people of one house', () => {
+  const house = (by: 'day' | 'day and night') =>
+    judged({ seed: 83, accounts: 300, days: 14, kind: 'sharded', size: 30 }, (w) => {
+      const mine = (account: string): boolean => (w.truth.get(account)?.campaign ?? null) !== null;
+      for (const r of w.records) if (mine(r.account)) Object.assign(r, { email_domain: 'school.example', payment: '', phone: '' });
+      for (const e of w.exchanges)
+        if (mine(e.account)) {
+          Object.assign(e, { ip: '203.0.113.7' });
+          // The same requests, from eight to six instead of round the clock.
+          const t = new Date(e.time);
+          const midnight = Date.UTC(t.getUTCFullYear(), t.getUTCMonth(), t.getUTCDate());
+          if (by === 'day') e.time = new Date(midnight + 8 * 3_600_000 + ((t.getTime() - midnight) * 10) / 24).toISOString();
+        }
+    });
+
+  it('are asked and not named; the same accounts that never sleep are', async () => {
+    const open = await house('day');
+    expect([...open.named]).toEqual([]);
+    const held = open.d.undecided.find((u) => u.accounts.some((a) => open.mine.has(a.account)));
+    expect(held?.missing.join(' ')).toMatch(/house: \d+ of \d+ of them work behind one network, by day, under one mail domain/);
+    const awake = await house('day and night');
+    expect(awake.found / awake.planted).toBeGreaterThanOrEqual(0.9);
+    expect(awake.honest).toEqual([]);
+  });
+});
+
 describe('framing by what is viral or stolen', () => {
   it('who sends one of its prompts, and whose key it uses for a while, is not named', async () => {
     const framed = new Set<string>();
