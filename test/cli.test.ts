@@ -292,6 +292,15 @@ describe('after a scan', () => {
     expect(named()).toBe(false);
     run(['label', id, 'cleared', '--author', 'ben', '--reason', 'mistake', '--revoke', '--store', store]);
     expect(named()).toBe(true);
+    // Whoever misspells it must not think that it is done.
+    for (const [account, label] of [
+      [id, 'cleared'],
+      [id, 'clear'],
+      ['nobody', 'cleared'],
+    ] as const) {
+      const r = run(['label', account, label, '--author', 'ben', '--reason', 'mistake', '--revoke', '--store', store]);
+      expect([r.code, r.err]).toEqual([2, expect.stringContaining('E_LABEL_NONE')]);
+    }
   });
 });
 

@@ -7,7 +7,7 @@ import { firsts, samples, taken, timelines } from '../src/store/queries/cohorts.
 import type { Store } from '../src/store/store.ts';
 import { makeWorld, type WorldSummary } from '../src/world/make.ts';
 import { canServe, type Server, startServer } from './support/server.ts';
-import { file, jsonl, record, SECRET, scanned, take, temp } from './support/tools.ts';
+import { file, jsonl, record, SECRET, scanned, take, temp, withStore } from './support/tools.ts';
 
 let world: WorldSummary;
 const servers: Server[] = [];
@@ -15,6 +15,15 @@ const servers: Server[] = [];
 beforeAll(async () => {
   world = await makeWorld({ out: temp(), seed: 5, accounts: 260, days: 8, campaigns: [{ kind: 'sharded', accounts: 30 }] });
   if (canServe()) for (let i = 0; i < 3; i++) servers.push(await startServer());
+  await withStore(async (store) => {
+    for (const codec of ['lz4', 'snappy', 'zstd', 'brotli']) {
+      const path = join(temp(), `${codec}.parquet`);
+      await store.command(
+        `INSERT INTO FUNCTION file('${path}', 'Parquet') SELECT concat('${codec}', toString(number)) AS id, '2026-05-04T10:00:00Z' AS time, 'a' AS account, 'm' AS model, '[{"role":"user","content":"Name five rivers of the north"}]' AS messages FROM numbers(9) SETTINGS output_format_parquet_compression_method = '${codec}'`,
+      );
+      packed.push([codec, path]);
+    }
+  });
 });
 
 afterAll(async () => {
@@ -31,6 +40,34 @@ const ENGINES: readonly { name: string; at: () => string; served: boolean }[] = 
 ];
 
 const results = new Map<string, unknown>();
+
+/** Parquet as its writers compress it, made by the engine. */
+const packed: (readonly [string, string])[] = [];
+
+/** A batch of spans as one line of OTLP. */
+function spans(...numbers: readonly number[]): object {
+  const attribute = (key: string, stringValue: string) => ({ key, value: { stringValue } });
+  return {
+    resourceSpans: [
+      {
+        scopeSpans: [
+          {
+            spans: numbers.map((n) => ({
+              traceId: 't',
+              spanId: `s${n}`,
+              startTimeUnixNano: '1777885200000000000',
+              attributes: [
+                attribute('gen_ai.request.model', 'm'),
+                attribute('user.id', 'u'),
+                attribute('gen_ai.prompt', `Name the rivers of country ${n}`),
+              ],
+            })),
+          },
+        ],
+      },
+    ],
+  };
+}
 
 /** Figures of cohorts that overlap, asked for at once, against the log itself. */
 async function figures(store: Store, named: readonly string[]): Promise<void> {
@@ -124,6 +161,20 @@ describe.each(ENGINES)('on $name', ({ name, at, served }) => {
       // One file may hold an exchange more than once.
       const often = ['a', 'b', 'c'].flatMap((id, i) => Array.from({ length: i + 1 }, () => record({ id })));
       expect(await take(store, file('often.jsonl', jsonl(often)))).toMatchObject({ lines: 6, accepted: 3, rejected: 0, duplicates: 3 });
+      // A line of OTLP holds many, and what is there already is counted by the record.
+      expect(await take(store, file('spans.jsonl', jsonl([spans(1, 2, 3)])))).toMatchObject({
+        lines: 3,
+        accepted: 3,
+        rejected: 0,
+        duplicates: 0,
+      });
+      expect(await take(store, file('more.jsonl', gzipSync(jsonl([spans(2), spans(3, 4, 1)]))))).toMatchObject({
+        lines: 4,
+        accepted: 1,
+        rejected: 0,
+        duplicates: 3,
+      });
+      for (const [codec, path] of packed) expect([codec, (await scanned(store, path)).coverage.files[0]?.accepted]).toEqual([codec, 9]);
       const rejected = await store.rowsEverywhere<{ reason: string; row: string }>('SELECT reason, row FROM rejects ORDER BY row');
       expect(rejected.map((r) => [r.reason, Number(r.row)]).sort()).toEqual([
         ['bad_time', 2],

@@ -209,6 +209,8 @@ describe('files', () => {
     writeFileSync(join(dir, 'notes.json'), '{"shopping":["milk"]}\n');
     mkdirSync(join(dir, 'sub'));
     symlinkSync(join(dir, 'nowhere'), join(dir, 'sub', 'gone.jsonl'));
+    // Back into the tree: what is in it is there once.
+    symlinkSync(dir, join(dir, 'sub', 'again'));
     const { inputs, unreadable } = await resolveInputs([dir], temp(), process.stdin);
     await withStore(async (store) => {
       const d = await scanned(store, join(dir, 'a.jsonl'), { inputs, unreadable });

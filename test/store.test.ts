@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,6 +18,11 @@ it('a second process is refused, and told which one holds the store', async () =
   await once(holder.stdout, 'data');
   try {
     await expect(openStore({ at })).rejects.toMatchObject({ code: 'E_STORE_LOCKED', message: expect.stringContaining(String(holder.pid)) });
+    // What a person sees is that and nothing else: no line of the engine's own.
+    const main = new URL('../dist/cli/main.js', import.meta.url).pathname;
+    const { stderr } = spawnSync(process.execPath, [main, 'rejects', '--store', at], { encoding: 'utf8' });
+    expect(stderr).toMatch(/^E_STORE_LOCKED/);
+    expect(stderr).not.toMatch(/Code: \d+|chdb/i);
   } finally {
     holder.kill('SIGKILL');
     await once(holder, 'exit');

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { inert } from '../report/inert.ts';
+import { sayLabel } from '../store/labels.ts';
 import { openStore } from '../store/open.ts';
 import { erase, exportOf } from '../store/personal.ts';
 import type { Store } from '../store/store.ts';
@@ -134,9 +135,7 @@ function program(): Command {
         }
       } else
         await withStore(flags.store, (s) =>
-          s.insert('labels', [
-            { account, label, author: flags.author, reason: flags.reason, revoked: flags.revoke === true, at: new Date().toISOString() },
-          ]),
+          sayLabel(s, { account, label, author: flags.author, reason: flags.reason, revoke: flags.revoke === true }),
         );
       t.note(`${flags.revoke ? 'revoked' : 'labelled'} ${account}: ${label}`);
     });

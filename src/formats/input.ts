@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   readSync,
+  realpathSync,
   type Stats,
   statSync,
 } from 'node:fs';
@@ -84,7 +85,7 @@ export async function resolveInputs(
       for (const dir of closed)
         unreadable.push({ name: dir, code: 'E_READ', reason: 'this directory cannot be read: check its permissions' });
       if (closed.includes(resolve(arg))) continue;
-      const all = outsideStores((await glob('**/*', { cwd: resolve(arg), absolute: true, dot: false })).sort());
+      const all = outsideStores(byOneName(await glob('**/*', { cwd: resolve(arg), absolute: true, dot: false })));
       const found = all.filter((f) => SUFFIX.test(f));
       passedOver.push(...all.filter((f) => !SUFFIX.test(f)));
       if (found.length === 0)
@@ -100,7 +101,7 @@ export async function resolveInputs(
     } else if (existsSync(arg)) {
       take(arg, resolve(arg));
     } else if (isDynamicPattern(arg)) {
-      const found = (await glob(arg, { absolute: true })).sort();
+      const found = byOneName(await glob(arg, { absolute: true }));
       for (const dir of arg.includes('**') ? closedIn(resolve(arg.slice(0, arg.indexOf('**')).replace(/[^/]*$/, '') || '.')) : [])
         unreadable.push({ name: dir, code: 'E_READ', reason: 'this directory cannot be read: check its permissions' });
       if (found.length === 0) unreadable.push({ name: arg, code: 'E_NOT_FOUND', reason: 'no file matches' });
@@ -111,6 +112,24 @@ export async function resolveInputs(
   }
   const seen = new Set<string>();
   return { inputs: inputs.filter((i) => !seen.has(i.path) && seen.add(i.path)), unreadable, passedOver };
+}
+
+/** Files in order, each by its shortest name: links that lead back into a tree show what is in it again and again. */
+function byOneName(files: readonly string[]): string[] {
+  const real = (f: string): string => {
+    try {
+      return realpathSync(f);
+    } catch {
+      // A link that leads nowhere is told of when it is opened.
+      return f;
+    }
+  };
+  const names = new Map<string, string>();
+  for (const f of [...files].sort((a, b) => a.length - b.length || (a < b ? -1 : 1))) {
+    const at = real(f);
+    if (!names.has(at)) names.set(at, f);
+  }
+  return [...names.values()].sort();
 }
 
 /** Files that are not part of a store of ours: what an engine keeps is no log. */

@@ -41,6 +41,12 @@ export interface ReadOptions {
 const empty = (type: string): string =>
   type === 'String' ? `''` : type.startsWith('Array') ? `CAST([], '${type}')` : `CAST(0, '${type}')`;
 
+/** Records of a source of `line` and `row`, where lines hold many. */
+export const exploded = (format: Format, source: string): string =>
+  format.explode
+    ? `SELECT row * ${RECORDS_MAX} + n AS row, record AS line FROM (SELECT row, if(empty(${format.explode} AS parts), [line], parts) AS records FROM (${source})) ARRAY JOIN records AS record, arrayEnumerate(records) AS n`
+    : source;
+
 /**
  * SELECT of canonical columns, `reason` and `head` from a source of `line` and `row`.
  * `reason` names why a line can be no exchange; nothing is dropped here.
@@ -56,9 +62,7 @@ export function readSelect(format: Format, source: string, options: ReadOptions 
   const renamed = (Object.keys(COLUMNS) as Column[])
     .filter((c) => c !== 'account')
     .map((c) => (c === 'time' ? 'c_time AS stamp' : c === 'model' ? `c_model AS model` : `c_${c} AS ${c}`));
-  const lines = format.explode
-    ? `SELECT row * ${RECORDS_MAX} + n AS row, record AS line FROM (SELECT row, if(empty(${format.explode} AS parts), [line], parts) AS records FROM (${source})) ARRAY JOIN records AS record, arrayEnumerate(records) AS n`
-    : source;
+  const lines = exploded(format, source);
   return `
 SELECT ${renamed.join(', ')}, trimBoth(${account}) AS account, at, row, tool_count, line,
   /* The first of these that holds; not a multiIf, whose branches run late and so parse the line again for each. */

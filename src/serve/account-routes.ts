@@ -1,5 +1,7 @@
 import { giveLabel, simple } from '../barriers/commands.ts';
+import { labelKey } from '../barriers/events.ts';
 import { StillwatchError } from '../model/errors.ts';
+import { unlessNone } from '../store/labels.ts';
 import { type Route, Text } from './admin.ts';
 import { heldIn } from './findings.ts';
 import { type House, reads, text } from './house.ts';
@@ -79,7 +81,12 @@ export function accountRoutes(h: House): Route[] {
         };
         const events = giveLabel(s(), who, given, now());
         const stands = events.every((e) => e.what.type !== 'label.asked');
-        if (stands) await h.ask({ ask: 'label', ...given, label: given.label.trim(), author: who.name });
+        // Who takes back what waits for a second person takes back what does not stand yet.
+        const waits = given.revoke && s().labelsAsked.has(labelKey({ account: given.account, label: given.label.trim() }));
+        if (stands) {
+          const said = h.ask({ ask: 'label', ...given, label: given.label.trim(), author: who.name });
+          await (waits ? said.catch(unlessNone) : said);
+        }
         run(events);
         return { ...given, stands, ...(stands ? {} : { waits: 'for a second person, who gives the same label' }) };
       },

@@ -36,6 +36,7 @@ export class Text {
 const RANK: Record<Role, number> = { viewer: 0, analyst: 1, admin: 2 };
 const STATUS: Record<string, number> = {
   E_UNKNOWN: 404,
+  E_LABEL_NONE: 404,
   E_ROLE: 403,
   E_EVIDENCE: 409,
   E_TWICE: 409,

@@ -7,6 +7,7 @@ import type { Held } from '../model/desk.ts';
 import type { Dossier } from '../model/dossier.ts';
 import { StillwatchError } from '../model/errors.ts';
 import { masked } from '../model/masked.ts';
+import { unlessNone } from '../store/labels.ts';
 import type { Route } from './admin.ts';
 import { IDS } from './control.ts';
 import { type Cut, cutTo, findingOf, heldIn, inbox, membersOf, partsOf, related, valuesOf } from './findings.ts';
@@ -306,14 +307,16 @@ export function caseRoutes(h: House): Route[] {
         // An honest example that is none any more teaches no more.
         const still = new Set(clearedAccounts(s()));
         for (const account of was.filter((a) => !still.has(a)))
-          await h.ask({
-            ask: 'label',
-            account,
-            label: CLEARED,
-            author: who.name,
-            reason: 'the disposition was taken back',
-            revoke: true,
-          });
+          await h
+            .ask({
+              ask: 'label',
+              account,
+              label: CLEARED,
+              author: who.name,
+              reason: 'the disposition was taken back',
+              revoke: true,
+            })
+            .catch(unlessNone);
         return { case: s().cases.get(id) ?? null };
       },
     },

@@ -11,6 +11,7 @@ import { spoolDir } from '../gateway/worker.ts';
 import type { Dossier, Finding } from '../model/dossier.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { identifiers, type ScanOptions, scan } from '../scan.ts';
+import { sayLabel } from '../store/labels.ts';
 import { openStore } from '../store/open.ts';
 import { type Days, erase, eraseLate, expire, exportOf } from '../store/personal.ts';
 import { accountOf, pairBits, sharedBy } from '../store/queries/account.ts';
@@ -336,9 +337,7 @@ export class Detector {
         return d;
       }
       case 'label':
-        await store.insert('labels', [
-          { account: q.account, label: q.label, author: q.author, reason: q.reason, revoked: q.revoke, at: new Date().toISOString() },
-        ]);
+        await sayLabel(store, q);
         this.fresh = true;
         return true;
       case 'export':

@@ -6,7 +6,7 @@ import { finished } from 'node:stream/promises';
 import type { Format } from '../formats/format.ts';
 import { type Input, inspect } from '../formats/input.ts';
 import { COMPRESSORS } from '../formats/parquet.ts';
-import { type ReadOptions, readSelect } from '../formats/read.ts';
+import { exploded, type ReadOptions, readSelect } from '../formats/read.ts';
 import { zstdWhole } from '../formats/zstd.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { otherSecret } from './open.ts';
@@ -258,8 +258,8 @@ async function statement(store: Store, source: string, format: Format, part: Par
   return `INSERT INTO rejects SETTINGS ${SKETCH_SETTINGS} SELECT cityHash64({name:String}, row, line, 'reject') AS key, path_id, row, reason, ${head} AS head FROM (${read}) WHERE ${where(`reason != ''`)}`;
 }
 
-/** Streams a file to a server as it is; the server unpacks it. */
-async function post(shard: Shard, sql: string, params: Params, input: Input): Promise<void> {
+/** Streams a file to a server as it is; the server unpacks it. Returns how many rows it wrote. */
+async function post(shard: Shard, sql: string, params: Params, input: Input): Promise<number> {
   const url = new URL(shard.url as URL);
   url.username = '';
   url.password = '';
@@ -300,6 +300,7 @@ async function post(shard: Shard, sql: string, params: Params, input: Input): Pr
   }
   const body = await response.text();
   if (!response.ok) throw engineError(new Error(body.slice(0, 2000)));
+  return Number((JSON.parse(response.headers.get('x-clickhouse-summary') ?? '{}') as { written_rows?: string }).written_rows ?? 0);
 }
 
 /** All lines, blank ones too, where the engine can tell without looking into them; null where it cannot. */
@@ -332,8 +333,12 @@ async function countLines(store: Store, input: Input, format: Format): Promise<n
 }
 
 async function countRecords(store: Store, input: Input, format: Format): Promise<number> {
-  // A server tells no more of what was streamed to it than what became of it: records that were there already are not counted.
-  if (store.kind !== 'embedded') return 0;
+  if (store.kind !== 'embedded') {
+    // A server cannot see the file: it is streamed once more, into nothing, and the server says how many rows that made.
+    const line = `SELECT 1 AS row, ${clean} AS line FROM input('line String') WHERE line NOT IN ('', '\\r')`;
+    const sql = `INSERT INTO FUNCTION null('n UInt8') SELECT 1 AS n FROM (${exploded(format, line)}) FORMAT LineAsString`;
+    return post(store.shards[0] as Shard, sql, {}, input);
+  }
   const r = await store.first<{ n: string }>(
     `SELECT sum(greatest(1, length(${format.explode}))) AS n FROM (SELECT line FROM file({path:String}, 'LineAsString', 'line String', '${input.compression}') WHERE _path = {path:String} AND line NOT IN ('', '\\r'))`,
     { path: input.path },

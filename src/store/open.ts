@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client';
@@ -124,6 +124,16 @@ async function openEmbedded(o: OpenOptions): Promise<Store> {
   }
   // Who was killed a moment ago may hold it for a moment more.
   for (let i = 0; i < LOCKED.tries && holderOf(data) !== null; i++) await pause(LOCKED.ms);
+  const locked = (pid: string, cause?: unknown): StillwatchError =>
+    new StillwatchError(
+      'E_STORE_LOCKED',
+      `the store ${path} is in use by process ${pid}`,
+      'wait for it, stop it, or give another --store',
+      cause === undefined ? {} : { cause },
+    );
+  // Where it can be seen that it is held, the engine is not asked: it would print a complaint of its own.
+  const open = holderOf(data);
+  if (open !== null && hasOpen(open, join(data, 'status'))) throw locked(open);
   let client: ClickHouseClient;
   try {
     const { createChdbConnection } = await import('chdb/connection');
@@ -144,13 +154,7 @@ async function openEmbedded(o: OpenOptions): Promise<Store> {
       );
     }
     const holder = holderOf(data);
-    if (holder)
-      throw new StillwatchError(
-        'E_STORE_LOCKED',
-        `the store ${path} is in use by process ${holder}`,
-        'wait for it, stop it, or give another --store',
-        { cause },
-      );
+    if (holder) throw locked(holder, cause);
     throw new StillwatchError(
       'E_STORE_OPEN',
       `the store ${path} cannot be opened: ${messageOf(cause)}`,
@@ -172,6 +176,22 @@ function holderOf(data: string): string | null {
     return pid;
   } catch {
     return null;
+  }
+}
+
+/** Whether a process has a file open: true only where the system shows it (Linux, a process of one's own). A number may have passed to another program since. */
+function hasOpen(pid: string, file: string): boolean {
+  try {
+    const at = realpathSync(file);
+    return readdirSync(`/proc/${pid}/fd`).some((fd) => {
+      try {
+        return readlinkSync(`/proc/${pid}/fd/${fd}`) === at;
+      } catch {
+        return false;
+      }
+    });
+  } catch {
+    return false;
   }
 }
 

@@ -23,7 +23,6 @@ export async function exportOf(store: Store, account: string): Promise<Record<st
 const naming = (account: string): string =>
   `(?i)"[a-z_.]*(account|user|customer|owner|org|key|id|name)[a-z_.]*"\\s*:\\s*${JSON.stringify(account).replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}`;
 
-/** Kept dossiers that mention an account. */
 /** A dossier as it is kept. */
 interface Kept {
   readonly id: string;
