@@ -412,9 +412,16 @@ test('the blast radius tells whose exchanges a barrier would touch', () => {
     campaign_exchanges: 325,
     innocent_exchanges: 75,
     doubtful_accounts: 2,
+    honest_accounts: 1.8,
     verified: ['a'],
   });
-  expect(b.by_class['scale, verification business']).toEqual({ accounts: 1, doubtful: 0, exchanges: 100, innocent_exchanges: 75 });
+  expect(b.by_class['scale, verification business']).toEqual({
+    accounts: 1,
+    doubtful: 0,
+    honest: 0,
+    exchanges: 100,
+    innocent_exchanges: 75,
+  });
 });
 
 test('a policy says what is wrong and where, and two are compared line by line', () => {

@@ -231,6 +231,34 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
     await page.close();
   });
 
+  test('a picture of nothing is empty, and says so', async () => {
+    const { page, faults } = await open();
+    await page.waitForSelector('tbody tr');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.groups li');
+    const drawn = () =>
+      page.evaluate(() => {
+        const c = document.querySelector<HTMLCanvasElement>('.picture canvas');
+        return c
+          ?.getContext('2d')
+          ?.getImageData(0, 0, c.width, c.height)
+          .data.some((x) => x > 0);
+      });
+    await page.waitForFunction(() => {
+      const c = document.querySelector<HTMLCanvasElement>('.picture canvas');
+      return c
+        ?.getContext('2d')
+        ?.getImageData(0, 0, c.width, c.height)
+        .data.some((x) => x > 0);
+    });
+    await page.fill('label:has-text("Bits for a pair") input', '60');
+    await page.waitForSelector('text=Nothing is worth as many bits');
+    await page.waitForTimeout(100);
+    expect(await drawn()).toBe(false);
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
   test('a number can be taken out and written anew; nobody is linked who is not in the case', async () => {
     const { page } = await open();
     await page.waitForSelector('tbody tr');
@@ -466,6 +494,10 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
     expect(filed.status()).toBe(200);
     await page.goto(new URL('/?page=appeals', url).href);
     const appeal = page.locator('li', { hasText: reference });
+    // Whoever decides has before them what it objects to, and what that rests on.
+    await appeal.locator('summary').click();
+    expect(await appeal.textContent()).toMatch(/to be objected to[\s\S]*coordination, [\s\S]*bits/);
+    expect(await appeal.locator('a[href*="case="]').count()).toBe(1);
     await appeal.locator('button:has-text("Lift the barrier")').click();
     await answer(page, 'they are');
     await page.waitForSelector('text=Lifted by');
@@ -555,6 +587,11 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
     const theirs = await stranger.newPage();
     await theirs.goto(link);
     await theirs.waitForSelector('input[type=password]');
+    // Who leaves in one tab has left in all of them: none hands the token on.
+    await tab.click('button:has-text("Leave")');
+    await first.waitForSelector('input[type=password]');
+    await tab.reload();
+    await tab.waitForSelector('input[type=password]');
     await person.close();
     await stranger.close();
   });
@@ -584,6 +621,13 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
     await page.keyboard.press('Enter');
     await page.waitForFunction(() => location.search.includes('look='));
     expect(await page.title()).toMatch(/accounts.* - Stillwatch/);
+    const opened = page.url();
+    // Back from a case the queue is as it was left; pressed there, the link shows all of it.
+    await page.keyboard.press('i');
+    await page.waitForFunction(() => location.search.includes('least=0.1'));
+    await page.click('nav a:has-text("Inbox")');
+    await page.waitForFunction(() => !location.search.includes('least'));
+    await page.goto(opened);
     await page.goto(`${page.url().replace(/look=[^&]+/, 'look=2020-01-01T00%3A00%3A00.000Z')}`);
     expect(await page.textContent('[role=alert]')).toContain('not kept any more');
     expect(faults.filter((f) => !f.includes('404'))).toEqual([]);

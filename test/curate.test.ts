@@ -4,7 +4,7 @@ import { type Detected, detect } from '../src/barriers/cases.ts';
 import { approve, decideAppeal, fileAppeal, lift, propose } from '../src/barriers/commands.ts';
 import { lastDone, merge, openOn, split, undo, undoAppeal } from '../src/barriers/curate.ts';
 import { apply, type Event } from '../src/barriers/events.ts';
-import { type Actor, EMPTY_STATE, type State } from '../src/barriers/model.ts';
+import { type Actor, type Case, EMPTY_STATE, type State } from '../src/barriers/model.ts';
 import { NO_POLICY } from '../src/barriers/policy.ts';
 import type { Dossier, Finding } from '../src/model/dossier.ts';
 import { maskedDossier } from '../src/model/masked.ts';
@@ -383,6 +383,23 @@ describe('what a case shows of a look', () => {
       { id: 'u1', what: 'undecided' },
     ]);
   });
+});
+
+test('two cases that share a card are related, though each alone saw the other as strangers; a value of many others ties nobody', () => {
+  const card = (others: number) => [{ kind: 'payment', value: 'card', accounts: 4, others, bits: 6.7 }];
+  const d = (others: number) =>
+    ({
+      generated: 't',
+      campaigns: [
+        { id: 'c1', accounts: [{ account: 'a' }], indicators: card(others) },
+        { id: 'c2', accounts: [{ account: 'b' }], indicators: card(others) },
+      ],
+      undecided: [],
+    }) as unknown as Dossier;
+  const a = { id: 'k1', campaign: 'c1', accounts: ['a'], indicators: [] } as unknown as Case;
+  const b = { id: 'k2', campaign: 'c2', accounts: ['b'], indicators: [], status: 'open', title: 't' } as unknown as Case;
+  expect(related(d(4), a, [a, b])).toMatchObject([{ id: 'k2', values: [{ kind: 'payment', value: 'card' }], accounts: 0 }]);
+  expect(related(d(40), a, [a, b])).toEqual([]);
 });
 
 describe('the picture', () => {

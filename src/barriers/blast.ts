@@ -15,6 +15,8 @@ export interface Blast {
   readonly innocent_exchanges: number;
   /** Accounts less likely than not to take part. */
   readonly doubtful_accounts: number;
+  /** How many of them are expected to be honest: the sum of what their memberships leave. */
+  readonly honest_accounts: number;
   readonly by_class: Readonly<
     Record<
       string,
@@ -22,6 +24,8 @@ export interface Blast {
         readonly accounts: number;
         /** Less likely than not to take part: honest as far as anybody can tell. */
         readonly doubtful: number;
+        /** How many are expected to be honest. */
+        readonly honest: number;
         readonly exchanges: number;
         readonly innocent_exchanges: number;
       }
@@ -72,10 +76,11 @@ export function blast(
 ): Blast {
   const accounts = named.filter((a) => !spared(a));
   const members = new Map(known.map((m) => [m.account, m]));
-  const by = new Map<string, { accounts: number; doubtful: number; exchanges: number; innocent_exchanges: number }>();
+  const by = new Map<string, { accounts: number; doubtful: number; honest: number; exchanges: number; innocent_exchanges: number }>();
   let exchanges = 0;
   let campaign = 0;
   let doubtful = 0;
+  let expected = 0;
   const verified: string[] = [];
   for (const a of accounts) {
     const m = members.get(a);
@@ -83,17 +88,20 @@ export function blast(
     const part = n * (m?.share ?? 0);
     const s = subject(a);
     const name = className(s);
-    const c = by.get(name) ?? { accounts: 0, doubtful: 0, exchanges: 0, innocent_exchanges: 0 };
-    const honest = (m?.membership ?? 0) < 0.5;
+    const c = by.get(name) ?? { accounts: 0, doubtful: 0, honest: 0, exchanges: 0, innocent_exchanges: 0 };
+    const membership = m?.membership ?? 0;
+    const honest = membership < 0.5;
     by.set(name, {
       accounts: c.accounts + 1,
       doubtful: c.doubtful + (honest ? 1 : 0),
+      honest: c.honest + 1 - membership,
       exchanges: c.exchanges + n,
       innocent_exchanges: c.innocent_exchanges + n - part,
     });
     exchanges += n;
     campaign += part;
     if (honest) doubtful += 1;
+    expected += 1 - membership;
     if (VERIFIED.includes(s.verification ?? '')) verified.push(a);
   }
   const innocent = Math.round(exchanges - campaign);
@@ -105,7 +113,10 @@ export function blast(
     campaign_exchanges: exchanges - innocent,
     innocent_exchanges: innocent,
     doubtful_accounts: doubtful,
-    by_class: Object.fromEntries([...by].map(([k, c], i) => [k, { ...c, innocent_exchanges: others[i] as number }])),
+    honest_accounts: Number(expected.toFixed(2)),
+    by_class: Object.fromEntries(
+      [...by].map(([k, c], i) => [k, { ...c, honest: Number(c.honest.toFixed(2)), innocent_exchanges: others[i] as number }]),
+    ),
     verified,
   };
 }

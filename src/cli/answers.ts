@@ -7,7 +7,7 @@ import { terminal } from './terminal.ts';
 
 /** How the process that owns a store answers in text, as the commands do. */
 export const answers = (): Answers => ({
-  explain: (what, store) => explain(what, async () => store, { ...terminal(true), width: 110 }),
+  explain: (what, store, look) => explain(what, async () => store, { ...terminal(true), width: 110 }, look),
   account: accountFile,
   rejects,
   simulate: (store, policy, steps, confidence) => simulate(store, policy, steps, confidence, terminal(true)),

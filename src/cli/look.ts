@@ -13,8 +13,12 @@ import type { Store } from '../store/store.ts';
 import type { Terminal } from './terminal.ts';
 import { ROOT } from './version.ts';
 
-export async function lastDossier(store: Store): Promise<Dossier | null> {
-  const row = await store.first<{ body: string }>('SELECT body FROM dossiers ORDER BY at DESC LIMIT 1');
+/** @param look the time of an earlier one */
+export async function lastDossier(store: Store, look?: string): Promise<Dossier | null> {
+  const row = await store.first<{ body: string }>(
+    `SELECT body FROM dossiers ${look === undefined ? '' : 'WHERE id = {look:String}'} ORDER BY at DESC LIMIT 1`,
+    look === undefined ? {} : { look },
+  );
   return row ? (JSON.parse(row.body) as Dossier) : null;
 }
 
@@ -22,7 +26,7 @@ export async function lastDossier(store: Store): Promise<Dossier | null> {
 const ROWS = ['prior', 'search', 'joint', 'other-kinds', 'rival', 'held-apart', 'address-rotation'] as const;
 
 /** `stillwatch explain <signal|campaign>`: the docs page of a signal with its figures on this store, or a campaign's whole ledger. */
-export async function explain(what: string, store: () => Promise<Store>, t: Terminal): Promise<string> {
+export async function explain(what: string, store: () => Promise<Store>, t: Terminal, look?: string): Promise<string> {
   // Rows of a ledger that no signal gives have pages too; every explanation has the one of explanations.
   const id = what.startsWith('rival:') ? 'rival' : what;
   const signal = SIGNALS.find((s) => s.id === id) ?? ROWS.find((r) => r === id);
@@ -32,7 +36,7 @@ export async function explain(what: string, store: () => Promise<Store>, t: Term
     let here = 'no store here yet: run a scan first';
     try {
       const opened = await store();
-      const d = await lastDossier(opened);
+      const d = await lastDossier(opened, look);
       if (d) {
         const rows = [...d.campaigns, ...d.undecided, ...d.look_alikes]
           .map((f) => ({ id: f.id, e: f.evidence.find((x) => x.signal === what || (what === 'rival' && x.family === 'rival')) }))
@@ -54,7 +58,7 @@ export async function explain(what: string, store: () => Promise<Store>, t: Term
     }
     return `${text.trim()}\n\n## On this store\n${here}\n`;
   }
-  const d = await lastDossier(await store());
+  const d = await lastDossier(await store(), look);
   const found = d && ([...d.campaigns, ...d.undecided].find((f) => f.id === what) as Finding | undefined);
   if (found) return ledgerText(found, t);
   const cleared = d?.look_alikes.find((f) => f.id === what);

@@ -1,5 +1,5 @@
 import { get } from './api.ts';
-import { standing } from './barrier.tsx';
+import { barrierRow, standing } from './barrier.tsx';
 import {
   BESIDE,
   count,
@@ -7,6 +7,7 @@ import {
   Export,
   Fold,
   Heading,
+  iso,
   Link,
   Meter,
   modelsOf,
@@ -16,8 +17,10 @@ import {
   sure,
   useAddress,
   useAsked,
+  useFresh,
   useLook,
 } from './bits.tsx';
+import { appealRow } from './records.tsx';
 import type { AccountFile, AccountPageData } from './types.ts';
 
 /** A row of bars with its ends and its largest value said; the numbers are in the label of each. */
@@ -202,6 +205,7 @@ export function AccountPage({ id }: { id: string }) {
     (o) => [id, o.generated ?? ''],
   );
   const d = asked.value;
+  useFresh(asked.again);
   useLook(d?.generated);
   return (
     <article>
@@ -288,22 +292,12 @@ export function AccountPage({ id }: { id: string }) {
             <h2 id="bar">Barriers and appeals</h2>
             {d.barriers.length + d.appeals.length + d.spared.length === 0 && <p class="quiet">None has stood against it.</p>}
             {d.barriers.length > 0 && (
-              <Export
-                name="account-barriers"
-                rows={() =>
-                  d.barriers.map(({ accounts: _, evidence: _e, approvals: _a, ...b }) => ({
-                    ...b,
-                    expires: new Date(b.expires).toISOString(),
-                  }))
-                }
-              />
+              <Export name="account-barriers" label="Barriers" rows={() => d.barriers.map((b) => barrierRow(b, d.enforcing))} />
             )}
             {d.spared.length > 0 && (
-              <Export name="account-spared" rows={() => d.spared.map((b) => ({ ...b, at: new Date(b.at).toISOString() }))} />
+              <Export name="account-spared" label="Lifted for it alone" rows={() => d.spared.map((b) => ({ ...b, at: iso(b.at) }))} />
             )}
-            {d.appeals.length > 0 && (
-              <Export name="account-appeals" rows={() => d.appeals.map(({ decided, ...a }) => ({ ...a, ...(decided ?? {}) }))} />
-            )}
+            {d.appeals.length > 0 && <Export name="account-appeals" label="Appeals" rows={() => d.appeals.map(appealRow)} />}
             <ul>
               {d.barriers.map((b) => (
                 <li key={b.id}>

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks';
 import { get, post } from './api.ts';
 import { ask, cameThrough } from './asking.tsx';
-import { BlastTable, ranOut, Standing } from './barrier.tsx';
+import { BlastTable, barrierRow, ranOut, Standing } from './barrier.tsx';
 import { count, day, Export, go, iso, Link, Note, plain, said, useAddress, useAsked } from './bits.tsx';
 import { History, Said } from './history.tsx';
 import { useMe } from './me.ts';
@@ -107,26 +107,7 @@ export function Act({ opened, again, may }: { opened: Opened; again: () => void;
     <section class="act" aria-labelledby="act">
       <h2 id="act">Act</h2>
       <Note error={error} />
-      {barriers.length > 0 && (
-        <Export
-          name={`${c.id}-barriers`}
-          rows={() =>
-            barriers.map((b) => ({
-              id: b.id,
-              action: b.action,
-              state: ranOut(b) ? 'run out' : b.state,
-              dry_run: b.dry_run,
-              accounts: b.accounts.length,
-              author: b.author,
-              reason: b.reason,
-              created: iso(b.created),
-              expires: iso(b.expires),
-              reference: b.appeal,
-              accepted_by: b.approvals.map((a) => a.by).join(', '),
-            }))
-          }
-        />
-      )}
+      {barriers.length > 0 && <Export name={`${c.id}-barriers`} rows={() => barriers.map((b) => barrierRow(b, opened.enforcing))} />}
       <ul class="barriers">
         {barriers.map((b) => (
           <Standing

@@ -48,8 +48,9 @@ export function tokenOfOthers(): Promise<boolean> {
   });
 }
 const others = new BroadcastChannel(TABS);
-others.onmessage = (e: MessageEvent<{ asks?: boolean }>) => {
+others.onmessage = (e: MessageEvent<{ asks?: boolean; left?: boolean }>) => {
   const token = sessionStorage.getItem(KEY);
+  if (e.data.left && token) signOut('somebody left the console in another tab of this browser');
   const idle = Date.now() - Number(sessionStorage.getItem(AT) ?? 0);
   if (e.data.asks && token && idle <= IDLE_MS) others.postMessage({ token });
 };
@@ -58,7 +59,12 @@ export const setToken = (t: string): void => {
   sessionStorage.setItem(KEY, t);
   sessionStorage.setItem(AT, String(Date.now()));
 };
-export const dropToken = (): void => sessionStorage.removeItem(KEY);
+const dropToken = (): void => sessionStorage.removeItem(KEY);
+/** Ends the session, in every tab of this browser: a tab that stays would hand the token to the next. */
+export function leave(): void {
+  dropToken();
+  others.postMessage({ left: true });
+}
 
 /** Ends what this tab may do, and says why. */
 export function signOut(why: string): void {
@@ -92,6 +98,11 @@ async function call(method: string, path: string, body?: unknown): Promise<Respo
 export const get = async <T>(path: string): Promise<T> => (await call('GET', path)).json() as Promise<T>;
 export const text = async (path: string): Promise<string> => (await call('GET', path)).text();
 export const post = async <T>(path: string, body: unknown): Promise<T> => (await call('POST', path, body)).json() as Promise<T>;
+/** Switches enforcement, and tells whatever shows it. */
+export async function enforce(enforcing: boolean, reason: string): Promise<void> {
+  await post('/v1/mode', { enforcing, reason });
+  dispatchEvent(new Event('mode'));
+}
 
 /** What is invisible, moves a cursor or turns the direction of writing, shown as its code. */
 const inert = (s: string): string =>

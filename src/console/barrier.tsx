@@ -1,6 +1,7 @@
-import { get, post } from './api.ts';
+import { useState } from 'preact/hooks';
+import { enforce, get, post } from './api.ts';
 import { ask } from './asking.tsx';
-import { count, day, Export, go, Link, Note, plain, useAddress, useAsked } from './bits.tsx';
+import { count, day, Export, go, iso, Link, Note, plain, useAddress, useAsked } from './bits.tsx';
 import { useMe } from './me.ts';
 import type { Barrier, Blast } from './types.ts';
 
@@ -38,11 +39,13 @@ export function BlastTable({
   refused?: number;
   name: string;
 }) {
+  const classes = Object.entries(b.by_class).sort(([, x], [, y]) => y.accounts - x.accounts);
   return (
     <div class="blast" role="status">
       <p>
-        {stands ? 'It touches' : 'It would touch'} <strong>{count(b.accounts)} accounts</strong>; {count(b.doubtful_accounts)} of them are
-        less likely than not to take part.
+        {stands ? 'It touches' : 'It would touch'} <strong>{count(b.accounts)} accounts</strong>, of which {b.honest_accounts.toFixed(1)}{' '}
+        are expected to be honest (what their memberships leave); {count(b.doubtful_accounts)} of them are less likely than not to take
+        part.
         {b.answered > 0 ? ` ${count(b.answered)} more have shown already what it asks for, and go on.` : ''}{' '}
         {effect(action, b, budget, refused)}
       </p>
@@ -53,11 +56,12 @@ export function BlastTable({
             class: 'all',
             accounts: b.accounts,
             doubtful: b.doubtful_accounts,
+            honest: b.honest_accounts,
             exchanges: b.exchanges,
             innocent_exchanges: b.innocent_exchanges,
             ...(refused === undefined ? {} : { refused }),
           },
-          ...Object.entries(b.by_class).map(([k, v]) => ({ class: k, ...v })),
+          ...classes.map(([k, v]) => ({ class: k, ...v })),
           ...b.verified.map((account) => ({ class: 'verified customer', account })),
         ]}
       />
@@ -69,7 +73,7 @@ export function BlastTable({
               Accounts
             </th>
             <th scope="col" class="n">
-              Likely honest
+              Honest, expected
             </th>
             <th scope="col" class="n">
               Exchanges
@@ -80,11 +84,11 @@ export function BlastTable({
           </tr>
         </thead>
         <tbody>
-          {Object.entries(b.by_class).map(([k, v]) => (
+          {classes.map(([k, v]) => (
             <tr key={k}>
               <td>{k}</td>
               <td class="n">{count(v.accounts)}</td>
-              <td class="n">{count(v.doubtful)}</td>
+              <td class="n">{v.honest.toFixed(1)}</td>
               <td class="n">{count(v.exchanges)}</td>
               <td class="n">{count(v.innocent_exchanges)}</td>
             </tr>
@@ -117,6 +121,28 @@ const rehearsed = (b: Barrier, enforcing: boolean): boolean => b.state === 'acti
 export const standing = (b: Barrier, enforcing: boolean): string =>
   ranOut(b) ? 'run out' : `${b.state}${rehearsed(b, enforcing) ? ' as a rehearsal' : ''}`;
 
+/** A barrier as a row of an export: all that a page says of it. */
+export const barrierRow = (b: Barrier, enforcing: boolean): Record<string, unknown> => ({
+  id: b.id,
+  action: b.action,
+  state: standing(b, enforcing),
+  dry_run: b.dry_run,
+  accounts: b.accounts.length,
+  author: b.author,
+  reason: b.reason,
+  created: iso(b.created),
+  expires: iso(b.expires),
+  reference: b.appeal,
+  case: b.case ?? '',
+  level: b.level ?? '',
+  provider_summary: b.summary === true,
+  budget: b.budget ? budgetOf(b.budget) : '',
+  accepted_by: b.approvals.map((a) => a.by).join(', '),
+  lifted_by: b.lifted?.by ?? '',
+  lifted_at: b.lifted ? iso(b.lifted.at) : '',
+  lifted_why: b.lifted?.reason ?? '',
+});
+
 /** What stands, or is proposed: its reach is seen before anybody accepts it. */
 export function Standing({
   b,
@@ -142,6 +168,7 @@ export function Standing({
     [b.id, b.state, b.accounts.length, b.expires, reach ? 1 : 0],
   );
   const blast = asked.value?.blast;
+  const [hours, setHours] = useState('24');
   const me = useMe();
   const over = SPENT.includes(b.state) || ranOut(b);
   const why = async (what: string, then: (reason: string) => Promise<unknown>) => {
@@ -196,20 +223,33 @@ export function Standing({
               type="button"
               class="grave"
               disabled={busy}
-              onClick={() =>
-                void why('Turn enforcement on, for every barrier that stands', (reason) => post('/v1/mode', { enforcing: true, reason }))
-              }
+              onClick={() => void why('Turn enforcement on, for every barrier that stands', (reason) => enforce(true, reason))}
             >
               Turn enforcement on
             </button>
           )}
-          {b.state === 'active' && b.action !== 'hold' && b.action !== 'suspend' && (
+          {b.state === 'active' && enforcing && me?.role === 'admin' && me.serving && (
             <button
               type="button"
-              onClick={() => void why('Extend by 24 hours', (reason) => post(`/v1/barriers/${b.id}/extend`, { hours: 24, reason }))}
+              onClick={() => void why('Turn enforcement off: every barrier becomes a rehearsal', (reason) => enforce(false, reason))}
             >
-              Extend by a day
+              Turn enforcement off
             </button>
+          )}
+          {b.state === 'active' && b.action !== 'hold' && b.action !== 'suspend' && (
+            <>
+              <button
+                type="button"
+                onClick={() =>
+                  void why(`Extend by ${hours} hours`, (reason) => post(`/v1/barriers/${b.id}/extend`, { hours: Number(hours), reason }))
+                }
+              >
+                Extend
+              </button>
+              <label>
+                by <input type="number" min="1" max="744" value={hours} onInput={(e) => setHours(e.currentTarget.value || '24')} /> hours
+              </label>
+            </>
           )}
           <button
             type="button"

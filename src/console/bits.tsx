@@ -22,6 +22,8 @@ export function measured(v: number, unit: string): string {
   const part = /^(?:share|part) of (.+)$/.exec(unit);
   return part ? `${percent(v)} of ${part[1]}` : `${figure(v)}${unit ? ` ${unit}` : ''}`;
 }
+/** The figure alone, as `measured` writes it. */
+export const short = (v: number, unit: string): string => (/^(?:share|part) of /.test(unit) ? percent(v) : figure(v));
 /** Bits with their sign, to the hundredth they are kept to: rows add up to what is said of them. */
 export const signed = (bits: number): string => {
   const x = bits.toFixed(2);
@@ -258,9 +260,11 @@ export function Note({ error }: { error: string }) {
   ) : null;
 }
 
-export function Export({ name, rows }: { name: string; rows: () => readonly Readonly<Record<string, unknown>>[] }) {
+/** @param label said before the buttons, where several lists stand on one line */
+export function Export({ name, label, rows }: { name: string; label?: string; rows: () => readonly Readonly<Record<string, unknown>>[] }) {
   return (
     <span class="export">
+      {label && <span class="quiet">{label}: </span>}
       <button type="button" aria-label={`CSV of ${name}`} onClick={() => download(`${name}.csv`, 'text/csv', toCsv(rows()))}>
         CSV
       </button>

@@ -8,6 +8,7 @@ import {
   count,
   day,
   Export,
+  Fold,
   go,
   Heading,
   Link,
@@ -122,12 +123,12 @@ function Body({
         <Accounts list={f.accounts} name={f.id} marked={pairOf(p).filter(Boolean)} {...(apart ? { apart } : {})} />
       </div>
       {f.beside && (
-        <details>
-          <summary>
-            {count(f.beside.length)} {f.beside.length === 1 ? 'account draws' : 'accounts draw'} on the pool beside work of{' '}
-            {f.beside.length === 1 ? 'its' : 'their'} own, and {f.beside.length === 1 ? 'is' : 'are'} not named
-          </summary>
+        <Fold
+          name="beside"
+          summary={`${count(f.beside.length)} ${f.beside.length === 1 ? 'account draws' : 'accounts draw'} on the pool beside work of ${f.beside.length === 1 ? 'its' : 'their'} own, and ${f.beside.length === 1 ? 'is' : 'are'} not named`}
+        >
           <p>{BESIDE}</p>
+          <Export name={`${f.id}-not-named`} rows={() => (f.beside ?? []).map((a) => ({ ...a }))} />
           <ul>
             {f.beside.map((a) => (
               <li key={a.account}>
@@ -136,7 +137,7 @@ function Body({
               </li>
             ))}
           </ul>
-        </details>
+        </Fold>
       )}
     </>
   );

@@ -1,7 +1,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import type { Quotes } from '../model/desk.ts';
 import type { Evidence, Exemplar } from '../model/dossier.ts';
-import { day, Export, figure, go, Link, measured, odds, plain, prose, signed, useAddress } from './bits.tsx';
+import { day, Export, go, Link, measured, odds, plain, prose, short, signed, useAddress } from './bits.tsx';
 
 const HEAPS = 36;
 
@@ -31,7 +31,7 @@ export function Strip({ e, with: others = [], wide = true }: { e: Evidence; with
       class={wide ? 'strip' : 'strip small'}
       viewBox="0 0 300 52"
       role="img"
-      aria-label={`cohort ${figure(e.figure)}, honest cohorts ${figure(low)} to ${figure(high)}`}
+      aria-label={`cohort ${short(e.figure, e.unit)}, honest cohorts ${short(low, e.unit)} to ${short(high, e.unit)}`}
     >
       <line class="axis" x1="8" x2="292" y1="24" y2="24" />
       <rect class="range" x={x(low)} width={Math.max(2, x(high) - x(low))} y="16" height="16" />
@@ -41,10 +41,10 @@ export function Strip({ e, with: others = [], wide = true }: { e: Evidence; with
       {median !== null && <line class="median" x1={x(median)} x2={x(median)} y1="13" y2="35" />}
       <path class="mark" d={`M ${x(e.figure)} 12 l -5 -10 h 10 z`} />
       <text x="8" y="48">
-        {figure(a)}
+        {short(a, e.unit)}
       </text>
       <text x="292" y="48" text-anchor="end">
-        {figure(b)}
+        {short(b, e.unit)}
       </text>
     </svg>
   );
@@ -58,15 +58,17 @@ function Reference({ e }: { e: Evidence }) {
         {e.figure === null ? '' : `This cohort ${measured(e.figure, e.unit)}. `}
         {e.figure !== null && from && from !== 'prior'
           ? 'No honest cohort of this store shows the like at all, so there is no distribution to draw: the bits rest on the prior of the test.'
-          : 'A prior, or a reason without a figure: there is no distribution to hold it against.'}
+          : e.outcome === 'not applicable'
+            ? 'The test could not speak here, for the reason above: there is no figure to hold against anything.'
+            : 'A prior, or a reason without a figure: there is no distribution to hold it against.'}
       </p>
     );
   return (
     <figure>
       <Strip e={e} />
       <figcaption>
-        This cohort {measured(e.figure, e.unit)} (triangle); honest: 5 % {figure(low)}, median {median === null ? '-' : figure(median)}, 95
-        % {figure(high)}
+        This cohort {measured(e.figure, e.unit)} (triangle). Of honest cohorts one in twenty lies below {short(low, e.unit)}, half below{' '}
+        {median === null ? '-' : short(median, e.unit)}, and one in twenty above {short(high, e.unit)}
         {from
           ? ` (${(e.reference.values ?? []).length > 0 ? `${(e.reference.values ?? []).length} ` : ''}${plain(from)}; the higher a bar, the more of them)`
           : ''}
@@ -90,6 +92,12 @@ function Quote({ of: q }: { of: Quotes['texts'][number] | undefined }) {
       <pre>{prose(q.text)}</pre>
     </>
   );
+}
+
+/** An exemplar as it is shown: its text where it was revealed, for the reason that was given. */
+function exemplarRow({ exchange, account, time }: Exemplar, texts: Quotes | null): Record<string, unknown> {
+  const q = texts?.texts.find((x) => x.exchange === exchange && x.account === account);
+  return { exchange, account, time, ...(texts ? { system: q?.system ?? '', text: q?.text ?? '' } : {}) };
 }
 
 function Exemplars({
@@ -118,7 +126,7 @@ function Exemplars({
             Hide texts
           </button>
         )}{' '}
-        <Export name="exemplars" rows={() => list.map(({ text: _, system: __, ...x }) => x)} />
+        <Export name="exemplars" rows={() => list.map((x) => exemplarRow(x, texts))} />
       </p>
       <ul>
         {list.map((x) => (

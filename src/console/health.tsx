@@ -1,5 +1,7 @@
+import { useState } from 'preact/hooks';
 import type { InboxRow, Look } from '../model/desk.ts';
-import { get } from './api.ts';
+import { enforce, get } from './api.ts';
+import { ask, cameThrough } from './asking.tsx';
 import {
   count,
   day,
@@ -13,11 +15,13 @@ import {
   Numbers,
   percent,
   plain,
+  said,
   useAddress,
   useAsked,
   useFresh,
   usePin,
 } from './bits.tsx';
+import { useMe } from './me.ts';
 import type { Dossier } from './types.ts';
 
 function Looks() {
@@ -187,8 +191,9 @@ function SignalTable({ d }: { d: Dossier }) {
       <h2>Signals over {count(all.length)} cohorts</h2>
       <p class="quiet">
         Firing rate: of the reported cohorts it can speak about, those it speaks for. On null cohorts, which are honest as far as anybody
-        knows, it should fire hardly ever: that is its calibration on this store, measured on the cohorts it learned from. Cost: of weighing
-        one cohort. The measured error rates are in docs/results.md.
+        knows, it should fire hardly ever: that is its calibration on this store, measured on the cohorts it learned from; a dash where it
+        can say nothing of any of them. Cost: of weighing one cohort once its figures are there; what gathering them takes stands below, by
+        stage. The measured error rates are in docs/results.md.
       </p>
       <Export name="signals" rows={() => rows} />
       <div class="scroll">
@@ -215,7 +220,9 @@ function SignalTable({ d }: { d: Dossier }) {
           <tbody>
             {rows.map((r) => (
               <tr key={r.signal}>
-                <td>{known.has(r.signal) ? <Link to={{ signal: r.signal }}>{r.signal}</Link> : r.signal}</td>
+                <td>
+                  <Link to={{ signal: r.signal }}>{r.signal}</Link>
+                </td>
                 <td class="n">{r.fired}</td>
                 <td class="n">{r.applicable}</td>
                 <td class="n">{r.not_applicable}</td>
@@ -225,7 +232,7 @@ function SignalTable({ d }: { d: Dossier }) {
                 <td class="n">{n(r.honest_low)}</td>
                 <td class="n">{n(r.honest_median)}</td>
                 <td class="n">{n(r.honest_high)}</td>
-                <td class="n">{r.microseconds === null ? '-' : `${count(r.microseconds)} µs`}</td>
+                <td class="n">{r.microseconds === null ? '-' : r.microseconds < 1 ? '< 1 µs' : `${count(r.microseconds)} µs`}</td>
               </tr>
             ))}
           </tbody>
@@ -245,6 +252,46 @@ function SignalTable({ d }: { d: Dossier }) {
         </>
       )}
     </>
+  );
+}
+
+/** Whether anything is enforced, and how an admin switches it: on, and off again. */
+function Enforcement() {
+  const me = useMe();
+  const [error, fail] = useState('');
+  if (!me?.serving) return null;
+  const turn = async (): Promise<void> => {
+    const to = !me.enforcing;
+    const reason = await ask(
+      to
+        ? 'Turn enforcement on, for every barrier that stands and is no rehearsal. Say why.'
+        : 'Turn enforcement off: every barrier becomes a rehearsal and changes no answer. Say why.',
+    );
+    if (!reason) return;
+    enforce(to, reason).then(
+      () => {
+        cameThrough();
+        fail('');
+      },
+      (e: unknown) => fail(said(e)),
+    );
+  };
+  return (
+    <section aria-labelledby="enforcement">
+      <h2 id="enforcement">Enforcement</h2>
+      <Note error={error} />
+      <p class="bar">
+        <span>{me.enforcing ? 'On: barriers that stand change answers.' : 'Off: what is accepted is counted and changes no answer.'}</span>
+        {me.role === 'admin' ? (
+          <button type="button" class="grave" onClick={() => void turn()}>
+            Turn enforcement {me.enforcing ? 'off' : 'on'}
+          </button>
+        ) : (
+          <span class="quiet">Whoever has the role of an admin switches it.</span>
+        )}
+        <Link to={{ page: 'audit', q: 'mode.changed' }}>Who switched it, and why</Link>
+      </p>
+    </section>
   );
 }
 
@@ -272,6 +319,7 @@ export function HealthPage() {
           </>
         ))}
       </dl>
+      <Enforcement />
       {c && (
         <>
           <h2>Coverage of {look ? 'this' : 'the last'} look</h2>

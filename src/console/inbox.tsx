@@ -62,7 +62,8 @@ function Views({ rows }: { rows: readonly InboxRow[] }) {
   const [gone, setGone] = useState<View | null>(null);
   const [error, setError] = useState('');
   const views = asked.value?.views ?? [];
-  const address = new URLSearchParams([...p].filter(([k]) => k !== 'row')).toString();
+  // A view is a way to look at the queue, not at one look, which will be gone one day.
+  const address = new URLSearchParams([...p].filter(([k]) => k !== 'row' && k !== 'look')).toString();
   // What was just deleted is not offered again while the list is fetched anew.
   const current = views.find((v) => v.address === address && !(v.name === gone?.name && v.address === gone.address));
   const say = async (body: object, taken: View | null): Promise<void> => {
@@ -114,8 +115,8 @@ function Views({ rows }: { rows: readonly InboxRow[] }) {
             Put view {plain(gone.name)} back
           </button>
         )}
-        {views.length > 0 && <Export name="views" rows={() => views.map((v) => ({ ...v }))} />}
-        <Export name="inbox" rows={() => rows.map((r) => ({ ...r, capabilities: r.capabilities.join(', ') }))} />
+        {views.length > 0 && <Export name="views" label="Views" rows={() => views.map((v) => ({ ...v }))} />}
+        <Export name="inbox" label="Queue" rows={() => rows.map((r) => ({ ...r, capabilities: r.capabilities.join(', ') }))} />
       </p>
       <Note error={asked.error || error} />
     </>
@@ -137,8 +138,13 @@ function Choice({ name, label, values }: { name: string; label: string; values: 
   );
 }
 
+/** The address of the inbox as it was last seen in this tab: back from a case, the queue is as it was left. */
+let left = '';
+export const lastInbox = (): Record<string, string> => Object.fromEntries(new URLSearchParams(left));
+
 export function Inbox() {
   const p = useAddress();
+  left = p.toString();
   const look = p.get('look') ?? '';
   const asked = useAsked(
     () => get<{ generated: string | null; latest: string | null; rows: InboxRow[] }>(`/v1/inbox?${new URLSearchParams({ look })}`),

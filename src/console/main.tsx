@@ -1,13 +1,13 @@
 import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { AccountPage } from './account.tsx';
-import { dropToken, hasToken, setToken, takeToken, tokenOfOthers } from './api.ts';
+import { hasToken, leave, setToken, takeToken, tokenOfOthers } from './api.ts';
 import { Asking, ask } from './asking.tsx';
 import { Link, lasting, useAddress, writes } from './bits.tsx';
 import { CasePage, UndecidedPage } from './case.tsx';
 import { ComparePage } from './compare.tsx';
 import { HealthPage } from './health.tsx';
-import { Inbox } from './inbox.tsx';
+import { Inbox, lastInbox } from './inbox.tsx';
 import { useMe } from './me.ts';
 import { SignalPage } from './more.tsx';
 import { AppealsPage, AuditPage } from './records.tsx';
@@ -45,6 +45,10 @@ function toSection(id: string): void {
 /** Keys that hold on every page, and the list of all. */
 function Keys() {
   const [shown, show] = useState(false);
+  const p = useAddress();
+  const page = ['case', 'undecided', 'account', 'compare', 'signal', 'page'].map((k) => p.get(k) ?? '').join(' ');
+  // The next page is not read through a list of keys.
+  useEffect(() => show(false), [page]);
   useEffect(() => {
     const on = (e: KeyboardEvent) => {
       if (writes(e.target) || e.metaKey || e.ctrlKey || e.altKey) return;
@@ -65,7 +69,8 @@ function Keys() {
       {shown && (
         <p class="keys" role="status">
           Inbox: <kbd>j</kbd> next, <kbd>k</kbd> previous, <kbd>Enter</kbd> open, <kbd>/</kbd> find. A case: <kbd>e</kbd> evidence,{' '}
-          <kbd>a</kbd> act. Anywhere: <kbd>i</kbd> inbox, <kbd>?</kbd> these keys, <kbd>Esc</kbd> hide them
+          <kbd>a</kbd> act; its picture: arrows move it, <kbd>+</kbd> and <kbd>-</kbd> zoom. Anywhere: <kbd>i</kbd> inbox, <kbd>?</kbd>{' '}
+          these keys, <kbd>Esc</kbd> hide them
         </p>
       )}
     </>
@@ -131,7 +136,7 @@ function Inside({ leave }: { leave: () => void }) {
       <nav aria-label="Pages">
         <strong>Stillwatch</strong>
         {PAGES.map(([page, name]) => (
-          <Link key={page} to={page === '' ? {} : { page }} {...(here === page ? { current: true } : {})}>
+          <Link key={page} to={page !== '' ? { page } : here === '' ? {} : lastInbox()} {...(here === page ? { current: true } : {})}>
             {name}
           </Link>
         ))}
@@ -179,7 +184,7 @@ function App() {
     return (
       <Inside
         leave={() => {
-          dropToken();
+          leave();
           set(false);
         }}
       />

@@ -1,3 +1,4 @@
+import { useEffect } from 'preact/hooks';
 import { get } from './api.ts';
 import { useAsked, useFresh } from './bits.tsx';
 import type { Me } from './types.ts';
@@ -6,5 +7,9 @@ import type { Me } from './types.ts';
 export function useMe(): Me | null {
   const asked = useAsked(() => get<Me>('/v1/me'), []);
   useFresh(asked.again);
+  useEffect(() => {
+    addEventListener('mode', asked.again);
+    return () => removeEventListener('mode', asked.again);
+  });
   return asked.value;
 }

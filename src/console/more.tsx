@@ -1,6 +1,6 @@
 import type { Look } from '../model/desk.ts';
 import { get, text } from './api.ts';
-import { count, day, Export, Heading, Note, Numbers, percent, plain, prose, useAsked } from './bits.tsx';
+import { count, day, Export, Heading, Note, Numbers, percent, plain, prose, useAddress, useAsked, usePin } from './bits.tsx';
 
 /** What a command prints, with its headings and lists as such. */
 function Written({ text }: { text: string }) {
@@ -36,9 +36,11 @@ function Written({ text }: { text: string }) {
 }
 
 /** A signal over the last looks: a firing rate that drifts shows here first. */
-function History({ id }: { id: string }) {
+function History({ id, until }: { id: string; until: string }) {
   const asked = useAsked(() => get<{ looks: Look[] }>(`/v1/looks?${new URLSearchParams({ signal: id })}`), [id]);
-  const rows = (asked.value?.looks ?? []).flatMap(({ generated, signal: s }) => (s ? [{ generated, ...s }] : []));
+  const looks = (asked.value?.looks ?? []).filter((l) => until === '' || l.generated <= until);
+  usePin(looks[0] ? { look: looks[0].generated } : null);
+  const rows = looks.flatMap(({ generated, signal: s }) => (s ? [{ generated, ...s }] : []));
   const rate = (k: number, n: number): string => (n > 0 ? `${percent(k / n)} of ${count(n)}` : '-');
   return (
     <section aria-labelledby="history">
@@ -77,14 +79,15 @@ function History({ id }: { id: string }) {
 
 /** The page of one signal: what it measures, how, what it cannot see, and its figures on this store. */
 export function SignalPage({ id }: { id: string }) {
-  const asked = useAsked(() => text(`/v1/explain/${encodeURIComponent(id)}`), [id]);
+  const look = useAddress().get('look') ?? '';
+  const asked = useAsked(() => text(`/v1/explain/${encodeURIComponent(id)}${look ? `?${new URLSearchParams({ look })}` : ''}`), [id, look]);
   return (
     <article>
       <Heading text={`Signal ${plain(id)}`} />
       <Note error={asked.error} />
       {asked.value && <Export name={`signal-${id}`} rows={() => [{ signal: id, text: asked.value }]} />}
       {asked.value && <Written text={asked.value} />}
-      <History id={id} />
+      <History id={id} until={look} />
     </article>
   );
 }

@@ -54,6 +54,8 @@ export function Timeline({ f, releases }: { f: Pick<Finding, 'timeline' | 'id'>;
     const i = place.get(r.at.slice(0, 10));
     return i === undefined ? [] : [{ ...r, i }];
   });
+  /** Models that were first seen on a day. */
+  const released = (d: string): string => out.flatMap((r) => (r.at.startsWith(d) ? [r.model] : [])).join(', ');
   const labels = days.map((d, i) => ({ d, i })).filter(({ i }) => i % Math.ceil(days.length / 7) === 0);
   return (
     <figure>
@@ -61,7 +63,7 @@ export function Timeline({ f, releases }: { f: Pick<Finding, 'timeline' | 'id'>;
         class="timeline"
         viewBox={`0 0 ${W} ${TOP + H + 46}`}
         role="img"
-        aria-label={`${days.length} days, at most ${count(most)} exchanges and ${count(accounts)} active accounts a day; the table below has the numbers`}
+        aria-label={`${days.length} days, at most ${count(most)} exchanges and ${count(accounts)} active accounts a day${out.map((r) => `; ${plain(r.model)} first seen on ${r.at.slice(0, 10)}`).join('')}; the table below has the numbers`}
         onPointerMove={(e) => point(dayAt(e))}
         onPointerLeave={() => {
           point(null);
@@ -126,7 +128,7 @@ export function Timeline({ f, releases }: { f: Pick<Finding, 'timeline' | 'id'>;
       </svg>
       <p class="read">
         {read
-          ? `${read.day}: ${count(read.exchanges)} exchanges, ${count(read.accounts)} active accounts, ${count(read.joined)} first seen, ${count(read.closed)} closed`
+          ? `${read.day}: ${count(read.exchanges)} exchanges, ${count(read.accounts)} active accounts, ${count(read.joined)} first seen, ${count(read.closed)} closed${released(read.day) ? `, first seen: ${plain(released(read.day))}` : ''}`
           : 'Point at a day to read it; draw over some days to see only those.'}
       </p>
       <p class="bar">
@@ -159,13 +161,14 @@ export function Timeline({ f, releases }: { f: Pick<Finding, 'timeline' | 'id'>;
         Squares: accounts closed. Dashed: a model first seen. Days in UTC, {days[0]?.day} to {days.at(-1)?.day}.
       </figcaption>
       <Fold name="days" summary="The days as a table">
-        <Export name={`${f.id}-timeline`} rows={() => days.map((d) => ({ ...d }))} />
+        <Export name={`${f.id}-timeline`} rows={() => days.map((d) => ({ ...d, models_first_seen: released(d.day) }))} />
         <div class="scroll">
           <table>
             <thead>
               <tr>
                 <th scope="col">Day</th>
                 <Numbers names={['Exchanges', 'Active accounts', 'First seen', 'Closed']} />
+                {out.length > 0 && <th scope="col">Model first seen</th>}
               </tr>
             </thead>
             <tbody>
@@ -176,6 +179,7 @@ export function Timeline({ f, releases }: { f: Pick<Finding, 'timeline' | 'id'>;
                   <td class="n">{count(d.accounts)}</td>
                   <td class="n">{count(d.joined)}</td>
                   <td class="n">{count(d.closed)}</td>
+                  {out.length > 0 && <td>{plain(released(d.day))}</td>}
                 </tr>
               ))}
             </tbody>

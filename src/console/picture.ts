@@ -10,6 +10,9 @@ export class Picture {
   readonly canvas: HTMLCanvasElement;
   private graph: Graph = { nodes: [], edges: [], kinds: [], opened: [], untied: 0, leftOut: 0 };
   private marked: readonly string[] = [];
+  /** Nodes in the order in which they are named. */
+  private order: readonly GraphNode[] = [];
+  private readonly widths = new Map<string, number>();
   /** The value whose accounts stand out. */
   private value = '';
   /** What the pointer is over: it and what it is tied to stand out. */
@@ -56,7 +59,9 @@ export class Picture {
             this.under = n;
             this.draw();
           }
-          canvas.title = n ? `${plain(n.label)}${n.kind === 'value' ? `, ${n.accounts} accounts` : ''}` : '';
+          canvas.title = n
+            ? `${plain(n.label)}${n.kind === 'value' ? `, ${n.accounts} accounts, ${n.bits.toFixed(1)} bits for a pair` : ''}`
+            : '';
           return;
         }
         if (fingers.size === 2) {
@@ -126,6 +131,8 @@ export class Picture {
     this.marked = marked.filter(Boolean);
     this.value = value;
     this.under = undefined;
+    const first = (n: GraphNode): number => (this.marked.includes(n.label) ? 1 : 0);
+    this.order = [...graph.nodes].sort((p, q) => first(q) - first(p) || q.accounts - p.accounts);
     this.draw();
   }
 
@@ -252,9 +259,9 @@ export class Picture {
       box[0] >= 2 &&
       box[2] <= this.canvas.width - 2 &&
       !taken.some((t) => box[0] < t[2] && t[0] < box[2] && box[1] < t[3] && t[1] < box[3]);
-    const marked = (n: GraphNode): number => (this.marked.includes(n.label) ? 1 : 0);
+    const marked = (n: GraphNode): boolean => this.marked.includes(n.label);
     let labels = 0;
-    for (const n of [...this.graph.nodes].sort((p, q) => marked(q) - marked(p) || q.accounts - p.accounts)) {
+    for (const n of this.order) {
       if (labels >= LABELS) return;
       if (n.kind === 'account' && this.zoom < 2 && !marked(n)) continue;
       const [x, y] = this.place(n);
@@ -262,7 +269,8 @@ export class Picture {
       const r = this.radius(n);
       const name = plain(n.label);
       const text = name.length > 34 ? `${name.slice(0, 31)}...` : name;
-      const width = c.measureText(text).width;
+      const width = this.widths.get(text) ?? c.measureText(text).width;
+      this.widths.set(text, width);
       const right: [number, number, number, number] = [x + r + 4, y - 14, x + r + 4 + width, y + 12];
       const left: [number, number, number, number] = [x - r - 4 - width, y - 14, x - r - 4, y + 12];
       const box = free(right) ? right : free(left) ? left : null;

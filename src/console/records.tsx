@@ -2,14 +2,91 @@ import { useState } from 'preact/hooks';
 import type { Entry } from '../barriers/events.ts';
 import { get, post } from './api.ts';
 import { ask, cameThrough } from './asking.tsx';
-import { count, day, Export, go, Heading, iso, Link, moment, Note, plain, said, useAddress, useAsked, useFresh, usePin } from './bits.tsx';
+import {
+  count,
+  day,
+  Export,
+  Fold,
+  go,
+  Heading,
+  iso,
+  Link,
+  moment,
+  Note,
+  plain,
+  said,
+  signed,
+  useAddress,
+  useAsked,
+  useFresh,
+  usePin,
+} from './bits.tsx';
 import { useMe } from './me.ts';
-import type { Appeal } from './types.ts';
+import type { Appeal, Barrier } from './types.ts';
+
+/** An appeal as a row of an export. */
+export const appealRow = ({ decided, ...a }: Appeal): Record<string, unknown> => ({
+  ...a,
+  at: iso(a.at),
+  ...(decided
+    ? { decided: decided.lifted ? 'upheld' : 'refused', by: decided.by, decided_at: iso(decided.at), reason: decided.reason }
+    : {}),
+});
+
+/** What an appeal objects to, and what that rested on: whoever decides has it before them. */
+function Objected({ to: b }: { to: AppealsData['about'][string] | undefined }) {
+  if (!b) return <p class="quiet">What it objects to stands no more, or is a gate.</p>;
+  return (
+    <Fold
+      name={b.id}
+      summary={`Against: ${b.action} on ${count(b.accounts)} ${b.accounts === 1 ? 'account' : 'accounts'}, ${b.state}. What it rests on`}
+    >
+      <p>
+        {plain(b.reason)}
+        {b.case && (
+          <>
+            {' '}
+            Case <Link to={{ case: b.case }}>{b.case}</Link>.
+          </>
+        )}
+      </p>
+      {b.evidence.length === 0 ? (
+        <p class="quiet">No evidence was kept with it.</p>
+      ) : (
+        <ul>
+          {b.evidence.map((e) => (
+            <li key={`${e.axis} ${e.signal}`}>
+              {e.axis}, {e.signal}: {signed(e.bits)} bits. {plain(e.reason)}
+            </li>
+          ))}
+        </ul>
+      )}
+    </Fold>
+  );
+}
+
+interface AppealsData {
+  readonly appeals: readonly Appeal[];
+  /** Barriers they are against, by id. */
+  readonly about: Readonly<
+    Record<
+      string,
+      Pick<Barrier, 'id' | 'action' | 'reason' | 'state'> & {
+        readonly case: string;
+        readonly accounts: number;
+        readonly evidence: NonNullable<Barrier['evidence']>;
+      }
+    >
+  >;
+}
 
 export function AppealsPage() {
   const me = useMe();
-  const asked = useAsked(() => get<{ appeals: Appeal[] }>('/v1/appeals'), []);
+  const p = useAddress();
+  const asked = useAsked(() => get<AppealsData>('/v1/appeals'), []);
   useFresh(asked.again);
+  // A copied link shows what there was when it was copied.
+  const until = Date.parse(p.get('until') ?? '') || Number.POSITIVE_INFINITY;
   const [error, fail] = useState('');
   const run = (path: string, body: unknown) =>
     post(path, body).then(
@@ -33,25 +110,27 @@ export function AppealsPage() {
     );
     if (reason) void run(`/v1/appeals/${encodeURIComponent(a.reference)}/undo`, { reason });
   };
-  const list = asked.value?.appeals ?? [];
-  const may = me !== null && me.role !== 'viewer';
+  const list = (asked.value?.appeals ?? []).flatMap(({ decided, ...a }): Appeal[] =>
+    a.at > until ? [] : [decided && decided.at <= until ? { ...a, decided } : a],
+  );
+  const newest = Math.max(0, ...list.flatMap((a) => [a.at, a.decided?.at ?? 0]));
+  usePin(newest > 0 ? { until: iso(newest) } : null);
+  const past = Number.isFinite(until);
+  const may = !past && me !== null && me.role !== 'viewer';
   return (
     <section>
       <Heading text="Appeals" />
       <Note error={asked.error || error} />
-      {asked.value && list.length === 0 && <p class="quiet">Nobody objects to a barrier.</p>}
-      {list.length > 0 && (
-        <Export
-          name="appeals"
-          rows={() =>
-            list.map(({ decided, ...a }) => ({
-              ...a,
-              at: iso(a.at),
-              ...(decided ? { decided: decided.lifted ? 'upheld' : 'refused', by: decided.by, reason: decided.reason } : {}),
-            }))
-          }
-        />
+      {past && (
+        <p class="bar">
+          <span class="quiet">As of {day(until)}.</span>
+          <button type="button" onClick={() => go({ until: null })}>
+            As it is now
+          </button>
+        </p>
       )}
+      {asked.value && list.length === 0 && <p class="quiet">Nobody objects to a barrier.</p>}
+      {list.length > 0 && <Export name="appeals" rows={() => list.map(appealRow)} />}
       <ul>
         {list.map((a) => (
           <li key={a.reference}>
@@ -59,6 +138,7 @@ export function AppealsPage() {
               {a.reference}, {a.account ? <Link to={{ account: a.account }}>{plain(a.account)}</Link> : 'a caller'}, {day(a.at)}:{' '}
               {plain(a.text)}
             </p>
+            <Objected to={asked.value?.about[a.barrier]} />
             {a.decided ? (
               <p class="bar">
                 {a.decided.lifted ? 'Lifted' : 'Kept'} by {plain(a.decided.by)}: {plain(a.decided.reason)}

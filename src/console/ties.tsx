@@ -54,7 +54,8 @@ export function Ties({ id, look, of }: { id: string; look: string; of: string })
   const choose = useRef(chosen);
   choose.current = chosen;
   useEffect(() => {
-    if (!canvas.current || !g || g.nodes.length === 0) return undefined;
+    // A picture of nothing is drawn too: what was there before must not stay.
+    if (!canvas.current || !g) return undefined;
     if (picture.current?.canvas !== canvas.current)
       picture.current = new Picture(
         canvas.current,
@@ -202,9 +203,10 @@ export function Ties({ id, look, of }: { id: string; look: string; of: string })
         </ul>
       </div>
       <p class="quiet">
-        Squares: values, the label says which. Circles: accounts, or groups of accounts that show the same values. Red: the pair asked
-        about. Drag to move; + and -, two fingers, or the wheel with Ctrl to zoom. A click opens a group, or tells the accounts of a value
-        from the others; two clicks on accounts ask why they are linked. The list beside it does the same by keyboard.
+        Squares: values, the label says which; bits are what it is worth for a pair of accounts to share one, which is less than how rare it
+        is among all (Indicators). Circles: accounts, or groups of accounts that show the same values. Red: the pair asked about. Drag to
+        move; + and -, two fingers, or the wheel with Ctrl to zoom. A click opens a group, or tells the accounts of a value from the others;
+        two clicks on accounts ask why they are linked. The list beside it does the same by keyboard.
         {g && g.nodes.length === 0 ? ' Nothing is worth as many bits as were asked for.' : ''}
         {g && g.untied > 0
           ? kind || Number(bits) > 0
@@ -222,7 +224,7 @@ function sharedBy(g: Graph, n: GraphNode, as: (value: string) => string = (x) =>
   const at = g.nodes.indexOf(n);
   return g.edges
     .filter(([a]) => a === at)
-    .map(([, v]) => as(g.nodes[v]?.label ?? ''))
+    .map(([, v]) => `${as(g.nodes[v]?.label ?? '')} (${(g.nodes[v]?.bits ?? 0).toFixed(1)} bits)`)
     .join(', ');
 }
 

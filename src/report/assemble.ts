@@ -14,7 +14,7 @@ import { concealment, usualRotation } from './concealment.ts';
 import { askAll, iso, type Known, keepExemplars, type OpenedTexts, openAll, partOf, shownBy } from './known.ts';
 import { summary, title } from './words.ts';
 
-const LIMITS = { lookAlikes: 60, undecided: 30, releases: 20 } as const;
+const LIMITS = { lookAlikes: 300, undecided: 30, releases: 20 } as const;
 const CALIBRATED = 'simulated worlds (see docs/results.md); not a frequency measured on real campaigns';
 
 const round = (x: number, digits = 4): number => (Number.isFinite(x) ? Number(x.toFixed(digits)) : 0);
@@ -55,9 +55,9 @@ export async function assemble(
     const own = known.get(c);
     if (own && c.verdict === 'campaign') campaigns.push(finding(t, c, own, opened, honest, o));
     else if (own) undecided.push({ ...finding(t, c, own, opened, honest, o), missing: c.missing });
-    else if ((c.verdict === 'look-alike' || c.verdict === 'other kind') && lookAlikes.length < LIMITS.lookAlikes)
-      lookAlikes.push(lookAlike(t, c));
+    else if (cleared(c)) lookAlikes.push(lookAlike(t, c));
   }
+  lookAlikes.sort((x, y) => y.confidence - x.confidence || y.exchanges - x.exchanges);
   campaigns.sort((x, y) => y.confidence - x.confidence || y.exchanges - x.exchanges);
   return {
     schema: 'stillwatch.dossier/1',
@@ -67,7 +67,7 @@ export async function assemble(
     coverage: cutOff(coverage, cases),
     campaigns,
     undecided,
-    look_alikes: lookAlikes,
+    look_alikes: lookAlikes.slice(0, LIMITS.lookAlikes),
     tested: {
       cohorts: judgement?.tested ?? 0,
       null_cohorts: judgement?.nulls.length ?? 0,
@@ -80,15 +80,27 @@ export async function assemble(
   };
 }
 
-/** Says how many undecided cohorts are beyond what is shown: nobody should take the list for all there is. */
+const cleared = (c: Case): boolean => c.verdict === 'look-alike' || c.verdict === 'other kind';
+
+/** Says how many cohorts are beyond what is shown: nobody should take a list for all there is. */
 function cutOff(coverage: Coverage, cases: readonly Case[]): Coverage {
-  const more = cases.filter((c) => c.verdict === 'undecided').length - LIMITS.undecided;
-  if (more <= 0) return coverage;
+  const beyond = [
+    { signal: 'undecided', what: 'undecided cohorts', more: cases.filter((c) => c.verdict === 'undecided').length - LIMITS.undecided },
+    {
+      signal: 'look_alikes',
+      what: 'cohorts that were cleared or are of another kind',
+      more: cases.filter(cleared).length - LIMITS.lookAlikes,
+    },
+  ].filter((x) => x.more > 0);
+  if (beyond.length === 0) return coverage;
   return {
     ...coverage,
     not_applicable: [
       ...coverage.not_applicable,
-      { signal: 'undecided', because: `${more} more undecided cohorts are not shown, of less confidence than those that are` },
+      ...beyond.map(({ signal, what, more }) => ({
+        signal,
+        because: `${more} more ${what} are not shown, of less confidence than those that are`,
+      })),
     ],
   };
 }
@@ -207,7 +219,12 @@ function lookAlike(t: Table, c: Case): LookAlike {
   const accounts = c.members.map((m) => t.rows[m.account]?.account ?? '');
   const fit = c.rivals.find((r) => r.fits);
   const kind = c.verdict === 'other kind' ? (fit?.becomes ?? c.kind) : (fit?.kind ?? c.kind);
-  const evidence = c.ledger.evidence.map((e) => ({ ...e, bits: round(e.bits, 2) }));
+  // Of honest cohorts the range is kept: hundreds of cleared cohorts would repeat the same figures, one by one.
+  const evidence = c.ledger.evidence.map(({ reference: { values: _, ...reference }, ...e }) => ({
+    ...e,
+    bits: round(e.bits, 2),
+    reference,
+  }));
   const explanation = fit ? fit.reason : `${c.kind}: coordinated, and what it takes does not look fit to train a model`;
   return {
     id: idOf(accounts),

@@ -39,20 +39,29 @@ export function commonValues(t: Table, shown: readonly Case[]): number[][] {
 export function indicators(t: Table, c: Case, common: readonly number[]): Indicator[] {
   const inside = new Set(c.members.map((m) => m.account));
   const seen = Object.values(c.facts.ties).flatMap((tie) => tie.values.slice(0, 12));
-  return [...new Set([...seen, ...c.candidate.scaffold.slice(0, 4), ...common])]
-    .map((v) => t.values[v])
-    .filter((v) => v !== undefined)
-    .map((v) => {
-      const k = [...v.accounts].filter((a) => inside.has(a)).length;
-      const others = v.accounts.length - k;
-      return {
-        kind: v.kind,
-        value: v.value,
-        accounts: k,
-        others,
-        bits: Number(Math.log2((t.rows.length - inside.size + 1) / (others + 1)).toFixed(1)),
-      };
-    })
-    .sort((x, y) => y.accounts - x.accounts)
-    .slice(0, INDICATORS_MAX);
+  return (
+    [...new Set([...seen, ...c.candidate.scaffold.slice(0, 4), ...common])]
+      .flatMap((at) => {
+        const v = t.values[at];
+        return v ? [{ v, both: common.includes(at) }] : [];
+      })
+      .map(({ v, both }) => {
+        const k = [...v.accounts].filter((a) => inside.has(a)).length;
+        const others = v.accounts.length - k;
+        return {
+          kind: v.kind,
+          value: v.value,
+          accounts: k,
+          others,
+          bits: Number(Math.log2((t.rows.length - inside.size + 1) / (others + 1)).toFixed(1)),
+          both,
+        };
+      })
+      .sort((x, y) => y.accounts - x.accounts)
+      // What two findings share is told, however few members show it.
+      .sort((x, y) => Number(y.both) - Number(x.both))
+      .slice(0, INDICATORS_MAX)
+      .sort((x, y) => y.accounts - x.accounts)
+      .map(({ both: _, ...i }) => i)
+  );
 }

@@ -16,27 +16,42 @@ export function title(f: Omit<Finding, 'title' | 'summary'>): string {
 }
 
 /** Some of a finding's accounts, or all of them. */
-const of = (n: number, f: Pick<Finding, 'accounts'>): string => (n === f.accounts.length ? 'all of them' : `${count(n)} of them`);
+const of = (n: number, f: Pick<Finding, 'accounts'>): string => (n >= f.accounts.length ? 'every account' : `${count(n)} of the accounts`);
+
+const MONTHS = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December'];
+/** A day as people write it. */
+const dayOf = (iso: string): string => {
+  const [year = '', month = '', day = ''] = iso.slice(0, 10).split('-');
+  return `${Number(day)} ${MONTHS[Number(month) - 1] ?? month} ${year}`;
+};
+
+const carry = (n: number, f: Pick<Finding, 'accounts'>, one: string, many: string): string =>
+  `${of(n, f)} ${n >= f.accounts.length ? one : many}`;
 
 /** The sentence a person would write: what they did together, since when, and what speaks for it. */
 export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case): string {
   const facts = c.facts;
   const after = targets(f)[0];
-  const born = facts.born.n >= 5 && facts.born.k > 0.6 * facts.born.n ? `, ${of(facts.born.k, f)} created within one week,` : '';
+  const many = facts.born.n >= 5 && facts.born.k > 0.6 * facts.born.n;
+  const born = many
+    ? facts.born.k >= f.accounts.length
+      ? ', created within one week,'
+      : `, ${count(facts.born.k)} of them created within one week,`
+    : '';
   const deck = (c.ledger.evidence.find((e) => e.signal === 'deck')?.bits ?? 0) > 1;
   const pool = `what looks like one pool of ${count(f.loot.distinct_items)} ${after ? `${after} ` : ''}items among themselves`;
   const sent = `${count(f.exchanges)} exchanges with ${count(f.loot.output_tokens)} output tokens`;
-  const when = `since ${f.first_seen.slice(0, 10)}, on ${f.loot.days} ${f.loot.days === 1 ? 'day' : 'days'}`;
+  const when = `since ${dayOf(f.first_seen)}, on ${f.loot.days} ${f.loot.days === 1 ? 'day' : 'days'}`;
   const head = `${count(f.accounts.length)} accounts${born}`;
-  const parts = deck ? [`${head} deal ${pool}`, `${sent} ${when}`] : [`${head} sent ${sent} ${when}`];
+  const parts = deck ? [`${head} dealt ${pool}`, `${sent} ${when}`] : [`${head} sent ${sent} ${when}`];
   if (facts.ties.scaffold.tied > 0.5 * facts.accounts.length)
-    parts.push(`${of(facts.ties.scaffold.tied, f)} carry a sentence that is mostly theirs`);
+    parts.push(`${carry(facts.ties.scaffold.tied, f, 'carries', 'carry')} a sentence that hardly anybody else sends`);
   if (facts.ties.network.tied > 0.5 * facts.accounts.length)
-    parts.push(`${of(facts.ties.network.tied, f)} come from addresses that are mostly theirs`);
+    parts.push(`${carry(facts.ties.network.tied, f, 'comes', 'come')} from addresses that hardly anybody else uses`);
   const fitting = f.explanations.filter((e) => e.fits);
   const end =
     c.kind === 'one source, hands unresolved'
-      ? 'one source, and whether one hand is not settled'
+      ? 'they draw on one source, and whether that is one hand is not settled'
       : fitting.length === 0
         ? 'none of the innocent explanations tested fits'
         : `an explanation fits: ${fitting[0]?.kind ?? ''}`;

@@ -25,7 +25,7 @@ import { Intake, type Took } from './intake.ts';
 
 /** What the parent asks of the process that owns the store. */
 export type Question =
-  | { readonly ask: 'explain'; readonly what: string }
+  | { readonly ask: 'explain'; readonly what: string; readonly look?: string }
   | { readonly ask: 'account'; readonly account: string }
   | { readonly ask: 'rejects'; readonly most: number }
   | { readonly ask: 'dossier'; readonly at?: string }
@@ -78,7 +78,7 @@ export type FromDetector =
 
 /** Renderers of answers in text; given by the command line, which has them already. */
 export interface Answers {
-  explain(what: string, store: Store): Promise<string>;
+  explain(what: string, store: Store, look?: string): Promise<string>;
   account(id: string, store: Store): Promise<string>;
   rejects(store: Store, most: number): Promise<string>;
   simulate(store: Store, policy: Policy, steps: number, confidence: number): Promise<string>;
@@ -289,7 +289,7 @@ export class Detector {
     const store = this.store as Store;
     switch (q.ask) {
       case 'explain':
-        return this.answers.explain(q.what, store);
+        return this.answers.explain(q.what, store, q.look);
       case 'account':
         return this.answers.account(q.account, store);
       case 'rejects':

@@ -187,6 +187,18 @@ export function inbox(d: Dossier | null, cases: readonly Case[]): InboxRow[] {
 
 const VALUES_MAX = 12;
 
+/** Of those who show a value and are in neither of two cohorts, so many for each that is in one of them, before it ties the two no more. */
+const STRANGERS = 0.5;
+
+/** Values that two findings show and hardly anybody in neither of them: each alone may have seen the other's accounts as strangers. */
+function between(a: Finding | null, b: Pick<Finding, 'indicators'> | null): Finding['indicators'] {
+  const there = new Map((b?.indicators ?? []).map((i) => [`${i.kind}\0${i.value}`, i.accounts]));
+  return (a?.indicators ?? []).filter((i) => {
+    const n = there.get(`${i.kind}\0${i.value}`);
+    return n !== undefined && i.others - n <= STRANGERS * (i.accounts + n);
+  });
+}
+
 /** Other cases and undecided cohorts that share an indicator or an account: perhaps of the same operator. */
 export function related(
   d: Dossier | null,
@@ -194,7 +206,8 @@ export function related(
   cases: readonly Case[],
 ): Related[] {
   const own = new Set(c.indicators.map((i) => `${i.kind}\0${i.value}`));
-  for (const i of findingOf(d, c)?.indicators ?? []) own.add(`${i.kind}\0${i.value}`);
+  const found = findingOf(d, c);
+  for (const i of found?.indicators ?? []) own.add(`${i.kind}\0${i.value}`);
   const accounts = new Set(c.accounts);
   const taken = new Set(cases.map((x) => findingOf(d, x)?.id));
   const others = [
@@ -205,7 +218,7 @@ export function related(
         id: x.id,
         title: x.title,
         state: x.disposition?.is ?? x.status,
-        indicators: x.indicators,
+        indicators: [...x.indicators, ...between(found, findingOf(d, x))],
         members: x.accounts,
       })),
     ...heldIn(d)
@@ -222,10 +235,10 @@ export function related(
   return others
     .map(({ indicators, members, ...x }) => ({
       ...x,
-      values: indicators
-        .filter((i) => own.has(`${i.kind}\0${i.value}`))
+      values: [...new Map(indicators.map(({ kind, value }) => [`${kind}\0${value}`, { kind, value }]))]
+        .filter(([key]) => own.has(key))
         .slice(0, VALUES_MAX)
-        .map(({ kind, value }) => ({ kind, value })),
+        .map(([, v]) => v),
       accounts: members.filter((a) => accounts.has(a)).length,
     }))
     .filter((x) => x.values.length + x.accounts > 0)

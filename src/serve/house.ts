@@ -40,6 +40,6 @@ export const texts = (b: Call['body'], name: string): string[] => {
 /** The entry that says who reads what people sent, word for word, and why; without a reason in words nobody does. */
 export function reads(words: string, what: string, query: Call['query'], who: Call['who'], at: number, of?: string): Event[] {
   const reason = query.get('reason') ?? '';
-  if (!/\p{L}{3}/u.test(reason)) wrong(`reading ${words} takes a reason in words, which is logged: ?reason=...`);
+  if (!/\p{L}{3}/u.test(reason)) wrong(`reading ${words} takes a reason in words, of three letters at least, which is logged`);
   return [{ at, by: who.name, what: { type: 'data.read', what, reason: reason.slice(0, 500), ...(of ? { case: of } : {}) } }];
 }

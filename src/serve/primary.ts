@@ -101,7 +101,8 @@ export class Primary {
         last: () => ({ dossier: this.dossier, subjects: this.subjects }),
         health: () => this.health(),
         metrics: () => this.metrics(),
-        people: () => this.config.admin.tokens.map((t) => t.name),
+        // Who may only look is given no case.
+        people: () => this.config.admin.tokens.flatMap((t) => (t.role === 'viewer' ? [] : [t.name])),
         sharesBudgets: () => this.config.workers === 1 || this.config.redis !== undefined,
       }),
     );

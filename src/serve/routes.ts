@@ -213,7 +213,22 @@ export function routes(h: House): Route[] {
         };
       },
     },
-    { method: 'GET', path: '/v1/appeals', role: 'viewer', run: () => ({ appeals: [...s().appeals.values()] }) },
+    {
+      method: 'GET',
+      path: '/v1/appeals',
+      role: 'viewer',
+      run: () => {
+        const appeals = [...s().appeals.values()];
+        const about = [...new Set(appeals.map((a) => a.barrier))].flatMap((id) => {
+          const b = s().barriers.get(id);
+          if (!b) return [];
+          const { action, state, reason, accounts } = b;
+          const evidence = b.evidence ?? evidenceOf(s().cases.get(b.case ?? '')) ?? [];
+          return [[id, { id, action, state, reason, accounts: accounts.length, case: b.case ?? '', evidence }] as const];
+        });
+        return { appeals, about: Object.fromEntries(about) };
+      },
+    },
     {
       method: 'POST',
       path: '/v1/appeals',
@@ -308,7 +323,10 @@ export function routes(h: House): Route[] {
       method: 'GET',
       path: '/v1/explain/:what',
       role: 'viewer',
-      run: async ({ params }) => new Text(String(await h.ask({ ask: 'explain', what: params['what'] ?? '' }))),
+      run: async ({ params, query }) => {
+        const look = query.get('look');
+        return new Text(String(await h.ask({ ask: 'explain', what: params['what'] ?? '', ...(look ? { look } : {}) })));
+      },
     },
     {
       method: 'GET',

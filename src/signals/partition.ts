@@ -32,7 +32,7 @@ export const partitionSignal: Signal<Model> = {
         bits: 0,
         figure: x,
         reference: ref,
-        reason: `an item of one member stands in ${(100 * x).toFixed(1)} % of the others: hardly any repeat; that counts for one hand only where a bound on the size of their pool is known`,
+        reason: `an item like a member's, however it is worded, stands in ${(100 * x).toFixed(1)} % of the others: hardly any come back; that counts for one hand only where a bound on the size of their pool is known`,
       };
     }
     const common = 1 / (x * Math.log(COMMON.to / COMMON.from));
@@ -43,7 +43,7 @@ export const partitionSignal: Signal<Model> = {
       bits,
       figure: x,
       reference: ref,
-      reason: `an item of one member stands in ${(100 * x).toFixed(1)} % of the others, once in each: a dealt pool does not come back, a benchmark, a class or a question bank does`,
+      reason: `an item like a member's, however it is worded, stands in ${(100 * x).toFixed(1)} % of the others, once in each: a dealt pool does not come back, a benchmark, a class or a question bank does`,
     };
   },
 };
