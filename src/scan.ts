@@ -22,6 +22,7 @@ import { movedShares, releasesOf } from './store/queries/releases.ts';
 import { repeatedShares } from './store/queries/repeats.ts';
 import { sharedColumns, sharedScaffolds } from './store/queries/values.ts';
 import type { Store } from './store/store.ts';
+import type { Opened } from './store/texts.ts';
 
 export interface ScanOptions extends ReadOptions {
   readonly inputs: readonly Input[];
@@ -32,6 +33,8 @@ export interface ScanOptions extends ReadOptions {
   readonly until?: number;
   readonly spool: string;
   readonly retention: 'none' | 'evidence' | 'all';
+  /** Texts of live exchanges that are still in memory, by key: a look cites them, and what it does not cite is forgotten. */
+  readonly live?: ReadonlyMap<string, Opened>;
   /** Days that `all` keeps texts. */
   readonly keepDays?: number;
   /** Store addresses, keys, end users, mail, payment and phone as keyed hashes. */

@@ -397,6 +397,18 @@ test('a log with an unfinished last line starts again; a changed one does not', 
   a.close();
   expect(verifyFile(path)).toMatchObject({ ok: true });
   expect(readFileSync(path, 'utf8').split('\n')).toHaveLength(3);
+  // Nothing stands beside what was written, not even where the hash does not reach.
+  const whole = readFileSync(path, 'utf8');
+  for (const [from, to] of [
+    ['{"seq":1,', '{"seq":1,"note":"forged",'],
+    ['"by":"x"', '"by":"evil","by":"x"'],
+    ['{"seq":1,', '{ "seq":1,'],
+    ['\n{"seq":1,', '\n\n{"seq":1,'],
+  ] as const) {
+    writeFileSync(path, whole.replace(from, to));
+    expect([to, verifyFile(path).ok]).toEqual([to, false]);
+  }
+  writeFileSync(path, whole);
   writeFileSync(path, readFileSync(path, 'utf8').replace('"said":"1"', '"said":"one"'));
   expect(() => new Audit(path)).toThrow(/does not match its hash/);
 });

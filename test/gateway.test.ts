@@ -54,7 +54,9 @@ const stateWith = (...barriers: Barrier[]): State => ({
   barriers: new Map(barriers.map((b) => [b.id, b])),
 });
 
-async function setup(o: { state?: State; policy?: Policy; extra?: string; proxyExtra?: string; delayMs?: number } = {}): Promise<Setup> {
+async function setup(
+  o: { state?: State; policy?: Policy; extra?: string; proxyExtra?: string; decisionsExtra?: string; delayMs?: number } = {},
+): Promise<Setup> {
   const up = await upstream(o.delayMs);
   open.push(up);
   const dir = temp();
@@ -64,7 +66,7 @@ async function setup(o: { state?: State; policy?: Policy; extra?: string; proxyE
   );
   writeFileSync(
     join(dir, 'stillwatch.yaml'),
-    `state: ./state\nproxy:\n  listen: 127.0.0.1:0\n  upstream: ${up.url}\n  trusted_proxies: [127.0.0.1]\n  body_bytes_max: 200000\n${o.proxyExtra ?? ''}decisions:\n  listen: 127.0.0.1:0\naccounts:\n  file: keys.csv\n  unknown_key: refuse\nverify_url: https://example.test/verify\n${o.extra ?? ''}`,
+    `state: ./state\nproxy:\n  listen: 127.0.0.1:0\n  upstream: ${up.url}\n  trusted_proxies: [127.0.0.1]\n  body_bytes_max: 200000\n${o.proxyExtra ?? ''}decisions:\n  listen: 127.0.0.1:0\n${o.decisionsExtra ?? ''}accounts:\n  file: keys.csv\n  unknown_key: refuse\nverify_url: https://example.test/verify\n${o.extra ?? ''}`,
   );
   const { config } = readConfig(join(dir, 'stillwatch.yaml'));
   const worker = new Worker(config, 'w0');
@@ -499,7 +501,11 @@ test('decisions for gateways: JSON, Envoy, nginx, LiteLLM', async () => {
   expect(
     await fetch(`${at}/nginx/auth`, { headers: { authorization: 'Bearer sk-alice', 'x-stillwatch-account': 'x' } }).then((r) => r.status),
   ).toBe(403);
-  expect(await fetch(`${at}/nginx/auth`, { headers: { 'x-stillwatch-account': 'bob' } }).then((r) => r.status)).toBe(204);
+  // Without a key it is the gateway's word where the configuration says that the gateway gives it, and nobody's otherwise.
+  const named = { headers: { 'x-stillwatch-account': 'bob' } };
+  expect((await fetch(`${at}/nginx/auth`, named)).status).toBe(401);
+  const told = await setup({ state: stateWith(barrier('suspend')), decisionsExtra: '  account_header: X-Stillwatch-Account\n' });
+  expect((await fetch(`http://127.0.0.1:${told.decide}/nginx/auth`, named)).status).toBe(204);
   const lite = (account: string, input_type = 'request') =>
     post('/beta/litellm_basic_guardrail_api', { texts: ['x'], input_type, request_data: { user_api_key_user_id: account } });
   expect((await lite('alice'))[1]).toMatchObject({ action: 'BLOCKED' });

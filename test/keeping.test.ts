@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -8,9 +8,11 @@ import { EMPTY_STATE } from '../src/barriers/model.ts';
 import { canonical } from '../src/formats/canonical.ts';
 import { inspect } from '../src/formats/input.ts';
 import { scopeOf } from '../src/gateway/record.ts';
-import { Spool } from '../src/gateway/spool.ts';
+import { readSegment, ready, Spool } from '../src/gateway/spool.ts';
+import type { Dossier } from '../src/model/dossier.ts';
 import { identifiers, scan } from '../src/scan.ts';
 import { Intake } from '../src/serve/intake.ts';
+import { Notice } from '../src/serve/notice.ts';
 import { Outbox, signature } from '../src/serve/outbox.ts';
 import { ingest } from '../src/store/ingest.ts';
 import { erase, eraseLate, expire, exportOf } from '../src/store/personal.ts';
@@ -305,6 +307,98 @@ describe('the spool', () => {
     expect(b.putLine('x')).toBe('full');
     b.close();
     a.close();
+  });
+});
+
+describe('what live exchanges ask for', () => {
+  it('is told while their text is there, and findings are shown in words that nothing else is kept of', async () => {
+    const dir = temp();
+    const w = await makeWorld({ out: dir, seed: 9, accounts: 160, days: 8, campaigns: [{ kind: 'sharded', accounts: 30 }] });
+    const lines = readFileSync(w.files.exchanges, 'utf8').trim().split('\n');
+    const members = new Set(
+      readFileSync(w.files.truth, 'utf8')
+        .trim()
+        .split('\n')
+        .map((l) => JSON.parse(l) as { account: string; campaign: string | null })
+        .flatMap((x) => (x.campaign ? [x.account] : [])),
+    );
+    await withStore(async (store) => {
+      const notice = new Notice(store, true);
+      const faults: unknown[] = [];
+      const spool = join(dir, 'live');
+      const intake = new Intake(store, dir, spool, { spool: dir, keepRejects: true }, notice, (e) => faults.push(e));
+      const writer = new Spool({ dir: spool, worker: 'w0~canonical', bytesMax: 1e9, rotateMs: 60_000 });
+      const come = async (some: readonly string[]) => {
+        for (const l of some) writer.putLine(l);
+        writer.rotate();
+        expect((await intake.segments()).accepted).toBe(some.length);
+      };
+      const looked = (now: string) =>
+        scan(store, {
+          inputs: [],
+          live: notice.take(),
+          accounts: w.files.accounts,
+          spool: dir,
+          retention: 'evidence',
+          confidenceMin: 0.5,
+          seed: 1,
+          now: new Date(now),
+          version: 'test',
+        });
+      const half = Math.floor(lines.length * 0.7);
+      for (let i = 0; i < half; i += 2000) await come(lines.slice(i, Math.min(half, i + 2000)));
+      const first = await looked('2026-06-01T00:00:00Z');
+      expect(first.campaigns).toHaveLength(1);
+      expect(Object.values(first.campaigns[0]?.capabilities ?? {}).reduce((x, y) => x + y, 0)).toBeCloseTo(1, 1);
+      expect(Object.keys(first.campaigns[0]?.population_capabilities ?? {}).length).toBeGreaterThan(2);
+      expect(first.campaigns[0]?.title).toMatch(/after/);
+      notice.follow(first);
+      await come(lines.slice(half));
+      const second = await looked('2026-06-01T00:01:00Z');
+      const shown = (d: Dossier) => d.campaigns.flatMap((c) => c.evidence.find((e) => e.signal === 'deck')?.exemplars ?? []);
+      expect(shown(second).map((x) => typeof x.text)).toEqual(['string', 'string', 'string', 'string']);
+      for (const x of shown(second)) expect(members.has(x.account)).toBe(true);
+      expect(second.campaigns[0]?.indicators.some((i) => i.kind === 'scaffold' && i.text)).toBe(true);
+      // Cited once, they are cited again; nothing else of what came is kept.
+      expect(shown(await looked('2026-06-01T00:02:00Z')).map((x) => x.exchange)).toEqual(shown(second).map((x) => x.exchange));
+      const kept = await store.rows<{ account: string }>('SELECT DISTINCT account FROM exemplars FINAL');
+      expect(kept.length).toBeGreaterThan(0);
+      const found = new Set(
+        [first, second].flatMap((d) => [...d.campaigns, ...d.undecided].flatMap((f) => f.accounts.map((m) => m.account))),
+      );
+      for (const x of kept) expect(found.has(x.account)).toBe(true);
+      expect((await store.first<{ n: string }>('SELECT count() AS n FROM texts'))?.n).toBe('0');
+      const one = kept.find((x) => members.has(x.account))?.account ?? '';
+      const told = async () =>
+        (await store.first<{ n: string }>('SELECT count() AS n FROM capabilities FINAL WHERE account = {a:String}', { a: one }))?.n;
+      expect(await told()).not.toBe('0');
+      expect((await exportOf(store, one))['capabilities']).toHaveLength(Number(await told()));
+      await erase(store, one);
+      expect(await told()).toBe('0');
+      expect(faults).toEqual([]);
+    });
+  });
+});
+
+describe('segments', () => {
+  it('of a writer that lives are left to it, of whatever run it is; those that nobody writes to are taken', () => {
+    const dir = temp();
+    const path = join(dir, `w0~canonical-earlier-${process.pid}-abc-1.open`);
+    writeFileSync(path, '');
+    expect(ready(dir)).toEqual([]);
+    const old = new Date(Date.now() - 120_000);
+    utimesSync(path, old, old);
+    expect(ready(dir)).toHaveLength(1);
+  });
+
+  it('that are more together than one string can hold are written in parts', async () => {
+    const dir = temp();
+    const spool = new Spool({ dir, worker: 'a', bytesMax: 1e9, rotateMs: 60_000 });
+    const text = 'x'.repeat(9_000_000);
+    const told = await Promise.all(Array.from({ length: 4 }, () => new Promise((r) => spool.soon(text, r))));
+    spool.close();
+    expect(told).toEqual(['kept', 'kept', 'kept', 'kept']);
+    expect(ready(dir).reduce((n, s) => n + readSegment(readFileSync(s.path)).records.length, 0)).toBe(4);
   });
 });
 

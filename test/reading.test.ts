@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { createClient } from '@clickhouse/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { carriedPart } from '../src/campaigns/table.ts';
 import { rejects } from '../src/cli/look.ts';
 import { readAccounts } from '../src/formats/accounts.ts';
 import { recognise } from '../src/formats/index.ts';
 import { resolveInputs } from '../src/formats/input.ts';
 import { openStore } from '../src/store/open.ts';
 import { momentOf, pullTable } from '../src/store/pull.ts';
+import { accountRows } from '../src/store/queries/accounts.ts';
 import type { Store } from '../src/store/store.ts';
 import { canServe, type Server, startServer } from './support/server.ts';
 import { file, jsonl, record, SECRET, scanned, take, temp, withStore } from './support/tools.ts';
@@ -373,5 +375,57 @@ describe.skipIf(!canServe())('a server', () => {
     ).text();
     expect(plan).toMatch(/Parts: [12]\/4/);
     await client.close();
+  });
+});
+
+describe('a log without ids of conversations', () => {
+  const BRIEF = 'You are one of the hands of a house that mends programs. Say what you change and why before you change it.';
+  /** An agent's task in steps, each of which sends what was said before. */
+  const steps = (account: string, task: number, system: string, n: number) =>
+    Array.from({ length: n }, (_, i) =>
+      record({
+        id: `${account}-${system.length}-${task}-${i}`,
+        account,
+        time: new Date(Date.parse('2026-05-04T10:00:00Z') + task * 3_600_000 + i * 10_000).toISOString(),
+        system,
+        output_tokens: 30,
+        messages: [
+          { role: 'user', content: `Mend the fault number ${task} of the ${account} house` },
+          ...Array.from({ length: i }, (_, k) => [
+            { role: 'assistant', content: `step ${k}` },
+            { role: 'user', content: [{ type: 'tool_result', tool_use_id: `t${k}`, content: 'done' }] },
+          ]).flat(),
+        ],
+      }),
+    );
+
+  it('still tells its conversations apart: what follows an opening that carries a brief carries it as well', async () => {
+    await withStore(async (store) => {
+      const all = ['a', 'b', 'c'].flatMap((account) =>
+        Array.from({ length: 12 }, (_, task) =>
+          steps(account, task, task < 9 ? BRIEF : 'Another house altogether, with a brief of its own.', 8),
+        ).flat(),
+      );
+      await take(store, file('agents.jsonl', jsonl(all)));
+      const whole = await accountRows(store, null);
+      expect(whole.map((r) => [r.n, r.openings, r.conversations])).toEqual([
+        [96, 12, 12],
+        [96, 12, 12],
+        [96, 12, 12],
+      ]);
+      // A sentence of the brief stands where conversations begin, and in no step.
+      const mark = await store.first<{ v: string; n: string }>(
+        `SELECT leftPad(hex(h), 16, '0') AS v, count() AS n FROM exchanges ARRAY JOIN scaffold AS h WHERE account = 'a' GROUP BY h HAVING n = 9 LIMIT 1`,
+      );
+      const part = await accountRows(store, null, { accounts: whole.map((r) => r.acct), scaffold: [mark?.v ?? ''] });
+      expect(part.map((r) => [r.n, r.openings, r.out_tokens])).toEqual([
+        [72, 9, 2160],
+        [72, 9, 2160],
+        [72, 9, 2160],
+      ]);
+      expect(carriedPart({ rows: whole }, 0, 9)).toBe(0.75);
+      // What stands in more exchanges than conversations begin is a part of exchanges.
+      expect(carriedPart({ rows: whole }, 0, 48)).toBe(0.5);
+    });
   });
 });

@@ -104,6 +104,10 @@ describe('retention', () => {
       const later = await scanned(s, world.files.exchanges, { inputs: [] });
       expect(shown(later).filter((x) => x !== undefined).length).toBeGreaterThan(0);
       await s.command('ALTER TABLE texts UPDATE days = 0 WHERE 1 SETTINGS mutations_sync = 1');
+      // What was cited has a time of its own.
+      const cited = await scanned(s, world.files.exchanges, { inputs: [] });
+      expect(shown(cited).filter((x) => x !== undefined).length).toBeGreaterThan(0);
+      await expire(s, { exemplars: 0, texts: 0 }, []);
       const expired = await scanned(s, world.files.exchanges, { inputs: [] });
       expect(shown(expired).every((x) => x === undefined)).toBe(true);
       await s.command('OPTIMIZE TABLE texts FINAL');

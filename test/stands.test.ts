@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
@@ -7,12 +7,13 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { detect, subjectOf } from '../src/barriers/cases.ts';
 import { closeGate, giveLabel } from '../src/barriers/commands.ts';
 import { apply, type Event } from '../src/barriers/events.ts';
-import { type Actor, EMPTY_STATE, type State } from '../src/barriers/model.ts';
+import { type Actor, type Barrier, EMPTY_STATE, type State } from '../src/barriers/model.ts';
 import { checkPolicy, NO_POLICY } from '../src/barriers/policy.ts';
 import { snapshotOf } from '../src/barriers/snapshot.ts';
 import { readConfig } from '../src/gateway/config.ts';
 import { keyHash, Lookup, readHolders } from '../src/gateway/lookup.ts';
 import { within } from '../src/gateway/patience.ts';
+import { tokensOf } from '../src/gateway/proxy.ts';
 import { UsageTap } from '../src/gateway/usage.ts';
 import { Worker } from '../src/gateway/worker.ts';
 import type { Dossier, Finding } from '../src/model/dossier.ts';
@@ -139,6 +140,10 @@ describe('the audit log', () => {
     const [first = ''] = readFileSync(path, 'utf8').split('\n');
     truncateSync(path, first.length + 1);
     expect(verifyFile(path)).toMatchObject({ ok: false, said: expect.stringContaining('its last 2 of 3 entries are gone') });
+    // Nor does it help to take away what shows it.
+    renameSync(`${path}.head`, `${path}.away`);
+    expect(verifyFile(path)).toMatchObject({ ok: false, said: expect.stringContaining('cannot be told') });
+    renameSync(`${path}.away`, `${path}.head`);
     const again = new Audit(path);
     expect(again.gone).toContain('last 2 of 3');
     again.close();
@@ -189,7 +194,72 @@ describe('an answer that does not say what it used', () => {
   });
 });
 
+describe('what an answer does not say', () => {
+  const chat = (key: string, max: Record<string, unknown>) => ({
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'untold', stream: true, messages: [{ role: 'user', content: 'Hello' }], ...max }),
+  });
+  const spent = async (untold_usage: 'passed' | 'reserved', max: Record<string, unknown>): Promise<number> => {
+    const limits = { ...NO_POLICY.limits, default: { tokens_per_minute: 40_000 }, untold_usage };
+    const { port } = await serving('', '', limits, { ...EMPTY_STATE, enforcing: true });
+    let passed = 0;
+    for (let i = 0; i < 8; i++) {
+      const r = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, chat('sk-alice', max));
+      await r.text();
+      if (r.status === 200) passed += 1;
+    }
+    return passed;
+  };
+
+  test('is held to what it reserved where the request sets a maximum or asks for reasoning', async () => {
+    expect(await spent('passed', { max_tokens: 15_000 })).toBe(2);
+    expect(await spent('passed', { reasoning_effort: 'high' })).toBeLessThan(8);
+    // Of one that sets none what passed is seen; all of it is held where the policy says so.
+    expect(await spent('passed', {})).toBe(8);
+    expect(await spent('reserved', {})).toBe(1);
+  });
+
+  test('letters of other alphabets are a token each', () => {
+    expect(tokensOf(400, 400)).toBe(100);
+    expect(tokensOf(Buffer.byteLength('\u6f22'.repeat(100)), 100)).toBe(100);
+  });
+});
+
 describe('keys', () => {
+  test('in another scheme or spelling are refused, and so is a second one in the address line or beside it', async () => {
+    const { port, up } = await serving();
+    const ask = async (headers: Record<string, string>, query = '') =>
+      (
+        await fetch(`http://127.0.0.1:${port}/v1/chat/completions${query}`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', ...headers },
+          body: JSON.stringify({ model: 'm-1', messages: [{ role: 'user', content: 'Hello' }] }),
+        })
+      ).status;
+    for (const said of [
+      `Basic ${Buffer.from(':sk-alice').toString('base64')}`,
+      ...['Token sk-alice', 'Key sk-alice', 'Bearer: sk-alice', 'Bearer "sk-alice"', 'Bearer Bearer sk-alice', 'sk-a,sk-alice'],
+    ])
+      expect([said, await ask({ authorization: said })]).toEqual([said, 400]);
+    const good = { authorization: 'Bearer sk-alice' };
+    for (const query of ['?x-api-key=sk-b', '?a=1;key=sk-b', '?subscription_key=sk-b'])
+      expect([query, await ask(good, query)]).toEqual([query, 400]);
+    for (const name of ['ocp-apim-subscription-key', 'anthropic-api-key'])
+      expect([name, await ask({ ...good, [name]: 'sk-b' })]).toEqual([name, 400]);
+    expect(up.seen).toHaveLength(0);
+    expect(await ask(good)).toBe(200);
+  });
+
+  test('of an account on hold open no other path either', async () => {
+    const held = { ...EMPTY_STATE, enforcing: true, barriers: new Map([['b1', barrierOn('alice')]]) } as State;
+    const { port, up } = await serving('', '', NO_POLICY.limits, held);
+    const get = (key: string) => fetch(`http://127.0.0.1:${port}/v1/models`, { headers: { authorization: `Bearer ${key}` } });
+    expect((await get('sk-alice')).status).toBe(403);
+    expect(up.seen).toHaveLength(0);
+    expect((await get('sk-other')).status).toBe(200);
+  });
+
   test('of a file with a bad row are told by its line and never by its words; one that goes bad takes none away', async () => {
     const dir = temp();
     const file = join(dir, 'keys.csv');
@@ -219,7 +289,7 @@ describe('keys', () => {
 });
 
 /** A worker before an upstream that answers from nowhere. */
-async function serving(proxy = '', accounts = '') {
+async function serving(proxy = '', accounts = '', limits = NO_POLICY.limits, state = EMPTY_STATE) {
   const up = await upstream();
   open.push(up);
   const dir = temp();
@@ -229,7 +299,7 @@ async function serving(proxy = '', accounts = '') {
     `state: ./state\nproxy:\n  listen: 127.0.0.1:0\n  upstream: ${up.url}\n${proxy}accounts: {file: keys.csv${accounts}}\n`,
   );
   const worker = new Worker(readConfig(join(dir, 's.yaml')).config, 'w0');
-  worker.take({ type: 'snapshot', snapshot: snapshotOf(EMPTY_STATE, NO_POLICY.limits, 1, 0, Date.now()) });
+  worker.take({ type: 'snapshot', snapshot: snapshotOf(state, limits, 1, 0, Date.now()) });
   await worker.listen();
   open.push({ close: () => worker.drain(200) });
   const [port = 0] = worker.ports();
@@ -252,7 +322,46 @@ async function raw(port: number, sent: string, ms = 2000): Promise<string> {
   return heard;
 }
 
+/** A hold that stands. */
+const barrierOn = (account: string): Barrier => ({
+  id: 'b1',
+  accounts: [account],
+  action: 'hold',
+  state: 'active',
+  dry_run: false,
+  reason: 'r',
+  author: 'ann',
+  automatic: false,
+  created: 0,
+  expires: Date.now() + 3_600_000,
+  appeal: 'SW-A',
+  approvals: [],
+});
+
 describe('the way in', () => {
+  test('refuses a body of more parts than anybody writes, at once, and goes on', async () => {
+    const { port } = await serving();
+    const send = (body: string) =>
+      fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { authorization: 'Bearer sk-alice', 'content-type': 'application/json' },
+        body,
+      });
+    const zeros = `{"model":"m-1","messages":[${'0,'.repeat(4_000_000)}0]}`;
+    const blocks = JSON.stringify({ model: 'm-1', messages: [{ role: 'user', content: new Array(30_000).fill({ type: 'text' }) }] });
+    const began = Date.now();
+    const all = await Promise.all([zeros, zeros, zeros, blocks].map(send));
+    expect(all.map((r) => r.status)).toEqual([400, 400, 400, 400]);
+    expect(await all[0]?.text()).toContain('too many messages');
+    expect(Date.now() - began).toBeLessThan(8000);
+    expect((await send('{"model":"m-1","messages":[{"role":"user","content":"Hello"}]}')).status).toBe(200);
+  });
+
+  test('does not wait for a body that hardly comes', async () => {
+    const { port } = await serving();
+    expect(await raw(port, `${HEAD('sk-alice', 1000)}{`, 9000)).toMatch(/^HTTP\/1\.1 408/);
+  }, 15_000);
+
   test('refuses a key that is not known before its body has come', async () => {
     const { port } = await serving('', ', unknown_key: refuse');
     expect(await raw(port, HEAD('sk-unknown', 31_000_000))).toMatch(/^HTTP\/1\.1 401/);

@@ -194,6 +194,7 @@ function forPlan(s: State, id: string, f: Finding, p: Planned, d: Detected, poli
           action: p.action,
           reason,
           evidence: restsOn(f),
+          traffic: trafficOf(d, fresh).share,
           hours: p.rule.automatic === p.action ? Math.min(HOLD_HOURS_MAX, p.rule.hours) : p.rule.hours,
           ...(p.rule.budget ? { budget: p.rule.budget } : {}),
           ...(p.rule.summary && p.action === 'withhold' ? { summary: true } : {}),
@@ -218,11 +219,20 @@ function forPlan(s: State, id: string, f: Finding, p: Planned, d: Detected, poli
       action: own,
       reason,
       evidence: restsOn(f),
+      traffic: trafficOf(d, rest).share,
       hours: Math.min(HOLD_HOURS_MAX, p.rule.hours),
     },
     now,
   );
   return [...events, ...asked, ...byItself(s, asked, f, d, policy, now)];
+}
+
+/** The part of all traffic of a look that some accounts have, and which of them it knows. */
+function trafficOf(d: Detected, accounts: readonly string[]): { readonly share: number; readonly known: ReadonlySet<string> } {
+  const volume = new Map(d.dossier.campaigns.flatMap((c) => c.accounts.map((a) => [a.account, a.exchanges] as const)));
+  const known = new Set(accounts.filter((a) => volume.has(a)));
+  const sent = [...known].reduce((x, a) => x + (volume.get(a) ?? 0), 0);
+  return { share: sent / Math.max(1, d.dossier.coverage.exchanges), known };
 }
 
 /** Activates an automatic barrier where its cap allows; otherwise says why it waits. */
@@ -231,14 +241,17 @@ function byItself(before: State, asked: readonly Event[], f: Finding, d: Detecte
   for (const e of asked) s = apply(s, e);
   const what = asked[0]?.what;
   if (what?.type !== 'barrier.proposed') return [];
-  const standing = new Set(
-    [...before.barriers.values()]
-      .filter((b) => b.automatic && b.state === 'active' && b.expires > now && b.action !== 'watch')
-      .flatMap((b) => b.accounts),
+  const standing = [...before.barriers.values()].filter(
+    (b) => b.automatic && b.state === 'active' && b.expires > now && b.action !== 'watch',
   );
-  const touched = new Set([...standing, ...what.barrier.accounts]);
-  const volume = new Map(d.dossier.campaigns.flatMap((c) => c.accounts.map((a) => [a.account, a.exchanges] as const)));
-  const share = [...touched].reduce((x, a) => x + (volume.get(a) ?? 0), 0) / Math.max(1, d.dossier.coverage.exchanges);
+  const touched = new Set([...standing.flatMap((b) => b.accounts), ...what.barrier.accounts]);
+  const seen = trafficOf(d, [...touched]);
+  // A campaign that is held may be found no more: what it was of all traffic when it was held still counts.
+  const gone = standing.reduce(
+    (x, b) => x + ((b.traffic ?? 0) * b.accounts.filter((a) => !seen.known.has(a)).length) / b.accounts.length,
+    0,
+  );
+  const share = seen.share + gone;
   const verified = [...touched].filter((a) => VERIFIED.includes(subjectOf(s, d.subjects, a).verification ?? '')).length;
   const { traffic_share_max, verified_accounts_max, verified_share_max } = policy.automatic;
   const most = verified_share_max === undefined ? verified_accounts_max : verified_share_max * (d.verified ?? 0);

@@ -57,6 +57,7 @@ export interface Proposal {
   readonly action: Action;
   readonly reason: string;
   readonly hours: number;
+  readonly traffic?: number;
   readonly budget?: Budget;
   readonly level?: string;
   readonly summary?: boolean;
@@ -100,6 +101,7 @@ export function propose(s: State, by: Actor, p: Proposal, now: number): Event[] 
     ...(p.budget ? { budget: p.budget } : {}),
     ...(p.level ? { level: p.level } : {}),
     ...(p.summary ? { summary: true } : {}),
+    ...(p.traffic === undefined ? {} : { traffic: p.traffic }),
     ...(p.evidence && p.evidence.length > 0 ? { evidence: p.evidence } : {}),
   };
   return [{ at: now, by: by.name, what: { type: 'barrier.proposed', barrier } }];

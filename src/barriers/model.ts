@@ -53,6 +53,8 @@ export interface Barrier {
   readonly summary?: boolean;
   /** For `slow`: one budget for all its accounts together. */
   readonly budget?: Budget;
+  /** Set by policy: the part of all traffic that its accounts had when it was proposed, for a cap that must hold when the campaign is no longer found. */
+  readonly traffic?: number;
   /** Who accepted it before an acceptance was taken back: an undo makes nobody forget. */
   readonly held_by?: readonly string[];
   readonly lifted?: { readonly by: string; readonly at: number; readonly reason: string };

@@ -53,6 +53,10 @@ const limits = v.strictObject({
    * nothing; `usual`, what such requests used of late, so that small ones are not held up and a burst of large ones is paid back afterwards.
    */
   unbounded_requests: v.optional(v.picklist(['whole', 'usual']), 'whole'),
+  /**
+   * What a request has used that sets no maximum and whose answer does not say: `passed`, what was seen of the answer, in which a model's thoughts are not; `reserved`, all that was set aside.
+   */
+  untold_usage: v.optional(v.picklist(['passed', 'reserved']), 'passed'),
 });
 
 /** A model or a capability closed to countries, tiers or everyone, in the reviewed file: with its reason and its end. */

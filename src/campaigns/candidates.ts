@@ -4,7 +4,7 @@ import { leiden } from './leiden.ts';
 import { dot, type Neighbours, neighbours } from './neighbours.ts';
 import { centre, direction, directions, type Profiles } from './profile.ts';
 import { median, rng } from './stats.ts';
-import type { Table } from './table.ts';
+import { carriedPart, type Table } from './table.ts';
 
 export type Source = 'scaffold' | 'links' | 'kindred';
 
@@ -47,12 +47,13 @@ function fromScaffolds(t: Table): Candidate[] {
   return [...groups.values()].map((g) => ({ accounts: g.accounts, sources: ['scaffold'], scaffold: g.values }));
 }
 
-/** Accounts of a sentence that carry it in at least 3 % of their exchanges: the others met it in passing. */
+/** Accounts of a sentence that carry it in at least 3 % of what they do: the others met it in passing. */
 function carriers(t: Table, value: SharedValue): number[] {
   const out: number[] = [];
   for (let i = 0; i < value.accounts.length; i++) {
     const a = value.accounts[i] as number;
-    if (a >= 0 && (value.counts[i] as number) >= Math.max(3, 0.03 * (t.rows[a]?.n ?? 0))) out.push(a);
+    const count = value.counts[i] as number;
+    if (a >= 0 && count >= 3 && carriedPart(t, a, count) >= 0.03) out.push(a);
   }
   return out.sort((x, y) => x - y);
 }

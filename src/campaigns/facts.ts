@@ -6,7 +6,7 @@ import { distance } from './profile.ts';
 import { itemsShared } from './repeats.ts';
 import { median, quantile } from './stats.ts';
 import { endsOf, type Succession, takeovers } from './succession.ts';
-import { DAY, type Table } from './table.ts';
+import { carriedPart, DAY, type Table } from './table.ts';
 
 /** Most members keep quiet hours, or none can be told. */
 export const human = (f: Facts): boolean => f.sleepless.n === 0 || f.sleepless.k <= 0.4 * f.sleepless.n;
@@ -90,7 +90,7 @@ const FAMILY: Readonly<Record<ValueKind, keyof Facts['ties']>> = {
   phone: 'identity',
 };
 
-/** A sentence ties an account only when it carries a fair part of its exchanges, an address only when it is no passing one. */
+/** A sentence ties an account only when it carries a fair part of what it begins, an address only when it is no passing one. */
 const SHARE_MIN: Readonly<Record<keyof Facts['ties'], number>> = { scaffold: 0.1, network: 0.05, client: 0.2, identity: 0 };
 
 function ties(t: Table, accounts: readonly number[]): Facts['ties'] {
@@ -98,7 +98,7 @@ function ties(t: Table, accounts: readonly number[]): Facts['ties'] {
   const strong = (a: number, v: number, count: number): boolean => {
     const kind = t.values[v]?.kind as ValueKind;
     const family = FAMILY[kind];
-    return family === 'identity' || count >= SHARE_MIN[family] * (t.rows[a]?.n ?? 1);
+    return family === 'identity' || (family === 'scaffold' ? carriedPart(t, a, count) : count / (t.rows[a]?.n ?? 1)) >= SHARE_MIN[family];
   };
   const any = new Map<number, number>();
   for (const a of accounts)
@@ -233,7 +233,10 @@ function pivot(t: Table, accounts: readonly number[]): Facts['pivot'] {
 }
 
 function sessionSpread(rows: readonly AccountRow[]): number {
-  const held = rows.filter((r) => r.conversations >= 5 && r.n > 1.05 * r.conversations).map((r) => Math.log(r.n / r.conversations));
+  const held = rows
+    .map((r) => ({ n: r.n, of: conversationsOf(r) }))
+    .filter((r) => r.of >= 5 && r.n > 1.05 * r.of)
+    .map((r) => Math.log(r.n / r.of));
   if (held.length < 4 || held.length < 0.5 * rows.length) return Number.NaN;
   const mean = held.reduce((x, y) => x + y, 0) / held.length;
   return Math.max(0.02, Math.sqrt(held.reduce((x, y) => x + (y - mean) ** 2, 0) / (held.length - 1)));

@@ -3,7 +3,7 @@ import { type Facts, inStep, type View } from './facts.ts';
 import type { Judged } from './membership.ts';
 import { repeatedWithOthers } from './repeats.ts';
 import { median, spread } from './stats.ts';
-import type { Table } from './table.ts';
+import { carriedPart, type Table } from './table.ts';
 
 /** Same deck is not same hand: who of those that draw from one source belongs to one hand. */
 
@@ -190,7 +190,7 @@ export function ofOneBrief(t: Table, c: Candidate, members: readonly Judged[]): 
   for (const a of inside)
     for (const { v, count } of t.valuesOf[a] ?? []) {
       const value = t.values[v];
-      if (value?.kind !== 'scaffold' || count < BRIEF.carried * (t.rows[a]?.n ?? 1)) continue;
+      if (value?.kind !== 'scaffold' || carriedPart(t, a, count) < BRIEF.carried) continue;
       // Mostly theirs: a famous prompt divides nobody.
       if (value.accounts.length > 2 * inside.size) continue;
       const g = groups.get(v) ?? new Set();

@@ -21,7 +21,7 @@ import { centreWithout } from './profile.ts';
 import { oneHouse, onePayer, oneQueue, queueLacks } from './queue.ts';
 import { type Honest, ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
 import { median } from './stats.ts';
-import type { Table } from './table.ts';
+import { carriedPart, type Table } from './table.ts';
 
 /** One cohort, judged. */
 export interface Case {
@@ -271,12 +271,12 @@ function narrowed(scope: View | null, accounts: readonly number[]): View | undef
   return { rows: scope.rows, cells: scope.cells.filter((x) => set.has(x.account)) };
 }
 
-/** Part of an account's exchanges that carry one of the candidate's sentences. */
+/** Part of what an account does that carries one of the candidate's sentences. */
 export function carried(t: Table, c: Candidate): (a: number) => number {
   const set = new Set(c.scaffold);
   return (a) => {
     let best = 0;
-    for (const { v, count } of t.valuesOf[a] ?? []) if (set.has(v)) best = Math.max(best, count / (t.rows[a]?.n ?? 1));
+    for (const { v, count } of t.valuesOf[a] ?? []) if (set.has(v)) best = Math.max(best, carriedPart(t, a, count));
     return best;
   };
 }

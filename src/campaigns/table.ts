@@ -64,6 +64,15 @@ export function recordValues(records: readonly (AccountRecord | null)[]): Shared
   return out;
 }
 
+/**
+ * Part of an account's conversations that carry a sentence, by how many of its exchanges do. A system text is looked into where a conversation begins, and what follows is a step of it: an agent of ten steps carries its brief in a tenth of its
+ * exchanges, and in all that it does. What stands in more exchanges than conversations begin stands in steps as well, and is a part of exchanges.
+ */
+export function carriedPart(t: Pick<Table, 'rows'>, account: number, count: number): number {
+  const { n = 1, openings = 0 } = t.rows[account] ?? {};
+  return count / Math.max(1, openings > 0 && count <= openings ? openings : n);
+}
+
 export function table(parts: Omit<Table, 'valuesOf' | 'owner' | 'domains' | 'from' | 'to' | 'beats'>): Table {
   const valuesOf: { v: number; count: number }[][] = Array.from({ length: parts.rows.length }, () => []);
   parts.values.forEach((value, v) => {

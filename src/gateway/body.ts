@@ -1,14 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 export class TooLarge extends Error {}
+/** It comes too slowly to wait for. */
+export class TooSlow extends Error {}
 /** More bodies are held than there is room for. */
 export class NoRoom extends Error {}
+
+const PATIENCE_MS = 5000;
 
 /**
  * A whole request body, bounded. Rejects with TooLarge as soon as the bound is passed, with NoRoom when `hold` has none for a part, and when the client goes away.
  * @param hold told of each part before it is kept; false when there is no room
+ * @param least bytes a second that must come, looked at every few seconds; 0 waits however long it takes. Rejects with TooSlow
  */
-export function readBody(req: IncomingMessage, max: number, hold: (bytes: number) => boolean = () => true): Promise<Buffer> {
+export function readBody(req: IncomingMessage, max: number, hold: (bytes: number) => boolean = () => true, least = 0): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     if (Number(req.headers['content-length'] ?? 0) > max) {
       reject(new TooLarge());
@@ -16,6 +21,25 @@ export function readBody(req: IncomingMessage, max: number, hold: (bytes: number
     }
     const parts: Buffer[] = [];
     let bytes = 0;
+    let before = 0;
+    const watch =
+      least > 0
+        ? setInterval(() => {
+            if (bytes - before >= (least * PATIENCE_MS) / 1000) {
+              before = bytes;
+              return;
+            }
+            clearInterval(watch);
+            req.pause();
+            req.removeAllListeners('data');
+            parts.length = 0;
+            reject(new TooSlow());
+          }, PATIENCE_MS)
+        : undefined;
+    watch?.unref();
+    const over = () => clearInterval(watch);
+    req.on('end', over);
+    req.on('close', over);
     req.on('data', (part: Buffer) => {
       bytes += part.length;
       const fits = bytes <= max;

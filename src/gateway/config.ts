@@ -55,6 +55,8 @@ const schema = v.strictObject({
       connections_per_address: v.optional(whole),
       /** A request has been sent whole within so long. */
       request_timeout_ms: v.optional(whole, 60_000),
+      /** A body that comes more slowly than this, in bytes a second, is not waited for: it would hold a connection that others need. 0 waits. */
+      body_bytes_second_min: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 200),
       upstream_connections: v.optional(whole, 128),
       /** Requests that may wait for a connection, and how long. */
       upstream_queue: v.optional(whole, 512),
@@ -89,6 +91,8 @@ const schema = v.strictObject({
       key_header: v.optional(v.string(), ''),
       /** Headers in which the gateway, and never its callers, says where a request comes from and what its TLS looks like. */
       country_header: v.optional(v.string(), ''),
+      /** A header in which the gateway names the account itself, and which it sets or takes out of every request: a caller who could set it would be whoever they like. */
+      account_header: v.optional(v.string(), ''),
       ja4_header: v.optional(v.string(), ''),
     }),
   ),

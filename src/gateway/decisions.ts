@@ -91,6 +91,7 @@ export class Decisions {
   private readonly max: number;
   private readonly keyHeader: string;
   /** Headers that the gateway sets, never its callers. */
+  private readonly account: string;
   private readonly country: string;
   private readonly ja4: string;
   private readonly key: Buffer;
@@ -104,6 +105,7 @@ export class Decisions {
     this.token = c?.token_sha256 ? Buffer.from(c.token_sha256, 'hex') : null;
     this.max = c?.body_bytes_max ?? 1 << 20;
     this.keyHeader = c?.key_header || parts.config.proxy?.key_header || '';
+    this.account = (c?.account_header ?? '').toLowerCase();
     this.country = (c?.country_header ?? '').toLowerCase();
     this.ja4 = (c?.ja4_header ?? '').toLowerCase();
     // Workers of one service know one another's signatures by the token of its host.
@@ -188,7 +190,8 @@ export class Decisions {
         ...(created ? { created } : {}),
         indicators: this.parts.guard.shown(text(r['ip']), text(r['user_agent']), text(r['ja4'])),
       },
-      number(r['tokens']),
+      // Who does not say how much it may be is taken to ask for what is usual: of nothing everybody could have as much as they like.
+      r['tokens'] === undefined ? this.parts.guard.snapshot.limits.output_tokens_assumed : number(r['tokens']),
       started,
       { reserve: r['reserve'] !== false },
     );
@@ -197,7 +200,7 @@ export class Decisions {
   }
 
   private async decide(res: ServerResponse, r: Json): Promise<void> {
-    const hash = text(r['key_sha256']) || (text(r['key']) ? keyHash(text(r['key'])) : '');
+    const hash = text(r['key_sha256']).toLowerCase() || (text(r['key']) ? keyHash(text(r['key'])) : '');
     const d: Dialect = r['dialect'] === 'anthropic' ? 'anthropic' : 'openai';
     const out = await this.check(d, r, hash ? await this.holder(hash) : null);
     const b = out.verdict.barrier;
@@ -227,7 +230,9 @@ export class Decisions {
     const got = reserved(this.key, text(r['reservation']), this.parts.now());
     if (!got) throw new Bad(400, 'reservation is none that /v1/decide gave in the last quarter of an hour');
     // Once: a call that is repeated gives nothing back twice.
-    await this.parts.guard.settle({ asks: got.asks }, r['tokens'] === null ? null : number(r['tokens']), this.parts.now(), got.id);
+    await this.parts.guard.settle({ asks: got.asks }, r['tokens'] === null ? null : number(r['tokens']), this.parts.now(), {
+      once: got.id,
+    });
     json(res, 200, { settled: true });
   }
 
@@ -249,8 +254,8 @@ export class Decisions {
     const d: Dialect = path.startsWith('/v1/messages') ? 'anthropic' : 'openai';
     const key = keyOf(req, this.keyHeader);
     if (key === null) return refuse(res, d, BAD('Send one API key, in one header.'), randomUUID());
-    // A gateway that knows the account itself says so; a caller's own word, beside a key, counts for nothing.
-    const account = key === '' ? this.header(req, 'x-stillwatch-account') : '';
+    // A gateway that knows the account itself says so, in a header that the configuration names and it sets or takes out of every request; a caller's own word, beside a key, counts for nothing.
+    const account = key === '' && this.account ? this.header(req, this.account) : '';
     const holder = key ? await this.holderOf(key) : null;
     if (!holder && !account) return refuse(res, d, UNKNOWN_KEY, randomUUID());
     // With `with_request_body` Envoy sends what is asked for; a body cut short tells nothing reliable.
@@ -267,7 +272,7 @@ export class Decisions {
         user_agent: this.header(req, 'user-agent'),
         ...this.set(req),
         // Beside a key a caller's own word about the model counts for nothing.
-        model: asks?.model ?? (key === '' ? this.header(req, 'x-stillwatch-model') : ''),
+        model: asks?.model ?? (account ? this.header(req, 'x-stillwatch-model') : ''),
         models: asks?.models ?? [],
         capabilities: asks?.capabilities ?? [],
         // What is asked for in a body that was not seen is not known: a gate that asks about it is closed.
@@ -288,8 +293,8 @@ export class Decisions {
     const key = keyOf(req, this.keyHeader);
     // Of two keys the one looked at need not be the one the upstream takes.
     if (key === null) return void res.writeHead(403, { 'x-stillwatch-action': 'several keys' }).end();
-    // A gateway that knows the account itself says so; a caller's own word, beside a key, counts for nothing.
-    const account = key === '' ? this.header(req, 'x-stillwatch-account') : '';
+    // A gateway that knows the account itself says so, in a header that the configuration names and it sets or takes out of every request; a caller's own word, beside a key, counts for nothing.
+    const account = key === '' && this.account ? this.header(req, this.account) : '';
     const holder = key ? await this.holderOf(key) : null;
     if (!holder && !account) return void res.writeHead(401).end();
     const out = await this.check(
@@ -313,7 +318,7 @@ export class Decisions {
 
   private async litellm(res: ServerResponse, r: Json): Promise<void> {
     const data = object(r['request_data']);
-    const hash = text(data['user_api_key_hash']);
+    const hash = text(data['user_api_key_hash']).toLowerCase();
     const account = text(data['user_api_key_user_id']) || text(data['user_api_key_team_id']) || hash;
     // What comes back from the model is no new request.
     if (r['input_type'] === 'response') return json(res, 200, { action: 'NONE' });

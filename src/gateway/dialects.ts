@@ -69,13 +69,34 @@ const pointsAway = (m: unknown, deep = 0): boolean => {
   );
 };
 
+/** Messages, blocks and tools of one request together: a conversation of years has fewer. */
+const PARTS_MAX = 20_000;
+
+/** A request of more parts than anybody writes: gone through one by one it would hold up everybody else's. */
+export class TooManyParts extends Error {}
+
+function bounded(items: readonly unknown[], tools: readonly unknown[]): void {
+  let n = items.length + tools.length;
+  if (n <= PARTS_MAX)
+    for (const m of items) {
+      const o = object(m);
+      for (const x of [o['content'], o['output']]) if (Array.isArray(x)) n += x.length;
+      if (n > PARTS_MAX) break;
+    }
+  if (n > PARTS_MAX) throw new TooManyParts();
+}
+
 /** A tool that the caller runs; any other runs at the provider, and what it finds is read as input. */
 const callersOwn = (t: unknown): boolean => ['', 'function', 'custom'].includes(text(object(t)['type']));
 
-/** What a request body asks for. Nothing of it is trusted for who somebody is. */
+/**
+ * What a request body asks for. Nothing of it is trusted for who somebody is.
+ * @throws TooManyParts
+ */
 export function asked(d: Dialect, body: Json): Asked {
   const input = d === 'openai-responses' ? body['input'] : body['messages'];
   const items = typeof input === 'string' ? [{ role: 'user', content: input }] : list(input);
+  bounded(items, [...list(body['tools']).slice(0, PARTS_MAX + 1), ...list(body['functions']).slice(0, PARTS_MAX + 1)]);
   const messages = items
     .map((m) => object(m))
     .map((m) => ({
@@ -145,7 +166,7 @@ export function withoutReasoning(d: Dialect, body: Json, summary = false): Json 
 }
 
 export interface Refusal {
-  readonly status: 400 | 401 | 403 | 404 | 411 | 413 | 415 | 429 | 502 | 503 | 504;
+  readonly status: 400 | 401 | 403 | 404 | 408 | 411 | 413 | 415 | 429 | 502 | 503 | 504;
   readonly message: string;
   readonly code: string;
   readonly retryMs?: number;
@@ -158,6 +179,7 @@ const ANTHROPIC = {
   401: 'authentication_error',
   403: 'permission_error',
   404: 'not_found_error',
+  408: 'timeout_error',
   411: 'invalid_request_error',
   413: 'request_too_large',
   415: 'invalid_request_error',
@@ -171,6 +193,7 @@ const OPENAI = {
   401: 'authentication_error',
   403: 'permission_error',
   404: 'invalid_request_error',
+  408: 'invalid_request_error',
   411: 'invalid_request_error',
   413: 'invalid_request_error',
   415: 'invalid_request_error',

@@ -217,15 +217,25 @@ export class Guard {
     };
   }
 
-  /** Settles what was reserved with what was used; `used` null gives everything back. `once` names a reservation that may be settled by any worker, once. */
-  async settle(p: Pick<Pass, 'asks'> & { readonly open?: boolean }, used: number | null, now: number, once?: string): Promise<void> {
+  /** Settles what was reserved with what was used; `used` null gives everything back. `once` names a reservation that may be settled by any worker, once; `least`: what was used is not known but for what was seen, and nothing is given back. */
+  async settle(
+    p: Pick<Pass, 'asks'> & { readonly open?: boolean },
+    used: number | null,
+    now: number,
+    { once, least = false }: { readonly once?: string; readonly least?: boolean } = {},
+  ): Promise<void> {
     // Once: what goes wrong after an answer has been settled gives nothing back again.
     if (this.done.has(p)) return;
     this.done.add(p);
     if (p.open) this.begun(p.asks, -1);
-    if (p.open && used !== null) for (const a of p.asks) if (a.key.endsWith(':t')) this.learn(a.key, used);
+    // What was only seen in part tells nothing of what such requests use.
+    if (p.open && used !== null && !least) for (const a of p.asks) if (a.key.endsWith(':t')) this.learn(a.key, used);
     const back = p.asks
-      .map((a) => ({ ...a, units: a.key.endsWith(':t') ? a.units - (used ?? 0) : used === null ? a.units : 0 }))
+      .map((a) => {
+        if (!a.key.endsWith(':t')) return { ...a, units: used === null ? a.units : 0 };
+        const back = a.units - (used ?? 0);
+        return { ...a, units: least && used !== null ? Math.min(0, back) : back };
+      })
       .filter((a) => a.units !== 0);
     if (back.length === 0 && once === undefined) return;
     try {

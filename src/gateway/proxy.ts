@@ -1,22 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Dispatcher, Pool } from 'undici';
+import { Pool } from 'undici';
 import { clientAddress, trustedHeader, trustList } from './address.ts';
-import { Bodies, NoRoom, readBody, TooLarge } from './body.ts';
+import { Bodies, NoRoom, readBody, TooLarge, TooSlow } from './body.ts';
 import type { ProxyConfig, ServeConfig } from './config.ts';
-import { type Asked, asked, refuse } from './dialects.ts';
+import { type Asked, asked, refuse, TooManyParts } from './dialects.ts';
 import { askedBy, type Reading, RouteTable } from './fields.ts';
-import { type Guard, type Pass, rehearsedIn } from './guard.ts';
-import { forwarded, HOP_BACK, keyOf, otherKey } from './headers.ts';
+import { type Guard, rehearsedIn } from './guard.ts';
+import { keyOf, otherKey } from './headers.ts';
 import { type Holder, keyHash, type Lookup } from './lookup.ts';
 import type { Meters } from './meters.ts';
-import { recordHead, recordLine, type Seen, scopeOf } from './record.ts';
+import { Passage } from './passage.ts';
+import { recordHead, type Seen, scopeOf } from './record.ts';
 import { ACCOUNTS_AWAY, BAD, BUSY, LOG_FULL, NO_KEY, REASONED, UNKNOWN_KEY } from './refusals.ts';
 import { sentOn } from './sent.ts';
 import { Slots } from './slots.ts';
 import type { Spool } from './spool.ts';
-import { UsageTap } from './usage.ts';
-import { Withheld } from './withhold.ts';
 
 export interface Parts {
   readonly config: ServeConfig;
@@ -27,8 +26,14 @@ export interface Parts {
   readonly now: () => number;
 }
 
-/** Part of what was reserved that is spent by who goes away before the answer begins. */
-const HUNG_UP = 0.25;
+/**
+ * Tokens that a text may have, at most times: a quarter of its plain characters, and one for each of another alphabet, which takes two bytes and more.
+ * @param bytes of UTF-8
+ */
+export const tokensOf = (bytes: number, characters: number): number => {
+  const wide = Math.min(characters, Math.max(0, bytes - characters));
+  return Math.ceil((characters - wide) / 4 + wide);
+};
 
 const UNREAD: Reading = { dialect: 'json', named: {} };
 
@@ -38,8 +43,7 @@ export class Forwarder {
   private readonly c: ProxyConfig;
   private readonly pool: Pool;
   private readonly trusted;
-  private readonly base: string;
-  private readonly slots: Slots;
+  private readonly passage: Passage;
   private readonly routes: RouteTable;
   private readonly bodies: Bodies;
 
@@ -47,7 +51,6 @@ export class Forwarder {
     this.parts = parts;
     this.c = parts.config.proxy as ProxyConfig;
     const u = new URL(this.c.upstream);
-    this.base = u.pathname.replace(/\/$/, '');
     this.pool = new Pool(u.origin, {
       connections: this.c.upstream_connections,
       headersTimeout: this.c.upstream_timeout_ms,
@@ -55,7 +58,8 @@ export class Forwarder {
       pipelining: 1,
     });
     this.bodies = new Bodies(this.c.bodies_bytes_max);
-    this.slots = new Slots(this.c.upstream_connections, this.c.upstream_queue);
+    const slots = new Slots(this.c.upstream_connections, this.c.upstream_queue);
+    this.passage = new Passage(parts, this.pool, slots, u.pathname.replace(/\/$/, ''));
     this.routes = new RouteTable(this.c.routes);
     this.trusted = trustList(this.c.trusted_proxies);
   }
@@ -81,7 +85,7 @@ export class Forwarder {
     const route = this.routes.of(path);
     if (route === undefined) {
       if (req.method === 'GET' && this.c.forward.some((p) => path === p || path.startsWith(`${p}/`)) && !/\.\.|%2e|%2f|%5c|\\/i.test(url))
-        return this.forward(req, res, id, url, null, UNREAD, null);
+        return this.plain(req, res, id, url, started);
       // What is not understood is not let through.
       return refuse(
         res,
@@ -100,8 +104,8 @@ export class Forwarder {
     const hash = keyHash(key);
     const cached = this.parts.lookup.known(hash, started);
     // Read while the account is looked up; of a key that is not known nothing more is read.
-    const reading = readBody(req, this.c.body_bytes_max, this.bodies.room(res)).catch((e: unknown) =>
-      e instanceof TooLarge || e instanceof NoRoom ? e : null,
+    const reading = readBody(req, this.c.body_bytes_max, this.bodies.room(res), this.c.body_bytes_second_min).catch((e: unknown) =>
+      e instanceof TooLarge || e instanceof NoRoom || e instanceof TooSlow ? e : null,
     );
     const holder = cached === undefined ? await this.parts.lookup.ask(hash, started).catch(() => undefined) : cached;
     if (holder === null && this.parts.config.accounts.unknown_key === 'refuse') {
@@ -113,12 +117,21 @@ export class Forwarder {
     if (raw === null) return void res.destroy();
     if (raw instanceof Error) {
       res.setHeader('connection', 'close');
-      return refuse(res, dialect, raw instanceof TooLarge ? BAD(`The body is larger than ${this.c.body_bytes_max} bytes.`, 413) : BUSY, id);
+      const said =
+        raw instanceof TooLarge
+          ? BAD(`The body is larger than ${this.c.body_bytes_max} bytes.`, 413)
+          : raw instanceof TooSlow
+            ? BAD('The body came too slowly.', 408)
+            : BUSY;
+      return refuse(res, dialect, said, id);
     }
     if (holder === undefined) return refuse(res, dialect, ACCOUNTS_AWAY, id);
     let body: Record<string, unknown>;
+    let input = 0;
     try {
-      body = JSON.parse(raw.toString('utf8')) as Record<string, unknown>;
+      const said = raw.toString('utf8');
+      input = tokensOf(raw.length, said.length);
+      body = JSON.parse(said) as Record<string, unknown>;
       if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new Error('no object');
     } catch {
       return refuse(res, dialect, BAD('The body is no JSON object.'), id);
@@ -126,8 +139,9 @@ export class Forwarder {
     let ask: Asked;
     try {
       ask = fields ? askedBy(fields, body, route.named) : asked(dialect, body);
-    } catch {
-      return refuse(res, dialect, BAD('The body is nested too deeply.'), id);
+    } catch (error) {
+      const said = error instanceof TooManyParts ? 'The body has too many messages, blocks or tools.' : 'The body is nested too deeply.';
+      return refuse(res, dialect, BAD(said), id);
     }
     const who: Holder = holder ?? { account: `key:${hash.slice(0, 24)}` };
     const seen = this.seen(req, id, started, who, hash, ask, path);
@@ -138,7 +152,6 @@ export class Forwarder {
     } catch {
       return refuse(res, dialect, BAD('The body is nested too deeply.'), id);
     }
-    const input = Math.ceil(raw.length / 4);
     const tokens = route.counts ? 0 : input + (ask.outputMax || this.parts.guard.snapshot.limits.output_tokens_assumed);
     const open = ask.outputMax === 0 && !route.counts;
     const verdict = await this.parts.guard.check(
@@ -172,7 +185,43 @@ export class Forwarder {
       await this.parts.guard.settle(verdict, null, this.parts.now());
       return refuse(res, dialect, BAD('The body is nested too deeply.'), id);
     }
-    return this.forward(req, res, id, url, sent, route, { pass: verdict, head, input, counts: route.counts === true });
+    return this.passage.forward(req, res, id, url, sent, route, {
+      pass: verdict,
+      head,
+      input,
+      counts: route.counts === true,
+      bounded: ask.outputMax > 0 || ask.capabilities.includes('reasoning'),
+    });
+  }
+
+  /** A GET that is let through: of whoever may send nothing it is refused too. */
+  private async plain(req: IncomingMessage, res: ServerResponse, id: string, url: string, started: number): Promise<void> {
+    const key = keyOf(req, this.c.key_header);
+    if (key === null || otherKey(url, key)) return refuse(res, 'json', BAD('Send one API key, in one header.'), id);
+    if (key !== '') {
+      const hash = keyHash(key);
+      const cached = this.parts.lookup.known(hash, started);
+      const holder = cached === undefined ? await this.parts.lookup.ask(hash, started).catch(() => undefined) : cached;
+      if (holder === undefined) return refuse(res, 'json', ACCOUNTS_AWAY, id);
+      if (holder === null && this.parts.config.accounts.unknown_key === 'refuse') return refuse(res, 'json', UNKNOWN_KEY, id);
+      const who: Holder = holder ?? { account: `key:${hash.slice(0, 24)}` };
+      const country = trustedHeader(req, this.c.country_header, this.trusted);
+      const verdict = await this.parts.guard.check(
+        'json',
+        {
+          ...who,
+          model: '',
+          capabilities: [],
+          countries: [who.country, country].filter((x): x is string => x !== undefined && x !== ''),
+          indicators: [],
+          idle: true,
+        },
+        0,
+        started,
+      );
+      if (!verdict.ok) return refuse(res, 'json', verdict.refusal, id);
+    }
+    return this.passage.forward(req, res, id, url, null, UNREAD, null);
   }
 
   private seen(req: IncomingMessage, id: string, at: number, holder: Holder, hash: string, ask: Asked, endpoint: string): Seen {
@@ -188,206 +237,5 @@ export class Forwarder {
       ja4: trustedHeader(req, this.c.ja4_header, this.trusted),
       country: trustedHeader(req, this.c.country_header, this.trusted),
     };
-  }
-
-  private async forward(
-    req: IncomingMessage,
-    res: ServerResponse,
-    id: string,
-    url: string,
-    body: Buffer | null,
-    { dialect, fields }: Reading,
-    log: { readonly pass: Pass; readonly head: string | null; readonly input: number; readonly counts: boolean } | null,
-  ): Promise<void> {
-    const { meters, spool, guard, now, config } = this.parts;
-    const began = now();
-    if (!this.slots.now()) {
-      const got = await this.slots.soon(res, this.c.queue_timeout_ms);
-      if (got !== 'taken') {
-        if (log) void guard.settle(log.pass, null, now());
-        if (got !== 'gone') refuse(res, dialect, BUSY, id);
-        return;
-      }
-    }
-    return new Promise((resolve) => {
-      let controller: Dispatcher.DispatchController | null = null;
-      let tap: UsageTap | null = null;
-      let filter: Withheld | null = null;
-      let status = 0;
-      let kept: 'no' | 'soon' | 'yes' | 'failed' = 'no';
-      const waiting: (() => void)[] = [];
-      let left = -1;
-      let over = false;
-      let stalled: NodeJS.Timeout | undefined;
-      const done = () => {
-        if (!over) {
-          over = true;
-          resolve();
-        }
-      };
-      // The place is free when the upstream's side is over, not when the caller's is.
-      let held = true;
-      const free = () => {
-        if (held) this.slots.give();
-        held = false;
-      };
-      // A connection, to the upstream or here, is not held for somebody who does not read.
-      const watch = () => {
-        if (res.destroyed || res.writableFinished) return;
-        stalled ??= setTimeout(() => {
-          meters.stalled.inc();
-          res.destroy();
-        }, this.c.stalled_timeout_ms);
-      };
-      /** Before the answer's end goes out it is on disk; when that fails and traffic must not go unseen, the answer does not end. */
-      let whole = false;
-      const keep = (then: () => void): void => {
-        if (kept === 'failed') return;
-        if (!log || kept === 'yes') {
-          then();
-          return;
-        }
-        waiting.push(then);
-        if (kept === 'soon') return;
-        kept = 'soon';
-        const usage = tap ? tap.end(whole, status < 400 ? log.input : 0) : { input: 0, output: 0, reasoning: 0, stop: '' };
-        // Who hangs up before the last event has had what was reserved, or more; who got an error has had nothing.
-        const used = Math.max(usage.input + usage.output, tap?.ended ? 0 : log.pass.reserved);
-        void guard.settle(log.pass, status >= 400 ? null : log.counts ? 0 : used, now());
-        const told = (state: 'kept' | 'shed' | 'failed' | 'left out') => {
-          if (state !== 'left out') meters.spooled(state);
-          kept = state === 'failed' ? 'failed' : 'yes';
-          if (state !== 'failed') for (const f of waiting) f();
-          else {
-            res.destroy();
-            done();
-          }
-        };
-        if (log.head === null) told('left out');
-        else
-          spool.soon(recordLine(log.head, usage, status, now() - began), (put) =>
-            told(put === 'kept' ? 'kept' : config.spool.when_full === 'shed' ? 'shed' : 'failed'),
-          );
-      };
-      // The service's own fault costs nobody anything. Who hangs up has had the model begin all the same: the request counts, and a part of what it might have used.
-      const refund = () => void (log && guard.settle(log.pass, null, now()));
-      const hungUp = () => {
-        meters.abandoned.inc();
-        if (log) void guard.settle(log.pass, log.counts ? 0 : Math.max(log.input, HUNG_UP * log.pass.reserved), now());
-      };
-      const pass = (chunk: Buffer) => {
-        if (chunk.length === 0 || res.write(chunk)) return;
-        controller?.pause();
-        watch();
-      };
-      res.on('close', () => {
-        clearTimeout(stalled);
-        if (!res.writableFinished) {
-          controller?.abort(new Error('the client went away'));
-          // What was sent of the answer has been taken: it is recorded all the same.
-          if (status > 0) keep(() => undefined);
-          else hungUp();
-          done();
-        }
-      });
-      res.on('drain', () => {
-        clearTimeout(stalled);
-        stalled = undefined;
-        controller?.resume();
-      });
-      this.pool.dispatch(
-        {
-          path: this.base + url,
-          method: req.method as Dispatcher.HttpMethod,
-          headers: forwarded(req, {
-            'accept-encoding': 'identity',
-            ...(body ? { 'content-length': String(body.length) } : {}),
-            'x-request-id': id,
-          }),
-          body,
-        },
-        {
-          onRequestStart: (c) => {
-            controller = c;
-            if (res.destroyed || over) c.abort(new Error('nobody waits for it any more'));
-          },
-          onResponseStart: (c, code, headers) => {
-            if (code < 200) return;
-            if (log?.pass.outcome === 'withhold' && !/^(identity)?$/i.test(String(headers['content-encoding'] ?? ''))) {
-              // Packed although it was asked not to be: what cannot be read cannot be taken out.
-              c.abort(new Error('an answer whose reasoning is withheld came packed'));
-              return;
-            }
-            status = code;
-            const out: Record<string, string | string[]> = {};
-            for (const [k, v] of Object.entries(headers)) if (v !== undefined && !HOP_BACK.has(k)) out[k] = v;
-            if (log) {
-              tap = new UsageTap(String(headers['content-type'] ?? ''), fields);
-              Object.assign(out, log.pass.headers, { 'stillwatch-exchange': id });
-              if (log.pass.outcome === 'withhold') {
-                filter = new Withheld(dialect, String(headers['content-type'] ?? ''), fields?.thoughts, code, log.pass.verdict.summary);
-                delete out['content-length'];
-              }
-              // With its length known, an answer ends with its last byte; that byte waits for the record.
-              left = filter || headers['content-length'] === undefined ? -1 : Number(headers['content-length']);
-            }
-            res.writeHead(code, out);
-          },
-          onResponseData: (c, chunk) => {
-            const last = tap?.take(chunk) === true;
-            if (left > 0) left -= chunk.length;
-            let out = chunk;
-            try {
-              if (filter) out = filter.take(chunk);
-            } catch (error) {
-              c.abort(error as Error);
-              return;
-            }
-            if (last || left === 0 || kept !== 'no') keep(() => pass(out));
-            else pass(out);
-          },
-          onResponseEnd: () => {
-            free();
-            whole = true;
-            keep(() => {
-              try {
-                res.end(filter?.end());
-              } catch {
-                // What cannot be searched for reasoning does not go out.
-                meters.upstreamErrors.inc();
-                res.destroy();
-              }
-              watch();
-              meters.latency.observe((now() - began) / 1000);
-              done();
-            });
-          },
-          onResponseError: (_c, error) => {
-            free();
-            if (res.destroyed && over) return;
-            meters.upstreamErrors.inc();
-            if (status > 0) {
-              keep(() => undefined);
-              res.destroy();
-            } else {
-              refund();
-              const slow = /Timeout/.test(error.name);
-              refuse(
-                res,
-                dialect,
-                {
-                  status: slow ? 504 : 502,
-                  code: slow ? 'upstream_timeout' : 'upstream_error',
-                  message: 'The model service did not answer.',
-                  retry: true,
-                },
-                id,
-              );
-            }
-            done();
-          },
-        },
-      );
-    });
   }
 }

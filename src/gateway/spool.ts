@@ -52,6 +52,9 @@ export interface SpoolOptions {
   readonly rotateBytes?: number;
 }
 
+/** Characters written in one go. */
+const WRITE_MAX = 16 << 20;
+
 /** After a write that failed nothing more is promised for so long: a disk that is full is so for a while. */
 const FAILED_MS = 1000;
 
@@ -97,12 +100,23 @@ export class Spool {
     const list = this.queue;
     this.queue = [];
     if (list.length === 0) return;
-    const got = this.write(list.map((x) => line(x.text)).join(''));
-    for (const x of list) {
-      try {
-        x.told(got);
-      } catch {
-        // One caller's trouble is not the others'.
+    // In parts: all that waits together may be more than one string can hold.
+    for (let from = 0; from < list.length; ) {
+      let to = from;
+      let size = 0;
+      while (to < list.length && (to === from || size + (list[to]?.text.length ?? 0) <= WRITE_MAX)) {
+        size += list[to]?.text.length ?? 0;
+        to += 1;
+      }
+      const part = list.slice(from, to);
+      from = to;
+      const got = this.write(part.map((x) => line(x.text)).join(''));
+      for (const x of part) {
+        try {
+          x.told(got);
+        } catch {
+          // One caller's trouble is not the others'.
+        }
       }
     }
   }
@@ -202,6 +216,9 @@ const alive = (pid: number): boolean => {
   }
 };
 
+/** After so long a segment that nobody wrote to belongs to nobody. */
+const LEFT_MS = 60_000;
+
 export interface Segment {
   readonly path: string;
   readonly bytes: number;
@@ -216,8 +233,10 @@ export function ready(dir: string): Segment[] {
     let path = join(dir, name);
     try {
       if (name.endsWith('.open')) {
-        // Process numbers come again after a restart: only one of this run can still be writing.
-        if (name.includes(`-${RUN}-`) && alive(Number(name.split('-').at(-3)))) continue;
+        // One of this run that lives may still be writing. So may one of a run before, whose parent was killed and which ends what it began; but process numbers come again, and whoever writes changes its
+        // segment every second: one that nobody has touched for long was left.
+        const living = alive(Number(name.split('-').at(-3)));
+        if (living && (name.includes(`-${RUN}-`) || Date.now() - statSync(path).mtimeMs < LEFT_MS)) continue;
         const fd = openSync(path, 'r+');
         if (fstatSync(fd).size > 0) ftruncateSync(fd, readSegment(readFileSync(path)).good);
         closeSync(fd);
@@ -233,6 +252,18 @@ export function ready(dir: string): Segment[] {
   }
   return out.sort((a, b) => a.at - b.at);
 }
+
+/** Seconds since the oldest closed segment was written; 0 where none waits. What grows while detection is up is an intake that does not get on. */
+export const oldest = (dir: string, now: number): number =>
+  segments(dir)
+    .filter((s) => s.endsWith('.seg'))
+    .reduce((x, s) => {
+      try {
+        return Math.max(x, (now - statSync(join(dir, s)).mtimeMs) / 1000);
+      } catch {
+        return x;
+      }
+    }, 0);
 
 export const depth = (dir: string): number => segments(dir).reduce((x, s) => x + sizeOf(join(dir, s)), 0);
 export const remove = (path: string): void => unlinkSync(path);

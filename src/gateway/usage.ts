@@ -77,6 +77,12 @@ export class UsageTap {
   /** Whether the answer said itself that it was over. */
   ended = false;
 
+  /** Whether the answer says what it used. */
+  get told(): boolean {
+    return this.said;
+  }
+  private said = false;
+
   constructor(contentType: string, fields?: Fields) {
     this.rows = byLine(contentType);
     this.sse = this.rows || contentType.includes('text/event-stream');
@@ -146,6 +152,7 @@ export class UsageTap {
       }
     }
     this.held = [];
+    this.said = this.usage.output > 0;
     if (this.usage.input === 0) this.usage.input = input;
     // An answer that was broken off, or does not say what it used, took what passed: some 120 bytes an event of one token, four bytes a token where an event holds many.
     if (!this.ended || this.usage.output === 0) {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecure } from 'node:https';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
@@ -63,6 +63,7 @@ export class Worker {
   /** Where to say what went wrong: the parent keeps the log. */
   tell: (m: FromWorker) => void = () => undefined;
   private saidAt = Number.NEGATIVE_INFINITY;
+  private leaving = false;
 
   constructor(config: ServeConfig, name: string, now: () => number = Date.now) {
     let budgets: Budgets = this.memory;
@@ -130,9 +131,14 @@ export class Worker {
       insecureHTTPParser: false,
       requireHostHeader: true,
     };
+    // Once this worker is on its way out a connection ends with its answer: one that is kept busy would never leave, and never hear what has been decided since.
+    const last = (req: never, res: ServerResponse): void => {
+      if (this.leaving) res.shouldKeepAlive = false;
+      handle(req, res as never);
+    };
     const s = tls
-      ? createSecure({ ...options, cert: readFileSync(tls.cert), key: readFileSync(tls.key) }, handle as never)
-      : createServer(options, handle as never);
+      ? createSecure({ ...options, cert: readFileSync(tls.cert), key: readFileSync(tls.key) }, last as never)
+      : createServer(options, last as never);
     s.maxConnections = connections;
     s.maxRequestsPerSocket = 100_000;
     // Who is kept out is counted, and those who only keep a connection make room.
@@ -210,6 +216,7 @@ export class Worker {
 
   /** Stops taking connections, lets answers finish for so long, and closes. */
   async drain(ms: number): Promise<void> {
+    this.leaving = true;
     await Promise.all(
       this.servers.map(
         ({ server }) =>

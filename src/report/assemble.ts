@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { mixOf } from '../campaigns/capability.ts';
 import type { Facts } from '../campaigns/facts.ts';
 import type { Judgement } from '../campaigns/judge.ts';
 import type { Case } from '../campaigns/settle.ts';
@@ -11,7 +10,19 @@ import type { Place } from '../store/queries/cohorts.ts';
 import type { Store } from '../store/store.ts';
 import { calibration } from './calibration.ts';
 import { concealment, usualRotation } from './concealment.ts';
-import { askAll, iso, type Known, keepExemplars, type OpenedTexts, openAll, partOf, shownBy } from './known.ts';
+import {
+  askAll,
+  atHand,
+  iso,
+  type Known,
+  keepExemplars,
+  mixOfFinding,
+  type OpenedTexts,
+  openAll,
+  partOf,
+  readableFirst,
+  shownBy,
+} from './known.ts';
 import { summary, title } from './words.ts';
 
 const LIMITS = { lookAlikes: 300, undecided: 30, releases: 20 } as const;
@@ -41,8 +52,10 @@ export async function assemble(
   const shown = cases
     .filter((c) => c.verdict === 'campaign')
     .concat(cases.filter((c) => c.verdict === 'undecided').slice(0, LIMITS.undecided));
-  const known = await askAll(store, t, shown, o.until ?? null);
-  const opened = await openAll(store, known, o);
+  const hand = await atHand(store, t, shown, o);
+  const asked = await askAll(store, t, shown, o.until ?? null, hand);
+  const opened = await openAll(store, asked, hand, o);
+  const known = readableFirst(asked, opened);
   await keepExemplars(store, known, opened, o);
   const honest: Usual = {
     nulls: judgement?.learned.nulls ?? [],
@@ -121,7 +134,7 @@ const oddsOf = (evidence: readonly Pick<Evidence, 'axis' | 'bits'>[], axis: Evid
 
 function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: Usual, o: ScanOptions): Finding {
   const members = c.members.map((m) => ({ m, row: t.rows[m.account] })).filter((x) => x.row !== undefined);
-  const { places, loot, days } = known;
+  const { loot, days } = known;
   const { population, texts } = opened;
   const asExemplar = (p: Place): Exemplar => {
     const x = o.retention === 'none' ? undefined : texts.get(p.key);
@@ -135,7 +148,7 @@ function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: U
   // Cover traffic is not loot: what was taken is scaled to the campaign's part of its members' exchanges.
   const part = whole > 0 ? exchanges / whole : 1;
   const hidden = concealment(c, honest.nulls, honest.rotation);
-  const mix = rounded(mixOf(places.flatMap((p) => texts.get(p.key) ?? []).map((x) => ({ text: x.text, tools: x.place.tools }))));
+  const mix = rounded(mixOfFinding(known, opened));
   const joined = new Map<string, number>();
   const closed = new Map<string, number>();
   for (const { m, row } of members) {

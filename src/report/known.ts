@@ -1,10 +1,12 @@
-import { mixOf } from '../campaigns/capability.ts';
+import { capabilityOf, mixOf } from '../campaigns/capability.ts';
 import { BURST, densestSpan, sampled } from '../campaigns/facts.ts';
 import type { Case } from '../campaigns/settle.ts';
 import type { Table } from '../campaigns/table.ts';
 import type { Indicator } from '../model/dossier.ts';
 import type { ScanOptions } from '../scan.ts';
+import { keepTold, type Mix, type Told, toldOf, toldOfAll } from '../store/queries/capabilities.ts';
 import {
+  among,
   type Cohort,
   type Day,
   firsts,
@@ -18,7 +20,7 @@ import {
 } from '../store/queries/cohorts.ts';
 import { VALUE_SQL, type ValueKind } from '../store/queries/values.ts';
 import type { Store } from '../store/store.ts';
-import { type Opened, openTexts } from '../store/texts.ts';
+import { keptExemplars, type Opened, openTexts } from '../store/texts.ts';
 import { commonValues, indicators } from './indicators.ts';
 
 /** What the store, and the inputs, tell of the findings that a dossier shows. */
@@ -61,6 +63,10 @@ const TIED = ['network', 'identity'] as const;
 export interface Known {
   /** A sample of its exchanges. */
   readonly places: readonly Place[];
+  /** Exchanges whose text is at hand: cited where that of the sample is gone. */
+  readonly spare: readonly Place[];
+  /** What its members ask for, as it was told while texts were there. */
+  readonly told: Mix;
   readonly loot: Taken;
   readonly days: readonly Day[];
   /** First exchanges of members. */
@@ -106,8 +112,28 @@ export function shownBy(signal: string, k: Known): readonly Place[] {
 /** Part of an account's exchanges that is the campaign's; all of them where nothing tells. */
 export const partOf = (m: Case['members'][number]): number => (Number.isNaN(m.share) ? 1 : m.share);
 
-/** Asks the store about all that is shown, together. */
-export async function askAll(store: Store, t: Table, shown: readonly Case[], until: number | null): Promise<ReadonlyMap<Case, Known>> {
+/** Texts that are known before a file is opened: what a live batch held while it was there, and what was cited before. */
+export interface AtHand {
+  readonly live: ReadonlyMap<string, Opened>;
+  readonly kept: ReadonlyMap<string, { readonly text: string; readonly system: string }>;
+}
+
+/** What is at hand of the accounts that are shown. */
+export async function atHand(store: Store, t: Table, shown: readonly Case[], o: ScanOptions): Promise<AtHand> {
+  const live = o.live ?? new Map<string, Opened>();
+  if (o.retention === 'none' || shown.length === 0) return { live: new Map(), kept: new Map() };
+  const accounts = [...new Set(shown.flatMap((c) => c.members.map((m) => t.rows[m.account]?.account ?? '')))];
+  return { live, kept: await keptExemplars(store, accounts) };
+}
+
+/** Asks the store about all that is shown, together. @param hand what is shown rather than an exchange whose text is gone */
+export async function askAll(
+  store: Store,
+  t: Table,
+  shown: readonly Case[],
+  until: number | null,
+  hand: AtHand,
+): Promise<ReadonlyMap<Case, Known>> {
   const hash = (account: number): string => t.rows[account]?.acct ?? '';
   const cohorts = shown.map((c): Cohort => {
     const mixed = c.members.some((m) => m.share < 1);
@@ -116,6 +142,15 @@ export async function askAll(store: Store, t: Table, shown: readonly Case[], unt
   const read = shown.map((c): Cohort => ({ accts: t.hasText ? sampled(c.members.map((m) => m.account)).map(hash) : [] }));
   const marks = shown.map((c) => c.candidate.scaffold.map((v) => t.values[v]?.value ?? ''));
   const places = await samples(store, LIMITS.texts, until, read, marks);
+  const kept = await among(store, cohorts, until, [...hand.kept.keys()]);
+  const live = await among(store, cohorts, until, [...hand.live.keys()]);
+  const spare = shown.map((_, i) => {
+    // Of what carries a sentence, an exchange that does not is no example.
+    const carried = marks[i] ?? [];
+    const fit = (p: Place): boolean => carried.length === 0 || carried.some((m) => hand.live.get(p.key)?.said[m] !== undefined);
+    return [...new Map([...(kept[i] ?? []), ...(live[i] ?? []).filter(fit)].map((p) => [p.key, p])).values()];
+  });
+  const told = await toldOf(store, cohorts, until);
   const loot = await taken(store, cohorts, until);
   const days = await timelines(store, cohorts, until);
   const begun = await firsts(
@@ -153,6 +188,8 @@ export async function askAll(store: Store, t: Table, shown: readonly Case[], unt
       c,
       {
         places: places[i] ?? [],
+        spare: spare[i] ?? [],
+        told: told[i] ?? { n: 0, shares: {} },
         loot: loot[i] ?? { items: 0, output: 0, reasoning: 0, models: {} },
         days: days[i] ?? [],
         begun: begun[i] ?? [],
@@ -212,9 +249,20 @@ function shownFirst(
 }
 
 export interface OpenedTexts {
+  /** What everybody asks for. */
   readonly population: Record<string, number>;
   readonly texts: ReadonlyMap<string, Opened>;
   readonly sentences: ReadonlyMap<string, Sentence>;
+  /** Keys of exchanges whose text comes from an earlier citation: kept for its time, which is not begun anew. */
+  readonly kept: ReadonlySet<string>;
+  /** Keys of exchanges whose text was at hand, and in no file. */
+  readonly atHand: ReadonlySet<string>;
+}
+
+/** What a finding is after: of its texts where they were opened, else of what was told of its members while texts were there. */
+export function mixOfFinding({ places, told }: Known, { texts, kept }: OpenedTexts): Record<string, number> {
+  const read = places.flatMap((p) => (kept.has(p.key) ? [] : (texts.get(p.key) ?? [])));
+  return read.length >= told.n ? mixOf(read.map((x) => ({ text: x.text, tools: x.place.tools }))) : told.shares;
 }
 
 /** What a sentence's hash stands for, and whose exchange it was read of. */
@@ -225,23 +273,57 @@ interface Sentence {
 }
 
 /** Texts of all that is shown, and of a sample of everybody to compare with: the inputs are gone through once, however many findings there are. */
-export async function openAll(store: Store, known: ReadonlyMap<Case, Known>, o: ScanOptions): Promise<OpenedTexts> {
+export async function openAll(store: Store, known: ReadonlyMap<Case, Known>, hand: AtHand, o: ScanOptions): Promise<OpenedTexts> {
   const places = [...known.values()].flatMap((x) => [...x.places, ...citedOf(x)]);
-  if (places.length === 0 || !reads(o)) return { population: {}, texts: new Map(), sentences: new Map() };
+  if (places.length === 0 || !reads(o))
+    return { population: {}, texts: new Map(), sentences: new Map(), kept: new Set(), atHand: new Set() };
   const everybody = await sample(store, LIMITS.population, o.until ?? null);
   const marks = [...known.values()].flatMap((x) => x.indicators.flatMap((i) => (i.kind === 'scaffold' ? [i.value] : [])));
   const texts = await openTexts(store, [...new Map([...everybody, ...places].map((p) => [p.key, p])).values()], o.inputs, o, [
     ...new Set(marks),
   ]);
+  const asked = new Set(everybody.map((p) => p.key));
+  const classes = [...texts.values()].map(({ place, text }): Told => {
+    const { key, acct, account, time, tools } = place;
+    return { key, acct, account, time, capability: capabilityOf(text, tools), everybody: asked.has(key) };
+  });
+  // A later look may come when the files are gone.
+  if (o.record !== false) await keepTold(store, classes);
   const population = everybody.flatMap((p) => texts.get(p.key) ?? []);
+  const kept = new Set<string>();
+  const near = new Set<string>();
+  const spare = [...known.values()].flatMap((x) => (x.places.some((p) => texts.has(p.key)) ? [] : x.spare));
+  for (const p of spare) {
+    if (texts.has(p.key)) continue;
+    const live = hand.live.get(p.key);
+    const old = hand.kept.get(p.key);
+    if (live || old) near.add(p.key);
+    if (live) texts.set(p.key, live);
+    else if (old) {
+      texts.set(p.key, { place: p, ...old, said: {} });
+      kept.add(p.key);
+    }
+  }
   // Of members alone: a sentence of theirs is not looked up in what others wrote.
   const sentences = new Map<string, Sentence>();
   if (o.retention !== 'none')
-    for (const p of places)
+    for (const p of [...places, ...spare])
       for (const [value, text] of Object.entries(texts.get(p.key)?.said ?? {}))
         if (!sentences.has(value)) sentences.set(value, { value, text, account: p.account });
-  return { population: mixOf(population.map((x) => ({ text: x.text, tools: x.place.tools }))), texts, sentences };
+  const shares = population.length > 0 ? mixOf(population.map((x) => ({ text: x.text, tools: x.place.tools }))) : undefined;
+  return { population: shares ?? (await toldOfAll(store, o.until ?? null)).shares, texts, sentences, kept, atHand: near };
 }
+
+/** The same with examples that can be read: where the text of the whole sample is gone, those that are at hand come first. */
+export const readableFirst = (known: ReadonlyMap<Case, Known>, { texts, atHand }: OpenedTexts): ReadonlyMap<Case, Known> =>
+  new Map(
+    [...known].map(([c, k]) => [
+      c,
+      k.places.some((p) => texts.has(p.key) && !atHand.has(p.key))
+        ? k
+        : { ...k, places: [...new Map([...k.spare, ...k.places].map((p) => [p.key, p])).values()].slice(0, LIMITS.texts) },
+    ]),
+  );
 
 /** Texts that findings cite, where retention allows them to be kept. */
 export async function keepExemplars(store: Store, known: ReadonlyMap<Case, Known>, opened: OpenedTexts, o: ScanOptions): Promise<void> {
@@ -251,7 +333,9 @@ export async function keepExemplars(store: Store, known: ReadonlyMap<Case, Known
     'exemplars',
     [...new Map([...known.values()].flatMap(citedOf).map((p) => [p.key, p])).values()].flatMap((p) => {
       const x = opened.texts.get(p.key);
-      return x === undefined ? [] : [{ key: p.key, id: p.id, account: p.account, time: iso(p.time), text: x.text, system: x.system, at }];
+      return x === undefined || opened.kept.has(p.key)
+        ? []
+        : [{ key: p.key, id: p.id, account: p.account, time: iso(p.time), text: x.text, system: x.system, at }];
     }),
   );
   await store.insert(

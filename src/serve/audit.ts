@@ -15,10 +15,12 @@ import { type Entry, entry, GENESIS, verifyChain } from '../barriers/chain.ts';
 import type { Event } from '../barriers/events.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 
-const linesOf = (path: string): { lines: string[]; torn: number } => {
+const linesOf = (path: string): { lines: string[]; torn: number; blank: number } => {
   const content = existsSync(path) ? readFileSync(path, 'utf8') : '';
   const end = content.lastIndexOf('\n') + 1;
-  return { lines: content.slice(0, end).split('\n').filter(Boolean), torn: Buffer.byteLength(content.slice(end)) };
+  const all = content.slice(0, Math.max(0, end - 1)).split('\n');
+  const lines = all.filter(Boolean);
+  return { lines, torn: Buffer.byteLength(content.slice(end)), blank: lines.length > 0 ? all.length - lines.length : 0 };
 };
 
 /** How far a log had come when it was last written, beside it. */
@@ -46,7 +48,7 @@ function cut(path: string, entries: readonly Pick<Entry, 'hash'>[]): string | nu
 export function verifyFile(path: string, head?: string): { ok: boolean; said: string } {
   if (!existsSync(path))
     throw new StillwatchError('E_AUDIT', `there is no audit log at ${path}`, 'give the state directory of serve, or the file');
-  const { lines, torn } = linesOf(path);
+  const { lines, torn, blank } = linesOf(path);
   const { fault, entries, last } = verifyChain(lines, head);
   if (fault) return { ok: false, said: `${path}:${fault.line}: ${fault.said}` };
   const gone = cut(
@@ -54,10 +56,18 @@ export function verifyFile(path: string, head?: string): { ok: boolean; said: st
     lines.map((l) => JSON.parse(l) as Entry),
   );
   if (gone) return { ok: false, said: `${path}: ${gone}` };
-  return {
-    ok: true,
-    said: `${entries} entries, each follows on the one before; head ${last}${torn > 0 ? `; ${torn} bytes of an unfinished line at the end` : ''}`,
-  };
+  if (blank > 0) return { ok: false, said: `${path}: ${blank} empty lines were put in` };
+  if (torn > 0)
+    return {
+      ok: false,
+      said: `${path}: ${torn} bytes of an unfinished line at the end: the service was ended while it wrote, or something was added. It is taken out when the service starts again`,
+    };
+  if (head === undefined && headKept(path) === null)
+    return {
+      ok: false,
+      said: `${path}: ${entries} entries, each follows on the one before, but ${headPath(path)} is not there: whether the end was cut off cannot be told. Give the head that was noted, with --head`,
+    };
+  return { ok: true, said: `${entries} entries, each follows on the one before; head ${last}` };
 }
 
 /** The append-only audit log: every decision is a line, on disk before it takes effect. */

@@ -22,6 +22,7 @@ import type { Store } from '../store/store.ts';
 import { bodyOf, type Cutting, cutOf, findingOf, overBudget, quotesOf, sentSince } from './desk.ts';
 import { graphOf } from './graph.ts';
 import { Intake, type Took } from './intake.ts';
+import { Notice } from './notice.ts';
 
 /** What the parent asks of the process that owns the store. */
 export type Question =
@@ -103,6 +104,7 @@ export class Detector {
   private readonly tell: (m: FromDetector) => void;
   private store: Store | null = null;
   private intake: Intake | null = null;
+  private notice: Notice | null = null;
   private fresh = true;
   private looked = 0;
   private newest = 0;
@@ -133,13 +135,15 @@ export class Detector {
       ...(wanted ? { keyed: wanted === 'keyed' } : {}),
     });
     mkdirSync(spoolDir(this.c), { recursive: true, mode: 0o700 });
-    this.intake = new Intake(this.store, this.c.state, spoolDir(this.c), {
+    this.notice = new Notice(this.store, retention !== 'none');
+    const options = {
       spool: join(this.c.state, 'batches'),
       keepRejects: retention !== 'none',
       keepTexts: retention === 'all' ? keep_days : 0,
       keyed,
       scopes: this.c.scopes,
-    });
+    };
+    this.intake = new Intake(this.store, this.c.state, spoolDir(this.c), options, this.notice, (error) => this.failed(error));
     const { k0, k1 } = this.store.secret;
     this.tell({ type: 'up', key: keyed ? { k0, k1 } : null });
   }
@@ -228,7 +232,7 @@ export class Detector {
     this.looked = began;
     this.fresh = false;
     const newest = this.newest;
-    const dossier = await scan(await this.within(store), this.options());
+    const dossier = await scan(await this.within(store), { ...this.options(), ...(this.notice ? { live: this.notice.take() } : {}) });
     // Each look leaves a dossier, and links point at it: all of a week are kept, and the last of each day for a year.
     await store
       .command(
@@ -247,12 +251,16 @@ export class Detector {
     return store.asItIs(Number(newest?.t ?? 0) - this.c.detection.window_days * 86_400_000);
   }
 
+  /** What was last found is said anew, as the store now has it: somebody may have been erased. */
+  private again = (store: Store): Promise<void> => bodyOf(store).then((b) => (b ? this.hand(JSON.parse(b) as Dossier) : undefined));
+
   /** Hands on a dossier made before, as if it had just been found. */
   hand(dossier: Dossier): Promise<void> {
     return this.report(dossier, 0, 0);
   }
 
   private async report(dossier: Dossier, tookMs: number, newest: number): Promise<void> {
+    this.notice?.follow(dossier);
     const shown = [...dossier.campaigns, ...dossier.undecided];
     const records = shown.length > 0 ? await accountRecords(this.store as Store) : new Map<string, AccountRecord>();
     let verified = 0;
@@ -345,7 +353,8 @@ export class Detector {
       case 'erase':
         await this.take();
         this.erased.push({ account: q.account, at: Date.now() });
-        return erase(store, q.account);
+        this.notice?.forget(q.account);
+        return erase(store, q.account).finally(() => this.again(store));
       case 'expire':
         // A hold set since outweighs what is still owed to an erasure.
         this.erased = this.erased.filter((e) => !q.held.includes(e.account));

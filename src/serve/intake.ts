@@ -21,6 +21,7 @@ import { readSegment, ready, remove, type Segment } from '../gateway/spool.ts';
 import { StillwatchError } from '../model/errors.ts';
 import { type IngestOptions, ingest } from '../store/ingest.ts';
 import type { Store } from '../store/store.ts';
+import type { Notice } from './notice.ts';
 
 export interface Took {
   readonly accepted: number;
@@ -99,11 +100,26 @@ export class Intake {
   private readonly dir: string;
   private readonly spool: string;
   private readonly options: IngestOptions;
+  private readonly notice: Notice | null;
+  private readonly unnoticed: (error: unknown) => void;
   private n = 0;
   private careful = 0;
   private readonly tries = new Map<string, number>();
 
-  constructor(store: Store, state: string, spool: string, options: IngestOptions) {
+  /**
+   * @param notice looks at a batch that was taken in, while its text is there
+   * @param failed told when that went wrong
+   */
+  constructor(
+    store: Store,
+    state: string,
+    spool: string,
+    options: IngestOptions,
+    notice: Notice | null = null,
+    failed: (error: unknown) => void = () => undefined,
+  ) {
+    this.notice = notice;
+    this.unnoticed = failed;
     this.store = store;
     this.dir = join(state, 'batches');
     this.spool = spool;
@@ -121,6 +137,8 @@ export class Intake {
       const f = formatById(format);
       const s = own ? span(lines) : null;
       const c = await ingest(this.store, input, f, { ...this.options, ...(s ? { span: s } : {}) });
+      // The batch is in the store, whatever becomes of what is noticed besides.
+      if (c.accepted > 0) await this.notice?.batch(input, f).catch((e: unknown) => this.unnoticed(e));
       return { accepted: c.accepted, rejected: c.rejected };
     } finally {
       rmSync(path, { force: true });
@@ -179,7 +197,7 @@ export class Intake {
    * stays. Any other failure leaves everything for the next round.
    */
   private async failed(error: unknown, part: readonly Segment[]): Promise<never> {
-    if (!(error instanceof StillwatchError) || error.code !== 'E_ENGINE') throw error;
+    if (!(error instanceof StillwatchError) || (error.code !== 'E_ENGINE' && error.code !== 'E_MEMORY')) throw error;
     // A store that has lost its tables refuses everything: that is no fault of a segment.
     await this.store.rows('SELECT key, time FROM exchanges LIMIT 1');
     await this.store.rows('SELECT key FROM rejects LIMIT 1');
@@ -188,11 +206,12 @@ export class Intake {
     if (!only) throw error;
     const tries = (this.tries.get(only.path) ?? 0) + 1;
     this.tries.set(only.path, tries);
-    if (tries < 3) throw error;
+    // Memory may be short for a while: a segment that is too large for it is so each time.
+    if (tries < (error.code === 'E_MEMORY' ? 10 : 3)) throw error;
     renameSync(only.path, `${only.path}.bad`);
     throw new StillwatchError(
       'E_SPOOL',
-      `${only.path}.bad: the engine refused this segment three times; it is set aside: ${error.message}`,
+      `${only.path}.bad: the engine refused this segment ${tries} times; it is set aside: ${error.message}`,
       'send it to us; scan it by hand',
     );
   }

@@ -8,7 +8,7 @@ import { AggregatorRegistry, Gauge, Registry } from 'prom-client';
 import { LOCAL } from '../barriers/commands.ts';
 import type { Subject } from '../barriers/policy.ts';
 import { readConfig, type ServeConfig } from '../gateway/config.ts';
-import { depth } from '../gateway/spool.ts';
+import { depth, oldest } from '../gateway/spool.ts';
 import { spoolDir } from '../gateway/worker.ts';
 import type { Dossier } from '../model/dossier.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
@@ -66,6 +66,7 @@ export class Primary {
     const gauge = (name: string, help: string) => new Gauge({ name: `stillwatch_${name}`, help, registers: [this.registry] });
     this.gauges = {
       spool: gauge('spool_bytes', 'Bytes spooled and not yet in the store'),
+      waits: gauge('spool_oldest_seconds', 'Age of the oldest segment that is not in the store yet'),
       up: gauge('detector_up', '1 while the detection process runs'),
       lag: gauge('detection_lag_seconds', 'From the newest exchange of a look to its result'),
       took: gauge('detection_seconds', 'Duration of the last look'),
@@ -292,6 +293,7 @@ export class Primary {
       detected: this.control.detected === 0 ? null : new Date(this.control.detected).toISOString(),
       enforcing: this.control.state.enforcing,
       spool_bytes: depth(spoolDir(this.config)),
+      spool_oldest_seconds: Math.round(oldest(spoolDir(this.config), Date.now())),
     };
   }
 
@@ -300,6 +302,7 @@ export class Primary {
   private async metrics(): Promise<string> {
     const now = Date.now();
     this.gauges.spool.set(depth(spoolDir(this.config)));
+    this.gauges.waits.set(oldest(spoolDir(this.config), now));
     this.gauges.up.set(this.detectorUp ? 1 : 0);
     this.gauges.cases.set([...this.control.state.cases.values()].filter((c) => c.status === 'open').length);
     this.gauges.barriers.set([...this.control.state.barriers.values()].filter((b) => b.state === 'active' && b.expires > now).length);

@@ -12,6 +12,7 @@ export async function exportOf(store: Store, account: string): Promise<Record<st
     labels: await store.rows('SELECT * FROM labels WHERE account = {a:String} ORDER BY at', params),
     exchanges: await store.rowsEverywhere(`SELECT * FROM exchanges WHERE ${own} ORDER BY time`, params),
     texts: await store.rowsEverywhere('SELECT * FROM texts WHERE acct = cityHash64({a:String})', params),
+    capabilities: await store.rows('SELECT * FROM capabilities FINAL WHERE account = {a:String} ORDER BY time', params),
     exemplars: await store.rows('SELECT * FROM exemplars FINAL WHERE account = {a:String}', params),
     sentences: await store.rows('SELECT * FROM sentences FINAL WHERE account = {a:String}', params),
     findings: (await dossiersOf(store, JSON.stringify(account))).flatMap((d) => saidOf(JSON.parse(d.body) as Dossier, account)),
@@ -106,7 +107,7 @@ export async function expire(store: Store, days: Days, held: readonly string[]):
       (x, r) => x + Number(r.n),
       0,
     );
-    if (n > 0) await gone('exchanges', old);
+    if (n > 0) for (const table of ['exchanges', 'capabilities']) await gone(table, old);
   }
   // Dossiers were once kept with the texts they cite, which have a time of their own.
   if (days.exemplars !== undefined) {
@@ -133,6 +134,10 @@ export async function eraseLate(store: Store, account: string, before: number): 
   );
   if (n === 0) return 0;
   await store.everywhere(
+    `ALTER TABLE capabilities DELETE WHERE acct = cityHash64({a:String}) AND time <= fromUnixTimestamp64Milli({before:Int64}, 'UTC') SETTINGS mutations_sync = 1`,
+    params,
+  );
+  await store.everywhere(
     `ALTER TABLE texts DELETE WHERE key IN (SELECT key FROM exchanges WHERE ${own}) SETTINGS mutations_sync = 1`,
     params,
   );
@@ -151,6 +156,7 @@ export async function erase(store: Store, account: string): Promise<number> {
   const gone = async (table: string, where: string) =>
     store.everywhere(`ALTER TABLE ${table} DELETE WHERE ${where} SETTINGS mutations_sync = 1`, params);
   await gone('texts', 'acct = cityHash64({a:String})');
+  await gone('capabilities', 'acct = cityHash64({a:String})');
   await gone('exchanges', own);
   await gone('accounts', 'account = {a:String}');
   await gone('labels', 'account = {a:String}');

@@ -77,6 +77,14 @@ export const MIGRATIONS: readonly { readonly id: number; readonly why: string; r
       `CREATE TABLE IF NOT EXISTS sentences (value String, account String, text String, at DateTime64(3, 'UTC')) ENGINE = ReplacingMergeTree(at) ORDER BY value`,
     ],
   },
+  {
+    id: 8,
+    why: 'what a live exchange asks for is told while its text is there: looks come when it is gone',
+    statements: [
+      `CREATE TABLE IF NOT EXISTS capabilities (key UInt64, acct UInt64, account String, time DateTime64(3, 'UTC'), capability LowCardinality(String), everybody Bool)
+        ENGINE = ReplacingMergeTree ORDER BY (acct, key)`,
+    ],
+  },
 ];
 
 export const SCHEMA_VERSION = Math.max(...MIGRATIONS.map((m) => m.id));

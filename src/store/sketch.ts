@@ -12,6 +12,7 @@ export const SKETCH = {
   tailBytes: 4_096,
   systemBytes: 16_384,
   instructionBytes: 1_000,
+  begunBytes: 1_000,
   segments: 40,
   segmentBytesMin: 14,
   wordBytesMin: 4,
@@ -131,7 +132,7 @@ SELECT
   ${address}, user_agent, ja4, asn, ${hidden('api_key')}, endpoint, tool_count,
   cityHash64(params, endpoint) AS shape,
   if(tools = '' OR tools = '[]', 0, cityHash64(tools)) AS tools_hash,
-  if(conversation = '', key, cityHash64(account, conversation)) AS conversation,
+  multiIf(conversation != '', cityHash64(account, conversation), begun = '', key, cityHash64(account, begun, 'begun')) AS conversation,
   toUInt16(least(if(turn > 0, turn, user_messages), 65535)) AS turn,
   fresh AND turn <= 1 AS opening,
   toUInt32(least(input_tokens, 4000000000)) AS input_tokens,
@@ -169,6 +170,8 @@ FROM (
           /* What one plain user message needs is done at once; lists, blocks and long texts take the long way. */
           if(content_state IN ('redacted', 'absent'), '', if(length(roles) = 1 AND roles[1] IN ('user', 'human', '') AND length(contents[1]) <= ${SKETCH.textBytes} AND NOT startsWith(contents[1], '[') AND NOT startsWith(contents[1], '{'),
             contents[1], ${cut('newText', SKETCH.textBytes - SKETCH.tailBytes, SKETCH.tailBytes)})) AS text,
+          /* A log without ids of conversations sends what was said before with each request: what it began with tells them apart. */
+          if(conversation != '' OR length(roles) = 0, '', substring(${blockText('first')}, 1, ${SKETCH.begunBytes})) AS begun,
           ${blockText('system')} AS systemGiven,
           if(length(roles) < 2, '', arrayStringConcat(arrayMap(c -> ${blockText('c')}, arrayFilter((c, r) -> r IN ('system', 'developer'), contents, roles)), '\n')) AS systemInline,
           arrayStringConcat(arrayMap(c -> ${blockText('c')}, arrayFilter((c, r, i) -> i > answered AND r IN ('user', 'human', ''), contents, roles, arrayEnumerate(roles))), '\n') AS newText
@@ -177,6 +180,7 @@ FROM (
             /* The last answer that something follows. Many logs keep the answer itself as the last message: it is what was taken, not what was sent before. */
             if(length(roles) < 2, 0, arrayLastIndex(r -> r IN ('assistant', 'model', 'ai'),
               arraySlice(roles, 1, arrayLastIndex(r -> r NOT IN ('assistant', 'model', 'ai'), roles)))) AS answered,
+            if(length(roles) < 2, contents[1], contents[indexOf(arrayMap(r -> r IN ('user', 'human', ''), roles), 1)]) AS first,
             if(length(roles) < 2, length(roles), arrayCount(r -> r IN ('user', 'human'), roles)) AS user_messages
           FROM (${source})
         )

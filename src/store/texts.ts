@@ -57,37 +57,58 @@ export async function openTexts(
     const input = inputs.find((i) => i.fingerprint === f.fingerprint);
     if (!input || !existsSync(input.path)) continue;
     const mine = places.filter((p) => p.path === Number(f.path_id) && !out.has(p.key));
-    if (mine.length === 0) continue;
-    const format = formatById(f.format);
-    const take = async (source: string, params: Params): Promise<void> => {
-      const rows = await store.rows<Row>(textOf(format, source, options), { ...store.secret, ...params, marks });
-      const byRow = new Map(rows.map((r) => [Number(r.row), r]));
-      for (const p of mine) {
-        const r = byRow.get(p.row);
-        if (r !== undefined) out.set(p.key, opened(p, r));
-      }
-    };
-    if (input.parquet) {
-      // Only the engine in this process can see the file.
-      if (store.kind !== 'embedded') continue;
-      await take(
-        `SELECT _row_number AS row, formatRowNoNewline('JSONEachRow', *) AS line FROM file({path:String}, 'Parquet') WHERE _path = {path:String} AND _row_number IN ({rows:Array(UInt64)})`,
-        { path: input.path, rows: mine.map((p) => p.row) },
-      );
-      continue;
-    }
-    const lineOf = (row: number) => (format.explode ? Math.floor(row / RECORDS_MAX) : row);
-    const lines = await pickLines(input, new Set(mine.map((p) => lineOf(p.row))));
-    const wanted = [...lines.keys()];
-    for (let i = 0; i < wanted.length; i += 500) {
-      const part = wanted.slice(i, i + 500);
-      await take(
-        `SELECT toUInt64(x.1) AS row, x.2 AS line FROM (SELECT arrayJoin(arrayZip({rows:Array(UInt64)}, {lines:Array(String)})) AS x)`,
-        { rows: part, lines: part.map((n) => lines.get(n) ?? '') },
-      );
-    }
+    if (mine.length > 0) for (const x of await openIn(store, mine, input, formatById(f.format), options, marks)) out.set(x.place.key, x);
   }
   return out;
+}
+
+/** The same of exchanges that all stand in one file. */
+export async function openIn(
+  store: Store,
+  places: readonly Place[],
+  input: Input,
+  format: Format,
+  options: ReadOptions,
+  marks: readonly string[],
+): Promise<Opened[]> {
+  const out: Opened[] = [];
+  const take = async (source: string, params: Params): Promise<void> => {
+    const rows = await store.rows<Row>(textOf(format, source, options), { ...store.secret, ...params, marks });
+    const byRow = new Map(rows.map((r) => [Number(r.row), r]));
+    for (const p of places) {
+      const r = byRow.get(p.row);
+      if (r !== undefined) out.push(opened(p, r));
+    }
+  };
+  if (input.parquet) {
+    // Only the engine in this process can see the file.
+    if (store.kind === 'embedded')
+      await take(
+        `SELECT _row_number AS row, formatRowNoNewline('JSONEachRow', *) AS line FROM file({path:String}, 'Parquet') WHERE _path = {path:String} AND _row_number IN ({rows:Array(UInt64)})`,
+        { path: input.path, rows: places.map((p) => p.row) },
+      );
+    return out;
+  }
+  const lineOf = (row: number) => (format.explode ? Math.floor(row / RECORDS_MAX) : row);
+  const lines = await pickLines(input, new Set(places.map((p) => lineOf(p.row))));
+  const wanted = [...lines.keys()];
+  for (let i = 0; i < wanted.length; i += 500) {
+    const part = wanted.slice(i, i + 500);
+    await take(
+      `SELECT toUInt64(x.1) AS row, x.2 AS line FROM (SELECT arrayJoin(arrayZip({rows:Array(UInt64)}, {lines:Array(String)})) AS x)`,
+      { rows: part, lines: part.map((n) => lines.get(n) ?? '') },
+    );
+  }
+  return out;
+}
+
+/** Exemplars of some accounts whose text is kept, by key: what was cited once is cited again rather than an exchange whose text is gone. */
+export async function keptExemplars(store: Store, accounts: readonly string[]): Promise<Map<string, { text: string; system: string }>> {
+  const rows = await store.rows<{ k: string; text: string; system: string }>(
+    'SELECT toString(key) AS k, text, system FROM exemplars FINAL WHERE account IN ({accounts:Array(String)}) ORDER BY time DESC, key LIMIT 4 BY account LIMIT 2000',
+    { accounts },
+  );
+  return new Map(rows.map((r) => [r.k, r]));
 }
 
 /** What the sketch of each record of a relation was made of. */

@@ -302,6 +302,12 @@ export async function upstream(delayMs = 0): Promise<Upstream> {
           res.on('close', () => clearInterval(clock));
           return;
         }
+        if (body['model'] === 'untold') {
+          // As a stream ends of which nobody asked what it used.
+          res.writeHead(200, { 'content-type': 'text/event-stream' });
+          res.end('data: {"choices":[{"delta":{"content":"Hello"}}]}\n\ndata: [DONE]\n\n');
+          return;
+        }
         if (body['model'] === 'thinks') {
           thinks(res, req.url ?? '', body);
           return;

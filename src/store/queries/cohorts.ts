@@ -140,6 +140,37 @@ export async function sample(store: Store, most: number, until: number | null): 
   return rows.map(asPlace);
 }
 
+/** Those exchanges of each cohort whose keys are given, the latest first. */
+export function among(store: Store, cohorts: readonly Cohort[], until: number | null, keys: readonly string[]): Promise<Place[][]> {
+  if (keys.length === 0) return Promise.resolve(cohorts.map(() => []));
+  return asked(
+    store,
+    cohorts,
+    until,
+    `SELECT c, ${PLACE} FROM (${of(store, PLACE_COLUMNS, until)}) WHERE key IN ({keys:Array(UInt64)}) ORDER BY c, time DESC, key`,
+    asPlace,
+    { keys },
+  );
+}
+
+/** Exchanges of one file by a fixed hash, so many of everybody's and so many of some accounts'. */
+export async function inFile(
+  store: Store,
+  path: number,
+  most: number,
+  every: number,
+  accounts: readonly string[],
+): Promise<{ readonly place: Place; readonly everybody: boolean }[]> {
+  const drawn = `intHash64(key) % ${Math.trunc(every)} = 0`;
+  const rows = await store.rows<PlaceRow & { drawn: number }>(
+    `SELECT 0 AS c, ${PLACE}, ${drawn} AS drawn FROM ${store.all('exchanges')} AS e
+      WHERE path_id = {path:UInt32} AND chars > 0 AND opening AND (${drawn} OR account IN ({accounts:Array(String)}))
+      ORDER BY intHash64(key) LIMIT {most:UInt32} BY drawn`,
+    { path, most, accounts },
+  );
+  return rows.map((r) => ({ place: asPlace(r), everybody: Number(r.drawn) === 1 }));
+}
+
 /** The same of each cohort. @param marks by cohort, sentences (hashes in hex) of which an exchange must carry one; any exchange where there are none */
 export function samples(
   store: Store,
