@@ -8,7 +8,7 @@ import { contentOnly, type Honest, type Rival } from './rivals.ts';
 export type Verdict = 'campaign' | 'other kind' | 'look-alike' | 'undecided' | 'nothing';
 
 const LIMITS = {
-  openExtraction: 0.25,
+  openExtraction: 0.1,
   openCoordination: 0.05,
   worthSeeing: 0.02,
   privateBits: 3,
@@ -56,7 +56,7 @@ export function decide(
   }
   if (confidence >= confidenceMin) return { verdict: 'campaign', kind: 'extraction campaign' };
   if (oneHand && book.extraction < 0.5) {
-    // One hand, and what it takes may or may not train a model: a question for a person, not an answer.
+    // One hand, and what it takes may or may not train a model: a question for a person, not an answer. One in four of such cohorts takes answers to train on, and it takes more than a bit against it to say that this one does not.
     if (book.extraction >= LIMITS.openExtraction) return { verdict: 'undecided', kind: 'purpose unclear' };
     return { verdict: 'other kind', kind: 'purpose unclear' };
   }

@@ -282,6 +282,14 @@ const LONG = 0.9;
  * requests are its own, whatever part of its items is not. A conversation of the pool is taken to be as long as the longest tenth of members'.
  */
 export function ofExchanges(t: Table, judged: readonly Judged[]): Judged[] {
+  const f = longer(t, judged);
+  return judged.map((j) =>
+    f(j.account) < 1 ? { ...j, share: f(j.account) * j.share, low: f(j.account) * j.low, high: f(j.account) * j.high } : j,
+  );
+}
+
+/** How much shorter than an account's own a conversation of the pool is, at most one: what turns a part of conversations into one of exchanges. */
+export function longer(t: Table, judged: readonly Judged[]): (account: number) => number {
   const length = (a: number): number => {
     const r = t.rows[a];
     return r && r.openings > 0 ? r.n / r.openings : Number.NaN;
@@ -290,12 +298,12 @@ export function ofExchanges(t: Table, judged: readonly Judged[]): Judged[] {
     .filter((j) => j.membership >= 0.5)
     .map((j) => length(j.account))
     .filter(Number.isFinite);
-  if (theirs.length === 0) return [...judged];
+  if (theirs.length === 0) return () => 1;
   const most = quantile(theirs, LONG);
-  return judged.map((j) => {
-    const f = most / length(j.account);
-    return f < 1 ? { ...j, share: f * j.share, low: f * j.low, high: f * j.high } : j;
-  });
+  return (a) => {
+    const f = most / length(a);
+    return Number.isFinite(f) ? Math.min(1, f) : 1;
+  };
 }
 
 /** Where nearly all members carry the sentence, and the middle one draws no more than so many times what carries it, it tells what is the campaign's; whoever is told much more than carries it is told that, give or take. */

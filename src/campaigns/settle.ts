@@ -12,6 +12,7 @@ import {
   type Judged,
   judgeCarriers,
   judgeMembers,
+  longer,
   ofExchanges,
   ofSentence,
   Pool,
@@ -321,7 +322,10 @@ function share(
     tied,
     carries,
   );
-  if (!scope) return ofSentence(ofExchanges(t, judged), carries);
+  if (!scope) {
+    const f = longer(t, judged);
+    return ofSentence(ofExchanges(t, judged), (a) => f(a) * carries(a));
+  }
   // Accounts that carry the sentence in part of their traffic are judged on that part.
   const part = (a: number): number => (scope.rows.get(a)?.n ?? 0) / (t.rows[a]?.n ?? 1);
   const every = Math.max(2, Math.round(1 / Math.max(0.02, median(accounts.map(part).filter((x) => x > 0)))));

@@ -1,6 +1,6 @@
 import { hash as digest } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import { createClient } from '@clickhouse/client';
+import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import { parse } from 'csv-parse/sync';
 import { request } from 'undici';
 import { messageOf, StillwatchError } from '../model/errors.ts';
@@ -119,6 +119,8 @@ function sourceOf(o: ServeConfig['accounts'], told: (said: string) => void): Sou
   if (o.clickhouse) {
     const u = new URL(o.clickhouse.url);
     const client = createClient({
+      // Its own log would print what was asked.
+      log: { level: ClickHouseLogLevel.OFF },
       url: `${u.protocol}//${u.host}`,
       username: decodeURIComponent(u.username || 'default'),
       password: decodeURIComponent(u.password),

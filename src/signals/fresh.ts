@@ -1,7 +1,12 @@
+import { clamp } from '../campaigns/stats.ts';
 import { countSignal, percent } from './signal.ts';
 
 /** A benchmark's items stand in a seventh of its runners and more, those of a dealt pool in three in a hundred of its workers at most (docs/signals/partition.md). */
 const FEW = 0.03;
+const MANY = 0.1;
+
+/** How far items that come back are a set that all go through: not at all up to what dealt pools show, wholly from what benchmarks show, evenly over the logarithm between. */
+const common = (shared: number): number => clamp(Math.log(shared / FEW) / Math.log(MANY / FEW), 0, 1);
 
 const base = countSignal({
   id: 'fresh-items',
@@ -23,10 +28,11 @@ export const freshSignal: typeof base = {
   ...base,
   weigh: (facts, model) => {
     const w = base.weigh(facts, model);
-    return w.bits < 0 && facts.itemsShared < FEW
+    const part = facts.itemsShared > 0 ? common(facts.itemsShared) : 0;
+    return w.bits < 0 && part < 1
       ? {
           ...w,
-          bits: 0,
+          bits: part * w.bits || 0,
           outcome: 'quiet',
           reason: `${w.reason}; but each stands in ${percent(facts.itemsShared)} of the other members, and what all were given stands in many`,
         }

@@ -46,12 +46,25 @@ export const scopeParams = (s: Scope): Params => ({
   ...(s.scaffold ? { marks: s.scaffold } : {}),
 });
 
-export const within = (s: Scope): string =>
-  (s.accounts ? `AND acct IN (SELECT reinterpretAsUInt64(reverse(unhex(arrayJoin({accts:Array(String)})))))` : '') +
-  (s.scaffold ? ` AND ${CARRIES}` : '');
-
 /** Whether an exchange carries one of a scope's sentences. */
 const CARRIES = `hasAny(scaffold, arrayMap(h -> reinterpretAsUInt64(reverse(unhex(h))), {marks:Array(String)}))`;
+
+const ofAccounts = (s: Scope): string =>
+  s.accounts ? `AND acct IN (SELECT reinterpretAsUInt64(reverse(unhex(arrayJoin({accts:Array(String)})))))` : '';
+
+/**
+ * The exchanges of a scope, as a condition. A sentence is said of a conversation: a system text is looked into where one begins, an instruction may come with a later step, and what is taken is all of it. A conversation is what lies between one opening and the
+ * next under one id, which may stand for a day's batch.
+ */
+export const within = (store: Store, until: number | null, s: Scope): string =>
+  s.scaffold
+    ? `${ofAccounts(s)} AND key GLOBAL IN (SELECT key FROM (
+      SELECT key, max(carries) OVER (PARTITION BY acct, conversation, part) AS said FROM (
+        SELECT key, acct, conversation, ${CARRIES} AS carries,
+          sum(opening) OVER (PARTITION BY acct, conversation ORDER BY time, key ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS part
+        FROM ${store.all('exchanges')} AS e WHERE 1 ${ofAccounts(s)} ${when(until)}
+      )) WHERE said)`
+    : ofAccounts(s);
 
 const WEEK = Array.from({ length: 7 }, (_, d) => `countIf(toDayOfWeek(time) = ${d + 1})`).join(', ');
 const HOURS = Array.from({ length: 24 }, (_, h) => `countIf(toHour(time) = ${h})`).join(', ');
@@ -87,21 +100,6 @@ export async function accountRows(store: Store, until: number | null, scope: Sco
   });
 }
 
-/**
- * The exchanges of a scope. A system text is looked into where a conversation begins: steps that follow an opening which carries the sentence are of the same conversation, and carry it as well. Of one conversation the last opening counts: an id may
- * stand for a day's batch.
- */
-function source(store: Store, until: number | null, scope: Scope): string {
-  const e = store.all('exchanges');
-  if (!scope.scaffold) return `${e} AS exchanges`;
-  const { accounts } = scope;
-  return `(SELECT * FROM (
-      SELECT acct, account, opening, conversation, prompt, chars, time, output_tokens, reasoning_tokens, marks, tool_count, organization, channel, end_user, ip, shape, user_agent, ja4, key, ${CARRIES} AS carries,
-        max(if(opening, (time, carries), (fromUnixTimestamp64Milli(toInt64(0), 'UTC'), 0))) OVER (PARTITION BY acct, conversation ORDER BY time, key ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS begun
-      FROM ${e} AS e WHERE 1 ${within(accounts ? { accounts } : {})} ${when(until)}
-    ) WHERE carries OR (NOT opening AND begun.2 = 1)) AS exchanges`;
-}
-
 const accountSlice = (store: Store, until: number | null, scope: Scope, slice: string): Promise<Record<keyof AccountRow, never>[]> =>
   store.rows<Record<keyof AccountRow, never>>(
     `SELECT leftPad(hex(acct), 16, '0') AS acct, any(account) AS account, count() AS n, countIf(opening) AS openings, uniqExact(conversation) AS conversations,
@@ -112,7 +110,7 @@ const accountSlice = (store: Store, until: number | null, scope: Scope, slice: s
       [${HOURS}] AS hours, [${WEEK}] AS week,
       max(toString(organization)) AS organization, avg(channel IN ('reseller', 'marketplace')) AS resold, uniq(end_user) AS end_users, uniq(ip) AS addresses,
       toString(argMin(cityHash64(shape, user_agent, ja4), key)) AS form
-    FROM ${source(store, until, scope)} WHERE 1 ${slice.replaceAll('acct', 'exchanges.acct')} ${scope.scaffold ? '' : within(scope)} ${when(until)} GROUP BY exchanges.acct ORDER BY exchanges.acct SETTINGS prefer_column_name_to_alias = 1`,
+    FROM ${store.all('exchanges')} AS exchanges WHERE 1 ${slice.replaceAll('acct', 'exchanges.acct')} ${within(store, until, scope)} ${when(until)} GROUP BY exchanges.acct ORDER BY exchanges.acct SETTINGS prefer_column_name_to_alias = 1`,
     { ...(until === null ? {} : { until: String(until) }), ...scopeParams(scope) },
   );
 

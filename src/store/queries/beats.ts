@@ -16,7 +16,7 @@ export async function beatsOf(store: Store, accounts: readonly string[], from: n
     const data = await store.binary(
       `SELECT reinterpretAsUInt64(acct) AS a, toUInt16(intDiv(toUnixTimestamp64Milli(time) - {start:Int64}, {bar:Int64})) AS bar, toUInt16(least(count(), 65535)) AS n
       FROM ${store.all('exchanges')} AS e
-      WHERE time >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({end:Int64}, 'UTC') ${within({ accounts: part })} ${when(until)}
+      WHERE time >= fromUnixTimestamp64Milli({start:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({end:Int64}, 'UTC') ${within(store, until, { accounts: part })} ${when(until)}
       GROUP BY acct, bar FORMAT RowBinary`,
       {
         ...scopeParams({ accounts: part }),

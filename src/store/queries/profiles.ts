@@ -102,7 +102,7 @@ SELECT reinterpretAsUInt64(acct) AS a, stratum, groupArrayArray(buckets) AS list
       /* Back into items. One list split in one pass: a list that a lambda looks into is copied for each of its elements. */
       arraySplit((c, begins) -> begins, times, arrayFlatten(arrayMap(i -> arrayMap(x -> x = 1, arrayEnumerate(i.3)), items))) AS countsOf
     FROM (
-      ${distinctItems(store, 'acct, prompt, words, toUInt16(script * 64 + toRelativeWeekNum(time) % 64) AS stratum', `${slice} ${within(scope)} ${when(until)}`)}
+      ${distinctItems(store, 'acct, prompt, words, toUInt16(script * 64 + toRelativeWeekNum(time) % 64) AS stratum', `${slice} ${within(store, until, scope)} ${when(until)}`)}
     ) GROUP BY acct
   ) ARRAY JOIN items AS it, countsOf AS counts
   WHERE notEmpty(kept)
