@@ -14,6 +14,7 @@ import { breadthSignal } from '../src/signals/breadth.ts';
 import { deckSignal } from '../src/signals/deck.ts';
 import { freshSignal } from '../src/signals/fresh.ts';
 import { SIGNALS } from '../src/signals/index.ts';
+import { outputSignal } from '../src/signals/output.ts';
 import { successionSignal } from '../src/signals/succession.ts';
 
 const tie = (tied: number, of: number) => ({ tied, of, values: [] });
@@ -372,6 +373,27 @@ describe('items that come back', () => {
     expect(weighed(0.2).bits).toBeLessThan(-2);
     expect(weighed(0.015)).toMatchObject({ bits: 0, outcome: 'quiet' });
     expect(weighed(0.015).reason).toContain('1.5 % of the other members');
+    // No step from all to nothing between what dealt pools show and what benchmarks do.
+    expect(weighed(0.0301).bits).toBeGreaterThan(-0.1);
+    const part = weighed(0.055).bits / weighed(0.2).bits;
+    expect(part).toBeGreaterThan(0.4);
+    expect(part).toBeLessThan(0.6);
+  });
+});
+
+describe('answers', () => {
+  it('are labels by what is usual in the log, where everybody has short ones', () => {
+    const of = (usual: number) =>
+      outputSignal.learn(
+        nulls.map((f, i) => ({ ...f, outTokensMedian: usual * (0.8 + 0.02 * (i % 21)) })),
+        0,
+      );
+    const bits = (tokens: number, usual: number) => outputSignal.weigh(facts({ outTokensMedian: tokens }), of(usual)).bits;
+    expect(bits(120, 600)).toBeLessThan(-1.5);
+    expect(bits(120, 110)).toBeGreaterThanOrEqual(0);
+    expect(bits(15, 110)).toBeLessThan(-7);
+    // A log of labels alone makes no material of them.
+    expect(bits(30, 30)).toBeLessThan(-4);
   });
 });
 

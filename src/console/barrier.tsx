@@ -43,9 +43,9 @@ export function BlastTable({
   return (
     <div class="blast" role="status">
       <p>
-        {stands ? 'It touches' : 'It would touch'} <strong>{count(b.accounts)} accounts</strong>, of which {b.honest_accounts.toFixed(1)}{' '}
-        are expected to be honest (what their memberships leave); {count(b.doubtful_accounts)} of them are less likely than not to take
-        part.
+        {stands ? 'It touches' : 'It would touch'} <strong>{count(b.accounts)} accounts</strong>, of which{' '}
+        {b.honest_accounts < 0.05 ? 'next to none' : b.honest_accounts.toFixed(1)} are expected to be honest (what their memberships leave);{' '}
+        {count(b.doubtful_accounts)} of them are less likely than not to take part.
         {b.answered > 0 ? ` ${count(b.answered)} more have shown already what it asks for, and go on.` : ''}{' '}
         {effect(action, b, budget, refused)}
       </p>
