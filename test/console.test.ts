@@ -449,6 +449,17 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
     expect(await page.locator('.exemplars pre').count()).toBe(0);
     expect(await words.count()).toBe(0);
     expect(await api('/v1/audit?q=homework')).toContain('is it homework');
+    // So is what one account sends again and again.
+    await page.locator('td[data-name=Account] a').first().click();
+    await page.waitForSelector('#sent');
+    expect(await page.locator('section[aria-labelledby="sent"] pre').count()).toBe(0);
+    await page.click('button:has-text("Show words")');
+    await answer(page, 'is it one brief');
+    await page.waitForSelector('section[aria-labelledby="sent"] pre');
+    expect(
+      (await page.locator('section[aria-labelledby="sent"] pre').allTextContents()).some((x) => x.includes(' ') && !x.includes('not kept')),
+    ).toBe(true);
+    expect(await api('/v1/audit?q=one%20brief')).toContain('sentences that');
     await page.close();
   });
 

@@ -1,4 +1,6 @@
+import { useEffect, useState } from 'preact/hooks';
 import { get } from './api.ts';
+import { ask, cameThrough } from './asking.tsx';
 import { barrierRow, standing } from './barrier.tsx';
 import {
   BESIDE,
@@ -14,14 +16,17 @@ import {
   Note,
   percent,
   plain,
+  prose,
+  said,
   sure,
   useAddress,
   useAsked,
   useFresh,
   useLook,
 } from './bits.tsx';
+import { useMe } from './me.ts';
 import { appealRow } from './records.tsx';
-import type { AccountFile, AccountPageData } from './types.ts';
+import type { AccountFile, AccountPageData, Quotes } from './types.ts';
 
 /** A row of bars with its ends and its largest value said; the numbers are in the label of each. */
 function Bars({ values, names, what }: { values: readonly number[]; names: readonly string[]; what: string }) {
@@ -73,11 +78,22 @@ function Bars({ values, names, what }: { values: readonly number[]; names: reado
   );
 }
 
-function Shown({ list, name, empty }: { list: AccountFile['indicators']; name: string; empty: string }) {
+function Shown({
+  list,
+  name,
+  empty,
+  words = null,
+}: {
+  list: AccountFile['indicators'];
+  name: string;
+  empty: string;
+  /** What sentences say, once somebody has given a reason to read. */
+  words?: Quotes['sentences'] | null;
+}) {
   if (list.length === 0) return <p class="quiet">{empty}</p>;
   return (
     <>
-      <Export name={name} rows={() => list.map((x) => ({ ...x }))} />
+      <Export name={name} rows={() => list.map((x) => ({ ...x, ...(words ? { words: words[x.value] ?? '' } : {}) }))} />
       <div class="scroll">
         <table>
           <thead>
@@ -98,6 +114,7 @@ function Shown({ list, name, empty }: { list: AccountFile['indicators']; name: s
                 <td>{x.kind}</td>
                 <td>
                   <code>{plain(x.value)}</code>
+                  {words && <pre>{words[x.value] === undefined ? 'its words are not kept' : prose(words[x.value] ?? '')}</pre>}
                 </td>
                 <td class="n">{x.exchanges > 0 ? count(x.exchanges) : 'its record'}</td>
                 <td class="n">{count(x.accounts)}</td>
@@ -205,6 +222,22 @@ export function AccountPage({ id }: { id: string }) {
     (o) => [id, o.generated ?? ''],
   );
   const d = asked.value;
+  const me = useMe();
+  const [words, setWords] = useState<Quotes['sentences'] | null>(null);
+  const [error, fail] = useState('');
+  useEffect(() => setWords(null), [id]);
+  const reveal = async (): Promise<void> => {
+    const reason = await ask('Why do you read what it sends? The reason is logged.');
+    if (!reason) return;
+    get<Pick<Quotes, 'sentences'>>(`/v1/accounts/${encodeURIComponent(id)}/sentences?${new URLSearchParams({ reason })}`).then(
+      (x) => {
+        cameThrough();
+        fail('');
+        setWords(x.sentences);
+      },
+      (e: unknown) => fail(said(e)),
+    );
+  };
   useFresh(asked.again);
   useLook(d?.generated);
   return (
@@ -277,8 +310,16 @@ export function AccountPage({ id }: { id: string }) {
           </section>
           <section aria-labelledby="sent">
             <h2 id="sent">Sentences it sends again and again</h2>
-            <p class="quiet">By their keyed hash: the text itself is shown with the evidence of a case, for a reason.</p>
-            <Shown list={d.file.scaffolds} name="account-scaffolds" empty="None stands in three exchanges." />
+            <p class="bar">
+              <span class="quiet">By their keyed hash; what those say that members of a finding share is kept, and read for a reason.</span>
+              {d.file.scaffolds.length > 0 && me !== null && me.role !== 'viewer' && (
+                <button type="button" onClick={() => void (words ? setWords(null) : reveal())}>
+                  {words ? 'Hide words' : 'Show words (asks for a reason, which is logged)'}
+                </button>
+              )}
+            </p>
+            <Note error={error} />
+            <Shown list={d.file.scaffolds} name="account-scaffolds" empty="None stands in three exchanges." words={words} />
           </section>
           <section aria-labelledby="ind">
             <h2 id="ind">Indicators</h2>

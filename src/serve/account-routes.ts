@@ -1,5 +1,6 @@
 import { giveLabel, simple } from '../barriers/commands.ts';
 import { labelKey } from '../barriers/events.ts';
+import type { AccountFile } from '../model/desk.ts';
 import { StillwatchError } from '../model/errors.ts';
 import { unlessNone } from '../store/labels.ts';
 import { type Route, Text } from './admin.ts';
@@ -89,6 +90,17 @@ export function accountRoutes(h: House): Route[] {
         }
         run(events);
         return { ...given, stands, ...(stands ? {} : { waits: 'for a second person, who gives the same label' }) };
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v1/accounts/:account/sentences',
+      role: 'analyst',
+      run: async ({ params, query, who }) => {
+        const account = params['account'] ?? '';
+        run(reads('texts', `sentences that ${account} sends again and again`, query, who, now()));
+        const file = (await h.ask({ ask: 'file', account })) as AccountFile;
+        return { sentences: await h.ask({ ask: 'sentences', values: file.scaffolds.map((x) => x.value) }) };
       },
     },
     {

@@ -95,6 +95,15 @@ export async function sentSince(store: Store, accounts: readonly string[], from:
   return Number(row?.n ?? 0);
 }
 
+/** What sentences say, by the hash that stands for them, as far as it is kept. */
+export async function sentencesOf(store: Store, hashes: readonly string[]): Promise<Quotes['sentences']> {
+  const rows = await store.rows<{ value: string; text: string }>(
+    'SELECT value, text FROM sentences FINAL WHERE value IN {hashes:Array(String)}',
+    { hashes },
+  );
+  return Object.fromEntries(rows.map((r) => [r.value, r.text]));
+}
+
 /** Texts that the evidence of one finding of a look cites, and what the sentences its members share are in words: as far as they are kept. */
 export async function quotesOf(store: Store, campaign: string, at: string): Promise<Quotes> {
   const { finding: f } = await findingOf(store, campaign, at);
@@ -104,9 +113,5 @@ export async function quotesOf(store: Store, campaign: string, at: string): Prom
     'SELECT id AS exchange, account, text, system FROM exemplars FINAL WHERE (account, id) IN (SELECT x.1, x.2 FROM (SELECT arrayJoin(arrayZip({accounts:Array(String)}, {ids:Array(String)})) AS x))',
     { accounts: [...cited.values()].map((x) => x.account), ids: [...cited.values()].map((x) => x.exchange) },
   );
-  const sentences = await store.rows<{ value: string; text: string }>(
-    'SELECT value, text FROM sentences FINAL WHERE value IN {hashes:Array(String)}',
-    { hashes },
-  );
-  return { texts, sentences: Object.fromEntries(sentences.map((r) => [r.value, r.text])) };
+  return { texts, sentences: await sentencesOf(store, hashes) };
 }

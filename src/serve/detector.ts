@@ -19,7 +19,7 @@ import { type AccountRecord, accountRecords } from '../store/queries/accounts.ts
 import { looks } from '../store/queries/looks.ts';
 import { type Tied, tiesOf } from '../store/queries/ties.ts';
 import type { Store } from '../store/store.ts';
-import { bodyOf, type Cutting, cutOf, findingOf, overBudget, quotesOf, sentSince } from './desk.ts';
+import { bodyOf, type Cutting, cutOf, findingOf, overBudget, quotesOf, sentencesOf, sentSince } from './desk.ts';
 import { graphOf } from './graph.ts';
 import { Intake, type Took } from './intake.ts';
 import { Notice } from './notice.ts';
@@ -36,6 +36,7 @@ export type Question =
   | { readonly ask: 'over'; readonly accounts: readonly string[]; readonly budget: Budget; readonly from: string }
   | { readonly ask: 'since'; readonly accounts: readonly string[]; readonly from: number }
   | { readonly ask: 'texts'; readonly campaign: string; readonly at: string }
+  | { readonly ask: 'sentences'; readonly values: readonly string[] }
   | {
       readonly ask: 'graph';
       readonly campaign: string;
@@ -87,7 +88,7 @@ export interface Answers {
 }
 
 const INTAKE_MS = 1000;
-/** An exchange is in the store this long after its answer, or it waits for a store that is away. */
+/** An exchange is in the store by then, or it waits for a store that is away. */
 const ERASE_MS = 3_600_000;
 
 /** What changes or reads all of a store waits for a look under way; other questions, and intake, go on between its statements. */
@@ -251,7 +252,7 @@ export class Detector {
     return store.asItIs(Number(newest?.t ?? 0) - this.c.detection.window_days * 86_400_000);
   }
 
-  /** What was last found is said anew, as the store now has it: somebody may have been erased. */
+  /** What was last found, as the store now has it. */
   private again = (store: Store): Promise<void> => bodyOf(store).then((b) => (b ? this.hand(JSON.parse(b) as Dossier) : undefined));
 
   /** Hands on a dossier made before, as if it had just been found. */
@@ -323,7 +324,8 @@ export class Detector {
       case 'since':
         return sentSince(store, q.accounts, q.from);
       case 'texts':
-        return quotesOf(store, q.campaign, q.at);
+      case 'sentences':
+        return q.ask === 'texts' ? quotesOf(store, q.campaign, q.at) : sentencesOf(store, q.values);
       case 'graph': {
         const { ties, bitsOf, accounts } = await this.tiesIn(store, q);
         return graphOf(ties, { kind: q.kind, bitsMin: q.bitsMin, open: q.open, bitsOf, accounts });
