@@ -423,6 +423,15 @@ describe('a log without ids of conversations', () => {
         [72, 9, 2160],
         [72, 9, 2160],
       ]);
+      // What one step of eight says in passing is said of that step alone.
+      const passing = steps('d', 1, 'A house of its own.', 8).map((r, i) =>
+        i === 5 ? { ...r, messages: [...(r['messages'] as object[]).slice(0, -1), { role: 'user', content: BRIEF }] } : r,
+      );
+      await take(store, file('passing.jsonl', jsonl(passing)));
+      const all4 = await accountRows(store, null);
+      const d = await accountRows(store, null, { accounts: all4.map((r) => r.acct), scaffold: [mark?.v ?? ''] });
+      expect(d.find((r) => r.account === 'd')?.n).toBe(1);
+      expect(d).toHaveLength(4);
       expect(carriedPart({ rows: whole }, 0, 9)).toBe(0.75);
       // What stands in more exchanges than conversations begin is a part of exchanges.
       expect(carriedPart({ rows: whole }, 0, 48)).toBe(0.5);

@@ -53,14 +53,14 @@ const ofAccounts = (s: Scope): string =>
   s.accounts ? `AND acct IN (SELECT reinterpretAsUInt64(reverse(unhex(arrayJoin({accts:Array(String)})))))` : '';
 
 /**
- * The exchanges of a scope, as a condition. A sentence is said of a conversation: a system text is looked into where one begins, an instruction may come with a later step, and what is taken is all of it. A conversation is what lies between one opening and the
- * next under one id, which may stand for a day's batch.
+ * The exchanges of a scope, as a condition: those that carry one of its sentences, and all of a conversation that begins with one (a system text is looked into there alone) or carries one in half of its steps. What a step carries in passing says nothing of the
+ * others: customers of one reseller have a phrase in common. A conversation is what lies between one opening and the next under one id, which may stand for a day's batch.
  */
 export const within = (store: Store, until: number | null, s: Scope): string =>
   s.scaffold
     ? `${ofAccounts(s)} AND key GLOBAL IN (SELECT key FROM (
-      SELECT key, max(carries) OVER (PARTITION BY acct, conversation, part) AS said FROM (
-        SELECT key, acct, conversation, ${CARRIES} AS carries,
+      SELECT key, carries OR max(opening AND carries) OVER (PARTITION BY acct, conversation, part) OR avg(carries) OVER (PARTITION BY acct, conversation, part) >= 0.5 AS said FROM (
+        SELECT key, acct, conversation, opening, ${CARRIES} AS carries,
           sum(opening) OVER (PARTITION BY acct, conversation ORDER BY time, key ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS part
         FROM ${store.all('exchanges')} AS e WHERE 1 ${ofAccounts(s)} ${when(until)}
       )) WHERE said)`
