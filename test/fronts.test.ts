@@ -7,12 +7,13 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createClient } from '@clickhouse/client';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type Barrier, EMPTY_STATE, type State } from '../src/barriers/model.ts';
+import { EMPTY_STATE, type State } from '../src/barriers/model.ts';
 import { NO_POLICY } from '../src/barriers/policy.ts';
 import { snapshotOf } from '../src/barriers/snapshot.ts';
 import { readConfig } from '../src/gateway/config.ts';
 import { keyHash, Lookup } from '../src/gateway/lookup.ts';
 import { Worker } from '../src/gateway/worker.ts';
+import { barrier } from './support/barrier.ts';
 import { canServe, freePort, startServer } from './support/server.ts';
 import { temp } from './support/tools.ts';
 import { upstream } from './support/upstream.ts';
@@ -33,20 +34,7 @@ afterEach(async () => {
   for (const x of open.splice(0).reverse()) await x.close();
 });
 
-const hold: Barrier = {
-  id: 'b1',
-  accounts: ['alice'],
-  action: 'hold',
-  state: 'active',
-  dry_run: false,
-  reason: 'r',
-  author: 'ann',
-  automatic: false,
-  created: 0,
-  expires: Date.now() + 3_600_000,
-  appeal: 'SW-AAAAA-BBBBB',
-  approvals: [],
-};
+const hold = barrier('hold', { id: 'b1' });
 const held: State = { ...EMPTY_STATE, enforcing: true, barriers: new Map([['b1', hold]]) };
 
 async function gateway(dir: string, config: string): Promise<number[]> {

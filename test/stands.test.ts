@@ -7,7 +7,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { detect, subjectOf } from '../src/barriers/cases.ts';
 import { closeGate, giveLabel } from '../src/barriers/commands.ts';
 import { apply, type Event } from '../src/barriers/events.ts';
-import { type Actor, type Barrier, EMPTY_STATE, type State } from '../src/barriers/model.ts';
+import { type Actor, EMPTY_STATE, type State } from '../src/barriers/model.ts';
 import { checkPolicy, NO_POLICY } from '../src/barriers/policy.ts';
 import { snapshotOf } from '../src/barriers/snapshot.ts';
 import { readConfig } from '../src/gateway/config.ts';
@@ -20,6 +20,7 @@ import type { Dossier, Finding } from '../src/model/dossier.ts';
 import { Audit, verifyFile } from '../src/serve/audit.ts';
 import { Control } from '../src/serve/control.ts';
 import { Intake } from '../src/serve/intake.ts';
+import { barrier } from './support/barrier.ts';
 import { pids, service } from './support/service.ts';
 import { jsonl, record, temp, withStore } from './support/tools.ts';
 import { upstream } from './support/upstream.ts';
@@ -252,7 +253,11 @@ describe('keys', () => {
   });
 
   test('of an account on hold open no other path either', async () => {
-    const held = { ...EMPTY_STATE, enforcing: true, barriers: new Map([['b1', barrierOn('alice')]]) } as State;
+    const held = {
+      ...EMPTY_STATE,
+      enforcing: true,
+      barriers: new Map([['b1', barrier('hold', { id: 'b1' })]]),
+    } as State;
     const { port, up } = await serving('', '', NO_POLICY.limits, held);
     const get = (key: string) => fetch(`http://127.0.0.1:${port}/v1/models`, { headers: { authorization: `Bearer ${key}` } });
     expect((await get('sk-alice')).status).toBe(403);
@@ -321,22 +326,6 @@ async function raw(port: number, sent: string, ms = 2000): Promise<string> {
   socket.destroy();
   return heard;
 }
-
-/** A hold that stands. */
-const barrierOn = (account: string): Barrier => ({
-  id: 'b1',
-  accounts: [account],
-  action: 'hold',
-  state: 'active',
-  dry_run: false,
-  reason: 'r',
-  author: 'ann',
-  automatic: false,
-  created: 0,
-  expires: Date.now() + 3_600_000,
-  appeal: 'SW-A',
-  approvals: [],
-});
 
 describe('the way in', () => {
   test('refuses a body of more parts than anybody writes, at once, and goes on', async () => {
