@@ -196,6 +196,9 @@ export function honestCarriers(t: Table, pool: Pool, mu: Float64Array, accounts:
   return out;
 }
 
+/** Part of what carries a sentence that must come from the pool for certain, before its account is named for it. */
+const CERTAIN = 0.3;
+
 /** Membership of carriers: as `judgeMembers`, on the exchanges that carry the sentence. */
 export function judgeCarriers(all: readonly Share[], honest: readonly number[], part: (account: number) => number): Judged[] {
   const limit = honest.length >= HONEST_MIN ? Math.max(0.02, quantile(honest, 0.999)) : 0.25;
@@ -203,9 +206,9 @@ export function judgeCarriers(all: readonly Share[], honest: readonly number[], 
     const p = Math.max(1e-9, part(s.account));
     let bits = clamp((s.gain - limit) * s.items * LOG2E, -8, 6);
     // The sentence is a private tie only where the content, in which it takes no part, comes from the pool.
-    // Half of what carries it at the least, and for certain a part: somebody who put it into their own work draws a little by chance.
-    if (s.items >= 4 && s.gain * s.items * LOG2E >= 1 && s.share >= 0.5 * p && s.low >= 0.1 * p) bits = Math.max(bits, 0) + 5;
-    else if (s.low < 0.1 * p) bits = Math.min(bits, -1);
+    // Half of what carries it at the least, and for certain a third: somebody who put it into their own work draws a little by chance, and of a few exchanges it is hardly told from all.
+    if (s.items >= 4 && s.gain * s.items * LOG2E >= 1 && s.share >= 0.5 * p && s.low >= CERTAIN * p) bits = Math.max(bits, 0) + 5;
+    else if (s.low < CERTAIN * p) bits = Math.min(bits, -1);
     return { account: s.account, membership: probability(bits), share: s.share, low: s.low, high: s.high };
   });
 }
