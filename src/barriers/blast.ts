@@ -80,7 +80,6 @@ export function blast(
   let exchanges = 0;
   let campaign = 0;
   let doubtful = 0;
-  let expected = 0;
   const verified: string[] = [];
   for (const a of accounts) {
     const m = members.get(a);
@@ -101,7 +100,6 @@ export function blast(
     exchanges += n;
     campaign += part;
     if (honest) doubtful += 1;
-    expected += 1 - membership;
     if (VERIFIED.includes(s.verification ?? '')) verified.push(a);
   }
   const innocent = Math.round(exchanges - campaign);
@@ -113,7 +111,7 @@ export function blast(
     campaign_exchanges: exchanges - innocent,
     innocent_exchanges: innocent,
     doubtful_accounts: doubtful,
-    honest_accounts: Number(expected.toFixed(2)),
+    honest_accounts: Number([...by.values()].reduce((x, c) => x + c.honest, 0).toFixed(2)),
     by_class: Object.fromEntries(
       [...by].map(([k, c], i) => [k, { ...c, honest: Number(c.honest.toFixed(2)), innocent_exchanges: others[i] as number }]),
     ),

@@ -38,10 +38,10 @@ export function verifyChain(lines: readonly string[], head?: string): { fault: F
     }
     if (e.seq !== i) return bad(`it is numbered ${e.seq} and should be ${i}`);
     if (e.prev !== prev) return bad('it does not follow on the line before');
-    if (e.hash !== digest(e.seq, e.prev, e)) return bad('its content does not match its hash');
-    // The line as it was written, to the letter: nothing put beside what is hashed, nothing said twice.
-    if (line !== JSON.stringify(entry({ at: e.at, by: e.by, what: e.what }, e.seq, e.prev)))
-      return bad('it holds something besides what was written');
+    const written = entry(e, e.seq, e.prev);
+    if (e.hash !== written.hash) return bad('its content does not match its hash');
+    // To the letter: nothing put beside what is hashed, nothing said twice.
+    if (line !== JSON.stringify(written)) return bad('it holds something besides what was written');
     prev = e.hash;
     if (prev === head) seen = true;
   }

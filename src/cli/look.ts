@@ -7,6 +7,7 @@ import { odds, sure } from '../model/odds.ts';
 import { inert } from '../report/inert.ts';
 import { wrap } from '../report/table.ts';
 import { BESIDE, count } from '../report/words.ts';
+import { bodyOf } from '../serve/desk.ts';
 import { SIGNALS } from '../signals/index.ts';
 import { accountRecords } from '../store/queries/accounts.ts';
 import type { Store } from '../store/store.ts';
@@ -15,11 +16,8 @@ import { ROOT } from './version.ts';
 
 /** @param look the time of an earlier one */
 export async function lastDossier(store: Store, look?: string): Promise<Dossier | null> {
-  const row = await store.first<{ body: string }>(
-    `SELECT body FROM dossiers ${look === undefined ? '' : 'WHERE id = {look:String}'} ORDER BY at DESC LIMIT 1`,
-    look === undefined ? {} : { look },
-  );
-  return row ? (JSON.parse(row.body) as Dossier) : null;
+  const body = await bodyOf(store, look);
+  return body === null ? null : (JSON.parse(body) as Dossier);
 }
 
 /** What stands in a ledger besides signals. */

@@ -78,10 +78,7 @@ export class UsageTap {
   ended = false;
 
   /** Whether the answer says what it used. */
-  get told(): boolean {
-    return this.said;
-  }
-  private said = false;
+  told = false;
 
   constructor(contentType: string, fields?: Fields) {
     this.rows = byLine(contentType);
@@ -152,7 +149,7 @@ export class UsageTap {
       }
     }
     this.held = [];
-    this.said = this.usage.output > 0;
+    this.told = this.usage.output > 0;
     if (this.usage.input === 0) this.usage.input = input;
     // An answer that was broken off, or does not say what it used, took what passed: some 120 bytes an event of one token, four bytes a token where an event holds many.
     if (!this.ended || this.usage.output === 0) {

@@ -1,10 +1,10 @@
-import { capabilityOf, mixOf } from '../campaigns/capability.ts';
+import { mixOf } from '../campaigns/capability.ts';
 import { BURST, densestSpan, sampled } from '../campaigns/facts.ts';
 import type { Case } from '../campaigns/settle.ts';
 import type { Table } from '../campaigns/table.ts';
 import type { Indicator } from '../model/dossier.ts';
 import type { ScanOptions } from '../scan.ts';
-import { keepTold, type Mix, type Told, toldOf, toldOfAll } from '../store/queries/capabilities.ts';
+import { keepTold, type Mix, tell, toldOf, toldOfAll } from '../store/queries/capabilities.ts';
 import {
   among,
   type Cohort,
@@ -142,13 +142,14 @@ export async function askAll(
   const read = shown.map((c): Cohort => ({ accts: t.hasText ? sampled(c.members.map((m) => m.account)).map(hash) : [] }));
   const marks = shown.map((c) => c.candidate.scaffold.map((v) => t.values[v]?.value ?? ''));
   const places = await samples(store, LIMITS.texts, until, read, marks);
-  const kept = await among(store, cohorts, until, [...hand.kept.keys()]);
-  const live = await among(store, cohorts, until, [...hand.live.keys()]);
+  const near = await among(store, cohorts, until, [...new Set([...hand.kept.keys(), ...hand.live.keys()])]);
   const spare = shown.map((_, i) => {
     // Of what carries a sentence, an exchange that does not is no example.
     const carried = marks[i] ?? [];
-    const fit = (p: Place): boolean => carried.length === 0 || carried.some((m) => hand.live.get(p.key)?.said[m] !== undefined);
-    return [...new Map([...(kept[i] ?? []), ...(live[i] ?? []).filter(fit)].map((p) => [p.key, p])).values()];
+    const fitting = (p: Place): boolean => carried.length === 0 || carried.some((m) => hand.live.get(p.key)?.said[m] !== undefined);
+    const old = (p: Place): boolean => hand.kept.has(p.key);
+    // What was cited before first: nothing new is kept while that lasts.
+    return [...(near[i] ?? []).filter(old), ...(near[i] ?? []).filter((p) => !old(p) && fitting(p))];
   });
   const told = await toldOf(store, cohorts, until);
   const loot = await taken(store, cohorts, until);
@@ -283,12 +284,12 @@ export async function openAll(store: Store, known: ReadonlyMap<Case, Known>, han
     ...new Set(marks),
   ]);
   const asked = new Set(everybody.map((p) => p.key));
-  const classes = [...texts.values()].map(({ place, text }): Told => {
-    const { key, acct, account, time, tools } = place;
-    return { key, acct, account, time, capability: capabilityOf(text, tools), everybody: asked.has(key) };
-  });
   // A later look may come when the files are gone.
-  if (o.record !== false) await keepTold(store, classes);
+  if (o.record !== false)
+    await keepTold(
+      store,
+      [...texts.values()].map((x) => tell(x, asked.has(x.place.key))),
+    );
   const population = everybody.flatMap((p) => texts.get(p.key) ?? []);
   const kept = new Set<string>();
   const near = new Set<string>();

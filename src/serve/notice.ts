@@ -1,8 +1,7 @@
-import { capabilityOf } from '../campaigns/capability.ts';
 import type { Format } from '../formats/format.ts';
 import type { Input } from '../formats/input.ts';
 import type { Dossier } from '../model/dossier.ts';
-import { keepTold, type Told } from '../store/queries/capabilities.ts';
+import { keepTold, tell } from '../store/queries/capabilities.ts';
 import { inFile } from '../store/queries/cohorts.ts';
 import type { Store } from '../store/store.ts';
 import { type Opened, openIn } from '../store/texts.ts';
@@ -70,9 +69,7 @@ export class Notice {
     );
     await keepTold(
       this.store,
-      opened.map(({ place: { key, acct, account, time, tools }, text }): Told => {
-        return { key, acct, account, time, capability: capabilityOf(text, tools), everybody: everybody.has(key) };
-      }),
+      opened.map((x) => tell(x, everybody.has(x.place.key))),
     );
     if (this.texts) this.hold(opened);
   }

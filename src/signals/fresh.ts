@@ -28,7 +28,7 @@ export const freshSignal: typeof base = {
   ...base,
   weigh: (facts, model) => {
     const w = base.weigh(facts, model);
-    const part = facts.itemsShared > 0 ? common(facts.itemsShared) : 0;
+    const part = common(facts.itemsShared);
     return w.bits < 0 && part < 1
       ? {
           ...w,

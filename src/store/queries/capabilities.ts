@@ -1,5 +1,8 @@
+import { capabilityOf } from '../../campaigns/capability.ts';
 import type { Store } from '../store.ts';
-import type { Cohort } from './cohorts.ts';
+import type { Opened } from '../texts.ts';
+import { when } from './accounts.ts';
+import { asked, type Cohort, of } from './cohorts.ts';
 
 /** What one exchange asks for, told while its text was there. The text itself is not kept. */
 export interface Told {
@@ -12,6 +15,16 @@ export interface Told {
   /** It was drawn by its hash from everybody's, and not because somebody asked about its account. */
   readonly everybody: boolean;
 }
+
+/** @param everybody see `Told` */
+export const tell = ({ place: { key, acct, account, time, tools }, text }: Opened, everybody: boolean): Told => ({
+  key,
+  acct,
+  account,
+  time,
+  capability: capabilityOf(text, tools),
+  everybody,
+});
 
 export const keepTold = (store: Store, rows: readonly Told[]): Promise<void> =>
   store.insert(
@@ -30,8 +43,6 @@ const mix = (rows: readonly { readonly capability: string; readonly n: string | 
   return { n, shares: Object.fromEntries(rows.map((r) => [r.capability, Number(r.n) / n])) };
 };
 
-const when = (until: number | null): string => (until === null ? '' : `AND time <= fromUnixTimestamp64Milli({until:Int64}, 'UTC')`);
-
 /** What everybody asks for, of what was told of live exchanges. */
 export async function toldOfAll(store: Store, until: number | null): Promise<Mix> {
   return mix(
@@ -44,17 +55,12 @@ export async function toldOfAll(store: Store, until: number | null): Promise<Mix
 
 /** The same of the accounts of each cohort. */
 export async function toldOf(store: Store, cohorts: readonly Cohort[], until: number | null): Promise<Mix[]> {
-  const rows = await store.rows<{ c: number; capability: string; n: string }>(
-    `SELECT c, toString(capability) AS capability, uniqExact(key) AS n FROM capabilities INNER JOIN (
-        SELECT m.1 AS acct, m.2 AS c FROM (SELECT arrayJoin(arrayZip(arrayMap(x -> reinterpretAsUInt64(reverse(unhex(x))), {accts:Array(String)}), {cohorts:Array(UInt16)})) AS m)
-      ) AS members USING (acct)
-      WHERE acct IN (SELECT reinterpretAsUInt64(reverse(unhex(arrayJoin({accts:Array(String)}))))) ${when(until)}
-      GROUP BY c, capability ORDER BY c, n DESC, capability`,
-    {
-      accts: cohorts.flatMap((x) => x.accts),
-      cohorts: cohorts.flatMap((x, c) => x.accts.map(() => c)),
-      ...(until === null ? {} : { until: String(until) }),
-    },
+  const rows = await asked(
+    store,
+    cohorts,
+    until,
+    `SELECT c, toString(capability) AS capability, uniqExact(key) AS n FROM (${of(store, 'capability, key', until, 'capabilities')}) GROUP BY c, capability ORDER BY c, n DESC, capability`,
+    (r: { c: number; capability: string; n: string }) => r,
   );
-  return cohorts.map((_, c) => mix(rows.filter((r) => Number(r.c) === c)));
+  return rows.map(mix);
 }

@@ -14,8 +14,8 @@ export interface Cohort {
 }
 
 /** Exchanges of some cohorts, each once for every cohort its account is in: columns of the table, `c` the cohort's place in the list and `share`. */
-const of = (store: Store, columns: string, until: number | null): string => `
-  SELECT ${columns}, c, share FROM ${store.all('exchanges')} AS e
+export const of = (store: Store, columns: string, until: number | null, from = store.all('exchanges')): string => `
+  SELECT ${columns}, c, share FROM ${from} AS e
   INNER JOIN (
     SELECT m.1 AS acct, m.2 AS c, m.3 AS share FROM (
       SELECT arrayJoin(arrayZip(arrayMap(x -> reinterpretAsUInt64(reverse(unhex(x))), {accts:Array(String)}), {cohorts:Array(UInt16)}, {shares:Array(Float64)})) AS m
@@ -31,7 +31,7 @@ const bound = (cohorts: readonly Cohort[], until: number | null): Params => ({
 });
 
 /** What a statement over `of` tells of each cohort: rows that name it by its place `c`. None is asked for where no cohort has an account. */
-async function asked<R extends { readonly c: number }, T>(
+export async function asked<R extends { readonly c: number }, T>(
   store: Store,
   cohorts: readonly Cohort[],
   until: number | null,
