@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { accountFile, rejects } from '../src/cli/look.ts';
 import { openStore } from '../src/store/open.ts';
 import { firsts, samples, taken, timelines } from '../src/store/queries/cohorts.ts';
 import type { Store } from '../src/store/store.ts';
@@ -190,4 +191,31 @@ it.skipIf(!canServe())('gives the same evidence on every engine', () => {
   expect(results.size).toBe(3);
   expect(results.get('a server')).toEqual(results.get('embedded'));
   expect(results.get('two shards')).toEqual(results.get('embedded'));
+});
+
+it('a user of the server who may only read can look, and is told plainly when asked to write', async (c) => {
+  if (!canServe()) return c.skip();
+  const users = file(
+    'users.xml',
+    `<clickhouse><profiles><default/><looker><readonly>2</readonly></looker></profiles><quotas><default/></quotas><users>
+      <default><password/><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota></default>
+      <looker><password>x</password><networks><ip>::/0</ip></networks><profile>looker</profile><quota>default</quota></looker></users></clickhouse>`,
+  );
+  const server = await startServer(undefined, `<users_config>${users}</users_config>`);
+  try {
+    await withStore(async (s) => {
+      await take(s, file('l.jsonl', `${jsonl([record({ id: 'x' })])}no record\n`));
+    }, url(server));
+    const at = url(server).replace('default@', 'looker:x@');
+    const store = await openStore({ at, create: false, look: true });
+    expect(await rejects(store, 10)).toMatch(/not_json .*:2/);
+    expect(await accountFile('a1', store)).toMatch(/exchanges +1 in 1/);
+    await store.close();
+    await expect(openStore({ at, secret: SECRET })).rejects.toMatchObject({ code: 'E_STORE_READONLY' });
+    await expect(openStore({ at: at.replace('/stillwatch?', '/nothing?'), create: false, look: true })).rejects.toMatchObject({
+      code: 'E_STORE_READONLY',
+    });
+  } finally {
+    await server.stop();
+  }
 });

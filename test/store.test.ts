@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openStore } from '../src/store/open.ts';
@@ -28,6 +29,40 @@ it('a second process is refused, and told which one holds the store', async () =
     await once(holder, 'exit');
   }
   await withStore(async (s) => expect(s.lost).toEqual([]), at);
+});
+
+it('a store that may only be read can be looked at, and is left as it was', async () => {
+  const at = join(temp(), 'store');
+  await withStore(async (s) => {
+    await take(s, file('l.jsonl', `${jsonl([record({ id: 'x' })])}no record\n`));
+  }, at);
+  const entries = (dir: string): string[] =>
+    readdirSync(dir, { withFileTypes: true }).flatMap((e) => (e.isDirectory() ? entries(join(dir, e.name)) : [join(dir, e.name)]));
+  const state = (): string[] => entries(at).map((f) => `${f} ${statSync(f).mtimeMs} ${statSync(f).size}`);
+  const before = state();
+  const mode = (d: number, f: number): void => {
+    for (const name of readdirSync(at, { recursive: true, withFileTypes: true }))
+      chmodSync(join(name.parentPath, name.name), name.isDirectory() ? d : f);
+    chmodSync(at, d);
+  };
+  mode(0o555, 0o444);
+  // Root may write anywhere: somebody else is asked then.
+  const root = process.getuid?.() === 0;
+  if (root) for (let d = at; d !== tmpdir() && d !== '/'; d = join(d, '..')) chmodSync(d, 0o755);
+  const main = new URL('../dist/cli/main.js', import.meta.url).pathname;
+  const ask = (...args: string[]) =>
+    spawnSync(process.execPath, [main, ...args, '--store', at], { encoding: 'utf8', ...(root ? { uid: 65534, gid: 65534 } : {}) });
+  try {
+    const told = ask('rejects');
+    expect(told).toMatchObject({ status: 0, stderr: '' });
+    expect(told.stdout).toMatch(/not_json .*:2/);
+    expect(ask('accounts', 'a1').stdout).toMatch(/exchanges +1 in 1/);
+    expect(ask('label', 'a', 'x', '--author', 'b', '--reason', 'c').stderr).toMatch(/^E_STORE_PERMISSION/);
+    expect(state()).toEqual(before);
+    expect(readdirSync(tmpdir()).filter((f) => f.startsWith('stillwatch-look-'))).toEqual([]);
+  } finally {
+    mode(0o755, 0o644);
+  }
 });
 
 it('an interrupted scan resumes: what was kept stays, nothing comes twice', async () => {

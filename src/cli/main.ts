@@ -31,8 +31,9 @@ const fileFault = (error: unknown): boolean =>
 const t = terminal(process.env['STILLWATCH_QUIET'] === '1');
 const collect = (value: string, list: string[] = []): string[] => [...list, value];
 
-async function withStore<T>(at: string, f: (s: Store) => Promise<T>): Promise<T> {
-  const store = await openStore({ at, create: false });
+/** @param look nothing is written */
+async function withStore<T>(at: string, f: (s: Store) => Promise<T>, look = false): Promise<T> {
+  const store = await openStore({ at, create: false, look });
   try {
     return await f(store);
   } finally {
@@ -84,7 +85,7 @@ function program(): Command {
       if (served) return t.out(await askAdmin(served, 'GET', `/v1/explain/${encodeURIComponent(what)}`));
       let opened: Store | null = null;
       try {
-        t.out(await explain(what, async () => (opened = await openStore({ at: flags.store, create: false })), t));
+        t.out(await explain(what, async () => (opened = await openStore({ at: flags.store, create: false, look: true })), t));
       } finally {
         await (opened as Store | null)?.close();
       }
@@ -98,7 +99,7 @@ function program(): Command {
       t.out(
         served
           ? await askAdmin(served, 'GET', `/v1/accounts/${encodeURIComponent(id)}`)
-          : await withStore(flags.store, (s) => accountFile(id, s)),
+          : await withStore(flags.store, (s) => accountFile(id, s), true),
       );
     });
   p.command('rejects')
@@ -111,7 +112,7 @@ function program(): Command {
       t.out(
         served
           ? await askAdmin(served, 'GET', `/v1/rejects?most=${most}&reason=${encodeURIComponent('stillwatch rejects, on the host')}`)
-          : await withStore(flags.store, (s) => rejects(s, most)),
+          : await withStore(flags.store, (s) => rejects(s, most), true),
       );
     });
   p.command('label')

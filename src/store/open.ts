@@ -5,8 +5,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import { STORE_README } from '../formats/input.ts';
 import { messageOf, StillwatchError, withoutCredentials } from '../model/errors.ts';
+import { mirrored, writable } from './mirror.ts';
 import { MIGRATIONS, SCHEMA_VERSION } from './schema.ts';
-import { type Params, type Shard, Store } from './store.ts';
+import { mayNotWrite, type Params, type Shard, Store } from './store.ts';
 
 // The client's own log would print statements, and with them what they hold.
 const SILENT = { log: { level: ClickHouseLogLevel.OFF } } as const;
@@ -43,6 +44,8 @@ export interface OpenOptions {
   /** 64 hexadecimal digits; made and kept with the store when absent. */
   readonly secret?: string;
   readonly create?: boolean;
+  /** Nothing will be written: a directory that may only be read will do, and a server's user who may only read. */
+  readonly look?: boolean;
   readonly threads?: number;
 }
 
@@ -62,7 +65,7 @@ export async function openStore(o: OpenOptions): Promise<Store> {
     );
   const store = isUrl(o.at) ? openServer(o) : await openEmbedded(o);
   try {
-    await migrate(store, o.secret);
+    await migrate(store, o);
   } catch (error) {
     await store.close();
     throw error;
@@ -111,9 +114,10 @@ async function openEmbedded(o: OpenOptions): Promise<Store> {
   const data = join(path, 'data');
   if (o.create === false && !existsSync(data))
     throw new StillwatchError('E_STORE_NONE', `there is no store at ${path}`, 'run a scan first: stillwatch scan <files>');
+  const mirror = o.look === true && existsSync(data) && !writable(data) ? asMirror(path, data) : null;
   try {
-    mkdirSync(data, { recursive: true, mode: 0o700 });
-    writeFileSync(join(path, 'README'), `${STORE_README} Sketches are personal data: treat this directory as such.\n`);
+    if (!mirror) mkdirSync(data, { recursive: true, mode: 0o700 });
+    if (!mirror) writeFileSync(join(path, 'README'), `${STORE_README} Sketches are personal data: treat this directory as such.\n`);
   } catch (cause) {
     throw new StillwatchError(
       'E_STORE_PERMISSION',
@@ -137,7 +141,7 @@ async function openEmbedded(o: OpenOptions): Promise<Store> {
   let client: ClickHouseClient;
   try {
     const { createChdbConnection } = await import('chdb/connection');
-    const connection = createChdbConnection({ path: data });
+    const connection = createChdbConnection({ path: mirror?.path ?? data });
     client = createClient({
       ...SILENT,
       connection,
@@ -153,6 +157,7 @@ async function openEmbedded(o: OpenOptions): Promise<Store> {
         { cause },
       );
     }
+    mirror?.remove();
     const holder = holderOf(data);
     if (holder) throw locked(holder, cause);
     throw new StillwatchError(
@@ -162,7 +167,24 @@ async function openEmbedded(o: OpenOptions): Promise<Store> {
       { cause },
     );
   }
-  return new Store('embedded', path, [{ client, database: 'stillwatch', user: 'default', password: '', tcp: '' }]);
+  const store = new Store('embedded', path, [{ client, database: 'stillwatch', user: 'default', password: '', tcp: '' }]);
+  if (mirror) store.leaving = mirror.remove;
+  return store;
+}
+
+function asMirror(path: string, data: string): ReturnType<typeof mirrored> {
+  try {
+    return mirrored(data);
+  } catch (cause) {
+    throw new StillwatchError(
+      'E_STORE_PERMISSION',
+      `the store ${path} cannot be read: ${messageOf(cause)}`,
+      'ask whoever owns it for permission to read it',
+      {
+        cause,
+      },
+    );
+  }
 }
 
 const LOCKED = { tries: 8, ms: 250 } as const;
@@ -223,17 +245,45 @@ async function sameShards(store: Store): Promise<void> {
   }
 }
 
-async function migrate(store: Store, secret: string | undefined): Promise<void> {
-  for (const shard of store.shards) {
+/** Schema that stands in a database, 0 where there is none; null where the engine does not let anybody ask. */
+async function standing(store: Store): Promise<number | null> {
+  try {
+    const of = async (shard: Shard): Promise<number> => {
+      const client = store.kind === 'embedded' ? shard.client : plainClient(shard);
+      const ask = async <T>(query: string, query_params: Record<string, unknown> = {}): Promise<T[]> =>
+        (await (await client.query({ query, query_params, format: 'JSONEachRow' })).json()) as T[];
+      const there = await ask(`SELECT 1 FROM system.tables WHERE database = {db:String} AND name = 'meta'`, { db: shard.database });
+      const name = `\`${shard.database.replaceAll('`', '')}\``;
+      const rows =
+        there.length === 0
+          ? []
+          : await ask<{ v: number }>(`SELECT max(toUInt32OrZero(value)) AS v FROM ${name}.meta WHERE name = 'schema'`);
+      if (client !== shard.client) await client.close();
+      return Number(rows[0]?.v ?? 0);
+    };
+    const all: number[] = [];
+    for (const shard of store.shards) all.push(await of(shard));
+    return Math.min(...all);
+  } catch {
+    return null;
+  }
+}
+
+async function migrate(store: Store, o: OpenOptions): Promise<void> {
+  const { secret } = o;
+  const current = o.look === true && (await standing(store)) === SCHEMA_VERSION;
+  for (const shard of current && store.kind === 'server' ? [] : store.shards) {
     try {
       const name = `\`${shard.database.replaceAll('`', '')}\``;
       // A connection that names a database not there yet is refused, so a server is asked through one that names none.
       const first = store.kind === 'embedded' ? shard.client : plainClient(shard);
-      await first.command({ query: `CREATE DATABASE IF NOT EXISTS ${name}` });
+      if (!current) await first.command({ query: `CREATE DATABASE IF NOT EXISTS ${name}` });
       if (first !== shard.client) await first.close();
       // The embedded engine keeps one session, in which this holds for every later statement.
       if (store.kind === 'embedded') await shard.client.command({ query: `USE ${name}` });
     } catch (cause) {
+      const refused = mayNotWrite(cause);
+      if (refused) throw refused;
       throw new StillwatchError(
         'E_STORE_REACH',
         `the store does not answer: ${messageOf(cause)}`,
@@ -242,9 +292,10 @@ async function migrate(store: Store, secret: string | undefined): Promise<void> 
       );
     }
   }
-  await store.everywhere(
-    'CREATE TABLE IF NOT EXISTS meta (name String, value String, at DateTime64(3)) ENGINE = MergeTree ORDER BY (name, at)',
-  );
+  if (!current)
+    await store.everywhere(
+      'CREATE TABLE IF NOT EXISTS meta (name String, value String, at DateTime64(3)) ENGINE = MergeTree ORDER BY (name, at)',
+    );
   const version = Number(
     (await store.first<{ v: string }>(`SELECT max(toUInt32OrZero(value)) AS v FROM meta WHERE name = 'schema'`))?.v ?? 0,
   );

@@ -50,6 +50,8 @@ export class Store {
   sealed = false;
   /** Parts the engine found broken on opening: lost data. */
   lost: string[] = [];
+  /** What is to be tidied up once the engine has let go. */
+  leaving: (() => void) | null = null;
 
   constructor(kind: 'embedded' | 'server', at: string, shards: readonly Shard[]) {
     this.kind = kind;
@@ -156,6 +158,7 @@ export class Store {
       const engine = (await import('chdb')) as { drainPending?: () => Promise<void> };
       await engine.drainPending?.();
     }
+    this.leaving?.();
   }
 }
 
@@ -177,6 +180,8 @@ export function engineError(cause: unknown): StillwatchError {
       'run on a machine with more memory, or give a ClickHouse server to --store',
       { cause },
     );
+  const refused = mayNotWrite(cause);
+  if (refused) return refused;
   if (/ECONNREFUSED|ENOTFOUND|ETIMEDOUT|socket hang up/i.test(said))
     return new StillwatchError(
       'E_STORE_REACH',
@@ -190,4 +195,16 @@ export function engineError(cause: unknown): StillwatchError {
     'this is a fault of ours or of the store; the cause is in the error with STILLWATCH_VERBOSE=1',
     { cause },
   );
+}
+
+/** The error of a server's user who may not do what was asked; null for other errors. */
+export function mayNotWrite(cause: unknown): StillwatchError | null {
+  return /\(READONLY\)|\(ACCESS_DENIED\)|in readonly mode|Not enough privileges/i.test(messageOf(cause))
+    ? new StillwatchError(
+        'E_STORE_READONLY',
+        'the user of the store may not write to it',
+        'a scan, labels and upgrades need one who may. To look at what is there (explain, accounts, rejects) one who may read and change settings (readonly = 2) will do, where a store of this version stands',
+        { cause },
+      )
+    : null;
 }

@@ -44,12 +44,15 @@ export async function freePort(): Promise<number> {
   });
 }
 
-/** `at`: ports of a server that was there before. */
-export async function startServer(at?: { readonly http: number; readonly tcp: number; readonly dir: string }): Promise<Server> {
+/** `at`: ports of a server that was there before. `settings`: what stands in its configuration. */
+export async function startServer(
+  at?: { readonly http: number; readonly tcp: number; readonly dir: string },
+  settings = '',
+): Promise<Server> {
   const dir = at?.dir ?? mkdtempSync(join(tmpdir(), 'stillwatch-server-'));
   const [http, tcp] = at ? [at.http, at.tcp] : [await freePort(), await freePort()];
   const config = join(dir, 'config.xml');
-  writeFileSync(config, '<clickhouse></clickhouse>');
+  writeFileSync(config, `<clickhouse>${settings}</clickhouse>`);
   const query =
     'SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP; SELECT sleepEachRow(1) FROM system.numbers FORMAT Null SETTINGS max_block_size = 1, max_execution_time = 0';
   const child: ChildProcess = spawn(
