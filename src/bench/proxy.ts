@@ -54,6 +54,15 @@ function tree(pid: number): number[] {
   return out;
 }
 
+/** Empty for one that has ended since it was seen. */
+const commandOf = (pid: number): string => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+};
+
 /** CPU seconds and resident MB of the given processes. */
 function costs(pids: readonly number[]): { cpu: number; rss: number } {
   let cpu = 0;
@@ -101,7 +110,7 @@ function ours(name: string, proxy: number, decide: number, admin: number, extra:
     port: proxy,
     path: '/v1/chat/completions',
     headers: { authorization: 'Bearer sk-1' },
-    pids: () => tree(c.pid as number).filter((p) => readFileSync(`/proc/${p}/cmdline`, 'utf8').includes('worker.js')),
+    pids: () => tree(c.pid as number).filter((p) => commandOf(p).includes('worker.js')),
   };
 }
 
