@@ -45,6 +45,15 @@ describe('scan', () => {
     expect(first.err).not.toContain('\u001b');
   });
 
+  it('does its work where standard input belongs to somebody else, as in a loop over a list or behind a pipe', () => {
+    const log = file('l.jsonl', jsonl([record({ id: 'x' })]));
+    const accounts = file('a.jsonl', jsonl([{ account: 'a1' }]));
+    const r = run(['scan', log, '--accounts', accounts], { input: 'the next file\nand one more\n' });
+    expect(r).toMatchObject({ code: 0, err: expect.stringMatching(/1 exchange/) });
+    const own = run(['scan', '-', '--accounts', accounts], { input: jsonl([record({ id: 'x' })]) });
+    expect(own).toMatchObject({ code: 0, err: expect.stringMatching(/1 exchange/) });
+  });
+
   it('exits 1 at --fail-on, 2 on wrong usage or an incomplete scan, 3 when nothing is recognised', () => {
     expect(run(['scan', world.files.exchanges, '--store', store, '--fail-on', '0.3']).code).toBe(1);
     const cases: readonly [readonly string[], number, RegExp][] = [

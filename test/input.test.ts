@@ -211,7 +211,7 @@ describe('files', () => {
     symlinkSync(join(dir, 'nowhere'), join(dir, 'sub', 'gone.jsonl'));
     // Back into the tree: what is in it is there once.
     symlinkSync(dir, join(dir, 'sub', 'again'));
-    const { inputs, unreadable } = await resolveInputs([dir], temp(), process.stdin);
+    const { inputs, unreadable } = await resolveInputs([dir], temp(), () => process.stdin);
     await withStore(async (store) => {
       const d = await scanned(store, join(dir, 'a.jsonl'), { inputs, unreadable });
       expect(d.coverage.exchanges).toBe(4);

@@ -120,7 +120,7 @@ describe('which files are read', () => {
     const dir = temp();
     for (const name of ['app.log.1', 'app.log.2026-05-03.gz', 'a.jsonl-20260503', 'notes.txt']) writeFileSync(join(dir, name), 'x');
     await (await openStore({ at: join(dir, 'store'), secret: SECRET })).close();
-    const { inputs, passedOver } = await resolveInputs([dir], temp(), process.stdin);
+    const { inputs, passedOver } = await resolveInputs([dir], temp(), () => process.stdin);
     expect(inputs.map((i) => i.name.slice(dir.length + 1)).sort()).toEqual(['a.jsonl-20260503', 'app.log.1', 'app.log.2026-05-03.gz']);
     expect(passedOver.map((f) => f.slice(dir.length + 1))).toEqual(['notes.txt']);
   });
@@ -133,7 +133,7 @@ describe('which files are read', () => {
       'd.jsonl': Buffer.from('{"a":1}', 'utf16le').swap16(),
     };
     const paths = Object.entries(files).map(([name, bytes]) => file(name, bytes));
-    const { unreadable } = await resolveInputs(paths, temp(), process.stdin);
+    const { unreadable } = await resolveInputs(paths, temp(), () => process.stdin);
     expect(unreadable.map((u) => u.reason)).toEqual([
       expect.stringContaining('bzip2'),
       expect.stringContaining('xz'),
@@ -157,9 +157,13 @@ describe('which files are read', () => {
     afterAll(() => void http.close());
 
     it('user and password go in a header, and never into what is said', async () => {
-      const good = await resolveInputs([`http://ann:s3cret@127.0.0.1:${port}/log.jsonl`], temp(), process.stdin);
+      const good = await resolveInputs([`http://ann:s3cret@127.0.0.1:${port}/log.jsonl`], temp(), () => process.stdin);
       expect(good.inputs.map((i) => i.name)).toEqual([`http://127.0.0.1:${port}/log.jsonl`]);
-      const bad = await resolveInputs([`http://ann:wr0ng@127.0.0.1:${port}/log.jsonl`, 'http://ann:wr0ng@[bad/x'], temp(), process.stdin);
+      const bad = await resolveInputs(
+        [`http://ann:wr0ng@127.0.0.1:${port}/log.jsonl`, 'http://ann:wr0ng@[bad/x'],
+        temp(),
+        () => process.stdin,
+      );
       expect(bad.unreadable).toHaveLength(2);
       expect(JSON.stringify(bad)).not.toMatch(/wr0ng/);
     });

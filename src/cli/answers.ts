@@ -12,7 +12,7 @@ export const answers = (): Answers => ({
   rejects,
   simulate: (store, policy, steps, confidence) => simulate(store, policy, steps, confidence, terminal(true)),
   scan: async (store, paths, format, base) => {
-    const { inputs, unreadable } = await resolveInputs(paths, base.spool, process.stdin);
+    const { inputs, unreadable } = await resolveInputs(paths, base.spool, () => process.stdin);
     return scan(store, { ...base, inputs, unreadable, ...(format ? { inputFormat: format } : {}) });
   },
 });

@@ -109,7 +109,7 @@ export async function link(paths: readonly string[], o: LinkOptions): Promise<st
   const spool = spoolPlace();
   let store: Store | null = null;
   try {
-    const { inputs, unreadable } = await resolveInputs(paths, spool, process.stdin);
+    const { inputs, unreadable } = await resolveInputs(paths, spool, () => process.stdin);
     const bad = unreadable[0];
     if (bad)
       throw new StillwatchError(

@@ -30,7 +30,7 @@ export async function plan(
   spool: string,
   t: Terminal,
 ): Promise<{ readonly text: string; readonly complete: boolean }> {
-  const { inputs, unreadable } = await resolveInputs(args, spool, process.stdin);
+  const { inputs, unreadable } = await resolveInputs(args, spool, () => process.stdin);
   const out: string[] = ['Plan (nothing was written; figures are estimated from a sample of each file)', ''];
   let rows = 0;
   let seconds = 0;

@@ -152,6 +152,8 @@ export async function scanCommand(args: readonly string[], flags: ScanFlags, t: 
       t.out(planned.text);
       return planned.complete ? EXIT.done : EXIT.wrong;
     }
+    // Standard input is read before the engine is there, which would take it for data of its own.
+    const named = args.includes('-') ? await resolveInputs(args, spool, () => process.stdin) : null;
     const store = await openStore({
       at: flags.store,
       ...(process.env['STILLWATCH_SECRET'] ? { secret: process.env['STILLWATCH_SECRET'] } : {}),
@@ -169,7 +171,7 @@ export async function scanCommand(args: readonly string[], flags: ScanFlags, t: 
             ...(until === undefined ? {} : { until }),
           })
         : [];
-      const { inputs, unreadable: all, passedOver } = await resolveInputs(args, spool, process.stdin);
+      const { inputs, unreadable: all, passedOver } = named ?? (await resolveInputs(args, spool, () => process.stdin));
       // Rotated logs leave empty files: beside others they are no gap.
       const unreadable = inputs.length > 0 ? all.filter((u) => u.code !== 'E_EMPTY') : all;
       for (const u of all) t.note(`${u.code} ${u.name}: ${u.reason}`);

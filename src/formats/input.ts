@@ -56,7 +56,7 @@ const SUFFIX = /\.(?:(?:jsonl|ndjson|json|log)(?:[.-]\d[\w.-]*)?(?:\.gz|\.zst)?|
 export async function resolveInputs(
   args: readonly string[],
   spool: string,
-  stdin: NodeJS.ReadableStream,
+  stdin: () => NodeJS.ReadableStream,
 ): Promise<{ inputs: Input[]; unreadable: Unreadable[]; passedOver: string[] }> {
   const inputs: Input[] = [];
   const unreadable: Unreadable[] = [];
@@ -70,7 +70,7 @@ export async function resolveInputs(
   };
   for (const arg of args) {
     if (arg === '-') {
-      take('standard input', await spoolStream(stdin, spool, 'stdin'));
+      take('standard input', await spoolStream(stdin(), spool, 'stdin'));
     } else if (/^https?:\/\//i.test(arg)) {
       try {
         const { url, headers } = asked(arg);

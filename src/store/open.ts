@@ -1,7 +1,20 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, realpathSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { devNull } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { isatty } from 'node:tty';
 import { type ClickHouseClient, ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import { STORE_README } from '../formats/input.ts';
 import { messageOf, StillwatchError, withoutCredentials } from '../model/errors.ts';
@@ -140,6 +153,7 @@ async function openEmbedded(o: OpenOptions): Promise<Store> {
   if (open !== null && hasOpen(open, join(data, 'status'))) throw locked(open);
   let client: ClickHouseClient;
   try {
+    leaveStandardInput();
     const { createChdbConnection } = await import('chdb/connection');
     const connection = createChdbConnection({ path: mirror?.path ?? data });
     client = createClient({
@@ -184,6 +198,20 @@ function asMirror(path: string, data: string): ReturnType<typeof mirrored> {
         cause,
       },
     );
+  }
+}
+
+/**
+ * The engine takes what lies on standard input for data of an INSERT that brings its own, and refuses the statement: in a loop over a list, or behind a pipe, nothing could be written. Whoever reads it has
+ * read it before.
+ */
+function leaveStandardInput(): void {
+  try {
+    if (isatty(0)) return;
+    closeSync(0);
+    openSync(devNull, 'r');
+  } catch {
+    // There is none.
   }
 }
 
