@@ -17,7 +17,7 @@ import { SIGNALS } from '../src/signals/index.ts';
 import { outputSignal } from '../src/signals/output.ts';
 import { successionSignal } from '../src/signals/succession.ts';
 
-const tie = (tied: number, of: number) => ({ tied, of, values: [] });
+const tie = (tied: number, of: number) => ({ tied, of, values: [], panel: new Set<number>(), passing: [] });
 
 const following = (k: number, n: number, chance: number, events = 1) => ({
   n,

@@ -24,6 +24,10 @@ export interface Tie {
   readonly of: number;
   /** Indices of the values, the most shared first. */
   readonly values: readonly number[];
+  /** Members that the values tie only taken together: each passes through many addresses that hardly anybody else uses. */
+  readonly panel: ReadonlySet<number>;
+  /** Those addresses. */
+  readonly passing: readonly number[];
 }
 
 /** What the tests know of a set of accounts. The same figures are taken of cohorts and of null cohorts. */
@@ -93,6 +97,27 @@ const FAMILY: Readonly<Record<ValueKind, keyof Facts['ties']>> = {
 /** A sentence ties an account only when it carries a fair part of what it begins, an address only when it is no passing one. */
 const SHARE_MIN: Readonly<Record<keyof Facts['ties'], number>> = { scaffold: 0.1, network: 0.05, client: 0.2, identity: 0 };
 
+/** Part of what an account sends that comes from addresses which are mostly the cohort's, from which on they tie it, however little comes from each. */
+const PANEL = 0.5;
+
+/** No address ties anybody alone where each request takes another one out of a panel; together they do, if hardly anybody else uses any of them. */
+function panelled(t: Table, accounts: readonly number[], shown: ReadonlyMap<number, number>): Pick<Tie, 'panel' | 'passing'> {
+  const passing = new Set<number>();
+  for (const [v, k] of shown) {
+    const value = t.values[v];
+    if (value?.kind === 'address' && k >= 3 && value.accounts.length - k <= 0.5 * k) passing.add(v);
+  }
+  const panel = new Set<number>();
+  for (const a of passing.size === 0 ? [] : accounts) {
+    let sent = 0;
+    for (const { v, count } of t.valuesOf[a] ?? []) if (passing.has(v)) sent += count;
+    if (sent >= PANEL * (t.rows[a]?.n ?? 1)) panel.add(a);
+  }
+  return { panel, passing: panel.size > 0 ? [...passing].sort((x, y) => (shown.get(y) ?? 0) - (shown.get(x) ?? 0) || x - y) : [] };
+}
+
+const NO_PANEL: Pick<Tie, 'panel' | 'passing'> = { panel: new Set(), passing: [] };
+
 function ties(t: Table, accounts: readonly number[]): Facts['ties'] {
   const inside = new Map<number, number>();
   const strong = (a: number, v: number, count: number): boolean => {
@@ -117,11 +142,16 @@ function ties(t: Table, accounts: readonly number[]): Facts['ties'] {
   for (const a of accounts)
     for (const { v, count } of t.valuesOf[a] ?? [])
       for (const f of ['identity', 'network', 'client', 'scaffold'] as const) if (out[f].has(v) && strong(a, v, count)) members[f].add(a);
-  const tie = (f: keyof Facts['ties']): Tie => ({
-    tied: members[f].size,
-    of: accounts.length,
-    values: [...out[f]].sort((x, y) => (inside.get(y) ?? 0) - (inside.get(x) ?? 0) || x - y),
-  });
+  const rotated = panelled(t, accounts, any);
+  const tie = (f: keyof Facts['ties']): Tie => {
+    const by = f === 'network' ? rotated : NO_PANEL;
+    return {
+      tied: new Set([...members[f], ...by.panel]).size,
+      of: accounts.length,
+      values: [...out[f]].sort((x, y) => (inside.get(y) ?? 0) - (inside.get(x) ?? 0) || x - y),
+      ...by,
+    };
+  };
   return { identity: tie('identity'), network: tie('network'), client: tie('client'), scaffold: tie('scaffold') };
 }
 

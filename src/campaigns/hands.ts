@@ -33,7 +33,7 @@ export const holds = (t: Table, values: Iterable<number>): ((account: number) =>
 /** An account whose share lies below the middle of the cohort's by this factor, with its whole interval below the second, draws from the pool beside work of its own. */
 const SHARE = { estimate: 0.8, upper: 0.9, dedicated: 0.6, far: 0.3, deviations: 5 } as const;
 
-/** Members by a private value of theirs. */
+/** Members by a private value of theirs; those of one panel of addresses by that. */
 function tiedIn(t: Table, facts: Facts, members: readonly Judged[]): Map<number, number[]> {
   const theirs = new Set([...facts.ties.identity.values, ...facts.ties.network.values]);
   const out = new Map<number, number[]>();
@@ -44,8 +44,13 @@ function tiedIn(t: Table, facts: Facts, members: readonly Judged[]): Map<number,
       if (list) list.push(account);
       else out.set(v, [account]);
     }
+  const rotated = members.map((m) => m.account).filter((a) => facts.ties.network.panel.has(a));
+  if (rotated.length > 0) out.set(PANEL, rotated);
   return out;
 }
+
+/** Stands for all addresses of a panel: no index of a value. */
+const PANEL = -1;
 
 /**
  * Accounts that one hand hired for a pool alone draw like parts of their work from it. Who draws a smaller part, and has no private tie, uses the same public sets, or the pool's own sentence, by a hand of their
@@ -116,7 +121,8 @@ export function withoutStrangers(t: Table, facts: Facts, members: readonly Judge
     t,
     by.flatMap((f) => facts.ties[f].values),
   );
-  return members.filter((m) => theirs(m.account));
+  const panel = by.includes('network') ? facts.ties.network.panel : new Set<number>();
+  return members.filter((m) => theirs(m.account) || panel.has(m.account));
 }
 
 /** Where they hold no tie, the lower bound of a member's share is at least this part of the middle one. */

@@ -1,5 +1,6 @@
 import { deckSignal } from '../signals/deck.ts';
 import { successionSignal } from '../signals/succession.ts';
+import type { ValueKind } from '../store/queries/values.ts';
 import type { Candidate, Kin } from './candidates.ts';
 import { type Facts, factsOf } from './facts.ts';
 import type { Learned } from './ledger.ts';
@@ -110,5 +111,73 @@ export async function joinPieces(
       // What did not go with the part may go with the whole.
       j = i;
     }
+  }
+}
+
+/**
+ * Cases that may be parts of one hand, the surest first; how sure a source each is; part of each side's members that hold a value which the other side holds as well; and how much of the users of such a value are in some part.
+ */
+const TIED = { most: 24, deckBits: 2, held: 0.5, theirs: 0.6 } as const;
+
+/** Values that are known of an account and hardly of a stranger: who is paid for together, signed up together, or goes through one panel of addresses. */
+const PRIVATE: ReadonlySet<ValueKind> = new Set(['address', 'network', 'api_key', 'payment', 'email_domain', 'email', 'phone']);
+
+/**
+ * Puts cases together that are each dealt from one deck, and whose accounts share cards, mail or addresses across them that hardly anybody else uses: an operator who deals a pool of its own to each group of
+ * workers leaves one case a pool, and what ties the groups is half outside of each. The whole stands the same tests as any cohort, its content compared within each part. It takes the place of its parts where it is a
+ * campaign, or no less sure a question than the surest of them.
+ * @param whole judges some cases as one
+ */
+export function joinTied(cases: Case[], t: Table, learned: Learned, whole: (parts: readonly Case[], looks: number) => Case): void {
+  const model = learned.models.get(deckSignal.id) as never;
+  const parts = cases
+    .filter((x) => (x.verdict === 'campaign' || x.verdict === 'undecided') && deckSignal.weigh(x.facts, model).bits >= TIED.deckBits)
+    .sort((x, y) => y.confidence - x.confidence)
+    .slice(0, TIED.most);
+  const partOf = new Map<number, number>();
+  parts.forEach((p, i) => {
+    for (const a of accountsOf(p)) if (!partOf.has(a)) partOf.set(a, i);
+  });
+  // Of each value: who holds it in which part.
+  const holders = new Map<number, Map<number, number[]>>();
+  for (const [a, i] of partOf)
+    for (const { v } of t.valuesOf[a] ?? []) {
+      if (!PRIVATE.has(t.values[v]?.kind as ValueKind)) continue;
+      const by = holders.get(v) ?? new Map<number, number[]>();
+      holders.set(v, by);
+      by.set(i, [...(by.get(i) ?? []), a]);
+    }
+  // Members of a part that hold a value which another part holds as well.
+  const common = parts.map(() => parts.map(() => new Set<number>()));
+  for (const [v, by] of holders) {
+    const inside = [...by.values()].reduce((n, l) => n + l.length, 0);
+    if (by.size < 2 || inside < TIED.theirs * (t.values[v]?.accounts.length ?? 0)) continue;
+    for (const i of by.keys())
+      for (const [j, theirs] of by) {
+        const shared = i === j ? undefined : common[j]?.[i];
+        if (shared) for (const a of theirs) shared.add(a);
+      }
+  }
+  const home = parts.map((_, i) => i);
+  const root = (i: number): number => (home[i] === i ? i : root(home[i] as number));
+  for (let i = 0; i < parts.length; i++)
+    for (let j = 0; j < i; j++) {
+      const both = (a: number, b: number): boolean => (common[a]?.[b]?.size ?? 0) >= TIED.held * (parts[a]?.members.length ?? 0);
+      if (both(i, j) && both(j, i)) home[root(i)] = root(j);
+    }
+  const groups = new Map<number, Case[]>();
+  parts.forEach((p, i) => {
+    groups.set(root(i), [...(groups.get(root(i)) ?? []), p]);
+  });
+  for (const group of groups.values()) {
+    if (group.length < 2) continue;
+    const sources = new Set(group.flatMap((p) => p.candidate.sources));
+    const one = whole(group, sources.size + parts.length);
+    const surest = Math.max(...group.map((p) => p.confidence));
+    const named = group.some((p) => p.verdict === 'campaign');
+    if (one.verdict !== 'campaign' && (named || one.verdict !== 'undecided' || one.confidence < surest)) continue;
+    const [first, ...others] = group.map((p) => cases.indexOf(p)).sort((p, q) => p - q);
+    cases[first as number] = one;
+    for (const i of others.reverse()) cases.splice(i, 1);
   }
 }

@@ -5,13 +5,13 @@ import { lacking } from './decide.ts';
 import { type Discoveries, discoveries, weights } from './discoveries.ts';
 import { type Facts, factsOf, inStepSample, type View } from './facts.ts';
 import { publicFeed, type Recurring } from './feed.ts';
-import { accountsOf, joinPieces, joinSuccessors } from './join.ts';
+import { accountsOf, joinPieces, joinSuccessors, joinTied } from './join.ts';
 import { type Learned, learn, ledger, PRIOR } from './ledger.ts';
 import { type NullCohort, nullCohorts, nullMembers, references } from './nulls.ts';
 import { tiedAccounts } from './queue.ts';
 import { oneItem } from './repeats.ts';
 import { explained, type Honest, mechanism, ONE_TASK, rivals } from './rivals.ts';
-import { type Bench, type Case, carried, settle, settleBoth } from './settle.ts';
+import { asOne, type Bench, type Case, carried, settle, settleBoth } from './settle.ts';
 import { median, quantile } from './stats.ts';
 import { DAY, type Table } from './table.ts';
 
@@ -148,6 +148,11 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
   };
   joinSuccessors(cases, t, k, learned, again);
   await joinPieces(cases, learned, (c) => look(t, k, c, o, scopes), again);
+  joinTied(cases, t, learned, (parts, looks) => {
+    const one = asOne(bench(learned, honest, taken), parts, looks);
+    besides.push(one.candidate.accounts.length);
+    return one;
+  });
   for (const [i, x] of cases.entries()) {
     if (x.verdict !== 'campaign' || tiedAccounts(learned, x.facts)) continue;
     const feed = publicFeed(await o.recurring(accountsOf(x)), t.from, t.to);

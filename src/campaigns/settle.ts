@@ -28,6 +28,8 @@ import { carriedPart, type Table } from './table.ts';
 export interface Case {
   readonly candidate: Candidate;
   readonly facts: Facts;
+  /** The part of its traffic that it was judged on; null where that is all of it. */
+  readonly view: View | null;
   readonly ledger: Ledger;
   readonly rivals: readonly Rival[];
   readonly members: readonly Judged[];
@@ -83,6 +85,7 @@ interface Settled {
   /** Accounts of another hand on the same source: a question of their own. */
   readonly apart: readonly number[];
   readonly beside: readonly Judged[];
+  readonly view: View | null;
 }
 
 const RANK: Readonly<Record<Verdict, number>> = { campaign: 4, undecided: 3, 'other kind': 2, 'look-alike': 1, nothing: 0 };
@@ -125,6 +128,7 @@ export function settle(
     few: false,
     apart: [],
     beside: [],
+    view: scope,
   };
   const asFound = weighed(x, c, whole);
   const half = 0.5 * accounts.length;
@@ -168,7 +172,7 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
     const clocked = ofOneClock(x.t, c, facts, ofOneBrief(x.t, c, withoutOutsiders(x.t, scope, alike)));
     const kept = clocked.kept;
     apart.push(...clocked.apart);
-    if (kept.length < LIMITS.membersMin) return { accounts, members, facts, few: true, apart, beside: [] };
+    if (kept.length < LIMITS.membersMin) return { accounts, members, facts, few: true, apart, beside: [], view: scope };
     const same = kept.length === accounts.length;
     members = kept;
     accounts = kept.map((j) => j.account);
@@ -182,7 +186,7 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
     facts = factsOf(x.t, accounts, x.k.mu, narrowed(scope, accounts));
   }
   for (const a of accounts) beside.delete(a);
-  return { accounts, members, facts, few: false, apart, beside: [...beside.values()] };
+  return { accounts, members, facts, few: false, apart, beside: [...beside.values()], view: scope };
 }
 
 /** Accounts of a cohort and their nearest neighbours in content; of a crowd the accounts alone, since its community holds its neighbours already. */
@@ -197,7 +201,7 @@ function around({ k, taken }: Bench, accounts: readonly number[]): Set<number> {
   return near;
 }
 
-function weighed(x: Bench, c: Candidate, { members, facts, few, apart, beside }: Settled): Case {
+function weighed(x: Bench, c: Candidate, { members, facts, few, apart, beside, view }: Settled): Case {
   const tried = rivals(facts, c, x.t, x.honest, x.without);
   const against = [
     ...tried.filter((r) => r.bits !== 0).map((r) => ({ axis: r.axis, bits: r.bits, reason: r.reason, id: `rival:${r.id}` })),
@@ -248,6 +252,7 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart, beside }:
   return {
     candidate: c,
     facts,
+    view,
     ledger: book,
     rivals: tried,
     members,
@@ -259,6 +264,53 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart, beside }:
     beside,
     barred: few || task !== undefined || queued || open !== null || fits.length > 0,
   };
+}
+
+/** Cells of one part in strata of their own: items are compared within a part only. */
+const STRATA = 1 << 16;
+
+/**
+ * Cases that one hand may have dealt a deck each, judged as one: who is a member was told in each of them, content is compared within each, and everything else is asked of all their accounts.
+ * @param looks in how many ways such a whole was looked for
+ */
+export function asOne(x: Bench, parts: readonly Case[], looks: number): Case {
+  const all = [...new Map(parts.flatMap((p) => p.members).map((m) => [m.account, m])).values()];
+  const whole = factsOf(
+    x.t,
+    all.map((m) => m.account),
+    x.k.mu,
+  );
+  // What ties the parts is what makes them one: who has none of it is in a part for what it sends alone.
+  const members = new Map(withoutStrangers(x.t, whole, all).map((m) => [m.account, m]));
+  const accounts = [...members.keys()].sort((p, q) => p - q);
+  const first = new Map<number, number>();
+  parts.forEach((p, i) => {
+    for (const { account } of p.members) if (!first.has(account)) first.set(account, i);
+  });
+  const cells = parts.flatMap((p, i) => {
+    const own = (a: number): boolean => first.get(a) === i;
+    const of = p.view
+      ? p.view.cells.filter((c) => own(c.account))
+      : sampled(p.members.map((m) => m.account).filter(own)).flatMap((a) => x.t.profiles.cellsOf(a));
+    return of.map((c) => ({ ...c, stratum: c.stratum + i * STRATA }));
+  });
+  const rows = new Map(parts.flatMap((p, i) => [...(p.view?.rows ?? [])].filter(([a]) => first.get(a) === i)));
+  const candidate: Candidate = {
+    accounts,
+    sources: [...new Set(parts.flatMap((p) => p.candidate.sources))],
+    scaffold: [...new Set(parts.flatMap((p) => p.candidate.scaffold))],
+    looks,
+  };
+  return weighed(x, candidate, {
+    accounts,
+    members: accounts.map((a) => members.get(a) as Judged),
+    // Pools of several subjects are as mixed as the population when they are put in one heap, which no account does.
+    facts: { ...factsOf(x.t, accounts, x.k.mu, { cells, rows }), distance: Math.min(...parts.map((p) => p.facts.distance)) },
+    few: false,
+    apart: [...new Set(parts.flatMap((p) => p.apart))],
+    beside: [...new Map(parts.flatMap((p) => p.beside).map((m) => [m.account, m])).values()].filter((m) => !members.has(m.account)),
+    view: { cells, rows },
+  });
 }
 
 const granted = (t: Table, a: number): boolean => {
@@ -310,7 +362,7 @@ function share(
   const step = Math.max(1, Math.floor(honest.length / LIMITS.honestSample));
   const sample = honest.filter((_, i) => i % step === 0);
   const shown = holds(t, [...facts.ties.identity.values, ...facts.ties.network.values]);
-  const tied = (a: number): boolean => inside.has(a) && shown(a);
+  const tied = (a: number): boolean => inside.has(a) && (shown(a) || facts.ties.network.panel.has(a));
   const judged = judgeMembers(
     shares(
       t,
