@@ -43,6 +43,8 @@ function table(
   } as unknown as Table;
 }
 
+const alone = { panel: new Set<number>(), passing: [] };
+
 const facts = (over: {
   identity?: number[];
   network?: number[];
@@ -50,12 +52,13 @@ const facts = (over: {
   sentences?: number[];
   of?: number;
   tied?: number;
+  panel?: number[];
 }): Facts =>
   ({
     ties: {
-      identity: { tied: 0, of: over.of ?? 1, values: over.identity ?? [] },
-      network: { tied: over.tied ?? 0, of: over.of ?? 1, values: over.network ?? [] },
-      scaffold: { tied: over.scaffold ?? 0, of: over.of ?? 1, values: over.sentences ?? [] },
+      identity: { tied: 0, of: over.of ?? 1, values: over.identity ?? [], ...alone },
+      network: { tied: over.tied ?? 0, of: over.of ?? 1, values: over.network ?? [], panel: new Set(over.panel), passing: [] },
+      scaffold: { tied: over.scaffold ?? 0, of: over.of ?? 1, values: over.sentences ?? [], ...alone },
     },
   }) as unknown as Facts;
 
@@ -108,6 +111,9 @@ describe('members of one hand', () => {
     // Where nearly all hold a private value, a phrase of the same source is no tie beside it.
     expect(accounts(withoutStrangers(t, facts(tied), list))).toEqual(rows(0, 20));
     expect(accounts(withoutStrangers(t, facts({ ...tied, tied: 9 }), list))).toEqual(rows(0, 22));
+    // Of a panel no one address is held by many, and who goes through it is no stranger.
+    const rotated = { tied: 20, panel: rows(0, 20), scaffold: 22, sentences: [1], of: 24 };
+    expect(accounts(withoutStrangers(t, facts(rotated), list))).toEqual(rows(0, 20));
     // In mixed accounts the sentence was looked at already; where only some hold a tie, its absence tells nothing.
     expect(withoutStrangers(t, facts({ ...tied, tied: 9 }), list, true)).toHaveLength(24);
     expect(withoutStrangers(t, facts({ ...tied, tied: 9, scaffold: 9 }), list)).toHaveLength(24);

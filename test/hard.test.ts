@@ -56,6 +56,47 @@ describe('where it hurts', () => {
   });
 });
 
+describe('several pools, one hand', () => {
+  it('groups of workers with a pool each, whom cards and a panel of addresses tie across, are one campaign, and nobody who passed through either', async () => {
+    const passing = new Set<string>();
+    const r = await judged({ seed: 77, accounts: 400, kind: 'pools', size: 60 }, (w) => {
+      const own = w.exchanges.filter((e) => (w.truth.get(e.account)?.campaign ?? null) !== null);
+      const cards = w.records.flatMap((x) => ((w.truth.get(x.account)?.campaign ?? null) === null ? [] : [x['payment']]));
+      // Honest people who once met an address of the panel, and two whose card was bought where the operator bought its own.
+      for (const e of w.exchanges) {
+        if (w.truth.get(e.account)?.class !== 'builder' || passing.size >= 12 || passing.has(e.account)) continue;
+        passing.add(e.account);
+        e.ip = own[passing.size * 97]?.ip ?? '';
+      }
+      for (const x of w.records)
+        if (passing.has(x.account) && passing.size > 0) x['payment'] = [...passing].indexOf(x.account) < 2 ? cards[0] : x['payment'];
+    });
+    expect(r.honest).toEqual([]);
+    expect(r.found / r.planted).toBeGreaterThanOrEqual(0.95);
+    expect(r.d.campaigns).toHaveLength(1);
+    const tie = (id: string) => r.d.campaigns[0]?.evidence.find((e) => e.signal === id);
+    expect(tie('network')?.bits).toBeGreaterThan(2);
+    expect(tie('identity')?.bits).toBeGreaterThan(2);
+    expect(passing.size).toBe(12);
+  });
+
+  it('without a tie across them they stay questions, each of its own', async () => {
+    const r = await judged({ seed: 77, accounts: 400, kind: 'pools', size: 60 }, (w) => {
+      for (const x of w.records) if ((w.truth.get(x.account)?.campaign ?? null) !== null) x['payment'] = `own-${x.account}`;
+      const homes = new Map<string, string>();
+      for (const e of w.exchanges) {
+        if ((w.truth.get(e.account)?.campaign ?? null) === null) continue;
+        const home = homes.get(e.account) ?? `11.7.${homes.size}.9`;
+        homes.set(e.account, home);
+        e.ip = home;
+      }
+    });
+    const open = r.d.undecided.filter((f) => f.accounts.some((a) => r.mine.has(a.account)));
+    expect(r.honest).toEqual([]);
+    expect(Math.max(...r.d.campaigns.concat(open as never[]).map((f) => f.accounts.length))).toBeLessThan(45);
+  });
+});
+
 describe('same deck is not same hand', () => {
   it('with no tie but a common source, many who know no week are named; as many as a ward has are not, and none who rest on two days', async () => {
     const ward = await judged({ seed: 8231, accounts: 600, days: 15, kind: 'slow', size: 40 });

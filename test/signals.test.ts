@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Candidate } from '../src/campaigns/candidates.ts';
-import type { Facts } from '../src/campaigns/facts.ts';
+import { type Facts, panelled } from '../src/campaigns/facts.ts';
 import { joinPieces } from '../src/campaigns/join.ts';
 import { type Found, ordered } from '../src/campaigns/judge.ts';
 import { learn, ledger } from '../src/campaigns/ledger.ts';
@@ -30,6 +30,7 @@ const facts = (over: Partial<Facts> = {}): Facts => ({
   accounts: Array.from({ length: 12 }, (_, i) => i),
   exchanges: 1200,
   deck: { rho: 0.04, se: 0.004, within: 0.08, between: 0.04, accounts: 12, items: 900 },
+  pools: 1,
   distance: 0.5,
   itemsShared: 0.002,
   ties: { identity: tie(0, 12), network: tie(0, 12), client: tie(0, 12), scaffold: tie(0, 12) },
@@ -323,7 +324,7 @@ describe('innocent explanations', () => {
   const honestModel = { rhoLow: 0.01, rhoMedian: 0.03, withinMedian: 0.08, distanceLow: 0 };
   const fits = (f: Partial<Facts>, t: Table): string[] =>
     rivals(
-      facts({ accounts, ties: { ...facts().ties, network: { tied: of, of, values: [0] } }, ...f }),
+      facts({ accounts, ties: { ...facts().ties, network: { ...tie(of, of), values: [0] } }, ...f }),
       { accounts, sources: ['kindred'], scaffold: [] },
       t,
       honestModel,
@@ -337,7 +338,7 @@ describe('innocent explanations', () => {
     // A panel of proxies is no campus, and who samples each prompt several times on shared cards, hundreds of requests each, is no class.
     expect(fits(items, table(panel, 80))).not.toContain('classroom');
     expect(fits(items, table([campus], 450))).not.toContain('classroom');
-    const same = { ties: { ...facts().ties, network: { tied: of, of, values: [0] }, identity: { tied: of, of, values: [1] } } };
+    const same = { ties: { ...facts().ties, network: { ...tie(of, of), values: [0] }, identity: { ...tie(of, of), values: [1] } } };
     expect(fits({ ...items, ...same }, table([campus, shared('payment')], 80))).not.toContain('classroom');
     // A school's mail domain is no purse.
     expect(fits({ ...items, ...same }, table([campus, shared('email_domain')], 80))).toContain('classroom');
@@ -354,8 +355,33 @@ describe('innocent explanations', () => {
     expect(fits({ repeatedMedian: 1, itemsShared: 0.02 }, table(panel, 80))).not.toContain('benchmark');
     // Teams are each on a network of their own: dozens of accounts on one panel of proxies are one hand, whatever they run.
     expect(fits({ repeatedMedian: 0.9, itemsShared: 0.3 }, table(panel, 80))).not.toContain('benchmark');
-    const cards = { ties: { ...facts().ties, identity: { tied: of, of, values: [20] } } };
+    const cards = { ties: { ...facts().ties, identity: { ...tie(of, of), values: [20] } } };
     expect(fits({ repeatedMedian: 1, itemsShared: 0.06, ...cards }, table([...panel, shared('payment')], 80))).not.toContain('benchmark');
+  });
+});
+
+describe('a panel of addresses', () => {
+  /** Ten accounts that send from each of twenty addresses in turn, once a round, and whoever else is there. */
+  const panelOf = (rounds: number, others: number, besides: number) => {
+    const addresses = Array.from({ length: 20 }, (_, i) => i);
+    const crew = Array.from({ length: 10 }, (_, i) => i);
+    const strangers = Array.from({ length: others }, (_, i) => 10 + i);
+    const t = {
+      rows: [...crew.map(() => ({ n: 20 * rounds + besides })), ...strangers.map(() => ({ n: 400 }))],
+      values: addresses.map(() => ({ kind: 'address', value: '', accounts: Int32Array.from([...crew, ...strangers]) })),
+      valuesOf: [...crew, ...strangers].map((a) => addresses.map((v) => ({ v, count: a < 10 ? rounds : 1 }))),
+    } as unknown as Table;
+    return panelled(t, crew, new Map(addresses.map((v) => [v, 10])));
+  };
+
+  it('ties those who send through it, though hardly anything comes from any one address', () => {
+    expect(panelOf(3, 0, 0)).toMatchObject({ panel: new Set(Array.from({ length: 10 }, (_, i) => i)) });
+    expect(panelOf(3, 0, 0).passing).toHaveLength(20);
+  });
+
+  it('ties nobody where others use it as well, or where most of what they send comes from elsewhere', () => {
+    expect(panelOf(3, 40, 0)).toMatchObject({ panel: new Set(), passing: [] });
+    expect(panelOf(3, 0, 100)).toMatchObject({ panel: new Set(), passing: [] });
   });
 });
 

@@ -35,6 +35,8 @@ export interface Facts {
   readonly accounts: readonly number[];
   readonly exchanges: number;
   readonly deck: Deck | null;
+  /** Pools that content is compared within, each by itself: 1 but where cohorts were put together by what ties their accounts. */
+  readonly pools: number;
   readonly distance: number;
   /** Part of the other members that send an item too, mean over items. */
   readonly itemsShared: number;
@@ -101,7 +103,11 @@ const SHARE_MIN: Readonly<Record<keyof Facts['ties'], number>> = { scaffold: 0.1
 const PANEL = 0.5;
 
 /** No address ties anybody alone where each request takes another one out of a panel; together they do, if hardly anybody else uses any of them. */
-function panelled(t: Table, accounts: readonly number[], shown: ReadonlyMap<number, number>): Pick<Tie, 'panel' | 'passing'> {
+export function panelled(
+  t: Pick<Table, 'rows' | 'values' | 'valuesOf'>,
+  accounts: readonly number[],
+  shown: ReadonlyMap<number, number>,
+): Pick<Tie, 'panel' | 'passing'> {
   const passing = new Set<number>();
   for (const [v, k] of shown) {
     const value = t.values[v];
@@ -340,6 +346,7 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
     accounts,
     exchanges: rows.reduce((x, r) => x + r.n, 0),
     deck: t.hasText ? deck(cells) : null,
+    pools: 1,
     distance: t.hasText ? distance(cells, mu) : 0,
     itemsShared: t.hasText ? itemsShared(cells) : 0,
     ties: ties(t, accounts),

@@ -146,13 +146,16 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
     besides.push(c.accounts.length);
     return settle(bench(learned, honest, others(c, taken)), { c, f }, scopes.get(c) ?? null);
   };
-  joinSuccessors(cases, t, k, learned, again);
-  await joinPieces(cases, learned, (c) => look(t, k, c, o, scopes), again);
-  joinTied(cases, t, learned, (parts, looks) => {
+  const together = (parts: readonly Case[], looks: number): Case => {
     const one = asOne(bench(learned, honest, taken), parts, looks);
     besides.push(one.candidate.accounts.length);
     return one;
-  });
+  };
+  joinSuccessors(cases, t, k, learned, again);
+  // What ties accounts goes before what they send: a queue on the same kind of task would take a group of workers to itself. Pieces that are put together by their deck may be tied to others as a whole.
+  joinTied(cases, t, learned, together);
+  await joinPieces(cases, learned, (c) => look(t, k, c, o, scopes), again);
+  joinTied(cases, t, learned, together);
   for (const [i, x] of cases.entries()) {
     if (x.verdict !== 'campaign' || tiedAccounts(learned, x.facts)) continue;
     const feed = publicFeed(await o.recurring(accountsOf(x)), t.from, t.to);

@@ -100,7 +100,7 @@ export function settleBoth(x: Bench, found: { readonly c: Candidate; readonly f:
   const part = settle(x, { c, f: found.f }, scope);
   if (part.verdict === 'look-alike' || part.verdict === 'other kind') return part;
   const whole = settle(x, { c, f: factsOf(x.t, c.accounts, x.k.mu) }, null, true);
-  const ahead = RANK[whole.verdict] - RANK[part.verdict] || whole.members.length - part.members.length;
+  const ahead = RANK[whole.verdict] - RANK[part.verdict] || surer(whole, part) || whole.members.length - part.members.length;
   if (ahead !== 0) return ahead > 0 ? whole : part;
   // Judged alike, and much more of what they send comes from the pool than carries the sentence: it is one wording of several, and the whole is what they take.
   const lent = (one: Case): number => median(one.members.map((m) => m.share).filter(Number.isFinite));
@@ -108,6 +108,14 @@ export function settleBoth(x: Bench, found: { readonly c: Candidate; readonly f:
   // What customers of a reseller send is part of its whole, and of nobody's campaign.
   return part.facts.resale < 0.5 && Math.max(lent(whole), lent(part)) > MORE * said ? whole : part;
 }
+
+/** How much surer one of two open questions is than the other, where that is worth saying: a member or two more make up for nothing. */
+function surer(a: Case, b: Case): number {
+  const more = a.confidence - b.confidence;
+  return a.verdict === 'undecided' && Math.abs(more) > SURER ? more : 0;
+}
+
+const SURER = 0.1;
 
 /** Shares out members and decides: who belongs, what it is, and what would decide where nothing does. */
 export function settle(
@@ -292,7 +300,8 @@ export function asOne(x: Bench, parts: readonly Case[], looks: number): Case {
     const of = p.view
       ? p.view.cells.filter((c) => own(c.account))
       : sampled(p.members.map((m) => m.account).filter(own)).flatMap((a) => x.t.profiles.cellsOf(a));
-    return of.map((c) => ({ ...c, stratum: c.stratum + i * STRATA }));
+    const before = parts.slice(0, i).reduce((n, q) => n + q.facts.pools, 0);
+    return of.map((c) => ({ ...c, stratum: c.stratum + before * STRATA }));
   });
   const rows = new Map(parts.flatMap((p, i) => [...(p.view?.rows ?? [])].filter(([a]) => first.get(a) === i)));
   const candidate: Candidate = {
@@ -305,7 +314,11 @@ export function asOne(x: Bench, parts: readonly Case[], looks: number): Case {
     accounts,
     members: accounts.map((a) => members.get(a) as Judged),
     // Pools of several subjects are as mixed as the population when they are put in one heap, which no account does.
-    facts: { ...factsOf(x.t, accounts, x.k.mu, { cells, rows }), distance: Math.min(...parts.map((p) => p.facts.distance)) },
+    facts: {
+      ...factsOf(x.t, accounts, x.k.mu, { cells, rows }),
+      pools: parts.reduce((n, p) => n + p.facts.pools, 0),
+      distance: Math.min(...parts.map((p) => p.facts.distance)),
+    },
     few: false,
     apart: [...new Set(parts.flatMap((p) => p.apart))],
     beside: [...new Map(parts.flatMap((p) => p.beside).map((m) => [m.account, m])).values()].filter((m) => !members.has(m.account)),

@@ -38,7 +38,7 @@ export function commonValues(t: Table, shown: readonly Case[]): number[][] {
 /** Values that tie the accounts of a finding, with how rare each is among all others. @param common what it has in common with other findings */
 export function indicators(t: Table, c: Case, common: readonly number[]): Indicator[] {
   const inside = new Set(c.members.map((m) => m.account));
-  const seen = Object.values(c.facts.ties).flatMap((tie) => tie.values.slice(0, 12));
+  const seen = Object.values(c.facts.ties).flatMap((tie) => [...new Set([...tie.values, ...tie.passing])].slice(0, 12));
   return (
     [...new Set([...seen, ...c.candidate.scaffold.slice(0, 4), ...common])]
       .flatMap((at) => {

@@ -175,7 +175,7 @@ export async function askAll(
   const common = commonValues(t, shown);
   const tied = shown.map((): Known['tied'] => ({}));
   for (const family of TIED) {
-    const values = shown.map((c) => t.values[c.facts.ties[family].values[0] ?? -1]);
+    const values = shown.map((c) => t.values[c.facts.ties[family].values[0] ?? c.facts.ties[family].passing[0] ?? -1]);
     for (const kind of new Set(values.flatMap((v) => (v ? [v.kind] : [])))) {
       const firstOf = await shownFirst(store, t, shown, values, kind, until);
       firstOf.forEach((list, i) => {

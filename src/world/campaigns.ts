@@ -4,7 +4,18 @@ import { type Item, interests, type TextSource } from './texts.ts';
 import { reworded, scaffold, tongue } from './voice.ts';
 
 /** The evasion ladder, lowest rung first. */
-export const RUNGS = ['single', 'sharded', 'residential', 'slow', 'paraphrase', 'replay', 'reseller15', 'reseller5', 'pivot'] as const;
+export const RUNGS = [
+  'single',
+  'sharded',
+  'residential',
+  'slow',
+  'paraphrase',
+  'replay',
+  'reseller15',
+  'reseller5',
+  'pivot',
+  'pools',
+] as const;
 export type Rung = (typeof RUNGS)[number];
 
 interface Plan {
@@ -138,6 +149,8 @@ export function campaign(rung: Rung, s: Scene, t: TextSource, id: string, accoun
       return resold(p, rung, 0.15);
     case 'reseller5':
       return resold(p, rung, 0.05);
+    case 'pools':
+      return pools(p, start);
     case 'pivot': {
       const put = placed(p);
       const release = s.start + Math.floor(s.days * 0.6) * DAY;
@@ -157,6 +170,27 @@ export function campaign(rung: Rung, s: Scene, t: TextSource, id: string, accoun
       });
     }
   }
+}
+
+/** Groups of workers with a pool and an instruction each: what ties them is a card for a handful and one panel of addresses, across the groups. */
+function pools(p: Plan, start: number): Actor[] {
+  const r = p.s.random;
+  const groups = Array.from({ length: Math.max(2, Math.min(4, Math.floor(p.accounts / 15))) }, () => ({
+    put: placed(p),
+    draw: deck(p, expected(p, 30)),
+  }));
+  const panel = Array.from({ length: Math.ceil(1.5 * p.accounts) }, () => address(r));
+  let card = '';
+  return Array.from({ length: p.accounts }, (_, i) => {
+    if (i % 6 === 0) card = `card-${r.hex(12)}`;
+    const { put, draw } = groups[i % groups.length] as (typeof groups)[number];
+    const who = builder(p.s, { rhythm: 'human', perDay: r.lognormal(30, 0.3), from: start, record: { payment: card } });
+    const next = (): Turn => {
+      const x = draw();
+      return { ...x, ...put(x.text), taken: true };
+    };
+    return member(p, 'pools', who, next, () => r.pick(panel));
+  });
 }
 
 /** Rotating home addresses, a third of cover traffic, and a second crew that takes over within the hour of a ban. */

@@ -11,6 +11,7 @@ export interface Exchange {
   messages: { role: string; content: string }[];
   system?: string;
   api_key?: string;
+  ip?: string;
 }
 export interface Truth {
   readonly account: string;
