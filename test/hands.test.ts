@@ -21,7 +21,7 @@ const found: Candidate = { accounts: [], sources: ['content'], scaffold: [] } as
 
 /** Accounts by the values they show; `clock(a, bar)` is the mean number of exchanges in three hours. */
 function table(
-  values: readonly { kind: string; accounts: readonly number[] }[],
+  values: readonly { kind: string; accounts: readonly number[]; count?: number }[],
   n: number,
   clock: (a: number, bar: number) => number,
 ): Table {
@@ -38,7 +38,7 @@ function table(
   return {
     rows: rows(0, n).map(() => ({ n: 100 })),
     values: values.map((v) => ({ kind: v.kind, value: v.kind, accounts: Int32Array.from(v.accounts) })),
-    valuesOf: rows(0, n).map((a) => values.flatMap((v, i) => (v.accounts.includes(a) ? [{ v: i, count: 90 }] : []))),
+    valuesOf: rows(0, n).map((a) => values.flatMap((v, i) => (v.accounts.includes(a) ? [{ v: i, count: v.count ?? 90 }] : []))),
     beats: { ...beats, rowOf: Int32Array.from(rows(0, n)), common: commonBeat(beats, rows(0, n)) },
   } as unknown as Table;
 }
@@ -174,12 +174,12 @@ describe('members of one hand', () => {
           t,
           found,
           rows(0, 18).map((a) => member(a)),
-        ),
+        ).kept,
       ),
     ).toEqual(rows(0, 12));
     const famous = table(
       [
-        { kind: 'scaffold', accounts: rows(0, 12) },
+        { kind: 'scaffold', accounts: rows(0, 12), count: 50 },
         { kind: 'scaffold', accounts: [...rows(12, 18), ...rows(100, 200)] },
       ],
       18,
@@ -190,7 +190,16 @@ describe('members of one hand', () => {
         famous,
         found,
         rows(0, 18).map((a) => member(a)),
-      ),
+      ).kept,
     ).toHaveLength(18);
+  });
+
+  it('are told apart from those who are told how to ask in nearly all they send, and go on as a question of their own', () => {
+    const all = rows(0, 18).map((a) => member(a));
+    const told = (count: number) => table([{ kind: 'scaffold', accounts: rows(0, 12), count }], 18, () => 2);
+    expect(ofOneBrief(told(90), found, all)).toMatchObject({ kept: all.slice(0, 12), apart: rows(12, 18) });
+    // A turn of phrase is no instruction, and of a cohort that the sentence itself found everybody carries it.
+    expect(ofOneBrief(told(60), found, all)).toMatchObject({ kept: all, apart: [] });
+    expect(ofOneBrief(told(90), { ...found, scaffold: [0] }, all)).toMatchObject({ kept: all, apart: [] });
   });
 });

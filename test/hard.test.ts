@@ -80,6 +80,23 @@ describe('several pools, one hand', () => {
     expect(passing.size).toBe(12);
   });
 
+  it('by day they may be the teams of one firm, each on a queue of its own: one question, and nobody is named', async () => {
+    const r = await judged({ seed: 77, accounts: 400, kind: 'pools', size: 60 }, (w) => {
+      // From eight to eight, in the order in which they came.
+      for (const e of w.exchanges) {
+        if ((w.truth.get(e.account)?.campaign ?? null) === null) continue;
+        const [day, clock] = e.time.split('T') as [string, string];
+        const ms = Date.parse(`1970-01-01T${clock}`);
+        e.time = new Date(Date.parse(`${day}T08:00:00Z`) + ms / 2).toISOString();
+      }
+    });
+    expect(r.d.campaigns).toEqual([]);
+    const open = r.d.undecided.filter((f) => f.accounts.some((a) => r.mine.has(a.account)));
+    expect(open).toHaveLength(1);
+    expect(open[0]?.accounts.length).toBeGreaterThanOrEqual(54);
+    expect(open[0]?.missing.join(' ')).toMatch(/teams: they draw on \d pools/);
+  });
+
   it('without a tie across them they stay questions, each of its own', async () => {
     const r = await judged({ seed: 77, accounts: 400, kind: 'pools', size: 60 }, (w) => {
       for (const x of w.records) if ((w.truth.get(x.account)?.campaign ?? null) !== null) x['payment'] = `own-${x.account}`;

@@ -184,13 +184,17 @@ function components(by: ReadonlyMap<number, readonly number[]>): number[][] {
 }
 
 /** Accounts of a group that carries another sentence of its own, at least so many, are a question of their own where one sentence holds this part of a cohort. */
-const BRIEF = { largest: 0.5, others: 5, carried: 0.3 } as const;
+const BRIEF = { largest: 0.5, others: 5, carried: 0.3, mostly: 0.8 } as const;
 
 /**
  * Two sets after the same kind of task are alike in content, and may both be dealt from pools like one another. Where most members of a cohort found by content carry one
- * sentence of theirs, a group that carries another, and never that one, is no part of it: same deck is not same hand.
+ * sentence of theirs, a group that carries another, and never that one, is no part of it: same deck is not same hand. Where they carry it in nearly all they send, whoever never does is none either, and a question apart.
  */
-export function ofOneBrief(t: Table, c: Candidate, members: readonly Judged[]): Judged[] {
+export function ofOneBrief(
+  t: Table,
+  c: Candidate,
+  members: readonly Judged[],
+): { readonly kept: Judged[]; readonly apart: readonly number[] } {
   const inside = new Set(members.map((m) => m.account));
   const groups = new Map<number, Set<number>>();
   for (const a of inside)
@@ -202,12 +206,18 @@ export function ofOneBrief(t: Table, c: Candidate, members: readonly Judged[]): 
       const g = groups.get(v) ?? new Set();
       groups.set(v, g.add(a));
     }
-  const [first] = [...groups.values()].sort((x, y) => y.size - x.size);
-  if (c.scaffold.length > 0 || !first || first.size < BRIEF.largest * inside.size) return [...members];
-  const apart = new Set<number>();
-  for (const g of groups.values()) {
+  const [[sentence, first] = [-1, null] as const] = [...groups].sort((x, y) => y[1].size - x[1].size);
+  if (!first || first.size < BRIEF.largest * inside.size || c.scaffold.includes(sentence)) return { kept: [...members], apart: [] };
+  const gone = new Set<number>();
+  for (const g of c.scaffold.length > 0 ? [] : groups.values()) {
     if (g.size < BRIEF.others || [...g].some((a) => first.has(a))) continue;
-    for (const a of g) apart.add(a);
+    for (const a of g) gone.add(a);
   }
-  return members.filter((m) => !apart.has(m.account));
+  const apart = instructed(t, sentence, first) ? [...inside].filter((a) => !(t.valuesOf[a] ?? []).some(({ v }) => v === sentence)) : [];
+  for (const a of apart) gone.add(a);
+  return { kept: members.filter((m) => !gone.has(m.account)), apart };
 }
+
+/** Whether those who carry a sentence carry it in nearly all they send: it is how they are told to ask, and no turn of phrase. */
+const instructed = (t: Table, sentence: number, carriers: ReadonlySet<number>): boolean =>
+  median([...carriers].map((a) => carriedPart(t, a, (t.valuesOf[a] ?? []).find(({ v }) => v === sentence)?.count ?? 0))) >= BRIEF.mostly;

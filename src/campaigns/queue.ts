@@ -155,6 +155,21 @@ export function oneHouse(t: Table, learned: Learned, members: readonly Judged[],
     : null;
 }
 
+/**
+ * Cohorts that cards and addresses put together are what a firm looks like whose teams each work off a queue of their own: annotators, test writers, translators, or freelancers whom a start-up pays. It has cards, a network and a task
+ * for each team as well, and need not have said who it is. What sets an operator apart is what no people do: accounts that hardly ever sleep, that take over from those that were closed, or that move to a new model within the day. Null where they do,
+ * and of a cohort of one pool.
+ */
+export function oneFirm(learned: Learned, facts: Facts): string | null {
+  if (
+    facts.pools < 2 ||
+    !human(facts) ||
+    Math.max(fired(learned, facts, successionSignal), fired(learned, facts, pivotSignal)) >= QUEUE.handBits
+  )
+    return null;
+  return `teams: they draw on ${facts.pools} pools and are tied across them, by day: a firm whose teams each work off a queue of their own, on its cards and behind its network, looks the same, and so do freelancers whom one start-up pays. What no people do would decide: hours without sleep, accounts that take over from closed ones, a move to a new model within the day. Ask who pays`;
+}
+
 /** What would decide, where they cannot be told apart, and which of it is not there. */
 export function queueLacks(t: Table, learned: Learned, members: readonly Judged[], facts: Facts): string {
   const { quiet, attendance } = facts.week;

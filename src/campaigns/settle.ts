@@ -19,7 +19,7 @@ import {
   shares,
 } from './membership.ts';
 import { centreWithout } from './profile.ts';
-import { oneHouse, onePayer, oneQueue, queueLacks } from './queue.ts';
+import { oneFirm, oneHouse, onePayer, oneQueue, queueLacks } from './queue.ts';
 import { type Honest, ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
 import { median } from './stats.ts';
 import { carriedPart, type Table } from './table.ts';
@@ -177,9 +177,10 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
     const stays = new Set(whole);
     for (const j of those) if (!stays.has(j) && j.low > 0) beside.set(j.account, j);
     const alike = withoutStrangers(x.t, facts, whole, scope !== null);
-    const clocked = ofOneClock(x.t, c, facts, ofOneBrief(x.t, c, withoutOutsiders(x.t, scope, alike)));
+    const briefed = ofOneBrief(x.t, c, withoutOutsiders(x.t, scope, alike));
+    const clocked = ofOneClock(x.t, c, facts, briefed.kept);
     const kept = clocked.kept;
-    apart.push(...clocked.apart);
+    apart.push(...briefed.apart, ...clocked.apart);
     if (kept.length < LIMITS.membersMin) return { accounts, members, facts, few: true, apart, beside: [], view: scope };
     const same = kept.length === accounts.length;
     members = kept;
@@ -227,7 +228,9 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart, beside, v
   const queued = oneQueue(x.t, x.learned, members, facts);
   const queue = decided.verdict === 'campaign' && !small && queued;
   const open =
-    decided.verdict === 'campaign' ? (onePayer(x.t, x.learned, members, facts) ?? oneHouse(x.t, x.learned, members, facts)) : null;
+    decided.verdict === 'campaign'
+      ? (onePayer(x.t, x.learned, members, facts) ?? oneHouse(x.t, x.learned, members, facts) ?? oneFirm(x.learned, facts))
+      : null;
   const verdict = unmembered || small || queue || open ? 'undecided' : decided.verdict;
   const kind = queue ? 'one source, hands unresolved' : unmembered || small || open ? 'purpose unclear' : decided.kind;
   const missing =

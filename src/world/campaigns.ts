@@ -172,7 +172,7 @@ export function campaign(rung: Rung, s: Scene, t: TextSource, id: string, accoun
   }
 }
 
-/** Groups of workers with a pool and an instruction each: what ties them is a card for a handful and one panel of addresses, across the groups. */
+/** Groups of workers with a pool and an instruction each, round the clock: what ties them is a card for a handful and one panel of addresses, across the groups. */
 function pools(p: Plan, start: number): Actor[] {
   const r = p.s.random;
   const groups = Array.from({ length: Math.max(2, Math.min(4, Math.floor(p.accounts / 15))) }, () => ({
@@ -184,7 +184,7 @@ function pools(p: Plan, start: number): Actor[] {
   return Array.from({ length: p.accounts }, (_, i) => {
     if (i % 6 === 0) card = `card-${r.hex(12)}`;
     const { put, draw } = groups[i % groups.length] as (typeof groups)[number];
-    const who = builder(p.s, { rhythm: 'human', perDay: r.lognormal(30, 0.3), from: start, record: { payment: card } });
+    const who = builder(p.s, { rhythm: 'flat', perDay: r.lognormal(30, 0.3), from: start, record: { payment: card } });
     const next = (): Turn => {
       const x = draw();
       return { ...x, ...put(x.text), taken: true };
