@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { attendance, type Beats, barsOf, commonBeat, lockstep } from '../src/campaigns/beats.ts';
+import { attendance, type Beats, barsOf, commonBeat, lockstep, worked } from '../src/campaigns/beats.ts';
 import { BUCKETINGS, BUCKETS, type Cell } from '../src/campaigns/deck.ts';
 import type { Facts } from '../src/campaigns/facts.ts';
 import { kindsLeft } from '../src/campaigns/kinds.ts';
@@ -29,6 +29,17 @@ function made(accounts: number, days: number, rate: (a: number, bar: number) => 
 const rows = (n: number, from = 0): number[] => Array.from({ length: n }, (_, i) => from + i);
 
 describe('days of rest', () => {
+  it("begin and end with an account's work: what it did before as somebody else's, or once more after it, makes no days of rest", () => {
+    const days = 20;
+    const of = (counts: readonly number[]) => worked({ bars: days, perDay: 1, counts: Uint16Array.from(counts) }, 0);
+    // Bought, it chatted now and then for ten days, then worked for three.
+    const bought = [2, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 80, 90, 70, 0, 0, 0, 0, 1, 0];
+    expect(of(bought)).toEqual({ first: 11, days: [80, 90, 70] });
+    // Days off within it are.
+    const week = Array.from({ length: days }, (_, d) => (d % 7 < 5 ? 30 : 0));
+    expect(of(week)).toMatchObject({ first: 0, days: week.slice(0, 19) });
+  });
+
   it('are told by days of its own: a night shift is one day of work, wherever midnight is', () => {
     const random = rng(9);
     // Two nights on, one off, from nine in the evening to six.

@@ -191,14 +191,16 @@ function rest(b: Beats, row: number, s: Span, everybody: Float64Array): Float64A
 const WORKED = 0.15;
 
 /**
- * The part of its days that an account works on, from its first to its last. Days begin at whatever hour shows the most rest: a night shift is one day's work wherever midnight is, and a day
+ * The part of its days that an account works on, from the first of its work to the last. Days begin at whatever hour shows the most rest: a night shift is one day's work wherever midnight is, and a day
  * off is one day. Null for under ten days, where nobody can tell.
  */
 export function attendance(b: Beats, row: number): number | null {
   let least = 1;
-  for (let start = 0; start < b.perDay; start++) {
+  const work = worked(b, row);
+  const end = Math.min(b.bars, (work.first + work.days.length + 1) * b.perDay);
+  for (let start = work.first * b.perDay; start < (work.first + 1) * b.perDay; start++) {
     const days: number[] = [];
-    for (let from = start; from + b.perDay <= b.bars; from += b.perDay) {
+    for (let from = start; from + b.perDay <= end; from += b.perDay) {
       let n = 0;
       for (let t = from; t < from + b.perDay; t++) n += b.counts[row * b.bars + t] as number;
       days.push(n);
@@ -211,4 +213,24 @@ export function attendance(b: Beats, row: number): number | null {
     least = Math.min(least, span.filter((n) => n >= WORKED * usual).length / span.length);
   }
   return least;
+}
+
+/** The rest lies before or after an account's work. */
+const WORK = 0.95;
+
+/** Exchanges of each day, from midnight (UTC), in the shortest run of days that holds nearly all that an account sends: what a bought account did before its work began, or did once more after it, is no part of it. */
+export function worked(b: Beats, row: number): { readonly first: number; readonly days: readonly number[] } {
+  const days = Array.from({ length: Math.floor(b.bars / b.perDay) }, (_, d) => {
+    let n = 0;
+    for (let t = d * b.perDay; t < (d + 1) * b.perDay; t++) n += b.counts[row * b.bars + t] as number;
+    return n;
+  });
+  const enough = WORK * days.reduce((x, n) => x + n, 0);
+  let best = { first: 0, length: days.length };
+  for (let from = 0, to = 0, held = 0; from < days.length; held -= days[from++] as number) {
+    while (to < days.length && held < enough) held += days[to++] as number;
+    if (held < enough) break;
+    if (to - from < best.length) best = { first: from, length: to - from };
+  }
+  return { first: best.first, days: days.slice(best.first, best.first + best.length) };
 }

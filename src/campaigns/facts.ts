@@ -1,6 +1,6 @@
 import type { AccountRow } from '../store/queries/accounts.ts';
 import type { ValueKind } from '../store/queries/values.ts';
-import { attendance, type Lockstep, lockstep } from './beats.ts';
+import { attendance, type Lockstep, lockstep, worked } from './beats.ts';
 import { type Cell, type Deck, deck } from './deck.ts';
 import { distance } from './profile.ts';
 import { itemsShared } from './repeats.ts';
@@ -180,8 +180,14 @@ const OWN_WEEK = 10;
  * The week of a set of accounts, a voice each: rate on the two quietest days in a row over the rate on the others, of most of them and of all together, and the part of days they are active on, from each account's first to its
  * last. Days that all rest on show in all of them together; where rest days are staggered, or a shift crosses midnight, they show account by account, by days of its own.
  */
-function weekOf(t: Table, accounts: readonly number[], rows: readonly AccountRow[]): { quiet: number; attendance: number } {
-  const all = weekOfAll(rows);
+function weekOf(
+  t: Table,
+  accounts: readonly number[],
+  rows: readonly AccountRow[],
+  part: (account: number) => boolean,
+): { quiet: number; attendance: number } {
+  // A part of what accounts send begins and ends with itself.
+  const all = weekOfAll(rows.map((r, i) => (part(accounts[i] as number) ? r : atWork(t, accounts[i] as number, r))));
   const b = t.beats;
   if (!b || Number.isNaN(all.quiet)) return all;
   const own = inStepSample(accounts).flatMap((a) => {
@@ -192,6 +198,28 @@ function weekOf(t: Table, accounts: readonly number[], rows: readonly AccountRow
   });
   if (own.length < 4) return all;
   return { quiet: all.quiet, attendance: Math.min(all.attendance, median(own)) };
+}
+
+/** What an account does in the days of its work: before and after it, days are no days of rest. */
+function atWork(t: Table, account: number, r: AccountRow): AccountRow {
+  const row = t.beats?.rowOf[account] ?? -1;
+  if (!t.beats || row < 0) return r;
+  const { first, days } = worked(t.beats, row);
+  const from = Math.floor(t.from / DAY) + first;
+  const week = new Array<number>(7).fill(0);
+  // The first day of 1970 was a Thursday.
+  days.forEach((n, i) => {
+    const w = (from + i + 3) % 7;
+    week[w] = (week[w] as number) + n;
+  });
+  return {
+    ...r,
+    first: from * DAY,
+    last: (from + days.length) * DAY - 1,
+    days: days.filter((n) => n > 0).length,
+    n: days.reduce((x, n) => x + n, 0),
+    week,
+  };
 }
 
 /** Accounts by whom the middle of a crowd is told. */
@@ -356,7 +384,7 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
     lockstep: inStep(t, accounts),
     form: form(rows),
     sleepless: { k: telling.filter((r) => quietest(r.hours) > 0.12).length, n: telling.length },
-    week: weekOf(t, accounts, rows),
+    week: weekOf(t, accounts, rows, (a) => view?.rows.has(a) === true),
     together: { k: joined.length >= 3 ? densest(joined, DAY) : 0, n: joined.length >= 3 ? joined.length : 0 },
     ...takeovers(t, endsOf(t, accounts), accounts),
     pivot: pivot(t, accounts),

@@ -189,7 +189,9 @@ export function queueLacks(t: Table, learned: Learned, members: readonly Judged[
     ...(p.sleeps && !p.little && p.daysOff ? [`they are active on ${pc(attendance)} of days`] : []),
   ];
   const short = [
-    ...(Number.isNaN(quiet) ? [`the log covers ${days.toFixed(1)} days of them, and nobody can tell in less than a week`] : []),
+    ...(Number.isNaN(quiet)
+      ? [`they are seen at work for less than a week (the log covers ${days.toFixed(1)} days), and in that nobody can tell`]
+      : []),
     ...(p.quietDays ? [`they rest: on the two quietest days of the week they do ${pc(quiet)} of what they do on others`] : []),
     ...(p.awayOften ? [`they rest: they are active on ${pc(attendance)} of days`] : []),
     ...(p.tool ? ['they share a tool, or one form of request'] : []),
