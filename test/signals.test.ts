@@ -529,6 +529,15 @@ describe('people on one queue', () => {
     };
     const asked = (t: Table, ties = cards): boolean => oneQueue(t, learned, members, { ...resting, ties });
     expect(asked(paid((a) => a % 10))).toBe(false);
+    // By day they may be freelancers whom one start-up pays.
+    expect(
+      oneQueue(
+        paid((a) => a % 10),
+        learned,
+        members,
+        { ...resting, ties: cards, sleepless: { k: 0, n: 60 } },
+      ),
+    ).toBe(true);
     // Each pays alone, a household shares a card, one card or few pay for all, an organisation is named, or half the town uses the cards.
     expect(asked(paid((a) => a))).toBe(true);
     expect(asked(paid((a) => a >> 1))).toBe(true);

@@ -58,7 +58,7 @@ const CARDS = { accounts: 30, cards: 5, each: 3, covered: 0.8, most: 0.3, strang
 
 /**
  * Whether card after card pays for these accounts, a handful each. Whoever works off a queue pays alone, or an employer pays for all, with one card or under its name; who changes the card from handful to handful, and names no organisation,
- * pays for all of them and does not say so. Groups of customers of resellers would each have content of their own.
+ * pays for all of them and does not say so. Groups of customers of resellers would each have content of their own. Of accounts that keep people's hours it says too little: a start-up may pay its freelancers so.
  */
 function cardAfterCard(t: Table, members: readonly Judged[]): boolean {
   if (members.length < CARDS.accounts) return false;
@@ -103,7 +103,7 @@ function pace(t: Table, learned: Learned, members: readonly Judged[], facts: Fac
 /**
  * Freelancers of one platform, a call centre, clinicians with one template, translators who share out work, or scripts of one tutorial are dealt from one deck, carry one brief that anybody
  * can copy, use one tool, join in one week, and keep much the same pace. What sets an operator apart is what ties the accounts themselves: network, identity, or taking over from one another.
- * And that it knows no week. People do: where members rest on the same two days, or often and at night, one tie is what one workplace has, and it takes two, or card after card that pays for a handful each. Where they do not, one tie will do. A common clock
+ * And that it knows no week. People do: where members rest on the same two days, or often and at night, one tie is what one workplace has, and it takes two, or, of accounts that keep no hours of sleep, card after card that pays for a handful each. Where they do not, one tie will do. A common clock
  * is no tie: scripts copied from one place start at the same minutes.
  *
  * Without a tie it takes all of this together: so many requests an account, in all and on a day of work, no tool in common, hardly a day of rest in seven, and so many accounts that no desk,
@@ -115,7 +115,8 @@ export function oneQueue(t: Table, learned: Learned, members: readonly Judged[],
   if (facts.resale >= 0.5) return false;
   const ties = ownTies(learned, facts);
   const p = pace(t, learned, members, facts);
-  if (p.quietDays || p.awayOften) return ties.filter((b) => b >= QUEUE.handBits).length < 2 && !(enough(ties) && cardAfterCard(t, members));
+  if (p.quietDays || p.awayOften)
+    return ties.filter((b) => b >= QUEUE.handBits).length < 2 && !(enough(ties) && !p.sleeps && cardAfterCard(t, members));
   const tied = enough(ties);
   if (tied || Number.isNaN(facts.week.quiet)) return !tied;
   // Agents of one tutorial know no week either.
@@ -200,5 +201,5 @@ export function queueLacks(t: Table, learned: Learned, members: readonly Judged[
   const untied = p.sleeps
     ? `${QUEUE.accounts} accounts or more that share no tool, hardly rest on a day in seven, and send more than ${QUEUE.requestsEach} requests each, ${QUEUE.requestsDay} a day`
     : `${QUEUE.accounts} accounts or more that share no tool and send more than ${QUEUE.requestsEach} requests each, ${QUEUE.requestsDay} a day, since hardly any of these ever sleeps, or ${QUEUE.many} that send fewer`;
-  return `hands: people who take tasks from one queue, a team with one template, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace. What keeps these from being told apart: ${short.join('; ') || 'no tie of their own'}. A tie of identity, network or succession (${rests ? 'two, because they rest, or cards that pay for a handful each' : 'one'}) would decide. Without one it takes ${rests ? 'accounts that do not rest so: ' : ''}${untied}`;
+  return `hands: people who take tasks from one queue, a team with one template, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace. What keeps these from being told apart: ${short.join('; ') || 'no tie of their own'}. A tie of identity, network or succession (${rests ? `two, because they rest${p.sleeps ? '' : ', or cards that pay for a handful each'}` : 'one'}) would decide. Without one it takes ${rests ? 'accounts that do not rest so: ' : ''}${untied}`;
 }
