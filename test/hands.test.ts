@@ -53,10 +53,11 @@ const facts = (over: {
   of?: number;
   tied?: number;
   panel?: number[];
+  paid?: number;
 }): Facts =>
   ({
     ties: {
-      identity: { tied: 0, of: over.of ?? 1, values: over.identity ?? [], ...alone },
+      identity: { tied: over.paid ?? 0, of: over.of ?? 1, values: over.identity ?? [], ...alone },
       network: { tied: over.tied ?? 0, of: over.of ?? 1, values: over.network ?? [], panel: new Set(over.panel), passing: [] },
       scaffold: { tied: over.scaffold ?? 0, of: over.of ?? 1, values: over.sentences ?? [], ...alone },
     },
@@ -114,6 +115,10 @@ describe('members of one hand', () => {
     // Of a panel no one address is held by many, and who goes through it is no stranger.
     const rotated = { tied: 20, panel: rows(0, 20), scaffold: 22, sentences: [1], of: 24 };
     expect(accounts(withoutStrangers(t, facts(rotated), list))).toEqual(rows(0, 20));
+    // Two kinds of private tie need not be everybody's.
+    const twice = { network: [0], identity: [0], tied: 14, paid: 14, scaffold: 24, sentences: [1], of: 24 };
+    expect(accounts(withoutStrangers(t, facts(twice), list))).toEqual(rows(0, 20));
+    expect(withoutStrangers(t, facts({ ...twice, paid: 4, scaffold: 9 }), list)).toHaveLength(24);
     // In mixed accounts the sentence was looked at already; where only some hold a tie, its absence tells nothing.
     expect(withoutStrangers(t, facts({ ...tied, tied: 9 }), list, true)).toHaveLength(24);
     expect(withoutStrangers(t, facts({ ...tied, tied: 9, scaffold: 9 }), list)).toHaveLength(24);

@@ -80,6 +80,13 @@ describe('several pools, one hand', () => {
     expect(passing.size).toBe(12);
   });
 
+  it('of which nobody is who has none of what ties them, though content alone had put them with one of the groups', async () => {
+    // A world in which 21 evaluation harnesses stand beside thirty workers on their kind of task.
+    const r = await judged({ seed: 11389, accounts: 800, days: 12, kind: 'pools', size: 60 });
+    expect(r.honest).toEqual([]);
+    expect(r.found).toBe(r.planted);
+  });
+
   it('by day they may be the teams of one firm, each on a queue of its own: one question, and nobody is named', async () => {
     const r = await judged({ seed: 77, accounts: 400, kind: 'pools', size: 60 }, (w) => {
       // From eight to eight, in the order in which they came.

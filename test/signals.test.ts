@@ -5,7 +5,7 @@ import { type Facts, panelled } from '../src/campaigns/facts.ts';
 import { joinPieces } from '../src/campaigns/join.ts';
 import { type Found, ordered } from '../src/campaigns/judge.ts';
 import { learn, ledger } from '../src/campaigns/ledger.ts';
-import { oneHouse, onePayer, oneQueue, queueLacks } from '../src/campaigns/queue.ts';
+import { oneHouse, onePayer, oneQueue, queueLacks, withoutUntied } from '../src/campaigns/queue.ts';
 import { rivals } from '../src/campaigns/rivals.ts';
 import type { Case } from '../src/campaigns/settle.ts';
 import { probability, rng } from '../src/campaigns/stats.ts';
@@ -549,9 +549,38 @@ describe('people on one queue', () => {
     expect(
       asked(
         paid((a) => a % 10),
-        { ...cards, identity: tie(0, 60) },
+        { ...cards, identity: { ...tie(45, 60), values: [0] } },
       ),
     ).toBe(true);
+  });
+
+  it("that hold no tie, beside those that do, are no part of what ties set apart from a queue, unless what they do is no queue's", () => {
+    const members = Array.from({ length: 60 }, (_, account) => ({ account, membership: 1, share: 1, low: 1, high: 1 }));
+    const t = {
+      rows: members.map(() => ({ n: 400, days: 20 })),
+      values: [{ kind: 'address' }],
+      valuesOf: members.map((m) => (m.account < 45 ? [{ v: 0, count: 400 }] : [])),
+    } as unknown as Table;
+    const whole = {
+      ...campaign,
+      ...untied,
+      accounts: members.map((m) => m.account),
+      ties: { ...campaign.ties, network: { ...tie(45, 60), values: [0] }, identity: { ...tie(45, 60), values: [0] } },
+    };
+    const stays = (week: Facts['week'], asleep: boolean, ties = whole.ties): number =>
+      withoutUntied(t, learned, members, { ...whole, ties }, (accounts) => ({
+        ...whole,
+        accounts,
+        week,
+        sleepless: { k: asleep ? 0 : 15, n: 15 },
+        ties: { network: tie(0, 15), identity: tie(0, 15), client: tie(0, 15), scaffold: tie(15, 15) },
+        form: { k: 1, n: 15 },
+      })).length;
+    expect(stays({ quiet: 0.1, attendance: 0.7 }, true)).toBe(45);
+    expect(stays({ quiet: Number.NaN, attendance: Number.NaN }, false)).toBe(45);
+    expect(stays({ quiet: 0.9, attendance: 1 }, false)).toBe(60);
+    // Where no tie sets any of them apart there is nothing to hold.
+    expect(stays({ quiet: 0.1, attendance: 0.7 }, true, { ...whole.ties, network: tie(2, 60), identity: tie(0, 60) })).toBe(60);
   });
 
   it('rest on the same two days, whatever their hours: a workplace has shifts', () => {

@@ -97,8 +97,9 @@ export function ofOnePart(members: readonly Judged[]): Judged[] {
   return members.filter((m) => !(lent(m).high < least));
 }
 
-/** Where this part of a cohort holds a tie, who holds none is no member. */
+/** Where this part of a cohort holds a tie, who holds none is no member; of two kinds of private tie half will do: that one hand gives most of its accounts both and the others neither is hard to believe. */
 const HELD = 0.8;
+const HELD_BOTH = 0.5;
 
 /** The ties that nearly all of a cohort hold. In mixed accounts a sentence is what made them members: it was looked at there. */
 function heldBy(facts: Facts, mixed: boolean): ('scaffold' | 'network' | 'identity')[] {
@@ -106,6 +107,8 @@ function heldBy(facts: Facts, mixed: boolean): ('scaffold' | 'network' | 'identi
     (f) => facts.ties[f].tied >= HELD * facts.ties[f].of && facts.ties[f].of > 0,
   );
   const own = held.filter((f) => f !== 'scaffold');
+  const both = (['network', 'identity'] as const).filter((f) => facts.ties[f].tied >= HELD_BOTH * facts.ties[f].of && facts.ties[f].of > 0);
+  if (own.length === 0 && both.length === 2) return both;
   // Where nearly all hold a private value, the phrases of a public source are no tie beside it.
   return own.length > 0 || mixed ? own : held;
 }

@@ -128,7 +128,7 @@ const PRIVATE: ReadonlySet<ValueKind> = new Set(['address', 'network', 'api_key'
  * campaign, or no less sure a question than the surest of them.
  * @param whole judges some cases as one
  */
-export function joinTied(cases: Case[], t: Table, learned: Learned, whole: (parts: readonly Case[], looks: number) => Case): void {
+export function joinTied(cases: Case[], t: Table, learned: Learned, whole: (parts: readonly Case[], looks: number) => Case | null): void {
   const model = learned.models.get(deckSignal.id) as never;
   const parts = cases
     .filter((x) => (x.verdict === 'campaign' || x.verdict === 'undecided') && deckSignal.weigh(x.facts, model).bits >= TIED.deckBits)
@@ -173,6 +173,7 @@ export function joinTied(cases: Case[], t: Table, learned: Learned, whole: (part
     if (group.length < 2) continue;
     const sources = new Set(group.flatMap((p) => p.candidate.sources));
     const one = whole(group, sources.size + parts.length);
+    if (!one) continue;
     const surest = Math.max(...group.map((p) => p.confidence));
     const named = group.some((p) => p.verdict === 'campaign');
     if (one.verdict !== 'campaign' && (named || one.verdict !== 'undecided' || one.confidence < surest)) continue;

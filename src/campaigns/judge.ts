@@ -146,9 +146,9 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
     besides.push(c.accounts.length);
     return settle(bench(learned, honest, others(c, taken)), { c, f }, scopes.get(c) ?? null);
   };
-  const together = (parts: readonly Case[], looks: number): Case => {
+  const together = (parts: readonly Case[], looks: number): Case | null => {
     const one = asOne(bench(learned, honest, taken), parts, looks);
-    besides.push(one.candidate.accounts.length);
+    if (one) besides.push(one.candidate.accounts.length);
     return one;
   };
   joinSuccessors(cases, t, k, learned, again);

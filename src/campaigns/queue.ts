@@ -124,6 +124,34 @@ export function oneQueue(t: Table, learned: Learned, members: readonly Judged[],
   return members.length < p.needed || (p.sleeps && (p.little || p.daysOff));
 }
 
+/**
+ * Of accounts that ties of their own set apart from a queue, those that hold none are set apart by nothing, unless what they do is no queue's: by their rest, sleep and volume they are asked by themselves, by their number with the others.
+ * @returns who stays
+ */
+export function withoutUntied(
+  t: Table,
+  learned: Learned,
+  members: readonly Judged[],
+  facts: Facts,
+  factsOf: (accounts: readonly number[]) => Facts,
+): readonly Judged[] {
+  if (facts.resale >= 0.5 || !tiedAccounts(learned, facts)) return members;
+  const theirs = new Set([...facts.ties.identity.values, ...facts.ties.network.values]);
+  const holds = (a: number): boolean => facts.ties.network.panel.has(a) || (t.valuesOf[a] ?? []).some(({ v }) => theirs.has(v));
+  const untied = members.filter((m) => !holds(m.account));
+  if (untied.length === 0 || untied.length === members.length) return members;
+  const own = factsOf(untied.map((m) => m.account));
+  const p = pace(t, learned, untied, own);
+  const queue =
+    Number.isNaN(own.week.quiet) ||
+    p.quietDays ||
+    p.awayOften ||
+    p.tool ||
+    members.length < p.needed ||
+    (p.sleeps && (p.little || p.daysOff));
+  return queue ? members.filter((m) => holds(m.account)) : members;
+}
+
 /** Part of the members that one card pays for, from which on whoever runs them does not hide that they are one. */
 const ONE_CARD = 0.8;
 

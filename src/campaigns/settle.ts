@@ -19,7 +19,7 @@ import {
   shares,
 } from './membership.ts';
 import { centreWithout } from './profile.ts';
-import { oneFirm, oneHouse, onePayer, oneQueue, queueLacks } from './queue.ts';
+import { oneFirm, oneHouse, onePayer, oneQueue, queueLacks, withoutUntied } from './queue.ts';
 import { type Honest, ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
 import { median } from './stats.ts';
 import { carriedPart, type Table } from './table.ts';
@@ -188,12 +188,14 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
     facts = factsOf(x.t, accounts, x.k.mu, narrowed(scope, accounts));
     if (same) break;
   }
-  const sure = surest(facts, members, scope !== null);
-  if (sure.length >= LIMITS.membersMin && sure.length < members.length) {
-    members = sure;
-    accounts = sure.map((j) => j.account);
+  const only = (some: readonly Judged[]): void => {
+    if (some.length < LIMITS.membersMin || some.length === members.length) return;
+    members = some;
+    accounts = some.map((j) => j.account);
     facts = factsOf(x.t, accounts, x.k.mu, narrowed(scope, accounts));
-  }
+  };
+  only(surest(facts, members, scope !== null));
+  if (!scope) only(withoutUntied(x.t, x.learned, members, facts, (some) => factsOf(x.t, some, x.k.mu)));
   for (const a of accounts) beside.delete(a);
   return { accounts, members, facts, few: false, apart, beside: [...beside.values()], view: scope };
 }
@@ -283,8 +285,9 @@ const STRATA = 1 << 16;
 /**
  * Cases that one hand may have dealt a deck each, judged as one: who is a member was told in each of them, content is compared within each, and everything else is asked of all their accounts.
  * @param looks in how many ways such a whole was looked for
+ * @returns null where hardly any of them is tied to the others
  */
-export function asOne(x: Bench, parts: readonly Case[], looks: number): Case {
+export function asOne(x: Bench, parts: readonly Case[], looks: number): Case | null {
   const all = [...new Map(parts.flatMap((p) => p.members).map((m) => [m.account, m])).values()];
   const whole = factsOf(
     x.t,
@@ -292,8 +295,11 @@ export function asOne(x: Bench, parts: readonly Case[], looks: number): Case {
     x.k.mu,
   );
   // What ties the parts is what makes them one: who has none of it is in a part for what it sends alone.
-  const members = new Map(withoutStrangers(x.t, whole, all).map((m) => [m.account, m]));
+  const { identity, network } = whole.ties;
+  const tied = holds(x.t, [...identity.values, ...network.values]);
+  const members = new Map(all.filter((m) => tied(m.account) || network.panel.has(m.account)).map((m) => [m.account, m]));
   const accounts = [...members.keys()].sort((p, q) => p - q);
+  if (accounts.length < LIMITS.membersMin) return null;
   const first = new Map<number, number>();
   parts.forEach((p, i) => {
     for (const { account } of p.members) if (!first.has(account)) first.set(account, i);
