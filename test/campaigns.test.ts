@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { withoutStrays } from '../src/campaigns/candidates.ts';
 import { BUCKETINGS, BUCKETS, type Cell, DIMENSIONS, deck } from '../src/campaigns/deck.ts';
-import { weekOfAll } from '../src/campaigns/facts.ts';
 import { leiden } from '../src/campaigns/leiden.ts';
 import { judgeMembers, Pool, shareOf } from '../src/campaigns/membership.ts';
 import { neighbours } from '../src/campaigns/neighbours.ts';
@@ -9,6 +8,7 @@ import { oneItem } from '../src/campaigns/repeats.ts';
 import { fitBeta, logBetaBinomial, logGamma, probability, quantile, rng } from '../src/campaigns/stats.ts';
 import { endsOf, succession } from '../src/campaigns/succession.ts';
 import type { Table } from '../src/campaigns/table.ts';
+import { weekOfAll } from '../src/campaigns/week.ts';
 import type { AccountRow } from '../src/store/queries/accounts.ts';
 
 /** Items of an account whose bucket shares are `p` in every bucketing. */

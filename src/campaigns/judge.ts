@@ -11,7 +11,8 @@ import { type NullCohort, nullCohorts, nullMembers, references } from './nulls.t
 import { tiedAccounts } from './queue.ts';
 import { oneItem } from './repeats.ts';
 import { explained, type Honest, mechanism, ONE_TASK, rivals } from './rivals.ts';
-import { asOne, type Bench, type Case, carried, settle, settleBoth } from './settle.ts';
+import { asOne, type Case, carried, settle, settleBoth } from './settle.ts';
+import type { Bench } from './sharing.ts';
 import { median, quantile } from './stats.ts';
 import { DAY, type Table } from './table.ts';
 
