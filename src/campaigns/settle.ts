@@ -259,7 +259,7 @@ export function asOne(x: Bench, parts: readonly Case[], looks: number): Case | n
   if (accounts.length < LIMITS.membersMin) return null;
   const first = new Map<number, number>();
   parts.forEach((p, i) => {
-    for (const { account } of p.members) if (!first.has(account)) first.set(account, i);
+    for (const { account } of p.members) if (members.has(account) && !first.has(account)) first.set(account, i);
   });
   const cells = parts.flatMap((p, i) => {
     const own = (a: number): boolean => first.get(a) === i;
