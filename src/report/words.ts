@@ -39,7 +39,11 @@ export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case): string 
       : `, ${count(facts.born.k)} of them created within one week,`
     : '';
   const deck = (c.ledger.evidence.find((e) => e.signal === 'deck')?.bits ?? 0) > 1;
-  const pool = `what looks like one pool of ${count(f.loot.distinct_items)} ${after ? `${after} ` : ''}items among themselves`;
+  const items = count(f.loot.distinct_items);
+  const pool =
+    facts.pools > 1
+      ? `what looks like ${facts.pools} pools, of ${items} items in all, each among a group of them`
+      : `what looks like one pool of ${items} ${after ? `${after} ` : ''}items among themselves`;
   const sent = `${count(f.exchanges)} exchanges with ${count(f.loot.output_tokens)} output tokens`;
   const when = `since ${dayOf(f.first_seen)}, on ${f.loot.days} ${f.loot.days === 1 ? 'day' : 'days'}`;
   const head = `${count(f.accounts.length)} accounts${born}`;
