@@ -1,5 +1,5 @@
 import type { AccountRow } from '../store/queries/accounts.ts';
-import type { ValueKind } from '../store/queries/values.ts';
+import type { SharedValue, ValueKind } from '../store/queries/values.ts';
 import { type Lockstep, lockstep } from './beats.ts';
 import { type Cell, type Deck, deck } from './deck.ts';
 import { distance } from './profile.ts';
@@ -84,7 +84,7 @@ export interface Facts {
   readonly addressesPerDay: number;
 }
 
-const FAMILY: Readonly<Record<ValueKind, keyof Facts['ties']>> = {
+export const FAMILY: Readonly<Record<ValueKind, keyof Facts['ties']>> = {
   scaffold: 'scaffold',
   address: 'network',
   network: 'network',
@@ -100,6 +100,9 @@ const FAMILY: Readonly<Record<ValueKind, keyof Facts['ties']>> = {
 /** A sentence ties an account only when it carries a fair part of what it begins, an address only when it is no passing one. */
 const SHARE_MIN: Readonly<Record<keyof Facts['ties'], number>> = { scaffold: 0.1, network: 0.05, client: 0.2, identity: 0 };
 
+/** Whether a value is mostly a cohort's: `k` members hold it, `shown` of them however little, and users outside are half as many at most. */
+const theirs = (value: SharedValue, k: number, shown: number): boolean => k >= 3 && value.accounts.length - shown <= 0.5 * k;
+
 /** Part of what an account sends that comes from addresses which are mostly the cohort's, from which on they tie it, however little comes from each. */
 const PANEL = 0.5;
 
@@ -112,7 +115,7 @@ export function panelled(
   const passing = new Set<number>();
   for (const [v, k] of shown) {
     const value = t.values[v];
-    if (value?.kind === 'address' && k >= 3 && value.accounts.length - k <= 0.5 * k) passing.add(v);
+    if (value?.kind === 'address' && theirs(value, k, k)) passing.add(v);
   }
   const panel = new Set<number>();
   for (const a of passing.size === 0 ? [] : accounts) {
@@ -144,7 +147,7 @@ function ties(t: Table, accounts: readonly number[]): Facts['ties'] {
     const value = t.values[v];
     // Mostly theirs: a carrier's gateway or a famous prompt has more users outside than inside and ties nobody.
     // Members that carry it less are no outsiders.
-    if (value && k >= 3 && value.accounts.length - (any.get(v) ?? 0) <= 0.5 * k) out[FAMILY[value.kind]].add(v);
+    if (value && theirs(value, k, any.get(v) ?? 0)) out[FAMILY[value.kind]].add(v);
   }
   for (const a of accounts)
     for (const { v, count } of t.valuesOf[a] ?? [])

@@ -30,6 +30,12 @@ export const holds = (t: Table, values: Iterable<number>): ((account: number) =>
   return (account) => (t.valuesOf[account] ?? []).some(({ v }) => theirs.has(v));
 };
 
+/** Whether an account holds a private tie of a cohort's: a value of identity or network, or its panel of addresses. */
+export const privatelyTied = (t: Table, { ties }: Facts): ((account: number) => boolean) => {
+  const shows = holds(t, [...ties.identity.values, ...ties.network.values]);
+  return (account) => shows(account) || ties.network.panel.has(account);
+};
+
 /** An account whose share lies below the middle of the cohort's by this factor, with its whole interval below the second, draws from the pool beside work of its own. */
 const SHARE = { estimate: 0.8, upper: 0.9, dedicated: 0.6, far: 0.3, deviations: 5 } as const;
 
@@ -173,7 +179,7 @@ export function ofOneClock(
 }
 
 /** Accounts that a chain of shared values connects, the largest group first. */
-function components(by: ReadonlyMap<number, readonly number[]>): number[][] {
+export function components(by: ReadonlyMap<number, readonly number[]>): number[][] {
   const root = new Map<number, number>();
   const find = (a: number): number => {
     let r = a;
@@ -216,7 +222,8 @@ export function ofOneBrief(
     if (g.size < BRIEF.others || [...g].some((a) => first.has(a))) continue;
     for (const a of g) gone.add(a);
   }
-  const apart = instructed(t, sentence, first) ? [...inside].filter((a) => !(t.valuesOf[a] ?? []).some(({ v }) => v === sentence)) : [];
+  const says = holds(t, [sentence]);
+  const apart = instructed(t, sentence, first) ? [...inside].filter((a) => !says(a)) : [];
   for (const a of apart) gone.add(a);
   return { kept: members.filter((m) => !gone.has(m.account)), apart };
 }

@@ -1,8 +1,8 @@
 import { deckSignal } from '../signals/deck.ts';
 import { successionSignal } from '../signals/succession.ts';
-import type { ValueKind } from '../store/queries/values.ts';
 import type { Candidate, Kin } from './candidates.ts';
-import { type Facts, factsOf } from './facts.ts';
+import { FAMILY, type Facts, factsOf } from './facts.ts';
+import { components } from './hands.ts';
 import type { Learned } from './ledger.ts';
 import type { Case } from './settle.ts';
 import { endsOf, takeovers } from './succession.ts';
@@ -119,9 +119,6 @@ export async function joinPieces(
  */
 const TIED = { most: 24, deckBits: 2, held: 0.5, theirs: 0.6 } as const;
 
-/** Values that are known of an account and hardly of a stranger: who is paid for together, signed up together, or goes through one panel of addresses. */
-const PRIVATE: ReadonlySet<ValueKind> = new Set(['address', 'network', 'api_key', 'payment', 'email_domain', 'email', 'phone']);
-
 /**
  * Puts cases together that are each dealt from one deck, and whose accounts share cards, mail or addresses across them that hardly anybody else uses: an operator who deals a pool of its own to each group of
  * workers leaves one case a pool, and what ties the groups is half outside of each. The whole stands the same tests as any cohort, its content compared within each part. It takes the place of its parts where it is a
@@ -142,7 +139,9 @@ export function joinTied(cases: Case[], t: Table, learned: Learned, whole: (part
   const holders = new Map<number, Map<number, number[]>>();
   for (const [a, i] of partOf)
     for (const { v } of t.valuesOf[a] ?? []) {
-      if (!PRIVATE.has(t.values[v]?.kind as ValueKind)) continue;
+      const value = t.values[v];
+      // Who is paid for together, signed up together, or goes through one panel of addresses.
+      if (!value || (FAMILY[value.kind] !== 'identity' && FAMILY[value.kind] !== 'network')) continue;
       const by = holders.get(v) ?? new Map<number, number[]>();
       holders.set(v, by);
       by.set(i, [...(by.get(i) ?? []), a]);
@@ -158,19 +157,11 @@ export function joinTied(cases: Case[], t: Table, learned: Learned, whole: (part
         if (shared) for (const a of theirs) shared.add(a);
       }
   }
-  const home = parts.map((_, i) => i);
-  const root = (i: number): number => (home[i] === i ? i : root(home[i] as number));
-  for (let i = 0; i < parts.length; i++)
-    for (let j = 0; j < i; j++) {
-      const both = (a: number, b: number): boolean => (common[a]?.[b]?.size ?? 0) >= TIED.held * (parts[a]?.members.length ?? 0);
-      if (both(i, j) && both(j, i)) home[root(i)] = root(j);
-    }
-  const groups = new Map<number, Case[]>();
-  parts.forEach((p, i) => {
-    groups.set(root(i), [...(groups.get(root(i)) ?? []), p]);
-  });
-  for (const group of groups.values()) {
-    if (group.length < 2) continue;
+  const pairs = new Map<number, number[]>();
+  const both = (a: number, b: number): boolean => (common[a]?.[b]?.size ?? 0) >= TIED.held * (parts[a]?.members.length ?? 0);
+  for (let i = 0; i < parts.length; i++) for (let j = 0; j < i; j++) if (both(i, j) && both(j, i)) pairs.set(pairs.size, [i, j]);
+  for (const places of components(pairs)) {
+    const group = places.sort((p, q) => p - q).map((i) => parts[i] as Case);
     const sources = new Set(group.flatMap((p) => p.candidate.sources));
     const one = whole(group, sources.size + parts.length);
     if (!one) continue;

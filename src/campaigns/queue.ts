@@ -6,6 +6,7 @@ import { pivotSignal } from '../signals/pivot.ts';
 import type { Signal } from '../signals/signal.ts';
 import { successionSignal } from '../signals/succession.ts';
 import { type Facts, human, ofOneDomain, ofOneOwner } from './facts.ts';
+import { privatelyTied } from './hands.ts';
 import type { Learned } from './ledger.ts';
 import type { Judged } from './membership.ts';
 import { median } from './stats.ts';
@@ -119,10 +120,12 @@ export function oneQueue(t: Table, learned: Learned, members: readonly Judged[],
     return ties.filter((b) => b >= QUEUE.handBits).length < 2 && !(enough(ties) && !p.sleeps && cardAfterCard(t, members));
   const tied = enough(ties);
   if (tied || Number.isNaN(facts.week.quiet)) return !tied;
-  // Agents of one tutorial know no week either.
-  if (p.tool) return true;
-  return members.length < p.needed || (p.sleeps && (p.little || p.daysOff));
+  return asQueue(p, members.length);
 }
+
+/** Whether so many accounts without a tie, who keep no week, may be a queue all the same: agents of one tutorial know none either. */
+const asQueue = (p: ReturnType<typeof pace>, accounts: number): boolean =>
+  p.tool || accounts < p.needed || (p.sleeps && (p.little || p.daysOff));
 
 /**
  * Of accounts that ties of their own set apart from a queue, those that hold none are set apart by nothing, unless what they do is no queue's: by their rest, sleep and volume they are asked by themselves, by their number with the others.
@@ -136,19 +139,12 @@ export function withoutUntied(
   factsOf: (accounts: readonly number[]) => Facts,
 ): readonly Judged[] {
   if (facts.resale >= 0.5 || !tiedAccounts(learned, facts)) return members;
-  const theirs = new Set([...facts.ties.identity.values, ...facts.ties.network.values]);
-  const holds = (a: number): boolean => facts.ties.network.panel.has(a) || (t.valuesOf[a] ?? []).some(({ v }) => theirs.has(v));
+  const holds = privatelyTied(t, facts);
   const untied = members.filter((m) => !holds(m.account));
   if (untied.length === 0 || untied.length === members.length) return members;
   const own = factsOf(untied.map((m) => m.account));
   const p = pace(t, learned, untied, own);
-  const queue =
-    Number.isNaN(own.week.quiet) ||
-    p.quietDays ||
-    p.awayOften ||
-    p.tool ||
-    members.length < p.needed ||
-    (p.sleeps && (p.little || p.daysOff));
+  const queue = Number.isNaN(own.week.quiet) || p.quietDays || p.awayOften || asQueue(p, members.length);
   return queue ? members.filter((m) => holds(m.account)) : members;
 }
 

@@ -2,7 +2,17 @@ import type { Kind } from '../model/dossier.ts';
 import type { Candidate } from './candidates.ts';
 import { decide, lacking, type Verdict } from './decide.ts';
 import { type Facts, factsOf, sampled, type View } from './facts.ts';
-import { CROWD, holds, ofOneBrief, ofOneClock, ofOnePart, ofOneShare, surest, withoutOutsiders, withoutStrangers } from './hands.ts';
+import {
+  CROWD,
+  ofOneBrief,
+  ofOneClock,
+  ofOnePart,
+  ofOneShare,
+  privatelyTied,
+  surest,
+  withoutOutsiders,
+  withoutStrangers,
+} from './hands.ts';
 import { kindsLeft } from './kinds.ts';
 import { type Ledger, ledger } from './ledger.ts';
 import type { Judged } from './membership.ts';
@@ -252,9 +262,8 @@ export function asOne(x: Bench, parts: readonly Case[], looks: number): Case | n
     x.k.mu,
   );
   // What ties the parts is what makes them one: who has none of it is in a part for what it sends alone.
-  const { identity, network } = whole.ties;
-  const tied = holds(x.t, [...identity.values, ...network.values]);
-  const members = new Map(all.filter((m) => tied(m.account) || network.panel.has(m.account)).map((m) => [m.account, m]));
+  const tied = privatelyTied(x.t, whole);
+  const members = new Map(all.filter((m) => tied(m.account)).map((m) => [m.account, m]));
   const accounts = [...members.keys()].sort((p, q) => p - q);
   if (accounts.length < LIMITS.membersMin) return null;
   const first = new Map<number, number>();

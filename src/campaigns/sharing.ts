@@ -1,6 +1,6 @@
 import { COHORT, type Kin } from './candidates.ts';
 import { type Facts, sampled, type View } from './facts.ts';
-import { CROWD, holds } from './hands.ts';
+import { CROWD, privatelyTied } from './hands.ts';
 import type { Learned } from './ledger.ts';
 import {
   carrierShares,
@@ -82,8 +82,8 @@ export function share(
     honest = t.rows.map((_, a) => a).filter((a) => other(a) && (t.profiles.items[a] as number) >= LIMITS.honestItems);
   const step = Math.max(1, Math.floor(honest.length / LIMITS.honestSample));
   const sample = honest.filter((_, i) => i % step === 0);
-  const shown = holds(t, [...facts.ties.identity.values, ...facts.ties.network.values]);
-  const tied = (a: number): boolean => inside.has(a) && (shown(a) || facts.ties.network.panel.has(a));
+  const shown = privatelyTied(t, facts);
+  const tied = (a: number): boolean => inside.has(a) && shown(a);
   const judged = judgeMembers(
     shares(
       t,

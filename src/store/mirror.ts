@@ -31,6 +31,12 @@ export function mirrored(data: string): { readonly path: string; remove(): void 
       else symlinkSync(at, join(to, name));
     }
   };
-  copy(data, path);
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+  const remove = (): void => rmSync(path, { recursive: true, force: true });
+  try {
+    copy(data, path);
+  } catch (error) {
+    remove();
+    throw error;
+  }
+  return { path, remove };
 }

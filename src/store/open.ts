@@ -127,10 +127,10 @@ async function openEmbedded(o: OpenOptions): Promise<Store> {
   const data = join(path, 'data');
   if (o.create === false && !existsSync(data))
     throw new StillwatchError('E_STORE_NONE', `there is no store at ${path}`, 'run a scan first: stillwatch scan <files>');
-  const mirror = o.look === true && existsSync(data) && !writable(data) ? asMirror(path, data) : null;
+  const onlyRead = o.look === true && existsSync(data) && !writable(data);
   try {
-    if (!mirror) mkdirSync(data, { recursive: true, mode: 0o700 });
-    if (!mirror) writeFileSync(join(path, 'README'), `${STORE_README} Sketches are personal data: treat this directory as such.\n`);
+    if (!onlyRead) mkdirSync(data, { recursive: true, mode: 0o700 });
+    if (!onlyRead) writeFileSync(join(path, 'README'), `${STORE_README} Sketches are personal data: treat this directory as such.\n`);
   } catch (cause) {
     throw new StillwatchError(
       'E_STORE_PERMISSION',
@@ -152,6 +152,7 @@ async function openEmbedded(o: OpenOptions): Promise<Store> {
   const open = holderOf(data);
   if (open !== null && hasOpen(open, join(data, 'status'))) throw locked(open);
   let client: ClickHouseClient;
+  const mirror = onlyRead ? asMirror(path, data) : null;
   try {
     leaveStandardInput();
     const { createChdbConnection } = await import('chdb/connection');
@@ -163,6 +164,7 @@ async function openEmbedded(o: OpenOptions): Promise<Store> {
     } as never) as ClickHouseClient;
     await client.command({ query: 'SELECT 1' });
   } catch (cause) {
+    mirror?.remove();
     if (/Cannot find (package|module)|ERR_MODULE_NOT_FOUND|no prebuilt|unsupported platform/i.test(messageOf(cause))) {
       throw new StillwatchError(
         'E_NO_ENGINE',
@@ -171,7 +173,6 @@ async function openEmbedded(o: OpenOptions): Promise<Store> {
         { cause },
       );
     }
-    mirror?.remove();
     const holder = holderOf(data);
     if (holder) throw locked(holder, cause);
     throw new StillwatchError(
