@@ -2,7 +2,7 @@ import { lookOf, windowsSince } from './campaigns/discoveries.ts';
 import { type Judgement, judge } from './campaigns/judge.ts';
 import { cellsIn, NO_CELLS, profiles } from './campaigns/profile.ts';
 import { recordValues, type Table, table } from './campaigns/table.ts';
-import { hashed, readAccounts } from './formats/accounts.ts';
+import { type AccountInput, hashed, readAccounts } from './formats/accounts.ts';
 import { canonical, canonicalRow } from './formats/canonical.ts';
 import type { Format } from './formats/format.ts';
 import { formatById, recognise } from './formats/index.ts';
@@ -12,7 +12,7 @@ import type { Coverage, Dossier } from './model/dossier.ts';
 import { StillwatchError } from './model/errors.ts';
 import { maskedDossier } from './model/masked.ts';
 import { assemble } from './report/assemble.ts';
-import { alreadyRead, type FileCoverage, ingest } from './store/ingest.ts';
+import { ingest } from './store/ingest.ts';
 import { otherSecret } from './store/open.ts';
 import { accountRecords, accountRows, type Scope } from './store/queries/accounts.ts';
 import { beatsOf } from './store/queries/beats.ts';
@@ -21,6 +21,8 @@ import { recurringOf } from './store/queries/recurring.ts';
 import { movedShares, releasesOf } from './store/queries/releases.ts';
 import { repeatedShares } from './store/queries/repeats.ts';
 import { sharedColumns, sharedScaffolds } from './store/queries/values.ts';
+import { alreadyRead, type FileCoverage } from './store/readings.ts';
+import { keyedAccount } from './store/sketch.ts';
 import type { Store } from './store/store.ts';
 import type { Opened } from './store/texts.ts';
 
@@ -159,7 +161,8 @@ async function read(store: Store, o: ScanOptions, keyed: boolean): Promise<{ fil
       out.push(
         await ingest(store, input, format, {
           spool: o.spool,
-          keepRejects: o.retention !== 'none',
+          // What was rejected was not read: nobody can tell an identifier in it from a word.
+          keepRejects: o.retention !== 'none' && !keyed,
           keepTexts: o.retention === 'all' ? (o.keepDays ?? 30) : 0,
           keyed,
           ...readAs(o),
@@ -181,9 +184,13 @@ const readAs = (o: ScanOptions): ReadOptions => ({
   ...(o.accountBy ? { accountBy: o.accountBy } : {}),
 });
 
+/** Lines looked at where none of the first is a record. */
+const BANNER = 20_000;
+
 async function formatOf(input: Input, named: string | undefined): Promise<Format | null> {
   if (named !== undefined && named !== canonical.id) return formatById(named);
-  const seen = recognise(await sampleRecords(input));
+  // A log may begin with what its program said when it started.
+  const seen = recognise(await sampleRecords(input)) ?? recognise(await sampleRecords(input, BANNER));
   // A table keeps messages as text or as lists: both are read.
   if (input.parquet) return seen === null || seen === canonical || named !== undefined ? canonicalRow : seen;
   return named === undefined || seen === canonicalRow ? seen : canonical;
@@ -219,8 +226,21 @@ async function readAccountRecords(store: Store, o: ScanOptions, keyed: boolean):
     bad += 1;
     where ||= line;
   }))
-    await store.insert('accounts', keyed ? batch.map((r) => hashed(r, store.secret)) : batch);
+    await store.insert('accounts', keyed ? (await calledAs(store, batch, o)).map((r) => hashed(r, store.secret)) : batch);
   if (bad > 0) o.warn?.(`W_ACCOUNTS ${bad} lines of the account file hold no account record, the first at line ${where}`);
+}
+
+/** Columns that are kept as keyed hashes: where one of them names the account, that is one too. */
+const HIDDEN: ReadonlySet<string> = new Set(['end_user', 'api_key', 'ip']);
+
+/** Records under the names that their accounts have in this store. */
+async function calledAs(store: Store, batch: readonly AccountInput[], o: ScanOptions): Promise<readonly AccountInput[]> {
+  if (o.accountBy === undefined || !HIDDEN.has(o.accountBy)) return batch;
+  const names = await store.rows<{ h: string }>(
+    `SELECT ${keyedAccount('a')} AS h FROM (SELECT arrayJoin(arrayEnumerate({names:Array(String)})) AS i, {names:Array(String)}[i] AS a) ORDER BY i`,
+    { ...store.secret, names: batch.map((r) => r.account) },
+  );
+  return batch.map((r, i) => ({ ...r, account: names[i]?.h ?? r.account }));
 }
 
 async function sketches(store: Store, o: ScanOptions): Promise<Table> {

@@ -29,7 +29,7 @@ it.skipIf(!canServe())('a ClickHouse table is read a day at a time through one S
   );
   const from = `clickhouse://default@127.0.0.1:${server?.http}/logs/calls`;
   await withStore(async (store) => {
-    const pull = () => pullTable({ from, map, spool: temp(), store });
+    const pull = () => pullTable({ from, map, spool: temp() });
     const first = await pull();
     expect(first.map((i) => i.name.split('#')[1])).toEqual(['2026-05-04', '2026-05-05', '2026-05-06']);
     const d = await scanned(store, map, { inputs: first });
@@ -41,13 +41,46 @@ it.skipIf(!canServe())('a ClickHouse table is read a day at a time through one S
 });
 
 it.skipIf(!canServe())('a table that is not there, a map that is no SELECT, and a wrong address are clear errors', async () => {
-  await withStore(async (store) => {
-    const at = (path: string) => `clickhouse://default@127.0.0.1:${server?.http}/${path}`;
-    await expect(pullTable({ from: at('logs/none'), spool: temp(), store })).rejects.toMatchObject({ code: 'E_FROM' });
-    await expect(
-      pullTable({ from: at('logs/calls'), map: file('m.sql', 'DROP TABLE logs.calls'), spool: temp(), store }),
-    ).rejects.toMatchObject({ code: 'E_MAP' });
+  const at = (path: string) => `clickhouse://default@127.0.0.1:${server?.http}/${path}`;
+  await expect(pullTable({ from: at('logs/none'), spool: temp() })).rejects.toMatchObject({ code: 'E_FROM' });
+  await expect(pullTable({ from: at('logs/calls'), map: file('m.sql', 'DROP TABLE logs.calls'), spool: temp() })).rejects.toMatchObject({
+    code: 'E_MAP',
   });
   for (const wrong of ['http://x/db/t', 'clickhouse://host/db', 'nonsense'])
     expect(() => parseFrom(wrong)).toThrow(expect.objectContaining({ code: 'E_FROM' }));
 });
+
+it.skipIf(!canServe())(
+  'rows without a time are counted, and a table that was read wrongly is read again when somebody says how',
+  async () => {
+    const url = `http://127.0.0.1:${server?.http}`;
+    const client = createClient({ url });
+    await client.command({
+      query: `CREATE TABLE logs.gaps (id String, time Nullable(DateTime), tenant String, model String) ENGINE = MergeTree ORDER BY id`,
+    });
+    await client.command({
+      query: `INSERT INTO logs.gaps SELECT toString(number), if(number % 20 = 0, NULL, toDateTime('2026-05-04 10:00:00') + number), concat('a', toString(number % 2)), 'm' FROM numbers(60)`,
+    });
+    await client.close();
+    await withStore(async (store) => {
+      const from = `clickhouse://default@127.0.0.1:${server?.http}/logs/gaps`;
+      const none = file('unused', 'x');
+      const read = async (over: object) =>
+        (await scanned(store, none, { inputs: await pullTable({ from, spool: temp() }), record: false, ...over })).coverage;
+      expect(await read({ fields: { account: 'model' } })).toMatchObject({ exchanges: 57, accounts: 1 });
+      const right = { fields: { account: 'tenant' } };
+      expect(await read(right)).toMatchObject({
+        exchanges: 57,
+        accounts: 2,
+        rejected: 3,
+        reasons: [{ reason: 'no_time', lines: 3 }],
+        complete: true,
+      });
+      expect(await read(right)).toMatchObject({
+        exchanges: 57,
+        rejected: 3,
+        files: [{ state: 'already_read' }, { state: 'already_read' }],
+      });
+    });
+  },
+);

@@ -362,7 +362,7 @@ describe.skipIf(!canServe())('a server', () => {
     const from = (table: string) => `clickhouse://default@127.0.0.1:${servers[0]?.http}/logs/${table}`;
     const map = file('m.sql', '-- what we keep\nSELECT * FROM logs.s -- all of it');
     await withStore(async (store) => {
-      const inputs = await pullTable({ from: from('z'), spool: temp(), store });
+      const inputs = await pullTable({ from: from('z'), spool: temp() });
       expect(inputs.map((i) => i.name.split('#')[1])).toEqual(['2026-05-03', '2026-05-04', '2026-05-05', '2026-05-06']);
       await scanned(store, map, { inputs, record: false });
       expect((await rowsOf(store))[0]?.time).toBe('2026-05-03 23:00:00.000');
@@ -370,7 +370,7 @@ describe.skipIf(!canServe())('a server', () => {
     });
     await withStore(async (store) => {
       const until = Date.parse('2026-05-05T00:00:00Z');
-      const inputs = await pullTable({ from: from('s'), map, until, spool: temp(), store });
+      const inputs = await pullTable({ from: from('s'), map, until, spool: temp() });
       expect((await scanned(store, map, { inputs, record: false })).coverage).toMatchObject({ exchanges: 1, rejected: 1 });
     });
     const on = momentOf([{ name: 'time', type: "DateTime('Asia/Tokyo')" }]).on('2026-05-04');

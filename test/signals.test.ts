@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Candidate } from '../src/campaigns/candidates.ts';
 import { type Facts, panelled } from '../src/campaigns/facts.ts';
-import { joinPieces } from '../src/campaigns/join.ts';
+import { joinPieces, joinTied } from '../src/campaigns/join.ts';
 import { type Found, ordered } from '../src/campaigns/judge.ts';
 import { learn, ledger } from '../src/campaigns/ledger.ts';
 import { oneHouse, onePayer, oneQueue, queueLacks, withoutUntied } from '../src/campaigns/queue.ts';
@@ -630,6 +630,22 @@ describe('one source under several wordings', () => {
     const kindred = cases.map((c): Case => ({ ...c, candidate: { ...c.candidate, sources: ['kindred'] } }));
     await joinPieces(kindred, learned, look, named);
     expect(kindred.map((c) => [c.verdict, c.members.length])).toEqual([['campaign', 80]]);
+  });
+
+  it('cases tied across by addresses are one where the whole keeps the accounts of each; where it would lose those of one they stay two', () => {
+    const shared = { kind: 'address', accounts: Int32Array.from([...from(0), ...from(100)]), counts: new Int32Array(80).fill(9) };
+    const table = { values: [shared], valuesOf: Array.from({ length: 140 }, () => [{ v: 0, count: 9 }]) } as never;
+    const whole = (members: number[]) => () => ({ ...piece(members, []), verdict: 'campaign' as const, confidence: 0.54 });
+    const both = () => [{ ...piece(from(0), [7]), verdict: 'campaign' as const }, piece(from(100), [8])];
+    const kept = both();
+    joinTied(kept, table, learned, whole(from(0).slice(0, 32)));
+    expect(kept.map((c) => [c.verdict, c.members.length])).toEqual([
+      ['campaign', 40],
+      ['undecided', 40],
+    ]);
+    const one = both();
+    joinTied(one, table, learned, whole([...from(0), ...from(100).slice(0, 36)]));
+    expect(one.map((c) => [c.verdict, c.members.length])).toEqual([['campaign', 76]]);
   });
 
   it('a named campaign, and a piece whose source is not sure, are left as they are', async () => {

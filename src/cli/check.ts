@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parse as parseCsv } from 'csv-parse/sync';
+import { median } from '../campaigns/stats.ts';
+import { utc } from '../formats/accounts.ts';
 import type { Dossier } from '../model/dossier.ts';
 import { StillwatchError } from '../model/errors.ts';
 import { odds, sure } from '../model/odds.ts';
@@ -32,28 +34,57 @@ export function readList(path: string): Listed[] {
         throw new StillwatchError('E_LIST', `${path}, line ${i + 1} is not JSON`, 'one object a line: {"account": ...}');
       }
     });
-  else if (/^[^\n]*\baccount\b/.test(text))
-    rows = parseCsv(text, { columns: true, skip_empty_lines: true, relax_column_count: true }) as Record<string, unknown>[];
-  else if (/^[^\n]*,/.test(text))
-    throw new StillwatchError(
-      'E_LIST',
-      `${path} has no column named account`,
-      'one account a line, or CSV with the columns account, group, banned',
+  else {
+    const first = text.slice(0, text.search(/\n|$/)).trim();
+    const delimiter = [',', ';', '\t'].find((d) => first.includes(d)) ?? ',';
+    const columns = first.split(delimiter).map((c) =>
+      c
+        .trim()
+        .replace(/^"(.*)"$/, '$1')
+        .toLowerCase(),
     );
-  else rows = text.split('\n').map((l) => ({ account: l.trim() }));
-  return rows
-    .map((r, i) => {
-      const banned = r['banned'] || r['closed'];
-      const at = banned ? Date.parse(String(banned)) : null;
-      if (at !== null && !Number.isFinite(at))
-        throw new StillwatchError(
-          'E_LIST',
-          `${path}, entry ${i + 1}: ${JSON.stringify(String(banned))} is no time`,
-          'write it as 2026-05-04 or 2026-05-04T12:00:00Z',
-        );
-      return { account: String(r['account'] ?? '').trim(), group: String(r['group'] ?? r['campaign'] ?? 'all'), at };
-    })
-    .filter((r) => r.account !== '');
+    if (columns.includes('account'))
+      rows = parseCsv(text, {
+        columns: (names: string[]) => names.map((n) => n.trim().toLowerCase()),
+        delimiter,
+        trim: true,
+        skip_empty_lines: true,
+        relax_column_count: true,
+      }) as Record<string, unknown>[];
+    else if (first.includes(delimiter))
+      throw new StillwatchError(
+        'E_LIST',
+        `${path} has no column named account`,
+        'one account a line, or CSV with the columns account, group, banned',
+      );
+    else
+      rows = text
+        .split('\n')
+        .filter((l) => l.trim() !== '')
+        .map((l) => ({ account: l.trim() }));
+  }
+  const list = rows.map((r, i) => {
+    const account = typeof r['account'] === 'string' || typeof r['account'] === 'number' ? String(r['account']).trim() : '';
+    // A list that is passed over in part would be taken for one that was looked through.
+    if (account === '')
+      throw new StillwatchError(
+        'E_LIST',
+        `${path}, entry ${i + 1} names no account`,
+        'one account a line, or CSV with the columns account, group, banned',
+      );
+    const banned = r['banned'] || r['closed'];
+    const at = banned ? utc(String(banned)) : null;
+    if (at !== null && !Number.isFinite(at))
+      throw new StillwatchError(
+        'E_LIST',
+        `${path}, entry ${i + 1}: ${JSON.stringify(String(banned))} is no time`,
+        'write it as 2026-05-04 or 2026-05-04T12:00:00Z',
+      );
+    return { account, group: String(r['group'] || r['campaign'] || 'all'), at };
+  });
+  if (list.length === 0)
+    throw new StillwatchError('E_LIST', `${path} names no account`, 'one account a line, or CSV with the columns account, group, banned');
+  return list;
 }
 
 const STEPS = 10;
@@ -97,7 +128,8 @@ export async function check(
     }
     const bans = list.map((l) => l.at).filter((x): x is number => x !== null && Number.isFinite(x));
     const from = Number(span.a);
-    const end = bans.length > 0 ? Math.max(from, Math.min(...bans)) : Number(span.b);
+    // Bans come in waves, and a list may hold a slip: the middle account's is the group's.
+    const end = bans.length > 0 ? Math.max(from, median(bans)) : Number(span.b);
     let hit = false;
     for (let i = 1; i <= STEPS; i++) {
       const until = Math.trunc(from + ((end - from) * i) / STEPS);

@@ -135,9 +135,12 @@ function program(): Command {
           return;
         }
       } else
-        await withStore(flags.store, (s) =>
-          sayLabel(s, { account, label, author: flags.author, reason: flags.reason, revoke: flags.revoke === true }),
-        );
+        await withStore(flags.store, async (s) => {
+          await sayLabel(s, { account, label, author: flags.author, reason: flags.reason, revoke: flags.revoke === true });
+          // It may be sent yet, and it may be a slip.
+          if (!(await s.first(`SELECT 1 AS one FROM ${s.all('exchanges')} AS e WHERE account = {account:String} LIMIT 1`, { account })))
+            t.note(`W_ACCOUNT this store holds no exchange of ${account}: check how it is written`);
+        });
       t.note(`${flags.revoke ? 'revoked' : 'labelled'} ${account}: ${label}`);
     });
   for (const [name, said] of [

@@ -18,6 +18,38 @@ const RATES = {
 /** Spans and events of one line: each says which trace it is of. */
 const recordsIn = (line: string): number => Math.max(1, line.match(/"traceId"\s*:/g)?.length ?? 1);
 
+/** Names under which formats keep what was asked, at the end of a dotted name; and what is no part of it. */
+const ASKED = /(?:^|[._])(?:content|input|prompt|messages?|text|instructions)$/i;
+const ANSWERED = /^(?:.*[._])?(?:response|output|answer|completion|choices|tools?|tool_definitions|output_messages)(?:[._].*)?$/i;
+
+/** Whether a record holds text of a request, wherever its format keeps it: in fields, in JSON text, or in lists of keys and values. */
+function saysText(line: string): boolean {
+  const within = (value: unknown, name: string, depth: number): boolean => {
+    if (depth > 24 || ANSWERED.test(name)) return false;
+    if (typeof value === 'string') {
+      if (/^\s*[[{]/.test(value))
+        try {
+          return within(JSON.parse(value), name, depth + 1);
+        } catch {
+          // Text that only begins like JSON.
+        }
+      return ASKED.test(name) && value.trim() !== '' && !/^\W*redacted\W*$/i.test(value);
+    }
+    if (Array.isArray(value)) return value.some((v) => within(v, name, depth + 1));
+    if (typeof value !== 'object' || value === null) return false;
+    const { key } = value as { key?: unknown };
+    const pair = typeof key === 'string' && 'value' in value;
+    return Object.entries(value).some(([k, v]) =>
+      pair ? k === 'value' && within(v, key, depth + 1) : within(v, /Value$|^values$/.test(k) ? name : k, depth + 1),
+    );
+  };
+  try {
+    return within(JSON.parse(line), '', 0);
+  } catch {
+    return false;
+  }
+}
+
 async function parquetRows(path: string): Promise<number> {
   const { asyncBufferFromFile, parquetMetadataAsync } = await import('hyparquet');
   return Number((await parquetMetadataAsync(await asyncBufferFromFile(path))).num_rows);
@@ -41,8 +73,7 @@ export async function plan(
   const look = (lines: readonly string[]): void => {
     for (const l of lines) {
       sampled += 1;
-      if (/"(content|input|prompt|messages)"\s*:\s*("[^"]|\[\s*\{)/.test(l) && !/"content"\s*:\s*"[^" ]{0,20}redacted[^" ]{0,20}"/i.test(l))
-        texted += 1;
+      if (saysText(l)) texted += 1;
       if (/"(ip|client\.address|requester_ip_address|client_ip)"/.test(l)) has.ip += 1;
       if (/"(user_agent|ja4|user_agent\.original)"/.test(l)) has.client += 1;
       const a = /"(?:account|user_id|user_api_key_hash|user_api_key_user_id|account_id)"\s*:\s*"([^"]+)"/.exec(l)?.[1];
@@ -60,7 +91,11 @@ export async function plan(
   }
   for (const input of inputs) {
     const lines = await sampleRecords(input, 200);
-    const format = flags.inputFormat ?? recognise(lines)?.id ?? (input.parquet ? 'canonical (parquet)' : 'unrecognised');
+    const format =
+      flags.inputFormat ??
+      recognise(lines)?.id ??
+      recognise(await sampleRecords(input, 20_000))?.id ??
+      (input.parquet ? 'canonical (parquet)' : 'unrecognised');
     const mean = lines.reduce((x, l) => x + Buffer.byteLength(l) + 1, 0) / Math.max(1, lines.length) || 1;
     // A line of some formats is a batch.
     const each = lines.length > 0 && format === 'otel' ? lines.reduce((x, l) => x + recordsIn(l), 0) / lines.length : 1;

@@ -1,5 +1,6 @@
-import { accessSync, constants, existsSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { utc } from '../formats/accounts.ts';
 import { COLUMNS } from '../formats/format.ts';
 import { resolveInputs } from '../formats/input.ts';
 import type { Dossier } from '../model/dossier.ts';
@@ -51,7 +52,7 @@ export function number(text: string, name: string, low: number, high: number): n
 }
 
 export function moment(text: string): number {
-  const t = Date.parse(text);
+  const t = utc(text);
   if (!Number.isFinite(t))
     throw new StillwatchError('E_USAGE', `--until ${JSON.stringify(text)} is no time`, 'write it as 2026-05-04 or 2026-05-04T12:00:00Z');
   return t;
@@ -95,6 +96,24 @@ function writablePlace(path: string): void {
       { cause },
     );
   }
+}
+
+/** A report must not take the place of what it was made from. */
+function apartFrom(out: string, inputs: readonly string[]): void {
+  const real = (path: string): string => {
+    try {
+      return realpathSync(path);
+    } catch {
+      return resolve(path);
+    }
+  };
+  const at = real(out);
+  if (inputs.some((i) => real(i) === at))
+    throw new StillwatchError(
+      'E_OUT',
+      `--out ${out} is read by this scan`,
+      'name another file: it would be overwritten. Nothing was written',
+    );
 }
 
 /** Whole or not at all: half a report is none. */
@@ -143,7 +162,11 @@ export async function scanCommand(args: readonly string[], flags: ScanFlags, t: 
   ] as const)
     if (path !== undefined && !readable(path))
       throw new StillwatchError('E_FILE', `${flag} ${path} cannot be read`, 'check the path and its permissions: nothing was done yet');
-  if (flags.out !== undefined) writablePlace(flags.out);
+  const given = [flags.accounts, flags.map].filter((x): x is string => x !== undefined);
+  if (flags.out !== undefined) {
+    writablePlace(flags.out);
+    apartFrom(flags.out, given);
+  }
   const spool = spoolPlace();
   const started = Date.now();
   try {
@@ -165,13 +188,17 @@ export async function scanCommand(args: readonly string[], flags: ScanFlags, t: 
         ? await pullTable({
             from: flags.from,
             spool,
-            store,
             progress: t.progress,
             ...(flags.map ? { map: flags.map } : {}),
             ...(until === undefined ? {} : { until }),
           })
         : [];
       const { inputs, unreadable: all, passedOver } = named ?? (await resolveInputs(args, spool, () => process.stdin));
+      if (flags.out !== undefined)
+        apartFrom(
+          flags.out,
+          inputs.map((i) => i.path),
+        );
       // Rotated logs leave empty files: beside others they are no gap.
       const unreadable = inputs.length > 0 ? all.filter((u) => u.code !== 'E_EMPTY') : all;
       for (const u of all) t.note(`${u.code} ${u.name}: ${u.reason}`);
@@ -218,15 +245,19 @@ export async function scanCommand(args: readonly string[], flags: ScanFlags, t: 
 export async function scanServed(served: Where, args: readonly string[], flags: ScanFlags, t: Terminal, program: string): Promise<number> {
   const started = Date.now();
   t.note(`I_SERVED the store is held by stillwatch serve; it reads the files and answers (${served.url})`);
-  if (args.includes('-') || flags.from || flags.accounts || flags.until || flags.map)
+  if (args.includes('-'))
     throw new StillwatchError(
       'E_SERVED',
-      'only files can be scanned through a running service',
-      'give files; accounts stand in its configuration (detection.accounts)',
+      'standard input cannot be scanned through a running service',
+      'write it to a file, and give that',
     );
   // What the service would not do as asked must not be done another way in silence.
   const other = (
     [
+      ['--from', flags.from !== undefined],
+      ['--map', flags.map !== undefined],
+      ['--accounts', flags.accounts !== undefined],
+      ['--until', flags.until !== undefined],
       ['--field', flags.field !== undefined],
       ['--account-by', flags.accountBy !== undefined],
       ['--identifiers', flags.identifiers !== undefined],
@@ -241,10 +272,11 @@ export async function scanServed(served: Where, args: readonly string[], flags: 
     throw new StillwatchError(
       'E_SERVED',
       `${other.map(([name]) => name).join(', ')} cannot be given to a scan through a running service`,
-      'its configuration decides (detection); or stop it, and scan the store alone',
+      'its configuration decides (detection, detection.accounts); or stop it, and scan the store alone',
     );
   const failOn = flags.failOn === undefined ? null : number(flags.failOn, '--fail-on', 0, 1);
   const paths = args.map((a) => (/^https?:/.test(a) ? a : resolve(a)));
+  if (flags.out !== undefined) apartFrom(flags.out, paths);
   const d = JSON.parse(
     await askAdmin(served, 'POST', '/v1/scan', { paths, ...(flags.inputFormat ? { format: flags.inputFormat } : {}) }),
   ) as Dossier;

@@ -36,6 +36,12 @@ const epoch = (n: number): number => (n < 1e11 ? n * 1000 : n < 1e14 ? n : n < 1
 /** A time that names no zone is in UTC, as it is in logs, wherever the program runs. */
 const inUtc = (t: string): string => (/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?$/.test(t) ? `${t.replace(' ', 'T')}Z` : t);
 
+/** A time that a person wrote, in ms since 1970: a day, or a time of a day, in UTC where it names no zone; NaN for anything else. */
+export const utc = (given: string): number => {
+  const t = given.trim();
+  return /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/i.test(t) ? Date.parse(inUtc(t)) : Number.NaN;
+};
+
 /** A file of account records as it is, unpacked. */
 function whole(path: string, compression: Compression): Buffer {
   const bytes = readFileSync(path);
@@ -45,7 +51,14 @@ function whole(path: string, compression: Compression): Buffer {
 /** Rows of a CSV, divided by what its header is most divided by. */
 function csvRows(header: string, bytes: Buffer): Record<string, unknown>[] {
   const delimiter = [',', ';', '\t', '|'].reduce((best, x) => (header.split(x).length > header.split(best).length ? x : best));
-  return parseCsv(bytes, { columns: true, delimiter, bom: true, skip_empty_lines: true, relax_column_count: true, trim: true });
+  return parseCsv(bytes, {
+    columns: (names: string[]) => names.map((n) => n.trim().toLowerCase()),
+    delimiter,
+    bom: true,
+    skip_empty_lines: true,
+    relax_column_count: true,
+    trim: true,
+  });
 }
 
 function readAs<T>(kind: string, hint: string, read: () => T): T {

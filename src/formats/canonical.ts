@@ -1,10 +1,20 @@
-import { type Format, has } from './format.ts';
+import { type Format, has, parsed } from './format.ts';
+
+/** A record whose text is in a provider's body beside these fields: its envelope names the account and the model too. */
+const wrapped = (r: Record<string, unknown>): boolean =>
+  r['messages'] === undefined && ['request', 'request_body', 'body'].some((k) => has(parsed(r[k]), 'messages', 'input') > 0);
 
 export const canonical: Format = {
   id: 'canonical',
   title: 'Stillwatch exchange records (JSON Lines)',
   detect: (r) =>
-    typeof r['messages'] === 'string' ? 0 : has(r, 'id', 'time', 'account', 'model') === 4 ? 1 : has(r, 'time', 'account') === 2 ? 0.6 : 0,
+    typeof r['messages'] === 'string' || wrapped(r)
+      ? 0
+      : has(r, 'id', 'time', 'account', 'model') === 4
+        ? 1
+        : has(r, 'time', 'account') === 2
+          ? 0.6
+          : 0,
   tuple: `Tuple(id String, time String, account String, model String, messages Array(Tuple(role String, content String)), content_state String,
     organization String, workspace String, end_user String, end_user_source String, channel String, ip String, user_agent String, ja4 String, asn String,
     api_key String, endpoint String, params String, system String, tools String, conversation String, turn UInt32, input_tokens UInt64, output_tokens UInt64,

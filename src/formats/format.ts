@@ -57,9 +57,16 @@ export interface Format {
   readonly accountHint: string;
 }
 
+/** Items of a list that are no messages name no role: what a tool gave back is the tool's, calls and thoughts are the model's, and neither is what the user said. */
+const ROLE = `multiIf(i.role != '', i.role, i.type IN ('', 'message', 'input_text'), '', endsWith(i.type, '_output'), 'tool', 'assistant')`;
+
 /** Messages wherever they are kept: a list, the same as JSON text, or one text, which is what the user said. */
 export const asMessages = (text: string): string =>
-  `multiIf(startsWith(${text}, '['), JSONExtract(${text}, 'Array(Tuple(role String, content String))'), ${text} != '', [('user', ${text})], [])`;
+  `multiIf(startsWith(${text}, '['), arrayMap(i -> (${ROLE}, i.content), JSONExtract(${text}, 'Array(Tuple(type String, role String, content String))')), ${text} != '', [('user', ${text})], [])`;
+
+/** ms between two moments as text; 0 where the second is not told, or earlier. */
+export const between = (from: string, to: string): string =>
+  `if(${to} = '', 0, greatest(0, dateDiff('millisecond', parseDateTime64BestEffortOrZero(${from}, 3, 'UTC'), parseDateTime64BestEffortOrZero(${to}, 3, 'UTC'))))`;
 
 export function object(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};

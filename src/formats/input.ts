@@ -36,6 +36,8 @@ export interface Input {
   readonly bytes: number;
   /** Tells a file that was already read from one that was not, whatever its name. */
   readonly fingerprint: string;
+  /** Its lines come in another order each time: a table's. */
+  readonly unordered?: boolean;
   /** Fetches what is to be read, once it is its turn: a table is taken a day at a time. */
   readonly fetch?: () => Promise<Input>;
 }
@@ -85,6 +87,7 @@ export async function resolveInputs(
       for (const dir of closed)
         unreadable.push({ name: dir, code: 'E_READ', reason: 'this directory cannot be read: check its permissions' });
       if (closed.includes(resolve(arg))) continue;
+      for (const link of danglingIn(resolve(arg))) unreadable.push({ name: link, code: 'E_NOT_FOUND', reason: 'this link leads nowhere' });
       const all = outsideStores(byOneName(await glob('**/*', { cwd: resolve(arg), absolute: true, dot: false })));
       const found = all.filter((f) => SUFFIX.test(f));
       passedOver.push(...all.filter((f) => !SUFFIX.test(f)));
@@ -120,7 +123,7 @@ function byOneName(files: readonly string[]): string[] {
     try {
       return realpathSync(f);
     } catch {
-      // A link that leads nowhere is told of when it is opened.
+      // It went away meanwhile.
       return f;
     }
   };
@@ -151,6 +154,20 @@ function closedIn(dir: string): string[] {
     );
   } catch {
     return [dir];
+  }
+}
+
+/** Links named like a log that lead nowhere: a search of the tree passes over them. */
+function danglingIn(dir: string): string[] {
+  try {
+    return readdirSync(dir, { withFileTypes: true }).flatMap((e) => {
+      const path = join(dir, e.name);
+      if (e.isDirectory()) return e.name.startsWith('.') ? [] : danglingIn(path);
+      return e.isSymbolicLink() && SUFFIX.test(e.name) && !existsSync(path) ? [path] : [];
+    });
+  } catch {
+    // Told of with the directories that may not be read.
+    return [];
   }
 }
 

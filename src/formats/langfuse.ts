@@ -1,4 +1,4 @@
-import { type Column, type Format, has } from './format.ts';
+import { asMessages, between, type Column, type Format, has } from './format.ts';
 
 /** Tokens of one side. Langfuse's buckets leave each other out (`output` is without `output_reasoning_tokens`), unless the plain two are all of the total. */
 const tokens = (usage: string, side: 'input' | 'output'): string =>
@@ -9,10 +9,12 @@ const tokens = (usage: string, side: 'input' | 'output'): string =>
  * @param input, usage, tools SQL of JSON text, of a Map(String, Float64), and of JSON text
  */
 export function observed(input: string, usage: string, tools: string): Partial<Record<Column, string>> {
-  const given = `if(startsWith(${input}, '{'), JSONExtractRaw(${input}, 'messages'), ${input})`;
+  const inside = (name: string): string =>
+    `if(JSONType(${input}, '${name}') = 'String', JSONExtractString(${input}, '${name}'), JSONExtractRaw(${input}, '${name}'))`;
+  const given = `multiIf(NOT startsWith(${input}, '{'), ${input}, JSONHas(${input}, 'messages'), JSONExtractRaw(${input}, 'messages'), JSONHas(${input}, 'input'), ${inside('input')}, JSONHas(${input}, 'prompt'), ${inside('prompt')}, ${input})`;
   return {
-    messages: `if(startsWith(${given}, '['), JSONExtract(${given}, 'Array(Tuple(role String, content String))'), if(${input} != '', [('user', ${input})], CAST([], 'Array(Tuple(String, String))')))`,
-    system: `if(startsWith(${input}, '{'), JSONExtractString(${input}, 'system'), '')`,
+    messages: asMessages(given),
+    system: `multiIf(NOT startsWith(${input}, '{'), '', JSONHas(${input}, 'system'), ${inside('system')}, JSONExtractString(${input}, 'instructions'))`,
     tools: `if(${tools} NOT IN ('', '{}', '[]') OR NOT startsWith(${input}, '{'), ${tools}, JSONExtractRaw(${input}, 'tools'))`,
     input_tokens: tokens(usage, 'input'),
     output_tokens: tokens(usage, 'output'),
@@ -41,7 +43,7 @@ export const langfuse: Format = {
     user_agent: `meta['user_agent']`,
     params: 'r.model_parameters',
     conversation: 'r.session_id',
-    latency_ms: `greatest(0, dateDiff('millisecond', parseDateTime64BestEffortOrZero(r.start_time, 3, 'UTC'), if(r.end_time = '', parseDateTime64BestEffortOrZero(r.start_time, 3, 'UTC'), parseDateTime64BestEffortOrZero(r.end_time, 3, 'UTC'))))`,
+    latency_ms: between('r.start_time', 'r.end_time'),
   },
   // A trace holds spans, tools and events too, which repeat what the call in them was.
   isCall: `upper(r.type) IN ('', 'GENERATION')`,

@@ -1,4 +1,4 @@
-import { asMessages, type Format, has, object } from './format.ts';
+import { asMessages, between, type Format, has, object } from './format.ts';
 
 /** Seconds since 1970, or thousandths and smaller parts of them; what is no time of ours stays absurd instead of overflowing into one. */
 const epoch = (v: string): string => {
@@ -42,7 +42,7 @@ export const litellm: Format = {
     reasoning_tokens: `greatest(JSONExtractUInt(r.response, 'usage', 'completion_tokens_details', 'reasoning_tokens'), JSONExtractUInt(r.response, 'usage', 'output_tokens_details', 'reasoning_tokens'))`,
     stop_reason: `if(JSONExtractString(r.response, 'choices', 1, 'finish_reason') != '', JSONExtractString(r.response, 'choices', 1, 'finish_reason'), JSONExtractString(r.response, 'stop_reason'))`,
     status: `multiIf(r.status = 'success', 200, r.status = 'failure', 500, 0)`,
-    latency_ms: 'r.response_time * 1000',
+    latency_ms: `if(r.response_time > 0, r.response_time * 1000, ${between(epoch('r.startTime'), epoch('r.endTime'))})`,
   },
   accountHint: 'metadata.user_api_key_user_id or metadata.user_api_key_hash',
 };

@@ -1,4 +1,4 @@
-import { type Column, type Format, has, object } from './format.ts';
+import { between, type Column, type Format, has, object } from './format.ts';
 
 /** Messages of one request at most: what lies beyond is no conversation. */
 const MESSAGES_MAX = 2000;
@@ -41,7 +41,7 @@ export const openinference: Format = {
       : [...Object.keys(object(attributes)), ...Object.keys(r)];
     return names.some((n) => n.startsWith('llm.') || n.startsWith('openinference.')) && has(r, 'resourceSpans') === 0 ? 0.97 : 0;
   },
-  tuple: `Tuple(context Tuple(trace_id String, span_id String), trace_id String, span_id String, traceId String, spanId String, start_time String, startTimeUnixNano String, end_time String,
+  tuple: `Tuple(context Tuple(trace_id String, span_id String), trace_id String, span_id String, traceId String, spanId String, start_time String, startTimeUnixNano String, end_time String, endTimeUnixNano String,
     attributes Array(Tuple(key String, value Tuple(stringValue String, intValue String, doubleValue Float64))))`,
   prepare: `mapFromArrays(
     multiIf(notEmpty(r.attributes), arrayMap(x -> x.key, r.attributes), JSONHas(record, 'attributes'), JSONExtractKeys(record, 'attributes'), JSONExtractKeys(record)),
@@ -51,6 +51,7 @@ export const openinference: Format = {
     ...flattened('attributes_map'),
     id: `multiIf(r.context.span_id != '', concat(r.context.trace_id, r.context.span_id), r.span_id != '', concat(r.trace_id, r.span_id), concat(r.traceId, r.spanId))`,
     time: `if(r.start_time != '', r.start_time, toString(fromUnixTimestamp64Milli(intDiv(toInt64OrZero(r.startTimeUnixNano), 1000000), 'UTC')))`,
+    latency_ms: `if(r.endTimeUnixNano != '', greatest(0, (toInt64OrZero(r.endTimeUnixNano) - toInt64OrZero(r.startTimeUnixNano)) / 1000000), ${between('r.start_time', 'r.end_time')})`,
   },
   isCall: isLlm('attributes_map'),
   attributes: 'attributes_map',

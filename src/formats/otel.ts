@@ -19,6 +19,10 @@ const structured = (json: string): string =>
     arrayStringConcat(arrayMap(p -> if(${keyOf('p', 'content')}.stringValue != '', ${keyOf('p', 'content')}.stringValue, ${keyOf('p', 'text')}.stringValue), JSONExtract(${keyOf('m', 'parts')}.arrayValue, 'values', 'Array(Tuple(${KEYS}))')), '\\n'))),
     JSONExtract(${json}, 'values', 'Array(Tuple(${KEYS}))'))`;
 
+const TEXTS = (json: string): string =>
+  `arrayStringConcat(arrayMap(p -> ${keyOf('p', 'content')}.stringValue, JSONExtract(${json}, 'values', 'Array(Tuple(${KEYS}))')), '\\n')`;
+const TOOLS = attr('gen_ai.tool.definitions');
+
 const MODEL = firstOf('gen_ai.request.model', 'gen_ai.response.model', 'llm.model_name', 'langfuse.observation.model.name');
 const FINISH = attr('gen_ai.response.finish_reasons');
 
@@ -76,7 +80,7 @@ export const otel: Format = {
       'messages',
       `if(a['gen_ai.input.messages'] != '', if(startsWith(a['gen_ai.input.messages'], '{'), ${structured(`a['gen_ai.input.messages']`)}, ${messages(`a['gen_ai.input.messages']`)}), multiIf(a['gen_ai.prompt'] != '', if(startsWith(a['gen_ai.prompt'], '['), ${messages(`a['gen_ai.prompt']`)}, [('user', a['gen_ai.prompt'])]), a['gen_ai.prompt.0.role'] != '' OR a['gen_ai.prompt.0.content'] != '', ${NUMBERED}, ${SAID}))`,
     )})`,
-    system: `multiIf(${KIND} != '', ${OBSERVED.system}, startsWith(a['gen_ai.system_instructions'], '['), arrayStringConcat(arrayMap(p -> p.content, JSONExtract(a['gen_ai.system_instructions'], 'Array(Tuple(type String, content String))')), '\\n'), a['gen_ai.system_instructions'])`,
+    system: `multiIf(${KIND} != '', ${OBSERVED.system}, startsWith(a['gen_ai.system_instructions'], '['), arrayStringConcat(arrayMap(p -> p.content, JSONExtract(a['gen_ai.system_instructions'], 'Array(Tuple(type String, content String))')), '\\n'), startsWith(a['gen_ai.system_instructions'], '{'), ${TEXTS(`a['gen_ai.system_instructions']`)}, a['gen_ai.system_instructions'])`,
     ip: firstOf('client.address'),
     user_agent: firstOf('user_agent.original'),
     endpoint: firstOf('gen_ai.operation.name'),
@@ -84,7 +88,7 @@ export const otel: Format = {
       'params',
       `concat(a['gen_ai.request.temperature'], '|', a['gen_ai.request.top_p'], '|', a['gen_ai.request.max_tokens'], '|', a['gen_ai.request.reasoning.level'], a['langfuse.observation.model.parameters'])`,
     ),
-    tools: either('tools', attr('gen_ai.tool.definitions')),
+    tools: either('tools', `if(startsWith(${TOOLS}, '{'), JSONExtractRaw(${TOOLS}, 'values'), ${TOOLS})`),
     conversation: firstOf('gen_ai.conversation.id', 'session.id', 'langfuse.session.id'),
     input_tokens: either('input_tokens', `toUInt64OrZero(${firstOf('gen_ai.usage.input_tokens', 'gen_ai.usage.prompt_tokens')})`),
     output_tokens: either('output_tokens', `toUInt64OrZero(${firstOf('gen_ai.usage.output_tokens', 'gen_ai.usage.completion_tokens')})`),

@@ -9,10 +9,9 @@ const mentioned = (names: string): string =>
   `arrayMax(arrayMap(x -> toUInt64OrZero(x), arrayPushBack(extractAll(answer, '"(?:${names})"\\\\s*:\\\\s*([0-9]+)'), '0')))`;
 const used = (plain: string, names: string): string => `if(${STREAMED}, ${mentioned(names)}, ${plain})`;
 /** Anthropic counts what its cache held apart from the rest of the input. */
-const CACHED = used(
-  `JSONExtractUInt(answer, 'usage', 'cache_read_input_tokens') + JSONExtractUInt(answer, 'usage', 'cache_creation_input_tokens')`,
-  'cache_read_input_tokens',
-);
+const CACHED = ['cache_read_input_tokens', 'cache_creation_input_tokens']
+  .map((name) => used(`JSONExtractUInt(answer, 'usage', '${name}')`, name))
+  .join(' + ');
 
 /**
  * Provider bodies in the envelope of a gateway's own log: `{id, time, account, request: {...}, response: {...}}` around an Anthropic
@@ -29,7 +28,7 @@ export const provider: Format = {
   tuple: `Tuple(id String, request_id String, time String, timestamp String, created_at String, account String, account_id String, customer String, api_key String, api_key_hash String, key_hash String,
     organization String, workspace String, ip String, client_ip String, remote_addr String, user_agent String, ja4 String, asn String, endpoint String, path String, status UInt16,
     latency_ms Float64, conversation String, session_id String, request String, request_body String, body String, response String, response_body String)`,
-  prepare: `${BODY} AS b, ${ANSWER} AS answer, JSONExtract(b, 'Tuple(model String, system String, instructions String, tools String, temperature Nullable(Float64), top_p Nullable(Float64), max_tokens Nullable(UInt64), max_completion_tokens Nullable(UInt64), max_output_tokens Nullable(UInt64), thinking String, reasoning String, messages Array(Tuple(role String, content String)), input String, previous_response_id String)') AS q`,
+  prepare: `${BODY} AS b, ${ANSWER} AS answer, JSONExtract(b, 'Tuple(model String, system String, instructions String, tools String, temperature Nullable(Float64), top_p Nullable(Float64), max_tokens Nullable(UInt64), max_completion_tokens Nullable(UInt64), max_output_tokens Nullable(UInt64), thinking String, reasoning String, messages Array(Tuple(role String, content String)), input String, conversation String, previous_response_id String)') AS q`,
   columns: {
     id: `multiIf(r.id != '', r.id, r.request_id != '', r.request_id, JSONExtractString(answer, 'id'))`,
     time: `multiIf(r.time != '', r.time, r.timestamp != '', r.timestamp, r.created_at)`,
@@ -47,7 +46,9 @@ export const provider: Format = {
     endpoint: `if(r.endpoint != '', r.endpoint, r.path)`,
     params: `concat(ifNull(toString(q.temperature), ''), '|', ifNull(toString(q.top_p), ''), '|', ifNull(toString(q.max_tokens), ''), '|', ifNull(toString(q.max_completion_tokens), ''), '|', ifNull(toString(q.max_output_tokens), ''), '|', q.thinking, '|', q.reasoning)`,
     tools: 'q.tools',
-    conversation: `multiIf(r.conversation != '', r.conversation, r.session_id != '', r.session_id, q.previous_response_id)`,
+    conversation: `multiIf(r.conversation != '', r.conversation, r.session_id != '', r.session_id, q.conversation != '', if(startsWith(q.conversation, '{'), JSONExtractString(q.conversation, 'id'), q.conversation), q.previous_response_id)`,
+    // What it goes on from was sent before: it begins nothing.
+    turn: `if(q.previous_response_id != '', 2, 0)`,
     input_tokens: `${used(`greatest(JSONExtractUInt(answer, 'usage', 'input_tokens'), JSONExtractUInt(answer, 'usage', 'prompt_tokens'))`, 'input_tokens|prompt_tokens')} + ${CACHED}`,
     output_tokens: used(
       `greatest(JSONExtractUInt(answer, 'usage', 'output_tokens'), JSONExtractUInt(answer, 'usage', 'completion_tokens'))`,

@@ -13,8 +13,14 @@ export function jsonPath(path: string): string[] {
 
 const BROKEN = `(multiSearchAny(line, ['\\\\ud', '\\\\uD']) OR NOT isValidUTF8(line)) AND NOT isValidJSON(line)`;
 
-/** A time of day without a day, or an hour that no day has: the engine's parser takes the first for the first of January, and the second for the day after. */
-const CLOCK = `(position(c_time, ':') IN (2, 3) OR (substring(c_time, 5, 1) = '-' AND substring(c_time, 11, 1) IN ('T', ' ') AND substring(c_time, 12, 2) > '23'))`;
+/**
+ * What the engine's parser makes a moment of although it is none: a time of day without a day (it takes the first of January), a word or a number without a year (a month, a day of this one), the year nought (this year), and
+ * an hour or a minute that there is not (it goes on into the next).
+ */
+const CLOCK = `(length(c_time) < 8 OR position(c_time, ':') IN (2, 3) OR (substring(c_time, 5, 1) = '-' AND (startsWith(c_time, '0000') OR (substring(c_time, 11, 1) IN ('T', ' ', 't') AND (substring(c_time, 12, 2) > '23' OR substring(c_time, 15, 2) > '59')))))`;
+
+/** RFC 3339 lets its letters be small. */
+const STAMP = `if(substring(c_time, 11, 1) = 't' OR endsWith(c_time, 'z'), translate(c_time, 'tz', 'TZ'), c_time)`;
 
 /** A string as a literal of the engine. */
 export const quote = (s: string): string => `'${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
@@ -69,10 +75,10 @@ SELECT ${renamed.join(', ')}, trimBoth(${account}) AS account, at, row, tool_cou
   ['', 'no_account', 'absurd_time', 'bad_time', 'no_time', 'no_id', 'not_a_call', 'not_json'][1 + greatest(
     account = '', 2 * ifNull(at < toDateTime64('${TIME_BOUNDS[0]}', 3, 'UTC') OR at > toDateTime64('${TIME_BOUNDS[1]}', 3, 'UTC'), 0),
     3 * isNull(at), 4 * (c_time = ''), 5 * (c_id = ''), 6 * (NOT is_call), 7 * (NOT parsed))] AS why,
-  if(why = 'not_json' AND JSONType(line) IN ('Array', 'Int64', 'UInt64', 'Double', 'String', 'Bool'), 'not_an_object', why) AS reason
+  if(why = 'not_json' AND (JSONType(line) IN ('Array', 'Int64', 'UInt64', 'Double', 'String', 'Bool') OR trimBoth(line) = 'null'), 'not_an_object', why) AS reason
 FROM (
   SELECT *, ${format.prepare ? `${format.prepare}, ` : ''}${columns.join(', ')}, ${format.isCall ?? '1'} AS is_call,
-    coalesce(if(${CLOCK}, NULL, parseDateTime64BestEffortOrNull(c_time, 3, 'UTC')), if(match(c_time, '^[0-9]{13}$'), fromUnixTimestamp64Milli(toInt64OrZero(c_time), 'UTC'), NULL)) AS at,
+    coalesce(if(${CLOCK}, NULL, parseDateTime64BestEffortOrNull(${STAMP}, 3, 'UTC')), if(match(c_time, '^[0-9]{13}$'), fromUnixTimestamp64Milli(toInt64OrZero(c_time), 'UTC'), NULL)) AS at,
     toUInt16(if(c_tools = '', 0, JSONLength(c_tools))) AS tool_count
   FROM (
     SELECT row, record AS line, record, JSONExtract(record, ${quote(format.tuple)}) AS r, least(startsWith(trimLeft(record, ' \\t\\r'), '{'), if(${format.holds ?? `r != JSONExtract('{}', ${quote(format.tuple)})`}, 1, JSONType(record) = 'Object')) AS parsed

@@ -17,7 +17,7 @@ td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.axes{display:flex;
 svg text{fill:var(--ink);font:12px system-ui,sans-serif}svg .s{fill:var(--soft)}.up{fill:var(--up)}.down{fill:var(--down)}.zero{stroke:var(--line)}
 .mask summary{cursor:pointer;color:var(--soft)}pre{white-space:pre-wrap;word-break:break-word;background:var(--bg);border:1px solid var(--line);border-radius:6px;padding:8px;max-height:240px;overflow:auto}
 details>summary{cursor:pointer}.scroll{max-height:420px;overflow:auto}code{font-size:13px}td a,td:first-child{white-space:nowrap}
-@media print{.scroll{max-height:none}body{max-width:none}section{break-before:page}.mask{display:none}details:not([open])>*{display:none}}`;
+@media print{.scroll{max-height:none}body{max-width:none}section{break-before:page}.mask>:not(summary){display:none}details:not(.mask)::details-content{content-visibility:visible;display:block;height:auto}}`;
 
 /** Bits that add up to each confidence, as a waterfall: where a row starts is what the rows above it came to. */
 function waterfall(list: readonly Evidence[]): string {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isIP } from 'node:net';
 import type { Dossier, Finding } from '../model/dossier.ts';
 import { sure } from '../model/odds.ts';
 import { inert } from './inert.ts';
@@ -17,7 +18,8 @@ function objects(f: Finding, d: Dossier, author: string): object[] {
   const campaign = `campaign--${uuid(f.id)}`;
   const confidence = Math.min(99, Math.round(100 * f.confidence));
   const indicators = f.indicators
-    .filter((i) => i.kind === 'address' || i.kind === 'email_domain')
+    // A keyed hash of an address is no address: nobody else could look for it.
+    .filter((i) => (i.kind === 'address' && isIP(i.value) > 0) || i.kind === 'email_domain')
     .map((i) => ({
       type: 'indicator',
       id: `indicator--${uuid(`${f.id}/${i.kind}/${i.value}`)}`,
@@ -26,7 +28,7 @@ function objects(f: Finding, d: Dossier, author: string): object[] {
       indicator_types: ['anomalous-activity'],
       pattern:
         i.kind === 'address'
-          ? `[${i.value.includes(':') ? 'ipv6' : 'ipv4'}-addr:value = '${inert(i.value).replaceAll('\\', '\\\\').replaceAll("'", "\\'")}']`
+          ? `[ipv${isIP(i.value)}-addr:value = '${inert(i.value).replaceAll('\\', '\\\\').replaceAll("'", "\\'")}']`
           : `[domain-name:value = '${inert(i.value).replaceAll('\\', '\\\\').replaceAll("'", "\\'")}']`,
       pattern_type: 'stix',
       valid_from: f.first_seen,

@@ -139,10 +139,11 @@ export class Detector {
     this.notice = new Notice(this.store, retention !== 'none');
     const options = {
       spool: join(this.c.state, 'batches'),
-      keepRejects: retention !== 'none',
+      keepRejects: retention !== 'none' && !keyed,
       keepTexts: retention === 'all' ? keep_days : 0,
       keyed,
       scopes: this.c.scopes,
+      live: true,
     };
     this.intake = new Intake(this.store, this.c.state, spoolDir(this.c), options, this.notice, (error) => this.failed(error));
     const { k0, k1 } = this.store.secret;

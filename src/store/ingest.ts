@@ -4,29 +4,18 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { Format } from '../formats/format.ts';
-import { type Input, inspect } from '../formats/input.ts';
+import { type Input, inspect, sampleRecords } from '../formats/input.ts';
 import { COMPRESSORS } from '../formats/parquet.ts';
 import { exploded, type ReadOptions, readSelect } from '../formats/read.ts';
 import { zstdWhole } from '../formats/zstd.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { otherSecret } from './open.ts';
+import { type FileCoverage, keyOf, readings, withdraw } from './readings.ts';
 import { type Scope, scoped } from './scopes.ts';
 import { SKETCH_SETTINGS, sketchSelect } from './sketch.ts';
 import { engineError, type Params, type Shard, type Store } from './store.ts';
 import { TEXT_MAX } from './texts.ts';
 import { countIn, unpack } from './unpack.ts';
-
-/** What was read of one file. */
-export interface FileCoverage {
-  readonly name: string;
-  readonly format: string;
-  readonly state: 'read' | 'already_read' | 'truncated' | 'failed' | 'unrecognised';
-  readonly lines: number;
-  readonly accepted: number;
-  readonly rejected: number;
-  readonly duplicates: number;
-  readonly note: string;
-}
 
 export interface IngestOptions extends ReadOptions {
   readonly spool: string;
@@ -38,6 +27,8 @@ export interface IngestOptions extends ReadOptions {
   readonly keyed?: boolean;
   /** What is left out, or kept without text. */
   readonly scopes?: readonly Scope[];
+  /** A batch of a running service, known by its name: what it rejects is counted each time it comes in another batch. */
+  readonly live?: boolean;
   /** ms since 1970: all exchanges of the input are in this span, so only there can one be held already. A live batch says so. */
   readonly span?: readonly [number, number];
 }
@@ -45,56 +36,16 @@ export interface IngestOptions extends ReadOptions {
 const BOM = `'\\xEF\\xBB\\xBF'`;
 const clean = `if(startsWith(line, ${BOM}), substring(line, 4), line)`;
 
-interface Known {
-  readonly path_id: number;
-  readonly state: string;
-  readonly lines: string;
-  readonly format: string;
-  readonly note: string;
-  readonly path: string;
-  /** By its content and how its fields were read. */
-  readonly key: string;
-}
+/** Lines by whose content a file is known to be the one that was read before, grown or under another name. */
+const BEGINNING = 3;
 
-/** A file by its content and by how its fields are read: who corrects where the account stands has it read again. */
-function keyOf(input: Input, o: ReadOptions): string {
-  const fields = Object.entries(o.fields ?? {}).sort();
-  if (fields.length === 0 && o.accountBy === undefined) return input.fingerprint;
-  const how = createHash('sha256').update(JSON.stringify([fields, o.accountBy ?? '']));
-  return `${input.fingerprint}#${how.digest('hex').slice(0, 12)}`;
-}
-
-/** Every reading of the same content that still stands, the latest first. */
-const readings = (store: Store, { fingerprint }: Input): Promise<Known[]> =>
-  store.rows<Known>(
-    `SELECT path_id, any(path) AS path, any(fingerprint) AS key, last.1 AS state, last.2 AS lines, last.3 AS format, last.4 AS note FROM (
-      SELECT path_id, path, fingerprint, at, argMax((state, lines, format, note), (at, state != 'started')) OVER (PARTITION BY path_id) AS last
-      FROM files WHERE fingerprint = {f:String} OR startsWith(fingerprint, concat({f:String}, '#'))
-    ) GROUP BY path_id, last HAVING state != 'replaced' ORDER BY max(at) DESC`,
-    { f: fingerprint },
-  );
-
-/**
- * What is known of an input that an earlier scan of this store read to its end in the same way; null when there is something to read.
- * @param format the format asked for by name, if any
- */
-export async function alreadyRead(store: Store, input: Input, o: ReadOptions = {}, format?: string): Promise<FileCoverage | null> {
-  const key = keyOf(input, o);
-  const before = (await readings(store, input)).find((r) => r.key === key);
-  if (!before || before.state === 'started' || (format !== undefined && before.format !== format)) return null;
-  // What was cut short then still is.
-  const cut = before.state === 'truncated';
-  return {
-    name: input.name,
-    format: before.format,
-    state: cut ? 'truncated' : 'already_read',
-    lines: Number(before.lines),
-    accepted: 0,
-    rejected: 0,
-    duplicates: 0,
-    note: `${cut ? `${before.note}; ` : ''}read by an earlier scan of this store`,
-  };
-}
+/** What a rejected line is told apart by, besides itself and its place: what its file begins with, so that it counts once wherever the file lies and whatever it is packed with, and again where other content stands in its name. */
+const placeOf = async (input: Input, o: IngestOptions): Promise<string> =>
+  o.live || input.unordered
+    ? input.name
+    : createHash('sha256')
+        .update(JSON.stringify(await sampleRecords(input, BEGINNING)))
+        .digest('hex');
 
 /**
  * Reads one input into the store. Safe to repeat: an exchange already there (by account and id) is not added again,
@@ -109,12 +60,17 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
   const base = { name: input.name, format: format.id };
   const id = before?.path_id ?? Number((await store.first<{ n: string }>('SELECT max(path_id) + 1 AS n FROM files'))?.n ?? 1);
   const old = all.filter((r) => r !== before);
-  await withdraw(store, old);
-  const note = before
-    ? 'an earlier scan was interrupted here; completed now'
-    : old.length > 0
-      ? 'read in another way before; what was read then was taken out again'
-      : '';
+  const reopened = await withdraw(store, old);
+  const note = [
+    ...(before?.state === 'started' ? ['an earlier scan was interrupted here; completed now'] : []),
+    ...(before?.state === 'reopened' ? ['read once more: what it held as duplicates of another file was taken out with that'] : []),
+    ...(old.length > 0 ? ['read in another way before; what was read then was taken out again'] : []),
+    ...(reopened.length > 0
+      ? [
+          `other files may have held some of it as duplicates; scan them again: ${reopened.slice(0, 5).join(', ')}${reopened.length > 5 ? ', ...' : ''}`,
+        ]
+      : []),
+  ].join('; ');
   const log = (state: string, lines: number, said = note) =>
     store.insert('files', [
       {
@@ -131,13 +87,14 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
     ]);
   await log('started', 0);
   const held = await counts(store, id);
+  const place = await placeOf(input, o);
   let source = nameless(input, o.spool);
   let truncated =
     input.compression === 'zstd' && !zstdWhole(input.path)
       ? 'the compressed stream is damaged: it ends before its last block does; what could be unpacked was read'
       : '';
   try {
-    await load(store, source, format, id, 'exchanges', o);
+    await load(store, source, format, id, 'exchanges', o, place);
   } catch (error) {
     const failure = engineError(error);
     if (input.compression === 'none' || failure.code !== 'E_ENGINE') throw failure;
@@ -146,15 +103,15 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
     // The engine refuses padding after the end, which is no damage.
     if (unpacked.reason !== '') truncated = `the compressed stream is damaged: ${unpacked.reason}; what could be unpacked was read`;
     source = inspect(input.name, unpacked.path);
-    await load(store, source, format, id, 'exchanges', o);
+    await load(store, source, format, id, 'exchanges', o, place);
   }
   let lines = (await countAll(store, source, format)) ?? (await countLines(store, source, format));
-  if ((o.keepTexts ?? 0) > 0) await load(store, source, format, id, 'texts', o);
+  if ((o.keepTexts ?? 0) > 0) await load(store, source, format, id, 'texts', o, place);
   let now = await counts(store, id);
   if (now.accepted !== lines) {
     // Some lines are blank, no exchange, or one that is there already: only now is the input read for what was rejected.
     lines = await countLines(store, source, format);
-    await load(store, source, format, id, 'rejects', o);
+    await load(store, source, format, id, 'rejects', o, place);
     now = await counts(store, id);
   }
   lines = Math.max(lines, now.accepted + now.rejected);
@@ -172,41 +129,9 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
   };
 }
 
-/** Takes out what earlier readings of the same content made of it, when it is read in another way: rows read wrongly would keep their keys, and the right ones stay out. */
-async function withdraw(store: Store, old: readonly Known[]): Promise<void> {
-  if (old.length === 0) return;
-  const ids = old.map((x) => x.path_id);
-  const note = async (state: string, at: number): Promise<void> =>
-    store.insert(
-      'files',
-      old.map(({ path_id, path, key, format }) => ({
-        path_id,
-        path,
-        fingerprint: key,
-        format,
-        compression: '',
-        state,
-        lines: 0,
-        note: 'read again in another way',
-        at: new Date(at).toISOString(),
-      })),
-    );
-  // Killed in between, what is half gone counts as not read to its end.
-  const began = Date.now();
-  await note('started', began);
-  for (const table of ['texts', 'exchanges', 'rejects'])
-    await store.everywhere(
-      table === 'texts'
-        ? `ALTER TABLE texts DELETE WHERE key IN (SELECT key FROM exchanges WHERE path_id IN ({ids:Array(UInt32)})) SETTINGS mutations_sync = 2`
-        : `ALTER TABLE ${table} DELETE WHERE path_id IN ({ids:Array(UInt32)}) SETTINGS mutations_sync = 2`,
-      { ids },
-    );
-  await note('replaced', Math.max(began + 1, Date.now()));
-}
-
-/** The engine takes braces in a path for a choice of paths: such a file is read through a link that has none. */
+/** The engine takes braces in a path for a choice of paths, and two colons for a file in an archive: such a file is read through a link that has none. */
 function nameless(input: Input, spool: string): Input {
-  if (!/[{}]/.test(input.path)) return input;
+  if (!/[{}]|::/.test(input.path)) return input;
   mkdirSync(spool, { recursive: true, mode: 0o700 });
   const path = join(mkdtempSync(join(spool, 'named-')), 'input');
   symlinkSync(input.path, path);
@@ -225,13 +150,13 @@ async function counts(store: Store, id: number): Promise<{ accepted: number; rej
 /** Which rows of an input a statement is about. */
 type Part = 'exchanges' | 'rejects' | 'texts';
 
-async function load(store: Store, input: Input, format: Format, id: number, part: Part, o: IngestOptions): Promise<void> {
-  const params: Params = { ...store.secret, id, path: input.path, name: input.name };
+async function load(store: Store, input: Input, format: Format, id: number, part: Part, o: IngestOptions, place: string): Promise<void> {
+  const params: Params = { ...store.secret, id, path: input.path, place };
   if (store.kind === 'embedded') {
     const source = input.parquet
       ? `SELECT _row_number AS row, formatRowNoNewline('JSONEachRow', *) AS line FROM file({path:String}, 'Parquet') WHERE _path = {path:String}`
       : `SELECT _row_number AS row, ${clean} AS line FROM (SELECT _row_number, line FROM file({path:String}, 'LineAsString', 'line String', '${input.compression}') WHERE _path = {path:String} AND line NOT IN ('', '\\r'))`;
-    await store.everywhere(await statement(store, source, format, part, o, ''), params);
+    await store.everywhere(await statement(store, source, format, part, o, '', input.unordered === true), params);
     return;
   }
   const lines = input.parquet ? await parquetLines(input, o.spool) : input;
@@ -239,11 +164,24 @@ async function load(store: Store, input: Input, format: Format, id: number, part
     const own = part === 'rejects' ? 'key' : 'acct';
     const mine = store.shards.length > 1 ? `${own} % ${store.shards.length} = ${i}` : '';
     const source = `SELECT row, ${clean} AS line FROM (SELECT rowNumberInAllBlocks() AS row, line FROM input('line String')) WHERE line NOT IN ('', '\\r')`;
-    await post(shard, `${await statement(store, source, format, part, o, mine)} FORMAT LineAsString`, params, lines);
+    await post(
+      shard,
+      `${await statement(store, source, format, part, o, mine, input.unordered === true)} FORMAT LineAsString`,
+      params,
+      lines,
+    );
   }
 }
 
-async function statement(store: Store, source: string, format: Format, part: Part, o: IngestOptions, mine: string): Promise<string> {
+async function statement(
+  store: Store,
+  source: string,
+  format: Format,
+  part: Part,
+  o: IngestOptions,
+  mine: string,
+  unordered: boolean,
+): Promise<string> {
   const read = `SELECT *, {id:UInt32} AS path_id FROM (${scoped(readSelect(format, source, o), o.scopes ?? [])})`;
   const held = (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM ${part}`)).some((r) => r.n !== '0');
   const moment = (ms: number) => `fromUnixTimestamp64Milli(toInt64(${Math.trunc(ms)}), 'UTC')`;
@@ -255,7 +193,7 @@ async function statement(store: Store, source: string, format: Format, part: Par
   if (part === 'exchanges')
     return `INSERT INTO exchanges SETTINGS ${SKETCH_SETTINGS}, max_insert_threads = 2 SELECT * EXCEPT reason FROM (${sketch}) WHERE ${where(`reason = ''`)} LIMIT 1 BY key`;
   const head = o.keepRejects ? 'substring(toValidUTF8(line), 1, 300)' : `''`;
-  return `INSERT INTO rejects SETTINGS ${SKETCH_SETTINGS} SELECT cityHash64({name:String}, row, line, 'reject') AS key, path_id, row, reason, ${head} AS head FROM (${read}) WHERE ${where(`reason != ''`)}`;
+  return `INSERT INTO rejects SETTINGS ${SKETCH_SETTINGS} SELECT cityHash64({place:String}, ${unordered ? 0 : 'row'}, line, 'reject') AS key, path_id, row, reason, ${head} AS head FROM (${read}) WHERE ${where(`reason != ''`)} LIMIT 1 BY key`;
 }
 
 /** Streams a file to a server as it is; the server unpacks it. Returns how many rows it wrote. */

@@ -7,7 +7,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import { type Input, inspect } from '../formats/input.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
-import type { Store } from './store.ts';
 
 export interface PullOptions {
   /** clickhouse://user:password@host:port/database/table (clickhouses:// for TLS). */
@@ -15,7 +14,6 @@ export interface PullOptions {
   /** A file with one SELECT whose columns are those of the canonical record. */
   readonly map?: string;
   readonly spool: string;
-  readonly store: Store;
   readonly until?: number;
   readonly progress?: (said: string, done: number, all: number) => void;
 }
@@ -54,21 +52,24 @@ interface Column {
   readonly type: string;
 }
 
+/** Rows that tell no time are read as well, to be counted with what was rejected. */
+const UNTOLD = 'time IS NULL';
+
 /**
  * How the moment of a row is told, by the type of its column. A column of times is compared as it is, so that the engine passes over the parts of other days, and is written out in UTC, whatever
  * zone the column or the server is in; of anything else the text is read.
  */
-export function momentOf(columns: readonly Column[]): { readonly sql: string; readonly columns: string; on(day: string): string } {
+export function momentOf(columns: readonly Column[]): { readonly sql: string; readonly columns: string; on(day: string | null): string } {
   const type = columns.find((c) => c.name === 'time')?.type ?? '';
   if (!/^(?:LowCardinality\()?(?:Nullable\()?DateTime/.test(type)) {
     const sql = `parseDateTime64BestEffortOrZero(toString(time), 3, 'UTC')`;
-    return { sql, columns: '*', on: (day) => `toDate(${sql}) = toDate('${day}')` };
+    return { sql, columns: '*', on: (day) => (day === null ? UNTOLD : `toDate(${sql}) = toDate('${day}')`) };
   }
   const start = (day: string): string => `toDateTime64('${day} 00:00:00', 3, 'UTC')`;
   return {
     sql: `toDateTime64(time, 3, 'UTC')`,
     columns: `* REPLACE (toString(toDateTime64(time, 3, 'UTC')) AS time)`,
-    on: (day) => `time >= ${start(day)} AND time < ${start(day)} + INTERVAL 1 DAY`,
+    on: (day) => (day === null ? UNTOLD : `time >= ${start(day)} AND time < ${start(day)} + INTERVAL 1 DAY`),
   };
 }
 
@@ -129,8 +130,8 @@ const refused = (cause: unknown): StillwatchError =>
   );
 
 /**
- * Reads a ClickHouse table, read-only, a day at a time. A day already taken (same rows, same newest time) is not read again, so an
- * interrupted pull resumes; days come out as inputs of their own, each fetched when its turn has come and read in before the next.
+ * Reads a ClickHouse table, read-only, a day at a time. Days come out as inputs of their own, each fetched
+ * when its turn has come and read in before the next: one already read (same rows, same newest time) is not fetched again, so an interrupted pull resumes.
  */
 export async function pullTable(o: PullOptions): Promise<Input[]> {
   const at = parseFrom(o.from);
@@ -147,23 +148,23 @@ export async function pullTable(o: PullOptions): Promise<Input[]> {
   try {
     const when = momentOf(await rows<Column>(`DESCRIBE (${select})`));
     const until = o.until === undefined ? '' : `WHERE ${when.sql} <= fromUnixTimestamp64Milli(toInt64(${Math.trunc(o.until)}), 'UTC')`;
-    const days = await rows<{ d: string; n: string; last: string }>(
+    const days = await rows<{ d: string | null; n: string; last: string | null }>(
       `SELECT toString(toDate(${when.sql})) AS d, count() AS n, toString(max(toString(time))) AS last FROM (${select}) AS source ${until} GROUP BY d ORDER BY d`,
     );
     const out: Input[] = [];
     for (const [i, day] of days.entries()) {
       o.progress?.(`reading ${name}`, i, days.length);
       const fingerprint = createHash('sha256').update(`${name}|${select}|${day.d}|${day.n}|${day.last}`).digest('hex').slice(0, 32);
-      const known = await o.store.first<{ state: string }>(
-        'SELECT state FROM files WHERE fingerprint = {f:String} ORDER BY at DESC LIMIT 1',
-        { f: fingerprint },
-      );
-      const whole = { name: `${name}#${day.d}`, path: '', compression: 'none' as const, parquet: false, bytes: 0, fingerprint };
-      if (known?.state === 'done') {
-        out.push(whole);
-        continue;
-      }
-      const where = `${until === '' ? 'WHERE' : `${until} AND`} ${when.on(day.d.replace(/[^0-9-]/g, ''))}`;
+      const whole = {
+        name: `${name}#${day.d ?? 'no time'}`,
+        path: '',
+        compression: 'none' as const,
+        parquet: false,
+        bytes: 0,
+        fingerprint,
+        unordered: true,
+      };
+      const where = `${until === '' ? 'WHERE' : `${until} AND`} ${when.on(day.d === null ? null : day.d.replace(/[^0-9-]/g, ''))}`;
       const fetch = async (): Promise<Input> => {
         // As long as the day before took, the table is left alone.
         await pause(Math.min(30_000, REST * took));
@@ -186,7 +187,7 @@ export async function pullTable(o: PullOptions): Promise<Input[]> {
           await reader.close();
         }
         took = Date.now() - started;
-        return { ...inspect(whole.name, path), fingerprint };
+        return { ...inspect(whole.name, path), fingerprint, unordered: true };
       };
       out.push({ ...whole, fetch });
     }

@@ -108,6 +108,13 @@ export const quoted = (source: string): string => `
     arrayConcat(${segments('norm')}, if(system = '', [], arrayConcat([system], ${segments(normalise(ascii('system')))})))))) AS said
   FROM (SELECT *, ${normalise('plain')} AS norm FROM (SELECT *, ${ascii('text')} AS plain, ${SCRIPT} FROM (${source})))`;
 
+/** How an account is called that is itself one of the identifiers that are kept as hashes. SQL over a text. */
+export const keyedAccount = (name: string): string => `concat('k', leftPad(hex(${keyed(`cityHash64(${name})`)}), 16, '0'))`;
+
+/** Accounts that are told by an address, a key or an end user would put into words what those columns hide. */
+const veiled = (source: string): string =>
+  `SELECT * REPLACE (if(account != '' AND account IN (end_user, api_key, ip), ${keyedAccount('account')}, account) AS account) FROM (${source})`;
+
 /** Steps are run one after the other, each once: merged, the engine parses the line again wherever a branch is taken late. */
 export const SKETCH_SETTINGS = 'query_plan_merge_expressions = 0, compile_expressions = 0';
 
@@ -174,7 +181,7 @@ FROM (
           if(conversation != '' OR length(roles) = 0, '', substring(${blockText('first')}, 1, ${SKETCH.begunBytes})) AS begun,
           ${blockText('system')} AS systemGiven,
           if(length(roles) < 2, '', arrayStringConcat(arrayMap(c -> ${blockText('c')}, arrayFilter((c, r) -> r IN ('system', 'developer'), contents, roles)), '\n')) AS systemInline,
-          arrayStringConcat(arrayMap(c -> ${blockText('c')}, arrayFilter((c, r, i) -> i > answered AND r IN ('user', 'human', ''), contents, roles, arrayEnumerate(roles))), '\n') AS newText
+          arrayStringConcat(arrayFilter(t -> t != '', arrayMap(c -> ${blockText('c')}, arrayFilter((c, r, i) -> i > answered AND r IN ('user', 'human', ''), contents, roles, arrayEnumerate(roles)))), '\n') AS newText
         FROM (
           SELECT *, messages.1 AS roles, messages.2 AS contents,
             /* The last answer that something follows. Many logs keep the answer itself as the last message: it is what was taken, not what was sent before. */
@@ -182,7 +189,7 @@ FROM (
               arraySlice(roles, 1, arrayLastIndex(r -> r NOT IN ('assistant', 'model', 'ai'), roles)))) AS answered,
             if(length(roles) < 2, contents[1], contents[indexOf(arrayMap(r -> r IN ('user', 'human', ''), roles), 1)]) AS first,
             if(length(roles) < 2, length(roles), arrayCount(r -> r IN ('user', 'human'), roles)) AS user_messages
-          FROM (${source})
+          FROM (${o.keyed ? veiled(source) : source})
         )
       )
     )

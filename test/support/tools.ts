@@ -6,8 +6,9 @@ import { formatById, recognise } from '../../src/formats/index.ts';
 import { inspect, sampleLines } from '../../src/formats/input.ts';
 import type { Dossier } from '../../src/model/dossier.ts';
 import { type ScanOptions, scan } from '../../src/scan.ts';
-import { alreadyRead, type FileCoverage, ingest } from '../../src/store/ingest.ts';
+import { ingest } from '../../src/store/ingest.ts';
 import { openStore } from '../../src/store/open.ts';
+import { alreadyRead, type FileCoverage } from '../../src/store/readings.ts';
 import type { Store } from '../../src/store/store.ts';
 
 const made: string[] = [];
