@@ -200,6 +200,27 @@ test('the same finding again changes nothing; what people closed stays closed; n
   expect(clearedAccounts(s)).toEqual(['a', 'b', 'c', 'd']);
 });
 
+test('the token of the host is nobody: it seconds nothing, and nothing of its own is seconded by one person', () => {
+  const opened = run(EMPTY_STATE, detect(EMPTY_STATE, detected([finding()]), POLICY, ids, NOW));
+  const id = [...opened.cases.keys()][0] ?? '';
+  const disposed = (...by: string[]): State =>
+    by.reduce(
+      (s, x) => run(s, [{ at: NOW, by: x, what: { type: 'case.disposed', id, disposition: 'false positive', reason: 'r' } }]),
+      opened,
+    );
+  for (const by of [
+    ['local', 'ann'],
+    ['ann', 'local'],
+    ['ann', 'local', 'ann'],
+  ])
+    expect(clearedAccounts(disposed(...by))).toEqual([]);
+  expect(clearedAccounts(disposed('ann', 'local', 'bert'))).toHaveLength(4);
+  const b = propose(EMPTY_STATE, { name: 'local', role: 'admin' }, proposal(), NOW);
+  const once = run(run(EMPTY_STATE, b), approve(run(EMPTY_STATE, b), ann, 'b', NOW));
+  expect(once.barriers.get('b')?.state).toBe('proposed');
+  expect(run(once, approve(once, bert, 'b', NOW)).barriers.get('b')?.state).toBe('active');
+});
+
 test('unless training on outputs is forbidden for the models concerned, nothing is proposed for extraction', () => {
   for (const said of [{}, { 'm-1': 'allowed' as const }, { 'm-*': 'forbidden' as const, 'm-1': 'unknown' as const }]) {
     const p = checkPolicy({ ...JSON.parse(JSON.stringify(POLICY)), training_on_outputs: said }, 'p');
@@ -409,6 +430,17 @@ test('a log with an unfinished last line starts again; a changed one does not', 
     expect([to, verifyFile(path).ok]).toEqual([to, false]);
   }
   writeFileSync(path, whole);
+  const other = join(temp(), 'audit.jsonl');
+  const odd = new Audit(other);
+  odd.append([{ at: NOW, by: 'x', what: { type: 'service', said: 'a \uFFFD' } }]);
+  odd.close();
+  const bytes = readFileSync(other);
+  const at = bytes.indexOf(Buffer.from('\uFFFD'));
+  writeFileSync(other, Buffer.concat([bytes.subarray(0, at), Buffer.from([0xff]), bytes.subarray(at + 3)]));
+  expect(verifyFile(other).ok).toBe(false);
+  // Half a character at the end of a last line that was cut is no change.
+  writeFileSync(other, Buffer.concat([bytes, Buffer.from('{"at":"é').subarray(0, -1)]));
+  expect(verifyFile(other)).toMatchObject({ said: expect.stringContaining('unfinished line') });
   writeFileSync(path, readFileSync(path, 'utf8').replace('"said":"1"', '"said":"one"'));
   expect(() => new Audit(path)).toThrow(/does not match its hash/);
 });

@@ -136,8 +136,18 @@ describe('erasing and expiry', () => {
       expect(left).not.toContain('a1');
       expect(left).toContain('a3');
       expect(await store.rows('SELECT * FROM rejects')).toEqual([]);
+      // Whoever stands behind long text, or in a line that is torn, is in it too.
+      const long = 'x'.repeat(6000);
+      const more = [
+        `{"id":"r1","time":"never","system":"${long}","\\u0061ccount":"j\\u0061ne"}`,
+        `{"id":"r2","system":"${long}","account": "jane","torn`,
+      ];
+      await scanned(store, file('more.jsonl', jsonl([record({ id: 'x9', account: 'a2' }), ...more])), { record: false });
+      expect(await store.rows('SELECT * FROM rejects')).toHaveLength(2);
+      await erase(store, 'jane');
+      expect(await store.rows('SELECT * FROM rejects')).toEqual([]);
       expect(await expire(store, { exchanges: 1, texts: 5 }, ['a2'])).toBe(0);
-      expect(await ids(store)).toEqual(['x2']);
+      expect(await ids(store)).toEqual(['x2', 'x9']);
     });
   });
 });

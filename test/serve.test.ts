@@ -2,6 +2,7 @@ import { execSync } from 'node:child_process';
 import { createHash, createHmac } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import OpenAI from 'openai';
@@ -395,7 +396,21 @@ test('a faulty configuration or policy is told with its place, and reloading one
     expect(await decide()).toBe('limit');
     await new Promise((r) => setTimeout(r, 100));
   }
+  // A port that somebody else has: nothing of what was read beside it acts, and it is said why.
+  const busy = createServer();
+  await new Promise<void>((r) => busy.listen(0, '127.0.0.1', () => r()));
+  const config = join(dir, 'stillwatch.yaml');
+  const good = readFileSync(config, 'utf8');
+  const { port } = busy.address() as AddressInfo;
+  writeFileSync(config, good.replace(/(decisions: \{listen: "127\.0\.0\.1:)\d+/, `$1${port}`));
   writeFileSync(join(dir, 'policy.yaml'), 'version: 1\n');
+  s.process.kill('SIGHUP');
+  await s.until('the word on the port', async () =>
+    s.log().includes(`127.0.0.1:${port} cannot be listened on: another program listens there`),
+  );
+  expect(await decide()).toBe('limit');
+  busy.close();
+  writeFileSync(config, good);
   s.process.kill('SIGHUP');
   await s.until('the new policy', async () => (await decide()) === 'allow' && (await decide()) === 'allow');
   expect(run(`serve --config ${join(dir, 'stillwatch.yaml')}`)).toMatch(/E_STATE_LOCKED .*in use by process/);

@@ -97,6 +97,11 @@ describe('a label', () => {
     expect(() => given(ann, 'approved:synthetic-data', s)).toThrow(/given it already/);
     expect(() => given({ name: 'local', role: 'admin' }, 'approved:synthetic-data', s)).toThrow(/no person/);
     expect(given(bert, 'approved:synthetic-data', s)[0]?.what.type).toBe('label.given');
+    // Asked for with the host's own token, nobody has asked yet.
+    const host = run(EMPTY_STATE, given({ name: 'local', role: 'admin' }, 'approved:synthetic-data'));
+    const first = given(ann, 'approved:synthetic-data', host);
+    expect(first[0]?.what.type).toBe('label.asked');
+    expect(given(bert, 'approved:synthetic-data', run(host, first))[0]?.what.type).toBe('label.given');
     // Taken back, it needs two again.
     const back = run(s, given(ann, 'approved:synthetic-data', s, true));
     expect(given(bert, 'approved:synthetic-data', back)[0]?.what.type).toBe('label.asked');

@@ -1,5 +1,5 @@
 import { StillwatchError } from '../model/errors.ts';
-import { type Event, type Happening, labelKey } from './events.ts';
+import { type Event, type Happening, LOCAL, labelKey } from './events.ts';
 import {
   type Action,
   type Actor,
@@ -16,8 +16,6 @@ import {
 import { budgetFaults, gateFaults } from './policy.ts';
 
 const HOUR = 3_600_000;
-/** The token of the host's own commands. */
-export const LOCAL = 'local';
 
 const refuse = (code: string, said: string, hint: string): never => {
   throw new StillwatchError(code, said, hint);
@@ -110,9 +108,12 @@ export function propose(s: State, by: Actor, p: Proposal, now: number): Event[] 
 /** A month of being asked for papers one does not have is a suspension by another name. */
 const ALONE_HOURS_MAX = 24 * 31;
 
-/** Persons a barrier needs before it stands: two for a suspension, and for whatever else is to last longer than a month. */
-export const approvalsNeeded = (b: Pick<Barrier, 'action' | 'created' | 'expires'>): number =>
-  b.action === 'suspend' || (b.action !== 'watch' && b.expires - b.created > ALONE_HOURS_MAX * HOUR + 1000) ? 2 : 1;
+/** Persons a barrier needs before it stands: two for a suspension, for whatever else is to last longer than a month, and for what the host's own token proposed on no case, since another than its author looks at that and the token is nobody. */
+export const approvalsNeeded = (b: Pick<Barrier, 'action' | 'created' | 'expires' | 'case' | 'author'>): number =>
+  b.action === 'suspend' ||
+  (b.action !== 'watch' && (b.expires - b.created > ALONE_HOURS_MAX * HOUR + 1000 || (b.case === undefined && b.author === LOCAL)))
+    ? 2
+    : 1;
 
 /**
  * Accepts a proposal. The person must have opened the evidence of its case; a suspension takes two different persons.
@@ -323,7 +324,8 @@ export function giveLabel(
     );
   if (!label.startsWith('approved:')) return event('label.given');
   const asked = s.labelsAsked.get(labelKey({ account, label }));
-  if (!asked) return event('label.asked');
+  // Who asked with the host's own token is nobody: the first person to say so asks again.
+  if (!asked || asked.by === LOCAL) return event('label.asked');
   if (by.name === LOCAL)
     refuse('E_ROLE', `${LOCAL} is no person`, 'the second gives it with a token of their own: admin.tokens in the configuration');
   if (asked.by === by.name) refuse('E_TWICE', `${by.name} has given it already`, `${label} takes two persons`);

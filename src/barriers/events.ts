@@ -97,6 +97,9 @@ function grownBy(before: readonly string[], after: readonly string[]): number {
   return 1 - kept / Math.max(1, before.length, after.length);
 }
 
+/** The host's own token. It is no person: where two are asked for, it is neither. */
+export const LOCAL = 'local';
+
 export const labelKey = (x: { readonly account: string; readonly label: string }): string => `${x.account}\0${x.label}`;
 
 /** The state after one more event. */
@@ -131,11 +134,12 @@ export function apply(s: State, { at, by, what }: Event): State {
         ...s,
         cases: edit(s.cases, what.id, (c) => {
           // The same disposition by somebody else seconds it; only then may it teach.
-          const same = c.disposition?.is === what.disposition && c.disposition.by !== by;
+          const said = c.disposition?.is === what.disposition ? c.disposition : undefined;
+          const second = said !== undefined && said.by !== by && said.by !== LOCAL;
           return {
             ...c,
             status: what.open ? c.status : 'closed',
-            disposition: same && c.disposition ? { ...c.disposition, seconded: by } : { is: what.disposition, by, at },
+            disposition: !second ? { is: what.disposition, by, at } : by === LOCAL ? said : { ...said, seconded: by },
           };
         }),
       };

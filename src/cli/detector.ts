@@ -1,6 +1,7 @@
 import { readAccepted } from '../gateway/config.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
-import { Detector, type FromDetector, type Question } from '../serve/detector.ts';
+import { Detector } from '../serve/detector.ts';
+import type { FromDetector, Question } from '../serve/questions.ts';
 import { answers } from './answers.ts';
 import { VERSION } from './version.ts';
 

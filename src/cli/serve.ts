@@ -17,7 +17,7 @@ export async function serve(configPath: string): Promise<number> {
   await primary.start();
   // From here on a signal means a graceful end, or to read the configuration again.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.removeAllListeners(signal);
-  process.on('SIGHUP', () => primary.reload());
+  process.on('SIGHUP', () => void primary.reload());
   return new Promise((done) => {
     const end = () => void primary.stop().then(() => done(0));
     process.on('SIGINT', end);

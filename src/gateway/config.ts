@@ -257,10 +257,22 @@ function placed(c: ServeConfig, path: string): { config: ServeConfig; policy: Po
   return { config, policy };
 }
 
+/** Names that the audit log writes for what no person did. */
+const RESERVED: ReadonlySet<string> = new Set(['local', 'policy', 'detection', 'service', 'two analysts']);
+
 function faults(c: ServeConfig, p: Policy): [string, string] | null {
   if (!c.proxy && !c.decisions && c.tail.length === 0) return ['there is nothing to serve', 'give proxy, decisions or tail'];
   const budgets = p.limits.default || p.limits.tiers || p.limits.verification || p.limits.new_accounts || p.rules.some((r) => r.budget);
   if (c.workers > 1 && budgets && !c.redis) return [`${c.workers} workers cannot keep one budget in memory`, 'give redis, or workers: 1'];
+  const names = c.admin.tokens.map((t) => t.name.trim().toLowerCase());
+  const bad = names.find((n, i) => n === '' || RESERVED.has(n) || names.indexOf(n) !== i);
+  if (bad !== undefined)
+    return [
+      bad === ''
+        ? 'admin.tokens: a token has no name'
+        : `admin.tokens: ${JSON.stringify(bad)} is ${RESERVED.has(bad) ? 'a name of the service itself' : 'the name of two tokens'}`,
+      'give each person a name of their own: two-person rules go by it',
+    ];
   if (!local(hostPort(c.admin.listen).host) && !c.admin.off_host)
     return [`admin.listen ${c.admin.listen} is reachable from other hosts`, 'listen on 127.0.0.1, or say off_host: true and give tls'];
   if (c.admin.off_host && !c.admin.tls)

@@ -2,74 +2,22 @@ import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { createGunzip } from 'node:zlib';
-import { messageOf } from '../model/errors.ts';
-import { readBody, TooLarge } from './body.ts';
-import { type Asked, asked, type Dialect, errorBody, refuse } from './dialects.ts';
+import { amount, Bad, bodyOf, type Json, json, linesOf, parsed, words } from './calls.ts';
+import { type Asked, asked, crowded, type Dialect, errorBody, refuse } from './dialects.ts';
 import { type Pass, rehearsedIn, type Stop } from './guard.ts';
 import { keyOf } from './headers.ts';
 import { type Holder, keyHash } from './lookup.ts';
 import type { Parts } from './proxy.ts';
-import { BAD, UNKNOWN_KEY } from './refusals.ts';
+import { ACCOUNTS_AWAY, BAD, UNKNOWN_KEY } from './refusals.ts';
 import { reservation, reserved } from './reservations.ts';
 import { namedTwice } from './sent.ts';
 import type { Spool } from './spool.ts';
 
-type Json = Record<string, unknown>;
 const text = (x: unknown): string => (typeof x === 'string' ? x : '');
 const number = (x: unknown): number => (typeof x === 'number' && Number.isFinite(x) && x > 0 ? x : 0);
 const object = (x: unknown): Json => (typeof x === 'object' && x !== null && !Array.isArray(x) ? (x as Json) : {});
 
 const FORMATS = ['canonical', 'otel', 'litellm', 'provider', 'langfuse', 'helicone', 'openinference'];
-
-class Bad extends Error {
-  readonly status: 400 | 413 | 415;
-  constructor(status: 400 | 413 | 415, said: string) {
-    super(said);
-    this.status = status;
-  }
-}
-
-function json(res: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
-  if (res.headersSent || res.destroyed) return;
-  const out = JSON.stringify(body);
-  res.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(out), ...headers });
-  res.end(out);
-}
-
-/** A bounded body, unpacked when it is gzip: the bound holds for what comes out. */
-async function bodyOf(req: IncomingMessage, max: number): Promise<Buffer> {
-  const raw = await readBody(req, max).catch((e: unknown) => {
-    throw e instanceof TooLarge ? new Bad(413, `the body is larger than ${max} bytes`) : e;
-  });
-  const encoding = req.headers['content-encoding'] ?? 'identity';
-  if (encoding === 'identity') return raw;
-  if (encoding !== 'gzip') throw new Bad(415, 'content-encoding is gzip or none');
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  const unzip = createGunzip();
-  unzip.end(raw);
-  try {
-    for await (const part of unzip) {
-      bytes += (part as Buffer).length;
-      if (bytes > max) throw new Bad(413, `the body unpacks to more than ${max} bytes`);
-      parts.push(part as Buffer);
-    }
-  } catch (error) {
-    throw error instanceof Bad ? error : new Bad(400, `the gzip stream is damaged: ${messageOf(error)}`);
-  }
-  return Buffer.concat(parts);
-}
-
-function parsed(body: Buffer): Json {
-  try {
-    const j = JSON.parse(body.toString('utf8')) as unknown;
-    if (typeof j === 'object' && j !== null && !Array.isArray(j)) return j as Json;
-  } catch {
-    // Said below.
-  }
-  throw new Bad(400, 'the body is no JSON object');
-}
 
 /** What a request asks for, in the API its path belongs to; null where it cannot be told. */
 function read(path: string, raw: Buffer, gated: boolean): Asked | null {
@@ -123,7 +71,12 @@ export class Decisions {
     res.on('error', () => undefined);
     this.route(req, res).catch((error: unknown) => {
       if (error instanceof Bad)
-        return json(res, error.status, { error: { code: 'E_BODY', message: error.message } }, { connection: 'close' });
+        return json(
+          res,
+          error.status,
+          { error: { code: error.status === 503 ? 'E_ACCOUNTS' : 'E_BODY', message: error.message } },
+          error.status === 503 ? { 'retry-after': '1' } : { connection: 'close' },
+        );
       this.parts.meters.failed.inc();
       json(res, 500, { error: { code: 'E_INTERNAL', message: 'the request could not be handled' } });
     });
@@ -155,7 +108,10 @@ export class Decisions {
   private async holder(hash: string): Promise<Holder | null> {
     const now = this.parts.now();
     const known = this.parts.lookup.known(hash, now);
-    return known === undefined ? this.parts.lookup.ask(hash, now) : known;
+    if (known !== undefined) return known;
+    return this.parts.lookup.ask(hash, now).catch(() => {
+      throw new Bad(503, 'accounts cannot be looked up at the moment');
+    });
   }
 
   /** Whose key a gateway passes on; one that is not known stands for itself where the configuration lets it through, as in the proxy. */
@@ -170,11 +126,15 @@ export class Decisions {
     const account = holder?.account || text(r['account']);
     if (account === '') throw new Bad(400, 'account, or key_sha256 of a known key, is missing');
     const started = this.parts.now();
-    const caps = Array.isArray(r['capabilities']) ? r['capabilities'].filter((x): x is string => typeof x === 'string') : [];
+    const caps = words(r, 'capabilities');
+    const models = words(r, 'models');
+    const born = r['created'] ?? undefined;
+    if (born !== undefined && !(typeof born === 'string' && Number.isFinite(Date.parse(born))))
+      throw new Bad(400, 'created is no time: write it as 2026-05-04T12:00:00Z');
     const countries = [text(r['country']), holder?.country ?? ''].filter((x) => x !== '');
     const tier = holder?.tier || text(r['tier']);
     const verification = holder?.verification || text(r['verification']);
-    const created = holder?.created ?? (Date.parse(text(r['created'])) || undefined);
+    const created = holder?.created ?? (typeof born === 'string' ? Date.parse(born) : undefined);
     const out = await this.parts.guard.check(
       d,
       {
@@ -182,7 +142,7 @@ export class Decisions {
         model: text(r['model']),
         capabilities: caps,
         countries,
-        ...(Array.isArray(r['models']) ? { models: r['models'].filter((x): x is string => typeof x === 'string') } : {}),
+        ...(models.length > 0 ? { models } : {}),
         ...(r['unread'] === true ? { unread: true } : {}),
         ...(r['idle'] === true ? { idle: true } : {}),
         ...(tier ? { tier } : {}),
@@ -191,7 +151,7 @@ export class Decisions {
         indicators: this.parts.guard.shown(text(r['ip']), text(r['user_agent']), text(r['ja4'])),
       },
       // Who does not say how much it may be is taken to ask for what is usual: of nothing everybody could have as much as they like.
-      r['tokens'] === undefined ? this.parts.guard.snapshot.limits.output_tokens_assumed : number(r['tokens']),
+      r['tokens'] === undefined ? this.parts.guard.snapshot.limits.output_tokens_assumed : amount(r, 'tokens'),
       started,
       { reserve: r['reserve'] !== false },
     );
@@ -230,7 +190,7 @@ export class Decisions {
     const got = reserved(this.key, text(r['reservation']), this.parts.now());
     if (!got) throw new Bad(400, 'reservation is none that /v1/decide gave in the last quarter of an hour');
     // Once: a call that is repeated gives nothing back twice.
-    await this.parts.guard.settle({ asks: got.asks }, r['tokens'] === null ? null : number(r['tokens']), this.parts.now(), {
+    await this.parts.guard.settle({ asks: got.asks }, r['tokens'] === null ? null : amount(r, 'tokens'), this.parts.now(), {
       once: got.id,
     });
     json(res, 200, { settled: true });
@@ -256,12 +216,15 @@ export class Decisions {
     if (key === null) return refuse(res, d, BAD('Send one API key, in one header.'), randomUUID());
     // A gateway that knows the account itself says so, in a header that the configuration names and it sets or takes out of every request; a caller's own word, beside a key, counts for nothing.
     const account = key === '' && this.account ? this.header(req, this.account) : '';
-    const holder = key ? await this.holderOf(key) : null;
+    const holder = key ? await this.holderOf(key).catch((e: unknown) => (e instanceof Bad ? e : Promise.reject(e))) : null;
+    if (holder instanceof Bad) return refuse(res, d, ACCOUNTS_AWAY, randomUUID());
     if (!holder && !account) return refuse(res, d, UNKNOWN_KEY, randomUUID());
     // With `with_request_body` Envoy sends what is asked for; a body cut short tells nothing reliable.
     const cut = this.header(req, 'x-envoy-auth-partial-body') === 'true';
     const raw = await bodyOf(req, this.max);
+    if (crowded(raw)) return refuse(res, d, BAD('The body has too many messages, blocks or tools.'), randomUUID());
     const asks = raw.length > 0 && !cut ? read(path, raw, this.parts.guard.snapshot.gates.length > 0) : null;
+    const assumed = this.parts.guard.snapshot.limits.output_tokens_assumed;
     const idle = raw.length === 0 && (req.method === 'GET' || req.method === 'HEAD');
     const out = await this.check(
       d,
@@ -278,7 +241,8 @@ export class Decisions {
         // What is asked for in a body that was not seen is not known: a gate that asks about it is closed.
         unread: (asks === null || asks.unread === true) && !idle,
         idle,
-        tokens: asks ? Math.ceil(raw.length / 4) + (asks.outputMax || this.parts.guard.snapshot.limits.output_tokens_assumed) : 0,
+        // Of a body that could not be read it is taken to ask for what is usual: padding it must not make it cost nothing.
+        tokens: idle ? 0 : Math.ceil(raw.length / 4) + (asks?.outputMax || (asks?.choices ?? 1) * assumed),
       },
       holder,
     );
@@ -323,7 +287,10 @@ export class Decisions {
     // What comes back from the model is no new request.
     if (r['input_type'] === 'response') return json(res, 200, { action: 'NONE' });
     const texts = Array.isArray(r['texts']) ? r['texts'].filter((x): x is string => typeof x === 'string') : [];
-    const most = number(object(data['optional_params'])['max_tokens']) || number(data['max_tokens']);
+    const given = [data, object(data['optional_params'])];
+    const most =
+      Math.max(1, ...given.map((o) => number(o['n']))) *
+      Math.max(...given.flatMap((o) => ['max_tokens', 'max_completion_tokens', 'max_output_tokens'].map((name) => number(o[name]))));
     const tools = [r['tools'], data['tools']].some((x) => Array.isArray(x) && x.length > 0);
     const reasons = [data, object(data['optional_params']), object(data['litellm_params'])].some(
       (o) =>
@@ -361,12 +328,7 @@ export class Decisions {
   /** JSON Lines, kept before they are acknowledged; what is no record is rejected at the store, with its reason and place. */
   private async exchanges(req: IncomingMessage, res: ServerResponse, format: string): Promise<void> {
     if (!FORMATS.includes(format)) throw new Bad(400, `format is one of ${FORMATS.join(', ')}`);
-    const lines = (await bodyOf(req, this.max))
-      .toString('utf8')
-      .replace(/^\ufeff/, '')
-      .split(/\r?\n/)
-      .filter((l) => l.trim() !== '');
-    this.keep(res, format, lines, (taken) => ({ taken }));
+    this.keep(res, format, linesOf(await bodyOf(req, this.max)), (taken) => ({ taken }));
   }
 
   private async traces(req: IncomingMessage, res: ServerResponse): Promise<void> {

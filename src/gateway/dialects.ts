@@ -14,8 +14,12 @@ export interface Asked {
   readonly refersBack?: boolean;
   readonly stream: boolean;
   readonly capabilities: readonly string[];
-  /** Output tokens the request allows itself; 0 when it does not say. */
+  /** Output tokens the request allows itself, in all its choices; 0 when it does not say. */
   readonly outputMax: number;
+  /** Answers it asks for at once. */
+  readonly choices: number;
+  /** It is answered later, elsewhere: what it used is not seen here. */
+  readonly later?: boolean;
   readonly system: string;
   readonly messages: readonly { readonly role: string; readonly content: string }[];
   readonly tools: readonly unknown[];
@@ -45,35 +49,82 @@ const PARAMS = [
 const content = (c: unknown): string => (typeof c === 'string' ? c : c === undefined || c === null ? '' : JSON.stringify(c));
 
 const SEEN = new Set(['image', 'image_url', 'input_image', 'document', 'input_file', 'file', 'computer_screenshot', 'video', 'video_url']);
-const isVision = (m: unknown, deep = 0): boolean =>
-  typeof m === 'object' &&
-  m !== null &&
-  (SEEN.has(text(object(m)['type'])) ||
-    (deep < 8 &&
-      [object(m)['content'], object(m)['output']].some((x) =>
-        Array.isArray(x) ? x.some((b) => isVision(b, deep + 1)) : isVision(x, deep + 1),
-      )));
+/** Names under which a part that does not say what it is holds something to look at. */
+const SHOWN = new Set(['image', 'image_url', 'input_image', 'video', 'video_url', 'inline_data', 'inlinedata', 'file_data', 'filedata']);
+const capitals = /[A-Z]/;
 
-/** Whether a part of a message points to what it means: a file kept at the provider, or an address that is fetched there. */
-const pointsAway = (m: unknown, deep = 0): boolean => {
-  const o = object(m);
-  if (text(o['file_id']) !== '' || text(o['file_url']) !== '' || text(object(o['file'])['file_id']) !== '') return true;
-  if (['url', 'file'].includes(text(object(o['source'])['type']))) return true;
-  if ([text(o['image_url']), text(object(o['image_url'])['url']), text(object(o['video_url'])['url'])].some((x) => /^https?:/i.test(x)))
-    return true;
-  return (
-    deep < 8 &&
-    [o['content'], o['output']].some((x) =>
-      Array.isArray(x) ? x.some((b) => pointsAway(b, deep + 1)) : typeof x === 'object' && x !== null && pointsAway(x, deep + 1),
+/** Whether a part of a message is something to look at, or holds it. Some readers mind no capitals, in names and types. */
+const isVision = (m: unknown, deep = 0): boolean => {
+  if (typeof m !== 'object' || m === null) return false;
+  for (const name in m) {
+    const low = capitals.test(name) ? name.toLowerCase() : name;
+    const x = (m as Json)[name];
+    if (low === 'type' ? SEEN.has(text(x).toLowerCase()) : SHOWN.has(low) && x !== null) return true;
+    if (
+      (low === 'content' || low === 'output') &&
+      deep < 8 &&
+      (Array.isArray(x) ? x.some((b) => isVision(b, deep + 1)) : isVision(x, deep + 1))
     )
-  );
+      return true;
+  }
+  return false;
 };
+
+/** Names of addresses that are fetched at the provider, and of files kept there. */
+const AWAY = /ur[il]$|^file_?id$/i;
+/** Names under which parts of a message lie inside of others; what a tool is called with is no part of the input. */
+const INNER = /^(?:content|output|source|parts|(?:input_)?(?:image|video|audio|file|document).*)$/i;
+
+/** Whether a part of a message points to what it means: an item or a file kept at the provider, or an address that is fetched there, whatever its scheme. */
+const pointsAway = (m: unknown, deep = 0): boolean => {
+  if (typeof m !== 'object' || m === null || deep > 8) return false;
+  for (const name in m) {
+    const x = (m as Json)[name];
+    if (typeof x === 'string') {
+      if (name === 'type' ? x === 'item_reference' : AWAY.test(name) && x !== '' && !/^data:/i.test(x)) return true;
+    } else if (typeof x === 'object' && x !== null && INNER.test(name))
+      if (Array.isArray(x) ? x.some((b) => pointsAway(b, deep + 1)) : pointsAway(x, deep + 1)) return true;
+  }
+  return false;
+};
+
+/** Names that gates and budgets go by: one spelt with capitals may be read as well as the plain one, or for it. */
+const MINDED = new Set(
+  'messages input tools functions mcp_servers web_search_options prompt thinking reasoning reasoning_effort output_config include_reasoning enable_thinking chat_template_kwargs'.split(
+    ' ',
+  ),
+);
+const BOUNDS: Readonly<Record<Dialect, readonly string[]>> = {
+  anthropic: ['max_tokens'],
+  openai: ['max_tokens', 'max_completion_tokens'],
+  'openai-responses': ['max_output_tokens'],
+  json: ['max_tokens', 'max_completion_tokens', 'max_output_tokens'],
+};
+
+/** What the API itself takes for the most that a request may use; a name that belongs to another API bounds nothing. */
+function outputMax(d: Dialect, body: Json): number {
+  const most = Math.max(...BOUNDS[d].map((name) => count(body[name])));
+  return most === 0
+    ? 0
+    : Math.max(most, ...Object.keys(body).map((k) => (capitals.test(k) && BOUNDS[d].includes(k.toLowerCase()) ? count(body[k]) : 0)));
+}
 
 /** Messages, blocks and tools of one request together: a conversation of years has fewer. */
 const PARTS_MAX = 20_000;
 
 /** A request of more parts than anybody writes: gone through one by one it would hold up everybody else's. */
 export class TooManyParts extends Error {}
+
+/** Values between commas from which on, and bytes a value below which, a body holds hardly anything but its parts. */
+const CROWD = { values: 200_000, bytes: 8 } as const;
+
+/** Whether a body is so many small values that merely reading it would hold up everybody else: nobody writes one. Told by its bytes, before it is read. */
+export function crowded(raw: Buffer): boolean {
+  if (raw.length < CROWD.values * 2) return false;
+  let n = 0;
+  for (let at = raw.indexOf(44); at >= 0; at = raw.indexOf(44, at + 1)) n += 1;
+  return n > CROWD.values && raw.length < CROWD.bytes * n;
+}
 
 function bounded(items: readonly unknown[], tools: readonly unknown[]): void {
   let n = items.length + tools.length;
@@ -106,27 +157,34 @@ export function asked(d: Dialect, body: Json): Asked {
   // A search the provider runs is a tool; a prompt stored there may bring tools of its own.
   const built = [body['web_search_options'], object(body['prompt'])['id']].filter((x) => x !== undefined && x !== null);
   const tools = [...list(body['tools']), ...list(body['functions']), ...list(body['mcp_servers']), ...built];
-  const thinking = object(body['thinking'])['type'];
+  const thinking = body['thinking'];
   const effort = [body['reasoning_effort'], object(body['reasoning'])['effort'], object(body['output_config'])['effort']];
   const reasons =
-    (thinking !== undefined && thinking !== 'disabled') ||
+    (thinking !== undefined && thinking !== null && thinking !== false && text(object(thinking)['type']) !== 'disabled') ||
     effort.some((x) => x !== undefined && x !== null && x !== 'none') ||
     (object(body['reasoning'])['effort'] === undefined &&
       body['reasoning'] !== undefined &&
       object(body['reasoning'])['enabled'] !== false) ||
     [body['include_reasoning'], body['enable_thinking'], object(body['chat_template_kwargs'])['enable_thinking']].includes(true);
   const stored = object(body['prompt'])['id'] !== undefined;
-  // Readers that do not mind capitals take `Model` for it.
-  const spelt = Object.keys(body).filter((k) => k !== 'model' && k.toLowerCase() === 'model');
+  // Readers that do not mind capitals take `Model` for it, and `Tools` for what they are.
+  const odd = Object.keys(body).filter((k) => capitals.test(k));
+  const spelt = odd.filter((k) => k.toLowerCase() === 'model');
+  const hidden = odd.some((k) => MINDED.has(k.toLowerCase()));
   const models = [...list(body['models']), ...spelt.map((k) => body[k])].filter((x): x is string => typeof x === 'string');
+  const choices = Math.max(1, count(body['n']), ...odd.filter((k) => k === 'N').map((k) => count(body[k])));
   const params: Json = {};
   for (const p of PARAMS) if (body[p] !== undefined && typeof body[p] !== 'object') params[p] = body[p];
   return {
     model: text(body['model']).slice(0, 256),
     ...(models.length > 0 ? { models } : {}),
     // A prompt kept at the provider may ask for what is not seen here.
-    ...(stored ? { unread: true } : {}),
+    ...(stored || hidden ? { unread: true } : {}),
+    ...(body['background'] === true ? { later: true } : {}),
     ...(stored ||
+    hidden ||
+    (body['container'] ?? null) !== null ||
+    (body['cachedContent'] ?? body['cached_content'] ?? null) !== null ||
     body['previous_response_id'] ||
     body['conversation'] ||
     list(body['mcp_servers']).length > 0 ||
@@ -141,9 +199,8 @@ export function asked(d: Dialect, body: Json): Asked {
       ...(items.some((m) => isVision(m)) ? ['vision'] : []),
       ...(reasons ? ['reasoning'] : []),
     ],
-    outputMax:
-      Math.max(1, count(body['n'])) *
-      Math.max(count(body['max_tokens']), count(body['max_completion_tokens']), count(body['max_output_tokens'])),
+    outputMax: choices * outputMax(d, body),
+    choices,
     system: content(d === 'openai-responses' ? body['instructions'] : body['system']),
     messages,
     tools,

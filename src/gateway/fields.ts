@@ -83,6 +83,7 @@ export function askedBy(f: Fields, body: Json, named: Readonly<Record<string, st
     ...(Array.isArray(tools) ? { tools } : isObject(tools) ? { tools: [tools] } : {}),
     max_tokens: at(body, f.output_max),
     conversation: at(body, f.conversation),
+    cached_content: body['cachedContent'] ?? body['cached_content'],
   });
   const seen = items.some((m) => {
     const c = isObject(m) ? at(m, f.content) : undefined;

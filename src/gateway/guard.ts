@@ -118,14 +118,19 @@ export class Guard {
   /**
    * `reserve`: false only asks what would be decided, and spends nothing. `open`: the request does not bound what it may use, and what such requests used lately is reserved;
    * of an account that has used nothing yet, of one that has another such request under way, and of a slowed campaign, as much as one may well use, at most the whole budget: many at once
-   * must not all be taken for small ones. `far`: part of its input lies elsewhere.
+   * must not all be taken for small ones. `far`: part of its input lies elsewhere. `choices`: answers it asks for, each of which may use as much.
    */
   async check(
     d: Dialect,
     r: Request,
     tokens: number,
     now: number,
-    { reserve = true, open = false, far = false }: { readonly reserve?: boolean; readonly open?: boolean; readonly far?: boolean } = {},
+    {
+      reserve = true,
+      open = false,
+      far = false,
+      choices = 1,
+    }: { readonly reserve?: boolean; readonly open?: boolean; readonly far?: boolean; readonly choices?: number } = {},
   ): Promise<Pass | Stop> {
     const verdict = this.decider.decide(r, now);
     const stop = (outcome: Stop['outcome'], refusal: Refusal): Stop => ({ ok: false, outcome, verdict, refusal });
@@ -153,7 +158,7 @@ export class Guard {
         message: `This account must be verified${verdict.stepUp ? ` (${verdict.stepUp})` : ''} before it can go on.${this.o.verify_url ? ` Verify it here: ${this.o.verify_url}` : ''}${reference}`,
         retry: false,
       });
-    const { asks, places } = this.asks(r.account, verdict, tokens, open || far, far ? REFERENCED_TOKENS : OPEN_TOKENS);
+    const { asks, places } = this.asks(r.account, verdict, tokens, open || far, (far ? REFERENCED_TOKENS : OPEN_TOKENS) * choices);
     let taken: readonly Taken[] = [];
     const unbounded = (open || far) && reserve;
     // Counted before anything is waited for: the next one must see it.

@@ -113,7 +113,12 @@ function sourceOf(o: ServeConfig['accounts'], told: (said: string) => void): Sou
         await r.body.dump();
         throw new Error(`the account lookup answered ${r.statusCode}`);
       }
-      return holder((await r.body.json()) as Record<string, unknown>);
+      const said = (await r.body.json()) as Record<string, unknown> | null;
+      if (said === null) return null;
+      const h = holder(said);
+      // An answer that names nobody is a fault of whoever answers, and says nothing of the key.
+      if (!h) throw new Error('the account lookup answered without an account');
+      return h;
     };
   }
   if (o.clickhouse) {
@@ -149,9 +154,19 @@ export class Lookup {
   private readonly source: Source;
   private readonly o: ServeConfig['accounts'];
   private readonly told: (said: string) => void;
+  private readonly found: (h: Holder) => void;
 
-  /** @param told each time accounts cannot be asked, with the reason */
-  constructor(o: ServeConfig['accounts'], told: (said: string) => void = () => undefined, source?: Source) {
+  /**
+   * @param told each time accounts cannot be asked, with the reason
+   * @param found each account that was looked up
+   */
+  constructor(
+    o: ServeConfig['accounts'],
+    told: (said: string) => void = () => undefined,
+    found: (h: Holder) => void = () => undefined,
+    source?: Source,
+  ) {
+    this.found = found;
     this.o = o;
     this.told = told;
     this.source = source ?? sourceOf(o, told);
@@ -178,6 +193,7 @@ export class Lookup {
         throw error;
       })
       .then((holder) => {
+        if (holder) this.found(holder);
         this.cache.set(hash, { at: now, holder });
         while (this.cache.size > this.o.cache_entries) this.cache.delete(this.cache.keys().next().value as string);
         return holder;

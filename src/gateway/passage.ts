@@ -21,7 +21,7 @@ export interface Log {
   readonly head: string | null;
   readonly input: number;
   readonly counts: boolean;
-  /** It says itself how much it may use, or asks for reasoning that may not be shown. */
+  /** It says itself how much it may use, asks for reasoning that may not be shown, or is answered later. */
   readonly bounded: boolean;
 }
 
@@ -106,7 +106,9 @@ export class Passage {
         const used = Math.max(usage.input + usage.output, tap?.ended ? 0 : log.pass.reserved);
         // Of an answer that does not say what it used only what passed is seen, and not what the model thought: of a request that bounds itself, or asks for reasoning, nothing is given back.
         const untold = tap?.told === false && !log.counts && (log.bounded || guard.snapshot.limits.untold_usage === 'reserved');
-        void guard.settle(log.pass, status >= 400 ? null : log.counts ? 0 : used, now(), { least: untold });
+        // A request that was at fault is one all the same; the service's own fault costs nobody anything.
+        const faulty = status >= 500 || status === 429 ? null : 0;
+        void guard.settle(log.pass, status >= 400 ? faulty : log.counts ? 0 : used, now(), { least: untold && status < 400 });
         const told = (state: 'kept' | 'shed' | 'failed' | 'left out') => {
           if (state !== 'left out') meters.spooled(state);
           kept = state === 'failed' ? 'failed' : 'yes';

@@ -4,7 +4,7 @@ import { Pool } from 'undici';
 import { clientAddress, trustedHeader, trustList } from './address.ts';
 import { Bodies, NoRoom, readBody, TooLarge, TooSlow } from './body.ts';
 import type { ProxyConfig, ServeConfig } from './config.ts';
-import { type Asked, asked, refuse, TooManyParts } from './dialects.ts';
+import { type Asked, asked, crowded, refuse, TooManyParts } from './dialects.ts';
 import { askedBy, type Reading, RouteTable } from './fields.ts';
 import { type Guard, rehearsedIn } from './guard.ts';
 import { keyOf, otherKey } from './headers.ts';
@@ -13,7 +13,7 @@ import type { Meters } from './meters.ts';
 import { Passage } from './passage.ts';
 import { recordHead, type Seen, scopeOf } from './record.ts';
 import { ACCOUNTS_AWAY, BAD, BUSY, LOG_FULL, NO_KEY, REASONED, UNKNOWN_KEY } from './refusals.ts';
-import { sentOn } from './sent.ts';
+import { mayBoundTwice, sentOn } from './sent.ts';
 import { Slots } from './slots.ts';
 import type { Spool } from './spool.ts';
 
@@ -34,6 +34,8 @@ export const tokensOf = (bytes: number, characters: number): number => {
   const wide = Math.min(characters, Math.max(0, bytes - characters));
   return Math.ceil((characters - wide) / 4 + wide);
 };
+
+const TOO_MANY = 'The body has too many messages, blocks or tools.';
 
 const UNREAD: Reading = { dialect: 'json', named: {} };
 
@@ -128,6 +130,7 @@ export class Forwarder {
     if (holder === undefined) return refuse(res, dialect, ACCOUNTS_AWAY, id);
     let body: Record<string, unknown>;
     let input = 0;
+    if (crowded(raw)) return refuse(res, dialect, BAD(TOO_MANY), id);
     try {
       const said = raw.toString('utf8');
       input = tokensOf(raw.length, said.length);
@@ -140,7 +143,7 @@ export class Forwarder {
     try {
       ask = fields ? askedBy(fields, body, route.named) : asked(dialect, body);
     } catch (error) {
-      const said = error instanceof TooManyParts ? 'The body has too many messages, blocks or tools.' : 'The body is nested too deeply.';
+      const said = error instanceof TooManyParts ? TOO_MANY : 'The body is nested too deeply.';
       return refuse(res, dialect, BAD(said), id);
     }
     const who: Holder = holder ?? { account: `key:${hash.slice(0, 24)}` };
@@ -152,7 +155,7 @@ export class Forwarder {
     } catch {
       return refuse(res, dialect, BAD('The body is nested too deeply.'), id);
     }
-    const tokens = route.counts ? 0 : input + (ask.outputMax || this.parts.guard.snapshot.limits.output_tokens_assumed);
+    const tokens = route.counts ? 0 : input + (ask.outputMax || ask.choices * this.parts.guard.snapshot.limits.output_tokens_assumed);
     const open = ask.outputMax === 0 && !route.counts;
     const verdict = await this.parts.guard.check(
       dialect,
@@ -167,7 +170,7 @@ export class Forwarder {
       },
       tokens,
       started,
-      { open, far: ask.refersBack === true && !route.counts },
+      { open, far: ask.refersBack === true && !route.counts, choices: ask.choices },
     );
     this.parts.meters.decided(verdict.outcome, rehearsedIn(verdict), this.parts.now() - started);
     if (!verdict.ok) return refuse(res, dialect, verdict.refusal, id);
@@ -176,11 +179,12 @@ export class Forwarder {
       this.parts.meters.spooled('refused');
       return refuse(res, dialect, LOG_FULL, id);
     }
-    if (verdict.outcome === 'withhold' && fields && !fields.thoughts) {
+    if (verdict.outcome === 'withhold' && dialect === 'json' && !fields?.thoughts) {
       await this.parts.guard.settle(verdict, null, this.parts.now());
       return refuse(res, dialect, REASONED, id);
     }
-    const sent = sentOn(verdict.outcome, route, body, raw, this.parts.guard.snapshot.gates.length > 0, verdict.verdict.summary);
+    const wary = this.parts.guard.snapshot.gates.length > 0 || mayBoundTwice(raw);
+    const sent = sentOn(verdict.outcome, route, body, raw, wary, verdict.verdict.summary);
     if (!sent) {
       await this.parts.guard.settle(verdict, null, this.parts.now());
       return refuse(res, dialect, BAD('The body is nested too deeply.'), id);
@@ -190,7 +194,7 @@ export class Forwarder {
       head,
       input,
       counts: route.counts === true,
-      bounded: ask.outputMax > 0 || ask.capabilities.includes('reasoning'),
+      bounded: ask.outputMax > 0 || ask.capabilities.includes('reasoning') || ask.later === true,
     });
   }
 
@@ -198,29 +202,32 @@ export class Forwarder {
   private async plain(req: IncomingMessage, res: ServerResponse, id: string, url: string, started: number): Promise<void> {
     const key = keyOf(req, this.c.key_header);
     if (key === null || otherKey(url, key)) return refuse(res, 'json', BAD('Send one API key, in one header.'), id);
+    let who: Holder = { account: '' };
     if (key !== '') {
       const hash = keyHash(key);
       const cached = this.parts.lookup.known(hash, started);
       const holder = cached === undefined ? await this.parts.lookup.ask(hash, started).catch(() => undefined) : cached;
       if (holder === undefined) return refuse(res, 'json', ACCOUNTS_AWAY, id);
       if (holder === null && this.parts.config.accounts.unknown_key === 'refuse') return refuse(res, 'json', UNKNOWN_KEY, id);
-      const who: Holder = holder ?? { account: `key:${hash.slice(0, 24)}` };
-      const country = trustedHeader(req, this.c.country_header, this.trusted);
-      const verdict = await this.parts.guard.check(
-        'json',
-        {
-          ...who,
-          model: '',
-          capabilities: [],
-          countries: [who.country, country].filter((x): x is string => x !== undefined && x !== ''),
-          indicators: [],
-          idle: true,
-        },
-        0,
-        started,
-      );
-      if (!verdict.ok) return refuse(res, 'json', verdict.refusal, id);
+      who = holder ?? { account: `key:${hash.slice(0, 24)}` };
     }
+    const country = trustedHeader(req, this.c.country_header, this.trusted);
+    const verdict = await this.parts.guard.check(
+      'json',
+      {
+        ...who,
+        model: '',
+        capabilities: [],
+        countries: [who.country, country].filter((x): x is string => x !== undefined && x !== ''),
+        indicators: [],
+        idle: true,
+      },
+      0,
+      started,
+      // Of nobody: what is closed to everybody is closed, and there is no budget to spend.
+      { reserve: key !== '' },
+    );
+    if (!verdict.ok) return refuse(res, 'json', verdict.refusal, id);
     return this.passage.forward(req, res, id, url, null, UNREAD, null);
   }
 

@@ -2,23 +2,40 @@ import { withoutReasoning } from './dialects.ts';
 import { type Reading, without } from './fields.ts';
 import type { Pass } from './guard.ts';
 
-/** The body as it is sent on; null when it cannot be written down again. @param gated whether it matters what is asked for */
+/** The body as it is sent on; null when it cannot be written down again. @param wary whether it matters which of two of a name is taken */
 export function sentOn(
   outcome: Pass['outcome'],
   { dialect, fields }: Reading,
   body: Record<string, unknown>,
   raw: Buffer,
-  gated: boolean,
+  wary: boolean,
   summary = false,
 ): Buffer | null {
   try {
     if (outcome === 'withhold')
       return Buffer.from(JSON.stringify(fields ? without(body, fields.reasoning) : withoutReasoning(dialect, body, summary)));
     // Where it matters what is asked for, what was understood is sent; anything else goes on byte by byte, since long numbers would lose digits.
-    return gated && namedTwice(raw, body) ? Buffer.from(JSON.stringify(body)) : raw;
+    return wary && namedTwice(raw, body) ? Buffer.from(JSON.stringify(body)) : raw;
   } catch {
     return null;
   }
+}
+
+const BOUNDS = ['max', '"n"'].map((x) => Buffer.from(x));
+const ESCAPED = Buffer.from('\\u00');
+
+/**
+ * Whether a request may say twice how much it may use, of which its reader may take the other one. A look at the bytes, before all names are counted: few requests say `max` twice, in any name or text, or write plain
+ * letters in numbers.
+ */
+export function mayBoundTwice(raw: Buffer): boolean {
+  return (
+    raw.includes(ESCAPED) ||
+    BOUNDS.some((b) => {
+      const first = raw.indexOf(b);
+      return first >= 0 && raw.indexOf(b, first + 1) >= 0;
+    })
+  );
 }
 
 /** Names in an object and in all that is in it. */

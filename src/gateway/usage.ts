@@ -57,12 +57,63 @@ function usedBy(f: Fields, into: Usage, answer: unknown): void {
 
 /** What an event of a stream holds besides its text, at most. */
 const EVENT_BYTES = 400;
-const LINE_MAX = 1 << 20;
-const BODY_MAX = 8 << 20;
+/** Longer lines of a stream, and longer answers, are told by their beginning and their end. */
+const WHOLE_MAX = 8 << 20;
+const HEAD_BYTES = 1024;
+const TAIL_BYTES = 64 << 10;
+
+/** Types of events that end a stream. */
+const LAST = ['message_stop', 'response.completed', 'response.incomplete', 'response.failed'] as const;
+
+const isLast = (type: unknown): boolean => (LAST as readonly unknown[]).includes(type);
+
+/** What is kept of a line or an answer while it comes: all of it, or of a very long one its beginning and its end. A quote inside of a text stands behind a backslash, so that names in it are not taken for the answer's own. */
+class Held {
+  private parts: Buffer[] = [];
+  private head: Buffer | null = null;
+  bytes = 0;
+
+  add(chunk: Buffer): void {
+    if (chunk.length === 0) return;
+    this.parts.push(chunk);
+    this.bytes += chunk.length;
+    if (this.bytes <= WHOLE_MAX && this.head === null) return;
+    this.head ??= Buffer.concat(this.parts).subarray(0, HEAD_BYTES);
+    if (this.parts.length < 2 && chunk.length <= TAIL_BYTES) return;
+    this.parts = [Buffer.concat(this.parts.slice(-64)).subarray(-TAIL_BYTES)];
+  }
+
+  get long(): boolean {
+    return this.head !== null;
+  }
+
+  /** All of it. */
+  whole(): Buffer {
+    return this.parts.length === 1 ? (this.parts[0] as Buffer) : Buffer.concat(this.parts);
+  }
+
+  /** What a long one says at its beginning and its end. */
+  skimmed(): Json {
+    const text = `${this.head?.toString('latin1') ?? ''}\n${this.whole().subarray(-TAIL_BYTES).toString('latin1')}`;
+    const last = (name: string): number =>
+      Number([...text.matchAll(new RegExp(`(?<!\\\\)"${name}"\\s*:\\s*(\\d+)`, 'g'))].at(-1)?.[1] ?? 0);
+    const usage = Object.fromEntries(
+      ['input_tokens', 'prompt_tokens', 'output_tokens', 'completion_tokens'].map((name) => [name, last(name)]),
+    );
+    const type = LAST.find((t) => new RegExp(`(?<!\\\\)"type"\\s*:\\s*"${t.replace('.', '\\.')}"`).test(text));
+    return { usage: { ...usage, output_tokens_details: { reasoning_tokens: last('reasoning_tokens') } }, ...(type ? { type } : {}) };
+  }
+
+  clear(): void {
+    this.parts = [];
+    this.head = null;
+    this.bytes = 0;
+  }
+}
 
 /**
  * Reads usage from an answer without holding it up. Streams are read by line and only where a line can matter; other answers are
- * parsed once at their end, when they are not larger than 8 MB.
+ * parsed once at their end. Lines and answers of more than 8 MB are told by their beginning and their end.
  */
 export class UsageTap {
   readonly usage: Usage = { input: 0, output: 0, reasoning: 0, stop: '' };
@@ -70,7 +121,7 @@ export class UsageTap {
   /** A stream of one JSON object a line. */
   private readonly rows: boolean;
   private readonly fields: Fields | undefined;
-  private held: Buffer[] = [];
+  private readonly held = new Held();
   private bytes = 0;
   /** Line ends of a stream that passed: what is said in how many pieces. */
   private pieces = 0;
@@ -90,18 +141,35 @@ export class UsageTap {
   take(chunk: Buffer): boolean {
     this.bytes += chunk.length;
     if (!this.sse) {
-      if (this.bytes <= BODY_MAX) this.held.push(chunk);
-      else this.held = [];
+      this.held.add(chunk);
       return false;
     }
     for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) this.pieces += 1;
-    const all = this.held.length > 0 ? Buffer.concat([...this.held, chunk]) : chunk;
-    const end = all.lastIndexOf(10);
-    const rest = all.subarray(end + 1);
-    this.held = rest.length > 0 && rest.length < LINE_MAX ? [rest] : [];
-    const last = end >= 0 && this.lines(all.subarray(0, end));
+    const end = chunk.lastIndexOf(10);
+    if (end < 0) {
+      this.held.add(chunk);
+      return false;
+    }
+    const last = this.through(chunk.subarray(0, end));
+    this.held.add(chunk.subarray(end + 1));
     if (last) this.ended = true;
     return last;
+  }
+
+  /** Reads what came up to the end of a line, with what was held of its beginning. */
+  private through(part: Buffer): boolean {
+    if (this.held.bytes === 0) return this.lines(part);
+    const at = part.indexOf(10);
+    this.held.add(at < 0 ? part : part.subarray(0, at));
+    let last: boolean;
+    if (this.held.long) {
+      const said = this.held.skimmed();
+      this.read(said);
+      last = isLast(said['type']);
+    } else last = this.lines(this.held.whole());
+    this.held.clear();
+    const later = at >= 0 && this.lines(part.subarray(at + 1));
+    return last || later;
   }
 
   private lines(part: Buffer): boolean {
@@ -117,9 +185,7 @@ export class UsageTap {
       try {
         const j = object(JSON.parse(data));
         this.read(j);
-        const type = j['type'];
-        if (type === 'message_stop' || type === 'response.completed' || type === 'response.incomplete' || type === 'response.failed')
-          last = true;
+        if (isLast(j['type'])) last = true;
       } catch {
         // A line that is no JSON tells no usage; it passes as it is.
       }
@@ -138,17 +204,17 @@ export class UsageTap {
    */
   end(whole = false, input = 0): Usage {
     // A last line without its line end.
-    if (this.rows && this.held.length > 0) this.lines(Buffer.concat(this.held));
+    if (this.rows && this.held.bytes > 0 && !this.held.long) this.lines(this.held.whole());
     if (whole && (this.fields || this.rows)) this.ended = true;
-    if (!this.sse && this.held.length > 0) {
+    if (!this.sse && this.held.bytes > 0) {
       try {
-        this.read(object(JSON.parse(Buffer.concat(this.held).toString('utf8'))));
+        this.read(this.held.long ? this.held.skimmed() : object(JSON.parse(this.held.whole().toString('utf8'))));
         this.ended = true;
       } catch {
         // Not JSON: nothing to read.
       }
     }
-    this.held = [];
+    this.held.clear();
     this.told = this.usage.output > 0;
     if (this.usage.input === 0) this.usage.input = input;
     // An answer that was broken off, or does not say what it used, took what passed: some 120 bytes an event of one token, four bytes a token where an event holds many.

@@ -64,6 +64,34 @@ class Aloud {
   }
 }
 
+/** A whole text without the thoughts it begins with. */
+function unsaid(text: string): string {
+  const aloud = new Aloud();
+  return aloud.take(text) + aloud.end();
+}
+
+/** A block, item or part of one, with its text as it is without thoughts. */
+const quiet = (block: unknown): unknown => {
+  const { logprobs: _, ...b } = object(block);
+  if (typeof block !== 'object' || block === null) return block;
+  return {
+    ...b,
+    ...(typeof b['text'] === 'string' ? { text: unsaid(b['text']) } : {}),
+    ...(Array.isArray(b['content']) ? { content: b['content'].map(quiet) } : {}),
+  };
+};
+
+/** A choice of a chat or a completion, whole. What each token was likely to be tells the tokens of the thoughts as well. */
+function choiceWithout(choice: unknown): Json {
+  const { logprobs: _, ...c } = object(choice);
+  return {
+    ...c,
+    ...(c['message'] === undefined ? {} : { message: stripped(c['message'], true).message }),
+    ...(typeof c['text'] === 'string' ? { text: unsaid(c['text']) } : {}),
+    ...('logprobs' in object(choice) ? { logprobs: null } : {}),
+  };
+}
+
 function stripped(message: unknown, whole = false): { message: unknown; had: boolean } {
   const m = { ...object(message) };
   let had = false;
@@ -72,8 +100,7 @@ function stripped(message: unknown, whole = false): { message: unknown; had: boo
     delete m[f];
   }
   if (whole && typeof m['content'] === 'string') {
-    const aloud = new Aloud();
-    const kept = aloud.take(m['content']) + aloud.end();
+    const kept = unsaid(m['content']);
     had ||= kept !== m['content'];
     m['content'] = kept;
   }
@@ -81,9 +108,9 @@ function stripped(message: unknown, whole = false): { message: unknown; had: boo
   return { message: m, had };
 }
 
-/** A reasoning item with the provider's own summary and nothing of what it summarises. */
-function summarised(item: unknown): unknown {
-  if (type(item) !== 'reasoning') return item;
+/** An item of an answer: of a reasoning one the provider's own summary and nothing of what it summarises, of any other its text without thoughts. */
+function heard(item: unknown): unknown {
+  if (type(item) !== 'reasoning') return quiet(item);
   const { content: _, encrypted_content: _e, ...rest } = object(item);
   return rest;
 }
@@ -91,23 +118,25 @@ function summarised(item: unknown): unknown {
 /** A whole answer without its reasoning; with `summary`, with the provider's own summary of it where the API makes one. */
 export function answerWithout(d: Dialect, body: Json, thoughts?: readonly string[], summary = false): Json {
   if (thoughts) return without(body, thoughts);
-  if (d === 'anthropic') return { ...body, content: list(body['content']).filter((b) => !THINKING.has(type(b))) };
+  if (d === 'anthropic')
+    return {
+      ...body,
+      ...(Array.isArray(body['content']) ? { content: body['content'].filter((b) => !THINKING.has(type(b))).map(quiet) } : {}),
+    };
   if (d === 'openai-responses')
     return {
       ...body,
-      output: summary ? list(body['output']).map(summarised) : list(body['output']).filter((o) => type(o) !== 'reasoning'),
+      ...(Array.isArray(body['output']) ? { output: body['output'].filter((o) => summary || type(o) !== 'reasoning').map(heard) } : {}),
     };
-  return {
-    ...body,
-    ...(Array.isArray(body['choices'])
-      ? { choices: body['choices'].map((c) => ({ ...object(c), message: stripped(object(c)['message'], true).message })) }
-      : {}),
-  };
+  return { ...body, ...(Array.isArray(body['choices']) ? { choices: body['choices'].map(choiceWithout) } : {}) };
 }
 
 /** Where an event of a stream ends: after an empty line, whatever ends its lines (server-sent events, 9.2.6). */
 const EVENT_END = /\r\n\r\n|\n\n|\r\r|\n\r\n|\r\n\n|\r\n\r|\n\r|\r\r\n/g;
-const FIELD = /^(\uFEFF)?(data|event|id|retry)?:/;
+const FIELD = /^(data|event|id|retry)?:|^(data|event|id|retry)$/;
+/** How a stream of events begins, empty lines before it or not. */
+const EVENTS = /^\s*(?:(?:data|event|id|retry)?:|(?:data|event|id|retry)[\r\n]|$)/;
+const BOM = Buffer.from('\uFEFF');
 
 /**
  * Takes the reasoning out of an answer as it comes through, whatever the upstream sends: the notice that it is withheld must be true. Events of a
@@ -126,7 +155,10 @@ export class Withheld {
   private readonly parts: Buffer[] = [];
   private bytes = 0;
   private readonly hidden = new Set<number>();
-  private readonly aloud = new Map<number, Aloud>();
+  private readonly aloud = new Map<string, Aloud>();
+  private begun = false;
+  /** An event that goes before the one at hand. */
+  private before: Json | null = null;
 
   /** `thoughts`: where an API with field names of its own holds them. `status`: an error holds none. `summary`: the provider's own summary goes through. */
   constructor(dialect: Dialect, contentType: string, thoughts?: readonly string[], status = 200, summary = false) {
@@ -135,23 +167,16 @@ export class Withheld {
     this.thoughts = thoughts;
     this.rows = byLine(contentType);
     this.failed = status >= 400;
-    this.form =
-      this.rows || /^text\/event-stream/i.test(contentType)
-        ? 'stream'
-        : /^application\/([\w.]+\+)?json/i.test(contentType)
-          ? 'json'
-          : 'unknown';
+    // What calls itself a stream of events may be a whole answer all the same: how it begins tells.
+    this.form = this.rows ? 'stream' : /^application\/([\w.]+\+)?json/i.test(contentType) ? 'json' : 'unknown';
   }
 
   /** What may go out now. @throws Error when it cannot be searched for reasoning */
   take(chunk: Buffer): Buffer {
-    if (this.form === 'unknown') {
+    if (!this.begun) {
       this.rest = Buffer.concat([this.rest, chunk]);
-      const begins = this.rest.toString('utf8', 0, 64).trimStart();
-      if (begins.length < 8) return Buffer.alloc(0);
-      this.form = FIELD.test(begins) ? 'stream' : 'json';
-      chunk = this.rest;
-      this.rest = Buffer.alloc(0);
+      if (this.rest.length < 8) return Buffer.alloc(0);
+      chunk = this.begin();
     }
     if (this.form === 'json') {
       this.bytes += chunk.length;
@@ -175,7 +200,19 @@ export class Withheld {
     return Buffer.concat(out);
   }
 
+  /** What the answer is, when enough of it is there or no more comes. @returns what was held back for it, without a byte order mark */
+  private begin(): Buffer {
+    this.begun = true;
+    let first = this.rest;
+    this.rest = Buffer.alloc(0);
+    if (first.subarray(0, BOM.length).equals(BOM)) first = first.subarray(BOM.length);
+    if (this.form === 'unknown')
+      this.form = /^\s*[[{]/.test(first.toString('latin1', 0, 64)) || !EVENTS.test(first.toString('latin1', 0, 64)) ? 'json' : 'stream';
+    return first;
+  }
+
   end(): Buffer {
+    if (!this.begun) this.rest = this.begin();
     const rest = this.form === 'stream' ? this.rest : Buffer.concat([...this.parts, this.rest]);
     this.rest = Buffer.alloc(0);
     if (rest.length === 0) return rest;
@@ -204,8 +241,11 @@ export class Withheld {
       .map((l) => l.slice(5).trimStart())
       .join('\n')
       .trim();
+    // Lines that are none of a stream's are passed over by its readers, and would say anything.
+    const known = lines.filter((l) => FIELD.test(l));
     // A comment that keeps the connection alive, and the word that ends a stream.
-    if (data === '' || data === '[DONE]') return raw;
+    if (data === '' || data === '[DONE]')
+      return lines.every((l) => l === '' || FIELD.test(l)) ? raw : Buffer.from(`${known.join('\n')}\n\n`);
     let j: unknown;
     try {
       j = JSON.parse(data);
@@ -214,8 +254,13 @@ export class Withheld {
     }
     const kept = Array.isArray(j) ? j.map((x) => this.kept(object(x))).filter((x) => x !== null) : this.kept(object(j));
     if (kept === null) return null;
-    const head = lines.filter((l) => l !== '' && !l.startsWith('data:'));
-    return Buffer.from(`${[...head, `data: ${JSON.stringify(kept)}`].join('\n')}\n\n`);
+    const head = known.filter((l) => !l.startsWith('data'));
+    const { before } = this;
+    this.before = null;
+    const ahead = before
+      ? `${head.some((l) => l.startsWith('event')) ? `event: ${String(before['type'])}\n` : ''}data: ${JSON.stringify(before)}\n\n`
+      : '';
+    return Buffer.from(`${ahead}${[...head, `data: ${JSON.stringify(kept)}`].join('\n')}\n\n`);
   }
 
   private kept(j: Json): Json | null {
@@ -247,26 +292,36 @@ export class Withheld {
     let had = false;
     let other = j['usage'] !== undefined && j['usage'] !== null;
     const choices = list(j['choices']).map((c) => {
-      const s = stripped(object(c)['delta']);
+      const { logprobs, ...choice } = object(c);
+      const s = stripped(choice['delta']);
       had ||= s.had;
-      this.speak(object(c), object(s.message));
+      this.speak(choice, object(s.message), 'content');
+      if (choice['text'] !== undefined) this.speak(choice, choice, 'text');
       // The role opens a message, and clients wait for it.
       const left = Object.values(object(s.message)).some((v) => v !== null && v !== '');
-      other ||= left || (object(c)['finish_reason'] ?? null) !== null;
-      return { ...object(c), delta: s.message };
+      other ||= left || (choice['finish_reason'] ?? null) !== null || (choice['text'] ?? '') !== '';
+      return {
+        ...choice,
+        ...(choice['delta'] === undefined ? {} : { delta: s.message }),
+        ...(logprobs === undefined ? {} : { logprobs: null }),
+      };
     });
     if (had && !other) return null;
     return { ...j, ...(Array.isArray(j['choices']) ? { choices } : {}) };
   }
 
+  private speaker(key: string): Aloud {
+    const held = this.aloud.get(key) ?? new Aloud();
+    this.aloud.set(key, held);
+    return held;
+  }
+
   /** The text of one choice, without the thoughts it begins with. */
-  private speak(choice: Json, delta: Json): void {
-    const i = Number(choice['index'] ?? 0);
-    const aloud = this.aloud.get(i) ?? new Aloud();
-    this.aloud.set(i, aloud);
-    const said = typeof delta['content'] === 'string' ? aloud.take(delta['content']) : '';
+  private speak(choice: Json, delta: Json, field: 'content' | 'text'): void {
+    const aloud = this.speaker(String(choice['index'] ?? 0));
+    const said = typeof delta[field] === 'string' ? aloud.take(delta[field]) : '';
     const rest = (choice['finish_reason'] ?? null) !== null ? aloud.end() : '';
-    if (typeof delta['content'] === 'string' || rest !== '') delta['content'] = said + rest;
+    if (typeof delta[field] === 'string' || rest !== '') delta[field] = said + rest;
   }
 
   private renumbered(j: Json, field: string): Json {
@@ -281,34 +336,45 @@ export class Withheld {
       return null;
     }
     if (String(j['type']).startsWith('content_block_') && this.hidden.has(i)) return null;
+    const delta = object(j['delta']);
+    if (j['type'] === 'content_block_delta' && typeof delta['text'] === 'string') {
+      const text = this.speaker(String(i)).take(delta['text']);
+      return this.renumbered({ ...j, delta: { ...delta, text } }, 'index');
+    }
+    if (j['type'] === 'content_block_stop') {
+      // What was held back for the look of a tag, and is none.
+      const left = this.speaker(String(i)).end();
+      if (left !== '')
+        this.before = this.renumbered({ type: 'content_block_delta', index: i, delta: { type: 'text_delta', text: left } }, 'index');
+    }
     return this.renumbered(j, 'index');
-  }
-
-  /** Events of the summary pass; those of the reasoning itself do not. */
-  private summarised(t: string, j: Json): Json | null {
-    if (t.startsWith('response.reasoning') && !t.startsWith('response.reasoning_summary')) return null;
-    const whole = object(j['response']);
-    return {
-      ...j,
-      ...(j['item'] !== undefined ? { item: summarised(j['item']) } : {}),
-      ...(Array.isArray(whole['output']) ? { response: answerWithout('openai-responses', whole, undefined, true) } : {}),
-    };
   }
 
   private responses(j: Json): Json | null {
     const t = String(j['type'] ?? '');
     const i = Number(j['output_index'] ?? -1);
-    if (this.summary) return this.summarised(t, j);
-    if (t.startsWith('response.reasoning')) return null;
-    if (t === 'response.output_item.added' && type(j['item']) === 'reasoning') {
+    // Events of the provider's own summary pass where it was asked for; those of the reasoning itself do not.
+    if (t.startsWith('response.reasoning') && !(this.summary && t.startsWith('response.reasoning_summary'))) return null;
+    if (!this.summary && t === 'response.output_item.added' && type(j['item']) === 'reasoning') {
       this.hidden.add(i);
       return null;
     }
     if (this.hidden.has(i)) return null;
     const whole = object(j['response']);
-    return this.renumbered(
-      Array.isArray(whole['output']) ? { ...j, response: answerWithout('openai-responses', whole) } : j,
-      'output_index',
-    );
+    const { logprobs: _, ...said } = j;
+    const out: Json = { ...said, ...('logprobs' in j ? { logprobs: [] } : {}) };
+    if (Array.isArray(whole['output'])) out['response'] = answerWithout('openai-responses', whole, undefined, this.summary);
+    for (const f of ['item', 'part']) if (out[f] !== undefined) out[f] = heard(out[f]);
+    const key = `${i}/${String(j['content_index'] ?? 0)}`;
+    if (t === 'response.output_text.delta' && typeof out['delta'] === 'string') out['delta'] = this.speaker(key).take(out['delta']);
+    if (t === 'response.output_text.done') {
+      if (typeof out['text'] === 'string') out['text'] = unsaid(out['text']);
+      const left = this.speaker(key).end();
+      if (left !== '') {
+        const { text: _t, ...rest } = out;
+        this.before = this.renumbered({ ...rest, type: 'response.output_text.delta', delta: left }, 'output_index');
+      }
+    }
+    return this.renumbered(out, 'output_index');
   }
 }

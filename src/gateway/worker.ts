@@ -47,7 +47,9 @@ export type FromWorker =
   | { readonly type: 'have'; readonly version: number }
   | { readonly type: 'ready' }
   | { readonly type: 'said'; readonly said: string }
-  | { readonly type: 'listening' };
+  | { readonly type: 'listening' }
+  /** What the lookup says of an account. */
+  | { readonly type: 'holder'; readonly account: string; readonly tier?: string; readonly verification: string };
 
 export const spoolDir = (c: ServeConfig): string => join(c.state, 'spool');
 
@@ -90,10 +92,17 @@ export class Worker {
     this.parts = {
       config,
       guard: new Guard(budgets, config, () => meters.budgetsAway.inc()),
-      lookup: new Lookup(config.accounts, (said) => {
-        meters.lookupFailed.inc();
-        this.say(`E_ACCOUNTS ${said}`);
-      }),
+      lookup: new Lookup(
+        config.accounts,
+        (said) => {
+          meters.lookupFailed.inc();
+          this.say(`E_ACCOUNTS ${said}`);
+        },
+        (h) => {
+          if (h.verification)
+            this.tell({ type: 'holder', account: h.account, verification: h.verification, ...(h.tier ? { tier: h.tier } : {}) });
+        },
+      ),
       spool: spoolOf(`${name}~canonical`),
       meters,
       now,

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import {
   closeSync,
   existsSync,
@@ -16,7 +17,15 @@ import type { Event } from '../barriers/events.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 
 const linesOf = (path: string): { lines: string[]; torn: number; blank: number } => {
-  const content = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  const bytes = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
+  const content = bytes.toString('utf8');
+  // Bytes that are no text are read as the character that stands for them, and would be taken for it. A last line that was cut may end in half a character.
+  if (!isUtf8(bytes.subarray(0, bytes.lastIndexOf(10) + 1)))
+    throw new StillwatchError(
+      'E_AUDIT',
+      `${path} holds bytes that are no UTF-8: it was changed after it was written`,
+      'compare it with a copy',
+    );
   const end = content.lastIndexOf('\n') + 1;
   const all = content.slice(0, Math.max(0, end - 1)).split('\n');
   const lines = all.filter(Boolean);
@@ -48,7 +57,13 @@ function cut(path: string, entries: readonly Pick<Entry, 'hash'>[]): string | nu
 export function verifyFile(path: string, head?: string): { ok: boolean; said: string } {
   if (!existsSync(path))
     throw new StillwatchError('E_AUDIT', `there is no audit log at ${path}`, 'give the state directory of serve, or the file');
-  const { lines, torn, blank } = linesOf(path);
+  let read: ReturnType<typeof linesOf>;
+  try {
+    read = linesOf(path);
+  } catch (error) {
+    return { ok: false, said: messageOf(error) };
+  }
+  const { lines, torn, blank } = read;
   const { fault, entries, last } = verifyChain(lines, head);
   if (fault) return { ok: false, said: `${path}:${fault.line}: ${fault.said}` };
   const gone = cut(

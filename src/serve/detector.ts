@@ -2,81 +2,25 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { VERIFIED } from '../barriers/blast.ts';
-import type { Detected } from '../barriers/cases.ts';
-import type { Budget } from '../barriers/model.ts';
 import type { Policy, Subject } from '../barriers/policy.ts';
 import type { ServeConfig } from '../gateway/config.ts';
-import type { IdentifierKey } from '../gateway/keyed.ts';
 import { spoolDir } from '../gateway/worker.ts';
-import type { Dossier, Finding } from '../model/dossier.ts';
+import type { Dossier } from '../model/dossier.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { identifiers, type ScanOptions, scan } from '../scan.ts';
 import { sayLabel } from '../store/labels.ts';
 import { openStore } from '../store/open.ts';
-import { type Days, erase, eraseLate, expire, exportOf } from '../store/personal.ts';
+import { erase, eraseLate, expire, exportOf } from '../store/personal.ts';
 import { accountOf, pairBits, sharedBy } from '../store/queries/account.ts';
 import { type AccountRecord, accountRecords } from '../store/queries/accounts.ts';
 import { looks } from '../store/queries/looks.ts';
 import { type Tied, tiesOf } from '../store/queries/ties.ts';
 import type { Store } from '../store/store.ts';
-import { bodyOf, type Cutting, cutOf, findingOf, overBudget, quotesOf, sentencesOf, sentSince } from './desk.ts';
+import { bodyOf, cutOf, findingOf, overBudget, quotesOf, sentencesOf, sentSince } from './desk.ts';
 import { graphOf } from './graph.ts';
 import { Intake, type Took } from './intake.ts';
 import { Notice } from './notice.ts';
-
-/** What the parent asks of the process that owns the store. */
-export type Question =
-  | { readonly ask: 'explain'; readonly what: string; readonly look?: string }
-  | { readonly ask: 'account'; readonly account: string }
-  | { readonly ask: 'rejects'; readonly most: number }
-  | { readonly ask: 'dossier'; readonly at?: string }
-  | { readonly ask: 'looks'; readonly signal?: string }
-  | { readonly ask: 'file'; readonly account: string }
-  | { readonly ask: 'cut'; readonly members: readonly Cutting[]; readonly values: Finding['indicators'] }
-  | { readonly ask: 'over'; readonly accounts: readonly string[]; readonly budget: Budget; readonly from: string }
-  | { readonly ask: 'since'; readonly accounts: readonly string[]; readonly from: number }
-  | { readonly ask: 'texts'; readonly campaign: string; readonly at: string }
-  | { readonly ask: 'sentences'; readonly values: readonly string[] }
-  | {
-      readonly ask: 'graph';
-      readonly campaign: string;
-      /** The look it is of. */
-      readonly at: string;
-      readonly kind: string;
-      readonly bitsMin: number;
-      readonly open: readonly string[];
-      /** Accounts of a case that a person cut. */
-      readonly only?: readonly string[];
-      /** What it shares, of all the findings its accounts came from; those of the finding where absent. */
-      readonly values?: Finding['indicators'];
-    }
-  | { readonly ask: 'why'; readonly accounts: readonly [string, string] }
-  | { readonly ask: 'scan'; readonly paths: readonly string[]; readonly format: string }
-  | {
-      readonly ask: 'label';
-      readonly account: string;
-      readonly label: string;
-      readonly author: string;
-      readonly reason: string;
-      readonly revoke: boolean;
-    }
-  | { readonly ask: 'export'; readonly account: string }
-  | { readonly ask: 'erase'; readonly account: string }
-  | { readonly ask: 'expire'; readonly days: Days; readonly held: readonly string[] }
-  | { readonly ask: 'simulate'; readonly policy: Policy; readonly steps: number; readonly confidence: number }
-  | { readonly ask: 'detect' };
-
-export type FromDetector =
-  | { readonly type: 'up'; readonly key: IdentifierKey | null }
-  | { readonly type: 'detected'; readonly detected: Detected; readonly tookMs: number; readonly newest: number }
-  | { readonly type: 'took'; readonly accepted: number; readonly rejected: number; readonly torn: number }
-  | { readonly type: 'said'; readonly level: 'info' | 'warn' | 'error'; readonly said: string }
-  | {
-      readonly type: 'answer';
-      readonly id: number;
-      readonly value?: unknown;
-      readonly error?: { readonly code: string; readonly message: string; readonly hint: string };
-    };
+import { ERASE_MS, type FromDetector, type Question } from './questions.ts';
 
 /** Renderers of answers in text; given by the command line, which has them already. */
 export interface Answers {
@@ -88,8 +32,6 @@ export interface Answers {
 }
 
 const INTAKE_MS = 1000;
-/** An exchange is in the store by then, or it waits for a store that is away. */
-const ERASE_MS = 3_600_000;
 
 /** What changes or reads all of a store waits for a look under way; other questions, and intake, go on between its statements. */
 const ALONE: ReadonlySet<Question['ask']> = new Set(['scan', 'simulate', 'label', 'erase', 'expire', 'detect']);
@@ -358,6 +300,10 @@ export class Detector {
         this.erased.push({ account: q.account, at: Date.now() });
         this.notice?.forget(q.account);
         return erase(store, q.account).finally(() => this.again(store));
+      case 'owed':
+        this.erased.push(...q.erased);
+        for (const e of q.erased) await eraseLate(store, e.account, e.at);
+        return true;
       case 'expire':
         // A hold set since outweighs what is still owed to an erasure.
         this.erased = this.erased.filter((e) => !q.held.includes(e.account));

@@ -4,7 +4,7 @@ import type { Dossier } from '../model/dossier.ts';
 import { StillwatchError } from '../model/errors.ts';
 import type { Call } from './admin.ts';
 import type { Control } from './control.ts';
-import type { Question } from './detector.ts';
+import type { Question } from './questions.ts';
 
 /** What routes stand on. */
 export interface House {

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { AggregatorRegistry, Gauge, Registry } from 'prom-client';
-import { LOCAL } from '../barriers/commands.ts';
+import { LOCAL } from '../barriers/events.ts';
 import type { Subject } from '../barriers/policy.ts';
 import { readConfig, type ServeConfig } from '../gateway/config.ts';
 import { depth, oldest } from '../gateway/spool.ts';
@@ -14,9 +14,11 @@ import type { Dossier } from '../model/dossier.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { Admin } from './admin.ts';
 import { Control } from './control.ts';
-import type { FromDetector, Question } from './detector.ts';
+import { Holders } from './holders.ts';
 import { holdState } from './lock.ts';
 import { type Hook, Outbox } from './outbox.ts';
+import { canListen, portsOf } from './ports.ts';
+import { ERASE_MS, type FromDetector, type Question } from './questions.ts';
 import { routes } from './routes.ts';
 import { RESTART_MS, Workers } from './workers.ts';
 
@@ -43,6 +45,7 @@ export class Primary {
   private readonly outbox: Outbox;
   private readonly clocks: NodeJS.Timeout[] = [];
   private readonly workers: Workers;
+  private readonly holders: Holders;
   private readonly waiting = new Map<number, { readonly yes: (v: unknown) => void; readonly no: (e: Error) => void }>();
   private readonly registry = new Registry();
   private readonly gauges;
@@ -88,6 +91,9 @@ export class Primary {
       () => this.config,
       () => this.control.snapshot,
     );
+    this.holders = new Holders(join(config.state, 'holders.json'));
+    this.workers.holder = ({ account, tier, verification }) =>
+      this.holders.hear(account, { verification, ...(tier ? { tier } : {}) }, Date.now());
     this.control.push = (delta) => this.workers.push(delta);
     this.control.onEntries((list) => {
       if (list.some((e) => e.what.type === 'hold.set' || e.what.type === 'hold.cleared')) this.expire();
@@ -144,7 +150,22 @@ export class Primary {
     ];
   }
 
+  /** Budgets that stand already must be kept by whoever is to keep them now. */
+  private fits(config: ServeConfig): void {
+    const slow = [...this.control.state.barriers.values()].find(
+      (b) => b.action === 'slow' && b.state === 'active' && b.expires > Date.now(),
+    );
+    if (slow && config.workers > 1 && !config.redis)
+      throw new StillwatchError(
+        'E_CONFIG',
+        `barrier ${slow.id} slows accounts down, and ${config.workers} workers cannot keep one budget in memory`,
+        'give redis, or workers: 1',
+      );
+  }
+
   async start(): Promise<{ admin: number }> {
+    this.fits(this.config);
+    await Promise.all(portsOf(this.config).map(canListen));
     this.accept();
     const admin = await this.admin.listen();
     const { host } = new URL(`http://${this.config.admin.listen}`);
@@ -228,6 +249,7 @@ export class Primary {
     if (m.type === 'up') {
       this.detectorUp = true;
       this.workers.know(m.key);
+      this.owe();
       this.detectorFails = 0;
     } else if (m.type === 'said') this.log[m.level](m.said);
     else if (m.type === 'took') {
@@ -240,12 +262,13 @@ export class Primary {
       if (m.error) w?.no(new StillwatchError(m.error.code, m.error.message, m.error.hint));
       else w?.yes(m.value);
     } else {
-      this.dossier = m.detected.dossier;
-      this.subjects = m.detected.subjects;
+      const detected = this.holders.with(m.detected, this.config.accounts.file);
+      this.dossier = detected.dossier;
+      this.subjects = detected.subjects;
       this.gauges.took.set(m.tookMs / 1000);
       if (m.newest > 0) this.gauges.lag.set(Math.max(0, Date.now() - m.newest) / 1000);
       try {
-        const entries = this.control.take(m.detected);
+        const entries = this.control.take(detected);
         for (const { what } of entries) {
           if (what.type === 'case.opened') this.log.warn({ case: what.case.id, accounts: what.case.accounts.length }, 'case opened');
           if (what.type === 'service') this.log.warn(what.said);
@@ -254,6 +277,16 @@ export class Primary {
         this.log.error(messageOf(error));
       }
     }
+  }
+
+  /** Erasures of late, for a detection process that began after them: what was on its way then may still come. */
+  private owe(): void {
+    const erased = this.control.audit.entries
+      .filter((e) => e.what.type === 'data.erased' && e.at > Date.now() - ERASE_MS)
+      .map((e) => ({ account: (e.what as { account: string }).account, at: e.at }))
+      .filter((e) => !this.control.state.legalHolds.has(e.account));
+    if (erased.length > 0)
+      this.ask({ ask: 'owed', erased }).catch((e: unknown) => this.log.error(`what is owed to an erasure: ${messageOf(e)}`));
   }
 
   private ask(q: Question): Promise<unknown> {
@@ -311,11 +344,18 @@ export class Primary {
   }
 
   /** Reads configuration and policy anew. A faulty one changes nothing and is said; a good one reaches new workers, and the old ones finish what they began. */
-  reload(): void {
+  async reload(): Promise<void> {
     try {
       const { config, policy } = readConfig(this.programs.configPath);
       if (config.state !== this.config.state || config.store !== this.config.store)
         throw new StillwatchError('E_CONFIG', 'store and state cannot change while serving', 'stop, change, start');
+      this.fits(config);
+      const held = portsOf(this.config);
+      await Promise.all(
+        portsOf(config)
+          .filter((p) => !held.includes(p))
+          .map(canListen),
+      );
       this.config = config;
       this.accept();
       this.control.setPolicy(policy);
@@ -343,6 +383,7 @@ export class Primary {
     });
     await this.admin.close();
     this.control.close();
+    this.holders.save();
     rmSync(join(this.config.state, 'pid'), { force: true });
     if (!/^https?:/.test(this.config.store)) rmSync(join(this.config.store, 'serve.json'), { force: true });
     this.log.info('stopped');

@@ -8,13 +8,13 @@ import {
   decideAppeal,
   extend,
   fileAppeal,
-  LOCAL,
   lift,
   openGate,
   propose,
   simple,
 } from '../barriers/commands.ts';
 import { undoAppeal } from '../barriers/curate.ts';
+import { LOCAL } from '../barriers/events.ts';
 import { ACTIONS, type Action, type Barrier, type Case, LEVELS } from '../barriers/model.ts';
 import { checkPolicy, policyGates, type Subject } from '../barriers/policy.ts';
 import { StillwatchError } from '../model/errors.ts';

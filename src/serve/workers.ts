@@ -25,6 +25,9 @@ export class Workers {
   private key: IdentifierKey | null = null;
   private stopping = false;
 
+  /** Told what workers learn of an account. */
+  holder: (m: FromWorker & { readonly type: 'holder' }) => void = () => undefined;
+
   constructor(run: string, log: Logger, config: () => ServeConfig, snapshot: () => Snapshot) {
     this.run = run;
     this.log = log;
@@ -76,12 +79,13 @@ export class Workers {
     if (m?.type === 'ready') this.send(w, { type: 'identifiers', key: this.key });
     if (m?.type === 'ready' || m?.type === 'want') this.send(w, { type: 'snapshot', snapshot: this.snapshot() });
     if (m?.type === 'said') this.log.error(m.said);
+    if (m?.type === 'holder') this.holder(m);
     if (m?.type === 'listening') {
+      this.fails = 0;
       this.up.add(w.id);
       this.fresh.delete(w.id);
     }
     if (m?.type === 'spent') this.send(this.successors.get(w.id), m);
-    if (m?.type === 'have') this.fails = 0;
   }
 
   private gone(w: ClusterWorker, code: number, signal: string): void {

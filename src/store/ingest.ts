@@ -173,6 +173,9 @@ async function load(store: Store, input: Input, format: Format, id: number, part
   }
 }
 
+/** Whose a rejected line is: the account that was read, or of a line that is torn what stands where records name one. 0 where nobody is named. */
+const NAMED = `if(account != '', cityHash64(account), if(extract(line, '"account"\\\\s*:\\\\s*"([^"]*)"') AS named = '', 0, cityHash64(named)))`;
+
 async function statement(
   store: Store,
   source: string,
@@ -193,7 +196,7 @@ async function statement(
   if (part === 'exchanges')
     return `INSERT INTO exchanges SETTINGS ${SKETCH_SETTINGS}, max_insert_threads = 2 SELECT * EXCEPT reason FROM (${sketch}) WHERE ${where(`reason = ''`)} LIMIT 1 BY key`;
   const head = o.keepRejects ? 'substring(toValidUTF8(line), 1, 300)' : `''`;
-  return `INSERT INTO rejects SETTINGS ${SKETCH_SETTINGS} SELECT cityHash64({place:String}, ${unordered ? 0 : 'row'}, line, 'reject') AS key, path_id, row, reason, ${head} AS head FROM (${read}) WHERE ${where(`reason != ''`)} LIMIT 1 BY key`;
+  return `INSERT INTO rejects SETTINGS ${SKETCH_SETTINGS} SELECT cityHash64({place:String}, ${unordered ? 0 : 'row'}, line, 'reject') AS key, path_id, row, reason, ${head} AS head, ${NAMED} AS acct FROM (${read}) WHERE ${where(`reason != ''`)} LIMIT 1 BY key`;
 }
 
 /** Streams a file to a server as it is; the server unpacks it. Returns how many rows it wrote. */

@@ -16,13 +16,16 @@ export async function exportOf(store: Store, account: string): Promise<Record<st
     exemplars: await store.rows('SELECT * FROM exemplars FINAL WHERE account = {a:String}', params),
     sentences: await store.rows('SELECT * FROM sentences FINAL WHERE account = {a:String}', params),
     findings: (await dossiersOf(store, JSON.stringify(account))).flatMap((d) => saidOf(JSON.parse(d.body) as Dossier, account)),
-    rejects: await store.rowsEverywhere('SELECT * FROM rejects WHERE match(head, {q:String})', { q: naming(account) }),
+    rejects: await store.rowsEverywhere(`SELECT * FROM rejects WHERE ${REJECTED}`, { ...params, q: naming(account) }),
   };
 }
 
 /** A value of a key that names an account, not any word that happens to be one, as a pattern of the engine's. */
 const naming = (account: string): string =>
   `(?i)"[a-z_.]*(account|user|customer|owner|org|key|id|name)[a-z_.]*"\\s*:\\s*${JSON.stringify(account).replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}`;
+
+/** Rejected lines that name an account: by what was read of them, or by how they begin. */
+const REJECTED = '(acct = cityHash64({a:String}) OR match(head, {q:String}))';
 
 /** A dossier as it is kept. */
 interface Kept {
@@ -162,7 +165,7 @@ export async function erase(store: Store, account: string): Promise<number> {
   await gone('labels', 'account = {a:String}');
   await gone('exemplars', 'account = {a:String}');
   await gone('sentences', 'account = {a:String}');
-  await gone('rejects', 'match(head, {q:String})');
+  await gone('rejects', REJECTED);
   for (const d of await dossiersOf(store, JSON.stringify(account))) await rewrite(store, d, (x) => without(x, account));
   return n;
 }

@@ -85,6 +85,11 @@ export const MIGRATIONS: readonly { readonly id: number; readonly why: string; r
         ENGINE = ReplacingMergeTree ORDER BY (acct, key)`,
     ],
   },
+  {
+    id: 9,
+    why: 'a rejected line is found by the account it names wherever in it that stands: whoever asks to be erased is in it too',
+    statements: ['ALTER TABLE rejects ADD COLUMN IF NOT EXISTS acct UInt64 DEFAULT 0'],
+  },
 ];
 
 export const SCHEMA_VERSION = Math.max(...MIGRATIONS.map((m) => m.id));

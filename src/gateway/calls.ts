@@ -1,0 +1,92 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createGunzip } from 'node:zlib';
+import { messageOf } from '../model/errors.ts';
+import { readBody, TooLarge } from './body.ts';
+
+/** What callers of the decision API send, and how they are answered. */
+
+export type Json = Record<string, unknown>;
+
+export class Bad extends Error {
+  readonly status: 400 | 413 | 415 | 503;
+  constructor(status: 400 | 413 | 415 | 503, said: string) {
+    super(said);
+    this.status = status;
+  }
+}
+
+export function json(res: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
+  if (res.headersSent || res.destroyed) return;
+  const out = JSON.stringify(body);
+  res.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(out), ...headers });
+  res.end(out);
+}
+
+/** An amount of tokens as a caller tells it; one that is written wrongly must not be taken for none. */
+export function amount(r: Json, name: string): number {
+  const x = r[name];
+  if (typeof x !== 'number' || !Number.isFinite(x) || x < 0) throw new Bad(400, `${name} is no number from 0 on`);
+  return x;
+}
+
+/** Words as a caller lists them. */
+export function words(r: Json, name: string): string[] {
+  const x = r[name] ?? [];
+  if (!Array.isArray(x) || !x.every((y) => typeof y === 'string')) throw new Bad(400, `${name} is no list of words`);
+  return x as string[];
+}
+
+/** A bounded body, unpacked when it is gzip: the bound holds for what comes out. */
+export async function bodyOf(req: IncomingMessage, max: number): Promise<Buffer> {
+  const raw = await readBody(req, max).catch((e: unknown) => {
+    throw e instanceof TooLarge ? new Bad(413, `the body is larger than ${max} bytes`) : e;
+  });
+  const encoding = req.headers['content-encoding'] ?? 'identity';
+  if (encoding === 'identity') return raw;
+  if (encoding !== 'gzip') throw new Bad(415, 'content-encoding is gzip or none');
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  const unzip = createGunzip();
+  unzip.end(raw);
+  try {
+    for await (const part of unzip) {
+      bytes += (part as Buffer).length;
+      if (bytes > max) throw new Bad(413, `the body unpacks to more than ${max} bytes`);
+      parts.push(part as Buffer);
+    }
+  } catch (error) {
+    throw error instanceof Bad ? error : new Bad(400, `the gzip stream is damaged: ${messageOf(error)}`);
+  }
+  return Buffer.concat(parts);
+}
+
+/** Lines of one call at most: each is written down before it is acknowledged, and everybody else waits. */
+const LINES_MAX = 50_000;
+
+/** Lines that are not blank. */
+export function linesOf(body: Buffer): string[] {
+  const out: string[] = [];
+  for (let from = 0; from < body.length; ) {
+    const end = body.indexOf(10, from);
+    const to = end < 0 ? body.length : end;
+    if (to > from) {
+      const l = body
+        .toString('utf8', from, to)
+        .replace(/^\ufeff/, '')
+        .trim();
+      if (l !== '' && out.push(l) > LINES_MAX) throw new Bad(413, `the body has more than ${LINES_MAX} lines: send them in parts`);
+    }
+    from = to + 1;
+  }
+  return out;
+}
+
+export function parsed(body: Buffer): Json {
+  try {
+    const j = JSON.parse(body.toString('utf8')) as unknown;
+    if (typeof j === 'object' && j !== null && !Array.isArray(j)) return j as Json;
+  } catch {
+    // Said below.
+  }
+  throw new Bad(400, 'the body is no JSON object');
+}
