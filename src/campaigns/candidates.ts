@@ -30,18 +30,20 @@ export const COHORT = {
 
 /** Accounts that share sentences, one candidate for sentences that go together. */
 function fromScaffolds(t: Table): Candidate[] {
-  const groups = new Map<string, { accounts: number[]; values: number[]; spread: number }>();
+  const groups = new Map<string, { accounts: number[]; values: number[]; strangers: number }>();
   t.values.forEach((value, v) => {
     if (value.kind !== 'scaffold') return;
     const accounts = carriers(t, value);
     if (accounts.length < COHORT.accountsMin) return;
     const key = signature(accounts);
     const g = groups.get(key);
-    if (!g) groups.set(key, { accounts, values: [v], spread: value.accounts.length });
+    const strangers = value.accounts.length - accounts.length;
+    if (!g) groups.set(key, { accounts, values: [v], strangers });
     else {
       g.values.push(v);
-      // The sentence that the fewest others send tells best who is meant.
-      if (value.accounts.length < g.spread) Object.assign(g, { accounts, spread: value.accounts.length });
+      // The sentence that the fewest others send, who meet it in passing, tells best who is meant: of an instruction and a phrase of the items under it the instruction.
+      if (strangers < g.strangers || (strangers === g.strangers && accounts.length > g.accounts.length))
+        Object.assign(g, { accounts, strangers });
     }
   });
   return [...groups.values()].map((g) => ({ accounts: g.accounts, sources: ['scaffold'], scaffold: g.values }));

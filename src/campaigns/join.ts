@@ -18,13 +18,17 @@ const union = (a: Case, b: Case): Candidate => ({
   scaffold: [...new Set([...a.candidate.scaffold, ...b.candidate.scaffold])],
 });
 
-/** Part of each case's accounts that a whole keeps: one that loses those of a part has put two questions together that are not one, and would answer neither. */
-const KEPT = 0.8;
+/** Part of each case's accounts that a whole keeps at least: one that loses most of a part has not put it to the other, and would leave its question to nobody. */
+const KEPT = 0.5;
 
-const keeps = (whole: Case, parts: readonly Case[]): boolean => {
+const keptOf = (whole: Case, part: Case): number => {
   const held = new Set(accountsOf(whole));
-  return parts.every((p) => accountsOf(p).filter((a) => held.has(a)).length >= KEPT * p.members.length);
+  return accountsOf(part).filter((a) => held.has(a)).length / Math.max(1, part.members.length);
 };
+
+/** Whether a whole answers for all of its parts: it keeps the most of each, and where one was named already it is no less sure. */
+const stands = (whole: Case, parts: readonly Case[]): boolean =>
+  parts.every((p) => keptOf(whole, p) >= KEPT && (p.verdict !== 'campaign' || whole.confidence >= p.confidence - PIECES.loose));
 
 const JOIN = { successionBits: 3, deckBits: 2, most: 40 } as const;
 
@@ -57,7 +61,7 @@ export function joinSuccessors(cases: Case[], t: Table, k: Kin, learned: Learned
       if (deckSignal.weigh(facts, deckModel).bits < JOIN.deckBits) continue;
       const one = again(candidate, facts);
       // Joined, they must hold as one campaign: otherwise they stay what they were.
-      if (one.verdict !== 'campaign' || !keeps(one, [a, b])) continue;
+      if (one.verdict !== 'campaign' || !stands(one, [a, b])) continue;
       cases[i] = one;
       cases.splice(j, 1);
       j = i;
@@ -107,7 +111,9 @@ export async function joinPieces(
       const one = again(candidate, facts);
       // It must hold together, and be no less sure than the larger was.
       const holds = one.verdict === 'undecided' || (one.verdict === 'campaign' && byContent);
-      if (!holds || !keeps(one, [a, b])) continue;
+      const whole = new Set(accountsOf(one));
+      const kept = candidate.accounts.filter((x) => whole.has(x)).length;
+      if (!holds || kept < 0.8 * candidate.accounts.length) continue;
       if (one.ledger.coordinationBits < larger.ledger.coordinationBits - loose) continue;
       cases[cases.indexOf(a)] = one;
       cases.splice(cases.indexOf(b), 1);
@@ -128,7 +134,7 @@ const TIED = { most: 24, deckBits: 2, held: 0.5, theirs: 0.6 } as const;
 /**
  * Puts cases together that are each dealt from one deck, and whose accounts share cards, mail or addresses across them that hardly anybody else uses: an operator who deals a pool of its own to each group of
  * workers leaves one case a pool, and what ties the groups is half outside of each. The whole stands the same tests as any cohort, its content compared within each part. It takes the place of its parts where it keeps
- * their accounts and is a campaign, or no less sure a question than the surest of them.
+ * most of each and is a campaign, or no less sure a question than the surest of them.
  * @param whole judges some cases as one
  */
 export function joinTied(cases: Case[], t: Table, learned: Learned, whole: (parts: readonly Case[], looks: number) => Case | null): void {
@@ -174,7 +180,7 @@ export function joinTied(cases: Case[], t: Table, learned: Learned, whole: (part
     const surest = Math.max(...group.map((p) => p.confidence));
     const named = group.some((p) => p.verdict === 'campaign');
     if (one.verdict !== 'campaign' && (named || one.verdict !== 'undecided' || one.confidence < surest)) continue;
-    if (!keeps(one, group)) continue;
+    if (!stands(one, group)) continue;
     const [first, ...others] = group.map((p) => cases.indexOf(p)).sort((p, q) => p - q);
     cases[first as number] = one;
     for (const i of others.reverse()) cases.splice(i, 1);

@@ -37,7 +37,7 @@ export interface Case {
   readonly confidence: number;
   /** Accounts left out as another hand's, to be judged by themselves. */
   readonly apart: readonly number[];
-  /** Accounts that draw on the pool beside work of their own: their key may be lent or stolen, or they use the same source. Nobody names them. */
+  /** Accounts that draw on the pool beside work of their own, or whom nothing ties to the others: their key may be lent or stolen, or they use the same source. Nobody names them. */
   readonly beside: readonly Judged[];
   /** Something other than its bits keeps it from being named: an explanation, a rule on queues or small tasks, too few members. */
   readonly barred: boolean;
@@ -131,14 +131,46 @@ export function settle(
   if (accounts.length > LIMITS.crowd) {
     // A crowd of which a sample is no campaign is not judged one by one.
     const probe = sampled(accounts, LIMITS.probe);
-    const tried = weighed(
+    const tried = apartFromQueues(
       x,
       c,
       winnowed(x, c, scope, { ...whole, accounts: probe, facts: factsOf(t, probe, k.mu, narrowed(scope, probe)) }),
     );
     if (tried.verdict !== 'campaign') return asFound;
   }
-  return weighed(x, c, winnowed(x, c, scope, whole));
+  return apartFromQueues(x, c, winnowed(x, c, scope, whole));
+}
+
+/**
+ * Of accounts that ties set apart from people on one queue, those that hold none are not named with the others, and are shown beside them. Where those that are tied do not come to a campaign by themselves, it is one question about all of them.
+ */
+function apartFromQueues(x: Bench, c: Candidate, all: Settled): Case {
+  const whole = weighed(x, c, all);
+  if (all.view || all.few) return whole;
+  const members = withoutUntied(x.t, x.learned, all.members, all.facts, (some) => factsOf(x.t, some, x.k.mu));
+  if (members.length < LIMITS.membersMin || members.length === all.members.length) return whole;
+  const stays = new Set(members);
+  const accounts = members.map((j) => j.account);
+  const tied = weighed(x, c, {
+    ...all,
+    members,
+    accounts,
+    facts: factsOf(x.t, accounts, x.k.mu),
+    beside: [...all.beside, ...all.members.filter((j) => !stays.has(j) && j.low > 0)],
+  });
+  if (tied.verdict === 'campaign' || RANK[tied.verdict] > RANK[whole.verdict]) return tied;
+  if (whole.verdict !== 'campaign') return whole;
+  return {
+    ...whole,
+    verdict: 'undecided',
+    kind: 'one source, hands unresolved',
+    barred: true,
+    missing: [
+      `ties: ${members.length} of ${all.members.length} hold a tie that sets them apart from people on one queue, and what they show by themselves is not enough; nothing ties the others`,
+      queueLacks(x.t, x.learned, all.members, all.facts),
+      ...lacking(whole.facts, whole.ledger, x.honest),
+    ],
+  };
 }
 
 /** Leaves out who is no member, and again with the others' pool, until nobody goes. */
@@ -174,7 +206,6 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
     facts = factsOf(x.t, accounts, x.k.mu, narrowed(scope, accounts));
   };
   only(surest(facts, members, scope !== null));
-  if (!scope) only(withoutUntied(x.t, x.learned, members, facts, (some) => factsOf(x.t, some, x.k.mu)));
   for (const a of accounts) beside.delete(a);
   return { accounts, members, facts, few: false, apart, beside: [...beside.values()], view: scope };
 }

@@ -118,7 +118,7 @@ function ledgerText(f: Finding, t: Terminal): string {
   if (f.beside)
     out.push(
       '',
-      `Not named: accounts that draw on the pool beside their own work. ${BESIDE}`,
+      `Not named: accounts that draw on the pool, beside work of their own or with nothing that ties them. ${BESIDE}`,
       ...f.beside
         .slice(0, 15)
         .map(
@@ -170,7 +170,7 @@ export async function accountFile(id: string, store: Store): Promise<string> {
     const b = f.beside?.find((a) => a.account === id);
     if (b)
       out.push(
-        `  not named      ${f.id} draws on its pool in part of this account's traffic, share ${b.share.toFixed(2)} (${b.share_low.toFixed(2)}-${b.share_high.toFixed(2)}), beside work of its own. ${BESIDE}`,
+        `  not named      ${f.id} its pool is drawn on by this account, share ${b.share.toFixed(2)} (${b.share_low.toFixed(2)}-${b.share_high.toFixed(2)}). ${BESIDE}`,
       );
   }
   for (const l of d?.look_alikes ?? []) if (l.accounts.includes(id)) out.push(`  cleared with   ${l.id}: ${l.kind}`);

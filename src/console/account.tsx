@@ -283,7 +283,7 @@ export function AccountPage({ id }: { id: string }) {
               {d.beside.map((f) => (
                 <li key={f.id}>
                   Not named in {plain(f.title)} ({f.id}): it draws on the same pool in {percent(f.share_low)} to {percent(f.share_high)} of
-                  its exchanges, beside work of its own. {BESIDE}
+                  its exchanges. {BESIDE}
                 </li>
               ))}
               {d.look_alikes.map((l) => (

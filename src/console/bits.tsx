@@ -196,8 +196,9 @@ export function useLook(shown: string | null | undefined): void {
 }
 
 let pinned: Readonly<Record<string, string>> = {};
-/** What is said of accounts that draw on a pool beside work of their own. */
-export const BESIDE = 'Such a key may be lent or stolen, or its owner uses the same public source: a victim, or nothing at all.';
+/** What is said of accounts that draw on a pool and are not named. */
+export const BESIDE =
+  'Its key may be lent or stolen, its owner may use the same source, or none of what ties the others holds it: a victim, or nothing at all.';
 
 /** What a copied link of this page holds besides its address, so that it shows the same tomorrow. */
 export function usePin(pin: Readonly<Record<string, string>> | null): void {

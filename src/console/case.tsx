@@ -125,7 +125,7 @@ function Body({
       {f.beside && (
         <Fold
           name="beside"
-          summary={`${count(f.beside.length)} ${f.beside.length === 1 ? 'account draws' : 'accounts draw'} on the pool beside work of ${f.beside.length === 1 ? 'its' : 'their'} own, and ${f.beside.length === 1 ? 'is' : 'are'} not named`}
+          summary={`${count(f.beside.length)} ${f.beside.length === 1 ? 'account draws' : 'accounts draw'} on the pool, and ${f.beside.length === 1 ? 'is' : 'are'} not named`}
         >
           <p>{BESIDE}</p>
           <Export name={`${f.id}-not-named`} rows={() => (f.beside ?? []).map((a) => ({ ...a }))} />

@@ -72,5 +72,6 @@ export function bound(d: Dossier): string {
   return `By the bound (false discovery rate ${f.alpha}, look ${f.look}, ${f.tested} cohorts tested, ${f.threshold_bits.toFixed(1)} bits needed of one of average size): at most ${rough(f.honest_campaigns_at_most)} honest cohorts named in this look, ${rough(f.honest_accounts_per_month_at_most)} honest accounts a month, if the null cohorts are honest.`;
 }
 
-/** What is said of accounts that draw on a pool beside work of their own. */
-export const BESIDE = 'Such a key may be lent or stolen, or its owner uses the same public source: a victim, or nothing at all.';
+/** What is said of accounts that draw on a pool and are not named. */
+export const BESIDE =
+  'Its key may be lent or stolen, its owner may use the same source, or none of what ties the others holds it: a victim, or nothing at all.';
