@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { withoutStrays } from '../src/campaigns/candidates.ts';
+import { candidates, withoutStrays } from '../src/campaigns/candidates.ts';
 import { BUCKETINGS, BUCKETS, type Cell, DIMENSIONS, deck } from '../src/campaigns/deck.ts';
 import { leiden } from '../src/campaigns/leiden.ts';
 import { judgeMembers, Pool, shareOf } from '../src/campaigns/membership.ts';
@@ -43,6 +43,37 @@ function shares(mean: readonly number[], own: number, random: () => number): num
 }
 
 const flat = normalised(Array.from({ length: BUCKETS }, (_, b) => 1 / (b + 3)));
+
+describe('a cohort found by sentences that go together', () => {
+  const from = (n: number): number[] => Array.from({ length: n }, (_, a) => a);
+  const found = (sentences: readonly (readonly [number, (a: number) => number])[]): number[] => {
+    const values = sentences.map(([n, count], v) => ({
+      kind: 'scaffold',
+      value: `${v}`,
+      accounts: Int32Array.from(from(n)),
+      counts: Int32Array.from(from(n), count),
+    }));
+    const rows = from(120).map((a) => ({ account: `a${a}`, n: 200, openings: 200 }));
+    const t = { rows, values, profiles: { accounts: 120, items: new Float64Array(120), counts: new Uint16Array(0) } } as unknown as Table;
+    const near = { k: 12, ids: new Int32Array(120 * 12).fill(-1), cosine: new Float32Array(120 * 12) };
+    const all = candidates(t, { near, active: [], heard: [], mu: new Float64Array(DIMENSIONS) }, 1).candidates;
+    return all.filter((c) => c.sources.includes('scaffold')).map((c) => c.accounts.length);
+  };
+
+  it('is who carries the instruction, not who sends a phrase of the items under it often enough', () => {
+    const phrase = [90, (a: number) => (a % 5 === 0 ? 3 : 8)] as const;
+    expect(found([phrase, [90, () => 200]])).toEqual([90]);
+  });
+
+  it('and of two instructions the one that strangers did not copy', () => {
+    expect(
+      found([
+        [66, () => 200],
+        [60, () => 200],
+      ]),
+    ).toEqual([60]);
+  });
+});
 
 describe('dealt from one deck', () => {
   it('stands at zero for one pool, whatever the volumes, and its interval covers zero at its rate', () => {

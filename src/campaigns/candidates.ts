@@ -28,36 +28,51 @@ export const COHORT = {
   sameCarriers: 0.95,
 } as const;
 
-/** Accounts that share sentences, one candidate for sentences that go together. */
-function fromScaffolds(t: Table): Candidate[] {
-  const groups = new Map<string, { accounts: number[]; values: number[]; strangers: number }>();
-  t.values.forEach((value, v) => {
-    if (value.kind !== 'scaffold') return;
-    const accounts = carriers(t, value);
-    if (accounts.length < COHORT.accountsMin) return;
-    const key = signature(accounts);
-    const g = groups.get(key);
-    const strangers = value.accounts.length - accounts.length;
-    if (!g) groups.set(key, { accounts, values: [v], strangers });
-    else {
-      g.values.push(v);
-      // The sentence that the fewest others send, who meet it in passing, tells best who is meant: of an instruction and a phrase of the items under it the instruction.
-      if (strangers < g.strangers || (strangers === g.strangers && accounts.length > g.accounts.length))
-        Object.assign(g, { accounts, strangers });
-    }
-  });
-  return [...groups.values()].map((g) => ({ accounts: g.accounts, sources: ['scaffold'], scaffold: g.values }));
+interface Sentence {
+  readonly v: number;
+  readonly accounts: readonly number[];
+  readonly holders: number;
+  readonly crisp: number;
 }
 
-/** Accounts of a sentence that carry it in at least 3 % of what they do: the others met it in passing. */
-function carriers(t: Table, value: SharedValue): number[] {
+/** Of sentences that go together, those that are this much as crisp as the crispest may tell who is meant. */
+const CRISP = 0.5;
+
+/** Accounts that share sentences, one candidate for sentences that go together. */
+function fromScaffolds(t: Table): Candidate[] {
+  const groups = new Map<string, Sentence[]>();
+  t.values.forEach((value, v) => {
+    if (value.kind !== 'scaffold') return;
+    const { accounts, crisp } = carriers(t, value);
+    if (accounts.length < COHORT.accountsMin) return;
+    const key = signature(accounts);
+    const one = { v, accounts, holders: value.accounts.length, crisp };
+    const g = groups.get(key);
+    if (g) g.push(one);
+    else groups.set(key, [one]);
+  });
+  return [...groups.values()].map((g) => {
+    // The one that the fewest others send tells best who is meant; a phrase of the items that stand under an instruction, which each sends now and then, tells nothing of them.
+    const least = CRISP * Math.max(...g.map((s) => s.crisp));
+    const [told] = g
+      .filter((s) => s.crisp >= least)
+      .sort((x, y) => x.holders - y.holders || y.accounts.length - x.accounts.length || x.v - y.v);
+    return { accounts: told?.accounts ?? [], sources: ['scaffold'], scaffold: g.map((s) => s.v) };
+  });
+}
+
+/** Accounts of a sentence that carry it in at least 3 % of what they do, the others met it in passing; and the part of what all who ever sent it send that carries it, an account counting as one. */
+function carriers(t: Table, value: SharedValue): { readonly accounts: readonly number[]; readonly crisp: number } {
   const out: number[] = [];
+  let parts = 0;
   for (let i = 0; i < value.accounts.length; i++) {
     const a = value.accounts[i] as number;
     const count = value.counts[i] as number;
-    if (a >= 0 && count >= 3 && carriedPart(t, a, count) >= 0.03) out.push(a);
+    const part = a >= 0 && count >= 3 ? carriedPart(t, a, count) : 0;
+    parts += Math.min(1, part);
+    if (part >= 0.03) out.push(a);
   }
-  return out.sort((x, y) => x - y);
+  return { accounts: out.sort((x, y) => x - y), crisp: parts / Math.max(1, value.accounts.length) };
 }
 
 /** Two minima of a hash over the members: equal for sets that overlap by about nine tenths or more (Broder, 1997). */
