@@ -10,6 +10,7 @@ import { EMPTY_STATE } from '../src/barriers/model.ts';
 import { checkPolicy } from '../src/barriers/policy.ts';
 import { snapshotOf } from '../src/barriers/snapshot.ts';
 import { readConfig } from '../src/gateway/config.ts';
+import { within } from '../src/gateway/patience.ts';
 import { Worker } from '../src/gateway/worker.ts';
 import { freePort } from './support/server.ts';
 import { temp } from './support/tools.ts';
@@ -138,4 +139,20 @@ test.skipIf(!here)('with Redis away each barrier does what was configured for it
   const began = Date.now();
   expect([await usual('free'), await usual('c'), await strict('free')]).toEqual([200, 503, 503]);
   expect(Date.now() - began).toBeLessThan(1500);
+});
+
+test.skipIf(!here)('what a Redis does that stood still, when nobody waits for it any more, comes back', async () => {
+  const { port, child } = await redis();
+  const client = new Redis(port);
+  open.push(() => client.disconnect());
+  const budgets = new RedisBudgets(client, (x) => within(x, 50));
+  const now = 1_780_000_000_000;
+  const ask = (units: number) => [{ key: 'a:x:t', rate: perMinute(5000), units }];
+  expect((await budgets.take(ask(1), now))[0]?.ok).toBe(true);
+  child.kill('SIGSTOP');
+  const away = await Promise.allSettled(Array.from({ length: 20 }, () => budgets.take(ask(200), now)));
+  child.kill('SIGCONT');
+  expect(away.every((x) => x.status === 'rejected')).toBe(true);
+  await pause(300);
+  expect((await budgets.take(ask(4999), now))[0]?.ok).toBe(true);
 });

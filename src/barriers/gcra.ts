@@ -144,20 +144,30 @@ interface Redis {
 export class RedisBudgets implements Budgets {
   private readonly redis: Redis;
   private readonly prefix: string;
+  private readonly patience: <T>(answer: Promise<T>) => Promise<T>;
 
-  constructor(redis: Redis, prefix = 'stillwatch:') {
+  /** @param patience waits for an answer as long as anybody does, and fails then */
+  constructor(redis: Redis, patience: <T>(answer: Promise<T>) => Promise<T> = (x) => x, prefix = 'stillwatch:') {
     this.redis = redis;
     this.prefix = prefix;
+    this.patience = patience;
   }
 
   async take(asks: readonly Ask[], now: number): Promise<readonly Taken[]> {
     if (asks.length === 0) return [];
-    const before = (await this.run(asks, now, false)) as string[];
-    return asks.map((a, i) => taken(Number(before[i]), now, a.rate, a.units));
+    const answer = this.run(asks, now, false) as Promise<string[]>;
+    const out = (before: readonly string[]): Taken[] => asks.map((a, i) => taken(Number(before[i]), now, a.rate, a.units));
+    try {
+      return out(await this.patience(answer));
+    } catch (error) {
+      // What Redis does after all, when nobody waits for it any more, was spent for nobody: it comes back.
+      void answer.then((late) => (out(late).every((t) => t.ok) ? this.settle(asks, now) : undefined)).catch(() => undefined);
+      throw error;
+    }
   }
 
   async settle(asks: readonly Ask[], now: number, once?: string): Promise<void> {
-    if (asks.length > 0 || once !== undefined) await this.run(asks, now, true, once);
+    if (asks.length > 0 || once !== undefined) await this.patience(this.run(asks, now, true, once));
   }
 
   private run(asks: readonly Ask[], now: number, settle: boolean, once?: string): Promise<unknown> {

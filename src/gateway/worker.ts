@@ -79,7 +79,7 @@ export class Worker {
       });
       this.redis.on('error', () => undefined);
       const { redis } = this;
-      budgets = new RedisBudgets({ eval: (...asked) => within(redis.eval(...asked), timeout) });
+      budgets = new RedisBudgets(redis, (answer) => within(answer, timeout));
     }
     const spoolOf = (worker: string) =>
       new Spool({
