@@ -79,7 +79,7 @@ export function settleBoth(x: Bench, found: { readonly c: Candidate; readonly f:
   const part = settle(x, { c, f: found.f }, scope);
   if (part.verdict === 'look-alike' || part.verdict === 'other kind') return part;
   const whole = settle(x, { c, f: factsOf(x.t, c.accounts, x.k.mu) }, null, true);
-  const ahead = RANK[whole.verdict] - RANK[part.verdict] || surer(whole, part) || whole.members.length - part.members.length;
+  const ahead = RANK[whole.verdict] - RANK[part.verdict] || surer(whole, part) || larger(whole, part);
   if (ahead !== 0) return ahead > 0 ? whole : part;
   // Judged alike, and much more of what they send comes from the pool than carries the sentence: it is one wording of several, and the whole is what they take.
   const lent = (one: Case): number => median(one.members.map((m) => m.share).filter(Number.isFinite));
@@ -95,6 +95,14 @@ function surer(a: Case, b: Case): number {
 }
 
 const SURER = 0.1;
+
+/** How many more members one of two views of a cohort has, where that is worth saying: for one account more a view that takes all its members send for the campaign's would stand, which they send beside. */
+function larger(a: Case, b: Case): number {
+  const more = a.members.length - b.members.length;
+  return Math.abs(more) > LARGER * Math.max(a.members.length, b.members.length) ? more : 0;
+}
+
+const LARGER = 0.05;
 
 /** Shares out members and decides: who belongs, what it is, and what would decide where nothing does. */
 export function settle(
