@@ -5,7 +5,7 @@ import { type Facts, panelled } from '../src/campaigns/facts.ts';
 import { joinPieces, joinTied } from '../src/campaigns/join.ts';
 import { type Found, ordered } from '../src/campaigns/judge.ts';
 import { learn, ledger } from '../src/campaigns/ledger.ts';
-import { oneHouse, onePayer, oneQueue, queueLacks, withoutUntied } from '../src/campaigns/queue.ts';
+import { oneHouse, onePayer, oneQueue, queueLacks, tiedAccounts, withoutUntied } from '../src/campaigns/queue.ts';
 import { rivals } from '../src/campaigns/rivals.ts';
 import type { Case } from '../src/campaigns/settle.ts';
 import { probability, rng } from '../src/campaigns/stats.ts';
@@ -433,6 +433,16 @@ describe('people on one queue', () => {
   it('rest often and sleep: behind one network they may be one workplace, and who works at all hours is none', () => {
     expect(queued({ week: { quiet: 0.9, attendance: 0.4 }, sleepless: days })).toBe(true);
     expect(queued({ week: { quiet: 0.9, attendance: 0.4 }, sleepless: nights })).toBe(false);
+  });
+
+  it('and sleep, if they hardly rest: a network alone is what neighbours behind a few gateways share, with a little of another tie it is not', () => {
+    const week = { quiet: 0.9, attendance: 0.8 };
+    const cards = (k: number) => ({ ties: { ...campaign.ties, identity: tie(k, 60) } });
+    expect(queued({ week, sleepless: days, ...cards(0) })).toBe(true);
+    expect(queued({ week, sleepless: nights, ...cards(0) })).toBe(false);
+    expect(queued({ week, sleepless: days, ...cards(30) })).toBe(false);
+    // Nobody of those whom a network alone ties is set apart from the others by it.
+    expect(tiedAccounts(learned, { ...campaign, ...untied, sleepless: days, ...cards(0) })).toBe(false);
   });
 
   it('without a tie: people are told by what they do, bots by how many they are', () => {

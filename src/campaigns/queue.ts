@@ -36,10 +36,15 @@ const ownTies = (learned: Learned, facts: Facts): number[] => [
   Math.max(fired(learned, facts, successionSignal), fired(learned, facts, pivotSignal)),
 ];
 
-const enough = (ties: readonly number[]): boolean => ties.reduce((x, b) => x + b, 0) >= QUEUE.handBits;
+/**
+ * Whether ties of their own are enough to set accounts apart from people who share a source. A network is not by itself, of people: neighbours behind a carrier's few gateways, a campus or a village are behind one network, and work off one public queue
+ * or question bank. It takes another tie beside it, or accounts that no people are.
+ */
+const enough = ([network = 0, ...others]: readonly number[], facts: Facts): boolean =>
+  (human(facts) ? Math.min(network, QUEUE.handBits - 1) : network) + others.reduce((x, b) => x + b, 0) >= QUEUE.handBits;
 
 /** Whether the accounts themselves are tied, whatever they send. */
-export const tiedAccounts = (learned: Learned, facts: Facts): boolean => enough(ownTies(learned, facts));
+export const tiedAccounts = (learned: Learned, facts: Facts): boolean => enough(ownTies(learned, facts), facts);
 
 /** Values of a kind, and the members that show each. */
 function sharing(t: Table, members: readonly Judged[], kind: string): [number, number[]][] {
@@ -104,7 +109,7 @@ function pace(t: Table, learned: Learned, members: readonly Judged[], facts: Fac
 /**
  * Freelancers of one platform, a call centre, clinicians with one template, translators who share out work, or scripts of one tutorial are dealt from one deck, carry one brief that anybody
  * can copy, use one tool, join in one week, and keep much the same pace. What sets an operator apart is what ties the accounts themselves: network, identity, or taking over from one another.
- * And that it knows no week. People do: where members rest on the same two days, or often and at night, one tie is what one workplace has, and it takes two, or, of accounts that keep no hours of sleep, card after card that pays for a handful each. Where they do not, one tie will do. A common clock
+ * And that it knows no week. People do: where members rest on the same two days, or often and at night, one tie is what one workplace has, and it takes two, or, of accounts that keep no hours of sleep, card after card that pays for a handful each. Where they do not, one tie will do, but a network of accounts that sleep. A common clock
  * is no tie: scripts copied from one place start at the same minutes.
  *
  * Without a tie it takes all of this together: so many requests an account, in all and on a day of work, no tool in common, hardly a day of rest in seven, and so many accounts that no desk,
@@ -117,8 +122,8 @@ export function oneQueue(t: Table, learned: Learned, members: readonly Judged[],
   const ties = ownTies(learned, facts);
   const p = pace(t, learned, members, facts);
   if (p.quietDays || p.awayOften)
-    return ties.filter((b) => b >= QUEUE.handBits).length < 2 && !(enough(ties) && !p.sleeps && cardAfterCard(t, members));
-  const tied = enough(ties);
+    return ties.filter((b) => b >= QUEUE.handBits).length < 2 && !(enough(ties, facts) && !p.sleeps && cardAfterCard(t, members));
+  const tied = enough(ties, facts);
   if (tied || Number.isNaN(facts.week.quiet)) return !tied;
   return asQueue(p, members.length);
 }
@@ -225,5 +230,5 @@ export function queueLacks(t: Table, learned: Learned, members: readonly Judged[
   const untied = p.sleeps
     ? `${QUEUE.accounts} accounts or more that share no tool, hardly rest on a day in seven, and send more than ${QUEUE.requestsEach} requests each, ${QUEUE.requestsDay} a day`
     : `${QUEUE.accounts} accounts or more that share no tool and send more than ${QUEUE.requestsEach} requests each, ${QUEUE.requestsDay} a day, since hardly any of these ever sleeps, or ${QUEUE.many} that send fewer`;
-  return `hands: people who take tasks from one queue, a team with one template, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace. What keeps these from being told apart: ${short.join('; ') || 'no tie of their own'}. A tie of identity, network or succession (${rests ? `two, because they rest${p.sleeps ? '' : ', or cards that pay for a handful each'}` : 'one'}) would decide. Without one it takes ${rests ? 'accounts that do not rest so: ' : ''}${untied}`;
+  return `hands: people who take tasks from one queue, a team with one template, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace. What keeps these from being told apart: ${short.join('; ') || 'no tie of their own'}. A tie of identity, network or succession (${rests ? `two, because they rest${p.sleeps ? '' : ', or cards that pay for a handful each'}` : p.sleeps ? 'one, or a network and a little of another, since neighbours who sleep share one' : 'one'}) would decide. Without one it takes ${rests ? 'accounts that do not rest so: ' : ''}${untied}`;
 }
