@@ -219,6 +219,7 @@ describe('files', () => {
         ['a.jsonl', 'canonical', 'read'],
         ['b.jsonl', 'helicone', 'read'],
         ['empty.jsonl', '', 'failed'],
+        ['gone.jsonl', '', 'failed'],
         ['notes.json', '', 'unrecognised'],
       ]);
       expect(d.coverage.complete).toBe(false);
