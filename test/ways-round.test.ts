@@ -199,6 +199,17 @@ describe('a token budget', () => {
     }
   });
 
+  test('is not made to look small by requests that the service refuses', async () => {
+    const g = guarded(new MemoryBudgets(), { default: { tokens_per_minute: 100_000 } });
+    for (const used of [40_000, ...Array.from({ length: 30 }, () => 0)]) {
+      const p = await g.check('openai', who, 20, 1000, { open: true });
+      if (p.ok) await g.settle(p, used, 1000);
+    }
+    // What such requests use is still what one used: of the 60,000 that are left one fits.
+    const p = await g.check('openai', who, 20, 1000, { open: true });
+    expect(p.ok && p.asks.find((a) => a.key.endsWith(':t'))?.units).toBe(60_000);
+  });
+
   test('is reserved whole by a request whose input lies elsewhere', async () => {
     const g = guarded(new MemoryBudgets(), { default: { tokens_per_minute: 100_000 } });
     const many = await Promise.all(Array.from({ length: 200 }, () => g.check('openai', who, 30, 1000, { far: true })));

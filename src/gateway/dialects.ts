@@ -50,7 +50,18 @@ const content = (c: unknown): string => (typeof c === 'string' ? c : c === undef
 
 const SEEN = new Set(['image', 'image_url', 'input_image', 'document', 'input_file', 'file', 'computer_screenshot', 'video', 'video_url']);
 /** Names under which a part that does not say what it is holds something to look at. */
-const SHOWN = new Set(['image', 'image_url', 'input_image', 'video', 'video_url', 'inline_data', 'inlinedata', 'file_data', 'filedata']);
+const SHOWN = new Set([
+  'image',
+  'images',
+  'image_url',
+  'input_image',
+  'video',
+  'video_url',
+  'inline_data',
+  'inlinedata',
+  'file_data',
+  'filedata',
+]);
 const capitals = /[A-Z]/;
 
 /** Whether a part of a message is something to look at, or holds it. Some readers mind no capitals, in names and types. */
@@ -59,7 +70,8 @@ const isVision = (m: unknown, deep = 0): boolean => {
   for (const name in m) {
     const low = capitals.test(name) ? name.toLowerCase() : name;
     const x = (m as Json)[name];
-    if (low === 'type' ? SEEN.has(text(x).toLowerCase()) : SHOWN.has(low) && x !== null) return true;
+    if (low === 'type' ? SEEN.has(text(x).toLowerCase()) : SHOWN.has(low) && x !== null && !(Array.isArray(x) && x.length === 0))
+      return true;
     if (
       (low === 'content' || low === 'output') &&
       deep < 8 &&
@@ -115,15 +127,15 @@ const PARTS_MAX = 20_000;
 /** A request of more parts than anybody writes: gone through one by one it would hold up everybody else's. */
 export class TooManyParts extends Error {}
 
-/** Values between commas from which on, and bytes a value below which, a body holds hardly anything but its parts. */
-const CROWD = { values: 200_000, bytes: 8 } as const;
+/** Objects and lists from which on, and bytes each of them below which, a body holds hardly anything but its parts. */
+const CROWD = { parts: 200_000, bytes: 8 } as const;
 
-/** Whether a body is so many small values that merely reading it would hold up everybody else: nobody writes one. Told by its bytes, before it is read. */
+/** Whether a body is so many small parts that merely reading it would hold up everybody else: nobody writes one. Told by its bytes, before it is read; a text may hold as many commas as it likes. */
 export function crowded(raw: Buffer): boolean {
-  if (raw.length < CROWD.values * 2) return false;
+  if (raw.length < CROWD.parts * 2) return false;
   let n = 0;
-  for (let at = raw.indexOf(44); at >= 0; at = raw.indexOf(44, at + 1)) n += 1;
-  return n > CROWD.values && raw.length < CROWD.bytes * n;
+  for (const bracket of [123, 91]) for (let at = raw.indexOf(bracket); at >= 0; at = raw.indexOf(bracket, at + 1)) n += 1;
+  return n > CROWD.parts && raw.length < CROWD.bytes * n;
 }
 
 function bounded(items: readonly unknown[], tools: readonly unknown[]): void {

@@ -233,8 +233,8 @@ export class Guard {
     if (this.done.has(p)) return;
     this.done.add(p);
     if (p.open) this.begun(p.asks, -1);
-    // What was only seen in part tells nothing of what such requests use.
-    if (p.open && used !== null && !least) for (const a of p.asks) if (a.key.endsWith(':t')) this.learn(a.key, used);
+    // What was only seen in part, or refused by the service, tells nothing of what such requests use.
+    if (p.open && used !== null && used > 0 && !least) for (const a of p.asks) if (a.key.endsWith(':t')) this.learn(a.key, used);
     const back = p.asks
       .map((a) => {
         if (!a.key.endsWith(':t')) return { ...a, units: used === null ? a.units : 0 };
