@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -326,12 +326,16 @@ describe('who is verified where keys are looked up', () => {
     const first = new Holders(join(dir, 'h.json'));
     first.hear('d', { verification: 'business', tier: 'scale' }, 1);
     first.save();
-    expect({ ...new Holders(join(dir, 'h.json')).with(d, keys).subjects }).toEqual({
+    const again = new Holders(join(dir, 'h.json'));
+    expect({ ...again.with(d, keys).subjects }).toEqual({
       a: { verification: 'business' },
       b: { verification: 'id' },
       c: { verification: 'business' },
       d: { verification: 'business', tier: 'scale' },
     });
+    // Whoever is erased is forgotten here too.
+    again.forget('d');
+    expect(readFileSync(join(dir, 'h.json'), 'utf8')).toBe('[]');
   });
 });
 

@@ -41,6 +41,11 @@ export class Holders {
     this.saved = now;
   }
 
+  /** Somebody was erased: what was heard of them is too. */
+  forget(account: string): void {
+    if (this.known.delete(account)) this.save();
+  }
+
   save(): void {
     writeFileSync(`${this.path}.new`, JSON.stringify([...this.known]), { mode: 0o600 });
     renameSync(`${this.path}.new`, this.path);

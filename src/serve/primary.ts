@@ -96,6 +96,7 @@ export class Primary {
       this.holders.hear(account, { verification, ...(tier ? { tier } : {}) }, Date.now());
     this.control.push = (delta) => this.workers.push(delta);
     this.control.onEntries((list) => {
+      for (const { what } of list) if (what.type === 'data.erased') this.holders.forget(what.account);
       if (list.some((e) => e.what.type === 'hold.set' || e.what.type === 'hold.cleared')) this.expire();
     });
     this.admin = new Admin(
