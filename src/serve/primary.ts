@@ -34,6 +34,7 @@ const ASK_MS = 600_000;
 /** A look under way is let finish. */
 const STOP_MS = 120_000;
 const EXPIRE_MS = 3_600_000;
+const PORT_MS = 10_000;
 
 /** The parent: owns what stands and the audit log, keeps workers and detector alive, answers the admin API. It holds no exchange and no store. */
 export class Primary {
@@ -166,7 +167,8 @@ export class Primary {
 
   async start(): Promise<{ admin: number }> {
     this.fits(this.config);
-    await Promise.all(portsOf(this.config).map(canListen));
+    // Workers of a parent that was killed close their ports in a moment.
+    await Promise.all(portsOf(this.config).map((p) => canListen(p, PORT_MS)));
     this.accept();
     const admin = await this.admin.listen();
     const { host } = new URL(`http://${this.config.admin.listen}`);
@@ -355,7 +357,7 @@ export class Primary {
       await Promise.all(
         portsOf(config)
           .filter((p) => !held.includes(p))
-          .map(canListen),
+          .map((p) => canListen(p)),
       );
       this.config = config;
       this.accept();
