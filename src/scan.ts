@@ -5,8 +5,8 @@ import { recordValues, type Table, table } from './campaigns/table.ts';
 import { type AccountInput, hashed, readAccounts } from './formats/accounts.ts';
 import { canonical, canonicalRow } from './formats/canonical.ts';
 import type { Format } from './formats/format.ts';
-import { formatById, recognise } from './formats/index.ts';
-import { type Input, isBlank, sampleRecords, type Unreadable } from './formats/input.ts';
+import { formatById, formatIn } from './formats/index.ts';
+import { type Input, isBlank, type Unreadable } from './formats/input.ts';
 import type { ReadOptions } from './formats/read.ts';
 import type { Coverage, Dossier } from './model/dossier.ts';
 import { StillwatchError } from './model/errors.ts';
@@ -22,7 +22,7 @@ import { movedShares, releasesOf } from './store/queries/releases.ts';
 import { repeatedShares } from './store/queries/repeats.ts';
 import { sharedColumns, sharedScaffolds } from './store/queries/values.ts';
 import { alreadyRead, type FileCoverage } from './store/readings.ts';
-import { keyedAccount } from './store/sketch.ts';
+import { HIDDEN, keyedAccount } from './store/sketch.ts';
 import type { Store } from './store/store.ts';
 import type { Opened } from './store/texts.ts';
 
@@ -184,13 +184,9 @@ const readAs = (o: ScanOptions): ReadOptions => ({
   ...(o.accountBy ? { accountBy: o.accountBy } : {}),
 });
 
-/** Lines looked at where none of the first is a record. */
-const BANNER = 20_000;
-
 async function formatOf(input: Input, named: string | undefined): Promise<Format | null> {
   if (named !== undefined && named !== canonical.id) return formatById(named);
-  // A log may begin with what its program said when it started.
-  const seen = recognise(await sampleRecords(input)) ?? recognise(await sampleRecords(input, BANNER));
+  const seen = await formatIn(input);
   // A table keeps messages as text or as lists: both are read.
   if (input.parquet) return seen === null || seen === canonical || named !== undefined ? canonicalRow : seen;
   return named === undefined || seen === canonicalRow ? seen : canonical;
@@ -230,12 +226,9 @@ async function readAccountRecords(store: Store, o: ScanOptions, keyed: boolean):
   if (bad > 0) o.warn?.(`W_ACCOUNTS ${bad} lines of the account file hold no account record, the first at line ${where}`);
 }
 
-/** Columns that are kept as keyed hashes: where one of them names the account, that is one too. */
-const HIDDEN: ReadonlySet<string> = new Set(['end_user', 'api_key', 'ip']);
-
-/** Records under the names that their accounts have in this store. */
+/** Records under the names that their accounts have in this store: where a column that is kept as hashes names the account, the account is one. */
 async function calledAs(store: Store, batch: readonly AccountInput[], o: ScanOptions): Promise<readonly AccountInput[]> {
-  if (o.accountBy === undefined || !HIDDEN.has(o.accountBy)) return batch;
+  if (o.accountBy === undefined || !HIDDEN.includes(o.accountBy)) return batch;
   const names = await store.rows<{ h: string }>(
     `SELECT ${keyedAccount('a')} AS h FROM (SELECT arrayJoin(arrayEnumerate({names:Array(String)})) AS i, {names:Array(String)}[i] AS a) ORDER BY i`,
     { ...store.secret, names: batch.map((r) => r.account) },

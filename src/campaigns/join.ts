@@ -109,10 +109,10 @@ export async function joinPieces(
       const larger = accountsOf(a).length >= accountsOf(b).length ? a : b;
       if (bits(facts) < bits(larger.facts) - loose) continue;
       const one = again(candidate, facts);
-      // It must hold together, and be no less sure than the larger was.
-      const holds = one.verdict === 'undecided' || (one.verdict === 'campaign' && byContent);
       const whole = new Set(accountsOf(one));
       const kept = candidate.accounts.filter((x) => whole.has(x)).length;
+      // It must hold together, and be no less sure than the larger was.
+      const holds = one.verdict === 'undecided' || (one.verdict === 'campaign' && byContent);
       if (!holds || kept < 0.8 * candidate.accounts.length) continue;
       if (one.ledger.coordinationBits < larger.ledger.coordinationBits - loose) continue;
       cases[cases.indexOf(a)] = one;

@@ -153,10 +153,9 @@ export function settle(
  * Of accounts that ties set apart from people on one queue, those that hold none are not named with the others, and are shown beside them. Where those that are tied do not come to a campaign by themselves, it is one question about all of them.
  */
 function apartFromQueues(x: Bench, c: Candidate, all: Settled): Case {
-  const whole = weighed(x, c, all);
-  if (all.view || all.few) return whole;
-  const members = withoutUntied(x.t, x.learned, all.members, all.facts, (some) => factsOf(x.t, some, x.k.mu));
-  if (members.length < LIMITS.membersMin || members.length === all.members.length) return whole;
+  const members =
+    all.view || all.few ? all.members : withoutUntied(x.t, x.learned, all.members, all.facts, (some) => factsOf(x.t, some, x.k.mu));
+  if (members.length < LIMITS.membersMin || members.length === all.members.length) return weighed(x, c, all);
   const stays = new Set(members);
   const accounts = members.map((j) => j.account);
   const tied = weighed(x, c, {
@@ -166,7 +165,9 @@ function apartFromQueues(x: Bench, c: Candidate, all: Settled): Case {
     facts: factsOf(x.t, accounts, x.k.mu),
     beside: [...all.beside, ...all.members.filter((j) => !stays.has(j) && j.low > 0)],
   });
-  if (tied.verdict === 'campaign' || RANK[tied.verdict] > RANK[whole.verdict]) return tied;
+  if (tied.verdict === 'campaign') return tied;
+  const whole = weighed(x, c, all);
+  if (RANK[tied.verdict] > RANK[whole.verdict]) return tied;
   if (whole.verdict !== 'campaign') return whole;
   return {
     ...whole,

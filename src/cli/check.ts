@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { parse as parseCsv } from 'csv-parse/sync';
 import { median } from '../campaigns/stats.ts';
-import { utc } from '../formats/accounts.ts';
+import { csvOf, utc } from '../formats/accounts.ts';
 import type { Dossier } from '../model/dossier.ts';
 import { StillwatchError } from '../model/errors.ts';
 import { odds, sure } from '../model/odds.ts';
@@ -18,13 +17,14 @@ interface Listed {
   readonly at: number | null;
 }
 
+const AS = 'one account a line, or CSV with the columns account, group, banned';
+
 /** A list of accounts: one a line, CSV with `account[,group][,banned]`, or JSON Lines of the same names. */
 export function readList(path: string): Listed[] {
   const text = readFileSync(path, 'utf8')
     .replace(/^\uFEFF/, '')
     .trim();
-  if (text === '')
-    throw new StillwatchError('E_LIST', `${path} names no account`, 'one account a line, or CSV with the columns account, group, banned');
+  if (text === '') throw new StillwatchError('E_LIST', `${path} names no account`, AS);
   let rows: Record<string, unknown>[];
   if (text.startsWith('{'))
     rows = text.split('\n').map((l, i) => {
@@ -43,20 +43,8 @@ export function readList(path: string): Listed[] {
         .replace(/^"(.*)"$/, '$1')
         .toLowerCase(),
     );
-    if (columns.includes('account'))
-      rows = parseCsv(text, {
-        columns: (names: string[]) => names.map((n) => n.trim().toLowerCase()),
-        delimiter,
-        trim: true,
-        skip_empty_lines: true,
-        relax_column_count: true,
-      }) as Record<string, unknown>[];
-    else if (first.includes(delimiter))
-      throw new StillwatchError(
-        'E_LIST',
-        `${path} has no column named account`,
-        'one account a line, or CSV with the columns account, group, banned',
-      );
+    if (columns.includes('account')) rows = csvOf(text, delimiter);
+    else if (first.includes(delimiter)) throw new StillwatchError('E_LIST', `${path} has no column named account`, AS);
     else
       rows = text
         .split('\n')
@@ -66,12 +54,7 @@ export function readList(path: string): Listed[] {
   const list = rows.map((r, i) => {
     const account = typeof r['account'] === 'string' || typeof r['account'] === 'number' ? String(r['account']).trim() : '';
     // A list that is passed over in part would be taken for one that was looked through.
-    if (account === '')
-      throw new StillwatchError(
-        'E_LIST',
-        `${path}, entry ${i + 1} names no account`,
-        'one account a line, or CSV with the columns account, group, banned',
-      );
+    if (account === '') throw new StillwatchError('E_LIST', `${path}, entry ${i + 1} names no account`, AS);
     const banned = r['banned'] || r['closed'];
     const at = banned ? utc(String(banned)) : null;
     if (at !== null && !Number.isFinite(at))
@@ -82,8 +65,7 @@ export function readList(path: string): Listed[] {
       );
     return { account, group: String(r['group'] || r['campaign'] || 'all'), at };
   });
-  if (list.length === 0)
-    throw new StillwatchError('E_LIST', `${path} names no account`, 'one account a line, or CSV with the columns account, group, banned');
+  if (list.length === 0) throw new StillwatchError('E_LIST', `${path} names no account`, AS);
   return list;
 }
 

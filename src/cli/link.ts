@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { chmodSync, closeSync, copyFileSync, createWriteStream, existsSync, openSync, realpathSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, copyFileSync, createWriteStream, openSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { quantile } from '../campaigns/stats.ts';
@@ -14,6 +14,7 @@ import { csv, inert } from '../report/inert.ts';
 import { openStore } from '../store/open.ts';
 import { type Loaded, readSightings, SIGHTING_FIELDS, type SightingField } from '../store/sightings.ts';
 import type { Store } from '../store/store.ts';
+import { sameFile } from './files.ts';
 import { spoolPlace } from './supervise.ts';
 
 export interface LinkOptions {
@@ -57,15 +58,13 @@ export function sightingFields(list: readonly string[]): Partial<Record<Sighting
 
 /** The place of the edges, tried before anything is read. @throws StillwatchError E_USAGE where it is an input; what the system says where it cannot be written */
 function writable(path: string, inputs: readonly Input[]): void {
-  const at = resolve(path);
-  const same = (p: string): boolean => resolve(p) === at || (existsSync(at) && existsSync(p) && realpathSync(p) === realpathSync(at));
-  if (inputs.some((i) => same(i.path)))
+  if (inputs.some((i) => sameFile(i.path, path)))
     throw new StillwatchError(
       'E_USAGE',
       `--edges ${JSON.stringify(path)} is one of the files to read`,
       'name another file: it would be overwritten',
     );
-  closeSync(openSync(at, 'a', 0o600));
+  closeSync(openSync(resolve(path), 'a', 0o600));
 }
 
 interface Result {

@@ -1,4 +1,4 @@
-import { recognise } from '../formats/index.ts';
+import { formatIn } from '../formats/index.ts';
 import { expansion, resolveInputs, sampleRecords } from '../formats/input.ts';
 import { inert } from '../report/inert.ts';
 import { count } from '../report/words.ts';
@@ -91,11 +91,7 @@ export async function plan(
   }
   for (const input of inputs) {
     const lines = await sampleRecords(input, 200);
-    const format =
-      flags.inputFormat ??
-      recognise(lines)?.id ??
-      recognise(await sampleRecords(input, 20_000))?.id ??
-      (input.parquet ? 'canonical (parquet)' : 'unrecognised');
+    const format = flags.inputFormat ?? (await formatIn(input, lines))?.id ?? (input.parquet ? 'canonical (parquet)' : 'unrecognised');
     const mean = lines.reduce((x, l) => x + Buffer.byteLength(l) + 1, 0) / Math.max(1, lines.length) || 1;
     // A line of some formats is a batch.
     const each = lines.length > 0 && format === 'otel' ? lines.reduce((x, l) => x + recordsIn(l), 0) / lines.length : 1;

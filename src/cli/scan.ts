@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { utc } from '../formats/accounts.ts';
 import { COLUMNS } from '../formats/format.ts';
@@ -9,6 +9,7 @@ import { render } from '../report/index.ts';
 import { scan } from '../scan.ts';
 import { openStore } from '../store/open.ts';
 import { pullTable } from '../store/pull.ts';
+import { sameFile } from './files.ts';
 import { plan } from './plan.ts';
 import { askAdmin, type Where } from './served.ts';
 import { spoolPlace } from './supervise.ts';
@@ -100,15 +101,7 @@ function writablePlace(path: string): void {
 
 /** A report must not take the place of what it was made from. */
 function apartFrom(out: string, inputs: readonly string[]): void {
-  const real = (path: string): string => {
-    try {
-      return realpathSync(path);
-    } catch {
-      return resolve(path);
-    }
-  };
-  const at = real(out);
-  if (inputs.some((i) => real(i) === at))
+  if (inputs.some((i) => sameFile(i, out)))
     throw new StillwatchError(
       'E_OUT',
       `--out ${out} is read by this scan`,
@@ -162,10 +155,12 @@ export async function scanCommand(args: readonly string[], flags: ScanFlags, t: 
   ] as const)
     if (path !== undefined && !readable(path))
       throw new StillwatchError('E_FILE', `${flag} ${path} cannot be read`, 'check the path and its permissions: nothing was done yet');
-  const given = [flags.accounts, flags.map].filter((x): x is string => x !== undefined);
   if (flags.out !== undefined) {
     writablePlace(flags.out);
-    apartFrom(flags.out, given);
+    apartFrom(
+      flags.out,
+      [flags.accounts, flags.map].filter((x): x is string => x !== undefined),
+    );
   }
   const spool = spoolPlace();
   const started = Date.now();

@@ -51,7 +51,12 @@ function whole(path: string, compression: Compression): Buffer {
 /** Rows of a CSV, divided by what its header is most divided by. */
 function csvRows(header: string, bytes: Buffer): Record<string, unknown>[] {
   const delimiter = [',', ';', '\t', '|'].reduce((best, x) => (header.split(x).length > header.split(best).length ? x : best));
-  return parseCsv(bytes, {
+  return csvOf(bytes, delimiter);
+}
+
+/** Rows of a CSV with a header whose names may have capitals and blanks around them. */
+export const csvOf = (text: Buffer | string, delimiter: string): Record<string, unknown>[] =>
+  parseCsv(text, {
     columns: (names: string[]) => names.map((n) => n.trim().toLowerCase()),
     delimiter,
     bom: true,
@@ -59,7 +64,6 @@ function csvRows(header: string, bytes: Buffer): Record<string, unknown>[] {
     relax_column_count: true,
     trim: true,
   });
-}
 
 function readAs<T>(kind: string, hint: string, read: () => T): T {
   try {

@@ -64,6 +64,10 @@ const ROLE = `multiIf(i.role != '', i.role, i.type IN ('', 'message', 'input_tex
 export const asMessages = (text: string): string =>
   `multiIf(startsWith(${text}, '['), arrayMap(i -> (${ROLE}, i.content), JSONExtract(${text}, 'Array(Tuple(type String, role String, content String))')), ${text} != '', [('user', ${text})], [])`;
 
+/** Tokens that a model thought in, as any of these APIs says so in the JSON text of its answer. */
+export const reasoningIn = (answer: string): string =>
+  `greatest(JSONExtractUInt(${answer}, 'usage', 'completion_tokens_details', 'reasoning_tokens'), JSONExtractUInt(${answer}, 'usage', 'output_tokens_details', 'reasoning_tokens'))`;
+
 /** ms between two moments as text; 0 where the second is not told, or earlier. */
 export const between = (from: string, to: string): string =>
   `if(${to} = '', 0, greatest(0, dateDiff('millisecond', parseDateTime64BestEffortOrZero(${from}, 3, 'UTC'), parseDateTime64BestEffortOrZero(${to}, 3, 'UTC'))))`;

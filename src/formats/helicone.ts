@@ -1,4 +1,4 @@
-import { asMessages, type Format, has } from './format.ts';
+import { asMessages, type Format, has, reasoningIn } from './format.ts';
 
 /** Helicone's `request_response_rmt` rows: bodies are JSON text. */
 export const helicone: Format = {
@@ -23,7 +23,7 @@ export const helicone: Format = {
     conversation: `JSONExtractString(r.properties, 'Helicone-Session-Id')`,
     input_tokens: 'r.prompt_tokens',
     output_tokens: 'r.completion_tokens',
-    reasoning_tokens: `greatest(JSONExtractUInt(r.response_body, 'usage', 'completion_tokens_details', 'reasoning_tokens'), JSONExtractUInt(r.response_body, 'usage', 'output_tokens_details', 'reasoning_tokens'))`,
+    reasoning_tokens: reasoningIn('r.response_body'),
     stop_reason: `if(JSONExtractString(r.response_body, 'stop_reason') != '', JSONExtractString(r.response_body, 'stop_reason'), JSONExtractString(r.response_body, 'choices', 1, 'finish_reason'))`,
     status: 'r.status',
     latency_ms: 'r.latency',

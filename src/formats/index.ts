@@ -2,6 +2,7 @@ import { StillwatchError } from '../model/errors.ts';
 import { canonical, canonicalRow } from './canonical.ts';
 import { type Format, object } from './format.ts';
 import { helicone } from './helicone.ts';
+import { type Input, sampleRecords } from './input.ts';
 import { langfuse } from './langfuse.ts';
 import { litellm } from './litellm.ts';
 import { openinference } from './openinference.ts';
@@ -19,6 +20,14 @@ export function formatById(id: string): Format {
       `formats: ${FORMATS.map((f) => f.id).join(', ')}`,
     );
   return found;
+}
+
+/** Lines looked at where none of the first is a record. */
+const BANNER = 20_000;
+
+/** The format of an input, by some of its first records; where those are none, further in: a log may begin with what its program said. */
+export async function formatIn(input: Input, first?: readonly string[]): Promise<Format | null> {
+  return recognise(first ?? (await sampleRecords(input))) ?? recognise(await sampleRecords(input, BANNER));
 }
 
 /** The format that most of the sample's readable records look like; null when none does. */

@@ -1,4 +1,4 @@
-import { asMessages, between, type Format, has, object } from './format.ts';
+import { asMessages, between, type Format, has, object, reasoningIn } from './format.ts';
 
 /** Seconds since 1970, or thousandths and smaller parts of them; what is no time of ours stays absurd instead of overflowing into one. */
 const epoch = (v: string): string => {
@@ -39,7 +39,7 @@ export const litellm: Format = {
     conversation: `if(r.trace_id = r.id, '', r.trace_id)`,
     input_tokens: 'r.prompt_tokens',
     output_tokens: 'r.completion_tokens',
-    reasoning_tokens: `greatest(JSONExtractUInt(r.response, 'usage', 'completion_tokens_details', 'reasoning_tokens'), JSONExtractUInt(r.response, 'usage', 'output_tokens_details', 'reasoning_tokens'))`,
+    reasoning_tokens: reasoningIn('r.response'),
     stop_reason: `if(JSONExtractString(r.response, 'choices', 1, 'finish_reason') != '', JSONExtractString(r.response, 'choices', 1, 'finish_reason'), JSONExtractString(r.response, 'stop_reason'))`,
     status: `multiIf(r.status = 'success', 200, r.status = 'failure', 500, 0)`,
     latency_ms: `if(r.response_time > 0, r.response_time * 1000, ${between(epoch('r.startTime'), epoch('r.endTime'))})`,

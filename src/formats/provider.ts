@@ -1,4 +1,4 @@
-import { asMessages, type Format, has, parsed } from './format.ts';
+import { asMessages, type Format, has, parsed, reasoningIn } from './format.ts';
 
 const BODY = `if(r.request_body != '', r.request_body, if(r.request != '', r.request, r.body))`;
 const ANSWER = `if(r.response_body != '', r.response_body, r.response)`;
@@ -54,10 +54,7 @@ export const provider: Format = {
       `greatest(JSONExtractUInt(answer, 'usage', 'output_tokens'), JSONExtractUInt(answer, 'usage', 'completion_tokens'))`,
       'output_tokens|completion_tokens',
     ),
-    reasoning_tokens: used(
-      `greatest(JSONExtractUInt(answer, 'usage', 'output_tokens_details', 'reasoning_tokens'), JSONExtractUInt(answer, 'usage', 'completion_tokens_details', 'reasoning_tokens'))`,
-      'reasoning_tokens',
-    ),
+    reasoning_tokens: used(reasoningIn('answer'), 'reasoning_tokens'),
     stop_reason: `multiIf(${STREAMED}, arrayElement(extractAll(answer, '"(?:stop_reason|finish_reason)"\\\\s*:\\\\s*"([^"]+)"'), -1), JSONExtractString(answer, 'stop_reason') != '', JSONExtractString(answer, 'stop_reason'), JSONExtractString(answer, 'choices', 1, 'finish_reason'))`,
     status: 'r.status',
     latency_ms: 'r.latency_ms',

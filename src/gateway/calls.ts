@@ -36,6 +36,15 @@ export function words(r: Json, name: string): string[] {
   return x as string[];
 }
 
+/** A time as a caller tells it, in ms since 1970; nothing where none is told. */
+export function moment(r: Json, name: string): number | undefined {
+  const x = r[name] ?? undefined;
+  if (x === undefined) return undefined;
+  const at = typeof x === 'string' ? Date.parse(x) : Number.NaN;
+  if (!Number.isFinite(at)) throw new Bad(400, `${name} is no time: write it as 2026-05-04T12:00:00Z`);
+  return at;
+}
+
 /** A bounded body, unpacked when it is gzip: the bound holds for what comes out. */
 export async function bodyOf(req: IncomingMessage, max: number): Promise<Buffer> {
   const raw = await readBody(req, max).catch((e: unknown) => {

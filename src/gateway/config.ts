@@ -257,13 +257,22 @@ function placed(c: ServeConfig, path: string): { config: ServeConfig; policy: Po
   return { config, policy };
 }
 
+/** Whether all workers keep one budget: in Redis, or because there is one of them. */
+export const sharesBudgets = (c: Pick<ServeConfig, 'workers' | 'redis'>): boolean => c.workers === 1 || c.redis !== undefined;
+
+/** What is wrong where they do not, and what to do. */
+export const unshared = (c: Pick<ServeConfig, 'workers'>): [string, string] => [
+  `${c.workers} workers cannot keep one budget in memory`,
+  'give redis, or workers: 1',
+];
+
 /** Names that the audit log writes for what no person did. */
 const RESERVED: ReadonlySet<string> = new Set(['local', 'policy', 'detection', 'service', 'two analysts']);
 
 function faults(c: ServeConfig, p: Policy): [string, string] | null {
   if (!c.proxy && !c.decisions && c.tail.length === 0) return ['there is nothing to serve', 'give proxy, decisions or tail'];
   const budgets = p.limits.default || p.limits.tiers || p.limits.verification || p.limits.new_accounts || p.rules.some((r) => r.budget);
-  if (c.workers > 1 && budgets && !c.redis) return [`${c.workers} workers cannot keep one budget in memory`, 'give redis, or workers: 1'];
+  if (budgets && !sharesBudgets(c)) return unshared(c);
   const names = c.admin.tokens.map((t) => t.name.trim().toLowerCase());
   const bad = names.find((n, i) => n === '' || RESERVED.has(n) || names.indexOf(n) !== i);
   if (bad !== undefined)

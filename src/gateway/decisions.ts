@@ -2,13 +2,13 @@ import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { amount, Bad, bodyOf, type Json, json, linesOf, parsed, words } from './calls.ts';
+import { amount, Bad, bodyOf, type Json, json, linesOf, moment, parsed, words } from './calls.ts';
 import { type Asked, asked, crowded, type Dialect, errorBody, refuse } from './dialects.ts';
 import { type Pass, rehearsedIn, type Stop } from './guard.ts';
 import { keyOf } from './headers.ts';
 import { type Holder, keyHash } from './lookup.ts';
 import type { Parts } from './proxy.ts';
-import { ACCOUNTS_AWAY, BAD, UNKNOWN_KEY } from './refusals.ts';
+import { ACCOUNTS_AWAY, BAD, TOO_MANY, UNKNOWN_KEY } from './refusals.ts';
 import { reservation, reserved } from './reservations.ts';
 import { namedTwice } from './sent.ts';
 import type { Spool } from './spool.ts';
@@ -128,13 +128,11 @@ export class Decisions {
     const started = this.parts.now();
     const caps = words(r, 'capabilities');
     const models = words(r, 'models');
-    const born = r['created'] ?? undefined;
-    if (born !== undefined && !(typeof born === 'string' && Number.isFinite(Date.parse(born))))
-      throw new Bad(400, 'created is no time: write it as 2026-05-04T12:00:00Z');
+    const born = moment(r, 'created');
     const countries = [text(r['country']), holder?.country ?? ''].filter((x) => x !== '');
     const tier = holder?.tier || text(r['tier']);
     const verification = holder?.verification || text(r['verification']);
-    const created = holder?.created ?? (typeof born === 'string' ? Date.parse(born) : undefined);
+    const created = holder?.created ?? born;
     const out = await this.parts.guard.check(
       d,
       {
@@ -222,7 +220,7 @@ export class Decisions {
     // With `with_request_body` Envoy sends what is asked for; a body cut short tells nothing reliable.
     const cut = this.header(req, 'x-envoy-auth-partial-body') === 'true';
     const raw = await bodyOf(req, this.max);
-    if (crowded(raw)) return refuse(res, d, BAD('The body has too many messages, blocks or tools.'), randomUUID());
+    if (crowded(raw)) return refuse(res, d, TOO_MANY, randomUUID());
     const asks = raw.length > 0 && !cut ? read(path, raw, this.parts.guard.snapshot.gates.length > 0) : null;
     const assumed = this.parts.guard.snapshot.limits.output_tokens_assumed;
     const idle = raw.length === 0 && (req.method === 'GET' || req.method === 'HEAD');

@@ -113,12 +113,10 @@ const BOUNDS: Readonly<Record<Dialect, readonly string[]>> = {
   json: ['max_tokens', 'max_completion_tokens', 'max_output_tokens'],
 };
 
-/** What the API itself takes for the most that a request may use; a name that belongs to another API bounds nothing. */
-function outputMax(d: Dialect, body: Json): number {
+/** What the API itself takes for the most that a request may use; a name that belongs to another API bounds nothing. @param odd names of the body that have capitals */
+function outputMax(d: Dialect, body: Json, odd: readonly string[]): number {
   const most = Math.max(...BOUNDS[d].map((name) => count(body[name])));
-  return most === 0
-    ? 0
-    : Math.max(most, ...Object.keys(body).map((k) => (capitals.test(k) && BOUNDS[d].includes(k.toLowerCase()) ? count(body[k]) : 0)));
+  return most === 0 ? 0 : Math.max(most, ...odd.map((k) => (BOUNDS[d].includes(k.toLowerCase()) ? count(body[k]) : 0)));
 }
 
 /** Messages, blocks and tools of one request together: a conversation of years has fewer. */
@@ -211,7 +209,7 @@ export function asked(d: Dialect, body: Json): Asked {
       ...(items.some((m) => isVision(m)) ? ['vision'] : []),
       ...(reasons ? ['reasoning'] : []),
     ],
-    outputMax: choices * outputMax(d, body),
+    outputMax: choices * outputMax(d, body, odd),
     choices,
     system: content(d === 'openai-responses' ? body['instructions'] : body['system']),
     messages,

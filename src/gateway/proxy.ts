@@ -12,7 +12,7 @@ import { type Holder, keyHash, type Lookup } from './lookup.ts';
 import type { Meters } from './meters.ts';
 import { Passage } from './passage.ts';
 import { recordHead, type Seen, scopeOf } from './record.ts';
-import { ACCOUNTS_AWAY, BAD, BUSY, LOG_FULL, NO_KEY, REASONED, UNKNOWN_KEY } from './refusals.ts';
+import { ACCOUNTS_AWAY, BAD, BUSY, LOG_FULL, NO_KEY, REASONED, TOO_MANY, UNKNOWN_KEY } from './refusals.ts';
 import { mayBoundTwice, sentOn } from './sent.ts';
 import { Slots } from './slots.ts';
 import type { Spool } from './spool.ts';
@@ -34,8 +34,6 @@ export const tokensOf = (bytes: number, characters: number): number => {
   const wide = Math.min(characters, Math.max(0, bytes - characters));
   return Math.ceil((characters - wide) / 4 + wide);
 };
-
-const TOO_MANY = 'The body has too many messages, blocks or tools.';
 
 const UNREAD: Reading = { dialect: 'json', named: {} };
 
@@ -130,7 +128,7 @@ export class Forwarder {
     if (holder === undefined) return refuse(res, dialect, ACCOUNTS_AWAY, id);
     let body: Record<string, unknown>;
     let input = 0;
-    if (crowded(raw)) return refuse(res, dialect, BAD(TOO_MANY), id);
+    if (crowded(raw)) return refuse(res, dialect, TOO_MANY, id);
     try {
       const said = raw.toString('utf8');
       input = tokensOf(raw.length, said.length);
@@ -143,8 +141,7 @@ export class Forwarder {
     try {
       ask = fields ? askedBy(fields, body, route.named) : asked(dialect, body);
     } catch (error) {
-      const said = error instanceof TooManyParts ? TOO_MANY : 'The body is nested too deeply.';
-      return refuse(res, dialect, BAD(said), id);
+      return refuse(res, dialect, error instanceof TooManyParts ? TOO_MANY : BAD('The body is nested too deeply.'), id);
     }
     const who: Holder = holder ?? { account: `key:${hash.slice(0, 24)}` };
     const seen = this.seen(req, id, started, who, hash, ask, path);

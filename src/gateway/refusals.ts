@@ -22,6 +22,7 @@ export const BAD = (message: string, status: Refusal['status'] = 400): Refusal =
   retry: false,
 });
 
+export const TOO_MANY = BAD('The body has too many messages, blocks or tools.');
 export const NO_KEY: Refusal = { status: 401, code: 'invalid_api_key', message: 'No API key was given.', retry: false };
 export const UNKNOWN_KEY: Refusal = { status: 401, code: 'invalid_api_key', message: 'The API key is not known.', retry: false };
 export const ACCOUNTS_AWAY: Refusal = {

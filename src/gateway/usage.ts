@@ -12,10 +12,13 @@ type Json = Record<string, unknown>;
 const object = (x: unknown): Json => (typeof x === 'object' && x !== null ? (x as Json) : {});
 const count = (x: unknown): number => (typeof x === 'number' && Number.isFinite(x) ? Math.max(0, Math.trunc(x)) : 0);
 
+/** Types of events that end a stream. */
+const LAST = ['message_stop', 'response.completed', 'response.incomplete', 'response.failed'] as const;
+
 /** What a line must hold to matter; most lines of a stream say `"finish_reason":null` and are let by unread. */
 const MARKS = [
   ...['"usage":{', '"usage": {', '"stop_reason":"', '"stop_reason": "', '"finish_reason":"', '"finish_reason": "'],
-  ...['[DONE]', 'message_stop', 'response.completed', 'response.incomplete', 'response.failed'],
+  ...['[DONE]', ...LAST],
 ].map((m) => Buffer.from(m));
 
 function read(into: Usage, j: Json): void {
@@ -61,9 +64,6 @@ const EVENT_BYTES = 400;
 const WHOLE_MAX = 8 << 20;
 const HEAD_BYTES = 1024;
 const TAIL_BYTES = 64 << 10;
-
-/** Types of events that end a stream. */
-const LAST = ['message_stop', 'response.completed', 'response.incomplete', 'response.failed'] as const;
 
 const isLast = (type: unknown): boolean => (LAST as readonly unknown[]).includes(type);
 

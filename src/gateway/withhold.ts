@@ -83,12 +83,12 @@ const quiet = (block: unknown): unknown => {
 
 /** A choice of a chat or a completion, whole. What each token was likely to be tells the tokens of the thoughts as well. */
 function choiceWithout(choice: unknown): Json {
-  const { logprobs: _, ...c } = object(choice);
+  const c = object(choice);
   return {
     ...c,
     ...(c['message'] === undefined ? {} : { message: stripped(c['message'], true).message }),
     ...(typeof c['text'] === 'string' ? { text: unsaid(c['text']) } : {}),
-    ...('logprobs' in object(choice) ? { logprobs: null } : {}),
+    ...('logprobs' in c ? { logprobs: null } : {}),
   };
 }
 
@@ -206,8 +206,7 @@ export class Withheld {
     let first = this.rest;
     this.rest = Buffer.alloc(0);
     if (first.subarray(0, BOM.length).equals(BOM)) first = first.subarray(BOM.length);
-    if (this.form === 'unknown')
-      this.form = /^\s*[[{]/.test(first.toString('latin1', 0, 64)) || !EVENTS.test(first.toString('latin1', 0, 64)) ? 'json' : 'stream';
+    if (this.form === 'unknown') this.form = EVENTS.test(first.toString('latin1', 0, 64)) ? 'stream' : 'json';
     return first;
   }
 
@@ -292,7 +291,7 @@ export class Withheld {
     let had = false;
     let other = j['usage'] !== undefined && j['usage'] !== null;
     const choices = list(j['choices']).map((c) => {
-      const { logprobs, ...choice } = object(c);
+      const choice = { ...object(c) };
       const s = stripped(choice['delta']);
       had ||= s.had;
       this.speak(choice, object(s.message), 'content');
@@ -303,7 +302,7 @@ export class Withheld {
       return {
         ...choice,
         ...(choice['delta'] === undefined ? {} : { delta: s.message }),
-        ...(logprobs === undefined ? {} : { logprobs: null }),
+        ...(choice['logprobs'] === undefined ? {} : { logprobs: null }),
       };
     });
     if (had && !other) return null;
@@ -361,8 +360,7 @@ export class Withheld {
     }
     if (this.hidden.has(i)) return null;
     const whole = object(j['response']);
-    const { logprobs: _, ...said } = j;
-    const out: Json = { ...said, ...('logprobs' in j ? { logprobs: [] } : {}) };
+    const out: Json = { ...j, ...('logprobs' in j ? { logprobs: [] } : {}) };
     if (Array.isArray(whole['output'])) out['response'] = answerWithout('openai-responses', whole, undefined, this.summary);
     for (const f of ['item', 'part']) if (out[f] !== undefined) out[f] = heard(out[f]);
     const key = `${i}/${String(j['content_index'] ?? 0)}`;

@@ -1,20 +1,10 @@
 import { isUtf8 } from 'node:buffer';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Entry, entry, GENESIS, verifyChain } from '../barriers/chain.ts';
 import type { Event } from '../barriers/events.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
+import { replaceFile } from './replace.ts';
 
 const linesOf = (path: string): { lines: string[]; torn: number; blank: number } => {
   const bytes = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
@@ -159,8 +149,7 @@ export class Audit {
   /** After the lines: a crash in between leaves a head that is behind, which nothing contradicts. */
   private keepHead(): void {
     try {
-      writeFileSync(`${headPath(this.path)}.new`, `${this.seq} ${this.last}\n`, { mode: 0o600 });
-      renameSync(`${headPath(this.path)}.new`, headPath(this.path));
+      replaceFile(headPath(this.path), `${this.seq} ${this.last}\n`);
     } catch {
       // It only helps to find what is gone; what was decided is written down.
     }

@@ -1,8 +1,9 @@
-import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import type { Detected } from '../barriers/cases.ts';
 import { stronger } from '../barriers/decide.ts';
 import type { Subject } from '../barriers/policy.ts';
 import { readHolders } from '../gateway/lookup.ts';
+import { replaceFile } from './replace.ts';
 
 /** Accounts remembered at most; those heard of longest ago go first. */
 const MOST = 200_000;
@@ -47,8 +48,7 @@ export class Holders {
   }
 
   save(): void {
-    writeFileSync(`${this.path}.new`, JSON.stringify([...this.known]), { mode: 0o600 });
-    renameSync(`${this.path}.new`, this.path);
+    replaceFile(this.path, JSON.stringify([...this.known]));
   }
 
   /** What was found, with what the lookup says of its accounts. */

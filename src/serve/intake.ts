@@ -22,6 +22,7 @@ import { StillwatchError } from '../model/errors.ts';
 import { type IngestOptions, ingest } from '../store/ingest.ts';
 import type { Store } from '../store/store.ts';
 import type { Notice } from './notice.ts';
+import { replaceFile } from './replace.ts';
 
 export interface Took {
   readonly accepted: number;
@@ -231,8 +232,7 @@ export class Intake {
         ...(format ? { format } : {}),
         ...(ino === s.ino ? { head: headOf(path, offset) } : held.head ? { head: held.head } : {}),
       };
-      writeFileSync(`${mark}.new`, JSON.stringify(at), { mode: 0o600 });
-      renameSync(`${mark}.new`, mark);
+      replaceFile(mark, JSON.stringify(at));
     };
     if (held.ino !== 0 && s.ino !== held.ino) {
       // Rotated by renaming: what the old file gained since the last round is read before the new one.

@@ -1,9 +1,10 @@
 import { createHmac } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { request } from 'undici';
 import type { Entry } from '../barriers/chain.ts';
 import type { State } from '../barriers/model.ts';
 import { messageOf } from '../model/errors.ts';
+import { replaceFile } from './replace.ts';
 
 export interface Hook {
   readonly url: string;
@@ -145,7 +146,6 @@ export class Outbox {
   }
 
   private save(): void {
-    writeFileSync(`${this.path}.new`, JSON.stringify(Object.fromEntries(this.at)), { mode: 0o600 });
-    renameSync(`${this.path}.new`, this.path);
+    replaceFile(this.path, JSON.stringify(Object.fromEntries(this.at)));
   }
 }

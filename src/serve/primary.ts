@@ -1,13 +1,13 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import cluster from 'node:cluster';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { AggregatorRegistry, Gauge, Registry } from 'prom-client';
 import { LOCAL } from '../barriers/events.ts';
 import type { Subject } from '../barriers/policy.ts';
-import { readConfig, type ServeConfig } from '../gateway/config.ts';
+import { readConfig, type ServeConfig, sharesBudgets, unshared } from '../gateway/config.ts';
 import { depth, oldest } from '../gateway/spool.ts';
 import { spoolDir } from '../gateway/worker.ts';
 import type { Dossier } from '../model/dossier.ts';
@@ -19,6 +19,7 @@ import { holdState } from './lock.ts';
 import { type Hook, Outbox } from './outbox.ts';
 import { canListen, portsOf } from './ports.ts';
 import { ERASE_MS, type FromDetector, type Question } from './questions.ts';
+import { replaceFile } from './replace.ts';
 import { routes } from './routes.ts';
 import { RESTART_MS, Workers } from './workers.ts';
 
@@ -112,7 +113,7 @@ export class Primary {
         metrics: () => this.metrics(),
         // Who may only look is given no case.
         people: () => this.config.admin.tokens.flatMap((t) => (t.role === 'viewer' ? [] : [t.name])),
-        sharesBudgets: () => this.config.workers === 1 || this.config.redis !== undefined,
+        sharesBudgets: () => sharesBudgets(this.config),
       }),
     );
   }
@@ -130,8 +131,7 @@ export class Primary {
 
   /** Children read the configuration that was accepted, not the file as it happens to be when one of them starts again. */
   private accept(): void {
-    writeFileSync(`${this.accepted}.new`, JSON.stringify(this.config), { mode: 0o600 });
-    renameSync(`${this.accepted}.new`, this.accepted);
+    replaceFile(this.accepted, JSON.stringify(this.config));
   }
 
   private hooks(): Hook[] {
@@ -154,15 +154,13 @@ export class Primary {
 
   /** Budgets that stand already must be kept by whoever is to keep them now. */
   private fits(config: ServeConfig): void {
+    if (sharesBudgets(config)) return;
     const slow = [...this.control.state.barriers.values()].find(
       (b) => b.action === 'slow' && b.state === 'active' && b.expires > Date.now(),
     );
-    if (slow && config.workers > 1 && !config.redis)
-      throw new StillwatchError(
-        'E_CONFIG',
-        `barrier ${slow.id} slows accounts down, and ${config.workers} workers cannot keep one budget in memory`,
-        'give redis, or workers: 1',
-      );
+    if (!slow) return;
+    const [said, hint] = unshared(config);
+    throw new StillwatchError('E_CONFIG', `barrier ${slow.id} slows accounts down, and ${said}`, hint);
   }
 
   async start(): Promise<{ admin: number }> {

@@ -87,14 +87,13 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
     ]);
   await log('started', 0);
   const held = await counts(store, id);
-  const place = await placeOf(input, o);
   let source = nameless(input, o.spool);
   let truncated =
     input.compression === 'zstd' && !zstdWhole(input.path)
       ? 'the compressed stream is damaged: it ends before its last block does; what could be unpacked was read'
       : '';
   try {
-    await load(store, source, format, id, 'exchanges', o, place);
+    await load(store, source, format, id, 'exchanges', o);
   } catch (error) {
     const failure = engineError(error);
     if (input.compression === 'none' || failure.code !== 'E_ENGINE') throw failure;
@@ -103,15 +102,15 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
     // The engine refuses padding after the end, which is no damage.
     if (unpacked.reason !== '') truncated = `the compressed stream is damaged: ${unpacked.reason}; what could be unpacked was read`;
     source = inspect(input.name, unpacked.path);
-    await load(store, source, format, id, 'exchanges', o, place);
+    await load(store, source, format, id, 'exchanges', o);
   }
   let lines = (await countAll(store, source, format)) ?? (await countLines(store, source, format));
-  if ((o.keepTexts ?? 0) > 0) await load(store, source, format, id, 'texts', o, place);
+  if ((o.keepTexts ?? 0) > 0) await load(store, source, format, id, 'texts', o);
   let now = await counts(store, id);
   if (now.accepted !== lines) {
     // Some lines are blank, no exchange, or one that is there already: only now is the input read for what was rejected.
     lines = await countLines(store, source, format);
-    await load(store, source, format, id, 'rejects', o, place);
+    await load(store, source, format, id, 'rejects', o, await placeOf(input, o));
     now = await counts(store, id);
   }
   lines = Math.max(lines, now.accepted + now.rejected);
@@ -150,7 +149,7 @@ async function counts(store: Store, id: number): Promise<{ accepted: number; rej
 /** Which rows of an input a statement is about. */
 type Part = 'exchanges' | 'rejects' | 'texts';
 
-async function load(store: Store, input: Input, format: Format, id: number, part: Part, o: IngestOptions, place: string): Promise<void> {
+async function load(store: Store, input: Input, format: Format, id: number, part: Part, o: IngestOptions, place = ''): Promise<void> {
   const params: Params = { ...store.secret, id, path: input.path, place };
   if (store.kind === 'embedded') {
     const source = input.parquet

@@ -108,12 +108,15 @@ export const quoted = (source: string): string => `
     arrayConcat(${segments('norm')}, if(system = '', [], arrayConcat([system], ${segments(normalise(ascii('system')))})))))) AS said
   FROM (SELECT *, ${normalise('plain')} AS norm FROM (SELECT *, ${ascii('text')} AS plain, ${SCRIPT} FROM (${source})))`;
 
+/** Columns that a store of keyed identifiers keeps as hashes, and by which an account may be called. */
+export const HIDDEN: readonly string[] = ['end_user', 'api_key', 'ip'];
+
 /** How an account is called that is itself one of the identifiers that are kept as hashes. SQL over a text. */
 export const keyedAccount = (name: string): string => `concat('k', leftPad(hex(${keyed(`cityHash64(${name})`)}), 16, '0'))`;
 
 /** Accounts that are told by an address, a key or an end user would put into words what those columns hide. */
 const veiled = (source: string): string =>
-  `SELECT * REPLACE (if(account != '' AND account IN (end_user, api_key, ip), ${keyedAccount('account')}, account) AS account) FROM (${source})`;
+  `SELECT * REPLACE (if(account != '' AND account IN (${HIDDEN.join(', ')}), ${keyedAccount('account')}, account) AS account) FROM (${source})`;
 
 /** Steps are run one after the other, each once: merged, the engine parses the line again wherever a branch is taken late. */
 export const SKETCH_SETTINGS = 'query_plan_merge_expressions = 0, compile_expressions = 0';
