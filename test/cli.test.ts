@@ -114,6 +114,8 @@ describe('scan', () => {
     for (const [args, code] of [
       [['--out', join(dir, 'no', 'r.json')], /E_OUT/],
       [['--out', dir], /E_OUT/],
+      [['--report', join(dir, 'no', 'r.html')], /E_OUT --report/],
+      [['--out', join(dir, 'r'), '--report', join(dir, 'r')], /E_OUT/],
       [['--accounts', join(dir, 'no.csv')], /E_FILE/],
     ] as const) {
       const r = run(['scan', world.files.exchanges, '--store', join(dir, 'never'), ...args]);
@@ -157,6 +159,13 @@ describe('scan', () => {
     });
     expect([r.code, r.out]).toEqual([0, '']);
     expect(JSON.parse(readFileSync(out, 'utf8').split('\n')[0] ?? '')).toMatchObject({ type: 'scan', coverage: { exchanges: 2 } });
+  });
+
+  it('--report writes the page beside the result', () => {
+    const page = join(temp(), 'r.html');
+    const r = run(['scan', file('x.jsonl', jsonl([record()])), '--store', join(temp(), 's'), '--report', page]);
+    expect([r.code, /campaign/i.test(r.out), r.err.includes(`written to ${page}`)]).toEqual([0, true, true]);
+    expect(readFileSync(page, 'utf8')).toContain('<!doctype html>');
   });
 
   it('--until looks at nothing later', () => {

@@ -275,8 +275,12 @@ it('a report does not take the place of what it was made from', () => {
   const log = file('mine.jsonl', jsonl([record()]));
   const link = join(temp(), 'link.jsonl');
   symlinkSync(log, link);
-  for (const out of [log, link]) {
-    const r = spawnSync(process.execPath, [MAIN, 'scan', log, '--store', join(temp(), 's'), '--out', out], {
+  for (const [flag, out] of [
+    ['--out', log],
+    ['--out', link],
+    ['--report', log],
+  ] as const) {
+    const r = spawnSync(process.execPath, [MAIN, 'scan', log, '--store', join(temp(), 's'), flag, out], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -24,17 +24,15 @@ export async function demo(dir: string, t: Terminal, program: string): Promise<n
   t.note(
     `${world.exchanges} simulated exchanges of ${world.accounts} accounts, with ${world.campaigns.map((c) => `${c.kind} (${c.accounts})`).join(', ')} planted`,
   );
-  const flags = { store: join(dir, 'store'), accounts: world.files.accounts, retention: 'evidence', confidence: '0.5', seed: '1', program };
   const report = join(dir, 'report.html');
-  const code = await scanCommand([world.files.exchanges], { ...flags, format: 'html', out: report }, t);
+  const flags = { store: join(dir, 'store'), accounts: world.files.accounts, retention: 'evidence', confidence: '0.5', seed: '1', program };
+  const code = await scanCommand([world.files.exchanges], { ...flags, format: 'table', report }, t);
   if (code !== 0) return code;
-  await scanCommand([world.files.exchanges], { ...flags, format: 'table' }, t);
   const planted = readFileSync(world.files.truth, 'utf8')
     .trim()
     .split('\n')
     .map((l) => JSON.parse(l) as { campaign: string | null })
     .filter((x) => x.campaign !== null).length;
   t.note(`SIMULATED. ${planted} accounts were planted; the truth is in ${world.files.truth}`);
-  t.note(`The report: ${report}`);
   return code;
 }

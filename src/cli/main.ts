@@ -59,6 +59,7 @@ function program(): Command {
     .option('--store <path|url>', 'a directory, a ClickHouse URL, or one URL per shard separated by commas', './.stillwatch')
     .option('--from <url>', 'read a ClickHouse table: clickhouse://user:password@host:8123/database/table')
     .option('--map <file>', 'one SELECT that gives --from the canonical columns')
+    .option('--report <file>', 'write the HTML report there as well, beside the result')
     .option('--plan', 'print what a scan would read and cost; write nothing')
     .option('--until <time>', 'look at nothing later than this')
     .option('--fail-on <score>', 'exit 1 when a campaign has at least this confidence')

@@ -20,6 +20,8 @@ export interface ScanFlags {
   accounts?: string;
   format: string;
   out?: string;
+  /** The HTML report, beside the result. */
+  report?: string;
   store: string;
   from?: string;
   map?: string;
@@ -85,32 +87,40 @@ function readable(path: string): boolean {
 }
 
 /** Hours of work must not end at a place that cannot be written. */
-function writablePlace(path: string): void {
+function writablePlace(flag: string, path: string): void {
   try {
     if (existsSync(path) && statSync(path).isDirectory()) throw new Error('it is a directory');
     accessSync(existsSync(path) ? path : dirname(resolve(path)), constants.W_OK);
   } catch (cause) {
     throw new StillwatchError(
       'E_OUT',
-      `--out ${path} cannot be written: ${messageOf(cause)}`,
+      `${flag} ${path} cannot be written: ${messageOf(cause)}`,
       'choose another place: nothing was done yet',
       { cause },
     );
   }
 }
 
+/** A file that a scan writes, by the flag that names it. */
+type Written = readonly [flag: string, path: string];
+
+const writtenBy = (flags: ScanFlags): Written[] => [
+  ...(flags.out === undefined ? [] : [['--out', flags.out] as const]),
+  ...(flags.report === undefined ? [] : [['--report', flags.report] as const]),
+];
+
 /** A report must not take the place of what it was made from. */
-function apartFrom(out: string, inputs: readonly string[]): void {
-  if (inputs.some((i) => sameFile(i, out)))
+function apartFrom(written: readonly Written[], inputs: readonly string[]): void {
+  for (const [flag, out] of written.filter(([, o]) => inputs.some((i) => sameFile(i, o))))
     throw new StillwatchError(
       'E_OUT',
-      `--out ${out} is read by this scan`,
+      `${flag} ${out} is read by this scan`,
       'name another file: it would be overwritten. Nothing was written',
     );
 }
 
 /** Whole or not at all: half a report is none. */
-function write(path: string, text: string): void {
+function write([flag, path]: Written, text: string): void {
   const special = existsSync(path) && !statSync(path).isFile();
   try {
     writeFileSync(special ? path : `${path}.part`, text);
@@ -119,11 +129,20 @@ function write(path: string, text: string): void {
     if (!special) rmSync(`${path}.part`, { force: true });
     throw new StillwatchError(
       'E_OUT',
-      `--out ${path} could not be written: ${messageOf(cause)}`,
+      `${flag} ${path} could not be written: ${messageOf(cause)}`,
       'the scan is kept: free space or name another place, and run the same command again',
       { cause },
     );
   }
+}
+
+/** Looks at the places of all that will be written before anything is read. */
+function placesOf(flags: ScanFlags, inputs: readonly string[]): void {
+  const written = writtenBy(flags);
+  if (flags.out !== undefined && flags.report !== undefined && sameFile(flags.out, flags.report))
+    throw new StillwatchError('E_OUT', `--out and --report both name ${flags.out}`, 'name two files: nothing was done yet');
+  for (const [flag, path] of written) writablePlace(flag, path);
+  apartFrom(written, inputs);
 }
 
 /** `stillwatch scan`. Returns the exit code of the contract. */
@@ -155,13 +174,10 @@ export async function scanCommand(args: readonly string[], flags: ScanFlags, t: 
   ] as const)
     if (path !== undefined && !readable(path))
       throw new StillwatchError('E_FILE', `${flag} ${path} cannot be read`, 'check the path and its permissions: nothing was done yet');
-  if (flags.out !== undefined) {
-    writablePlace(flags.out);
-    apartFrom(
-      flags.out,
-      [flags.accounts, flags.map].filter((x): x is string => x !== undefined),
-    );
-  }
+  placesOf(
+    flags,
+    [flags.accounts, flags.map].filter((x): x is string => x !== undefined),
+  );
   const spool = spoolPlace();
   const started = Date.now();
   try {
@@ -189,11 +205,10 @@ export async function scanCommand(args: readonly string[], flags: ScanFlags, t: 
           })
         : [];
       const { inputs, unreadable: all, passedOver } = named ?? (await resolveInputs(args, spool, () => process.stdin));
-      if (flags.out !== undefined)
-        apartFrom(
-          flags.out,
-          inputs.map((i) => i.path),
-        );
+      apartFrom(
+        writtenBy(flags),
+        inputs.map((i) => i.path),
+      );
       // Rotated logs leave empty files: beside others they are no gap.
       const unreadable = inputs.length > 0 ? all.filter((u) => u.code !== 'E_EMPTY') : all;
       for (const u of all) t.note(`${u.code} ${u.name}: ${u.reason}`);
@@ -227,9 +242,7 @@ export async function scanCommand(args: readonly string[], flags: ScanFlags, t: 
     }
     t.clear();
     const where = flags.store === './.stillwatch' ? '' : ` --store ${flags.store.replace(/\/\/[^@/,]*@/g, '//')}`;
-    const text = render(flags.format, dossier, { width: t.width, color: t.color && !flags.out, program: flags.program, store: where });
-    if (flags.out) write(flags.out, text);
-    else t.out(text);
+    give(dossier, flags, t, where);
     return finish(dossier, failOn, flags, t, started);
   } finally {
     rmSync(spool, { recursive: true, force: true });
@@ -271,22 +284,31 @@ export async function scanServed(served: Where, args: readonly string[], flags: 
     );
   const failOn = flags.failOn === undefined ? null : number(flags.failOn, '--fail-on', 0, 1);
   const paths = args.map((a) => (/^https?:/.test(a) ? a : resolve(a)));
-  if (flags.out !== undefined) apartFrom(flags.out, paths);
+  placesOf(flags, paths);
   const d = JSON.parse(
     await askAdmin(served, 'POST', '/v1/scan', { paths, ...(flags.inputFormat ? { format: flags.inputFormat } : {}) }),
   ) as Dossier;
-  const text = render(flags.format, d, { width: t.width, color: t.color && !flags.out, program, store: ` --store ${flags.store}` });
-  if (flags.out) write(flags.out, text);
-  else t.out(text);
+  give(d, { ...flags, program }, t, ` --store ${flags.store}`);
   return finish(d, failOn, flags, t, started);
+}
+
+/** The result, on standard output or in a file, and the HTML report beside it. */
+function give(d: Dossier, flags: ScanFlags, t: Terminal, store: string): void {
+  const as = (format: string, color: boolean): string => render(format, d, { width: t.width, color, program: flags.program, store });
+  // First what can fail.
+  if (flags.report !== undefined) write(['--report', flags.report], as('html', false));
+  const text = as(flags.format, t.color && flags.out === undefined);
+  if (flags.out === undefined) t.out(text);
+  else write(['--out', flags.out], text);
 }
 
 function finish(d: Dossier, failOn: number | null, flags: ScanFlags, t: Terminal, started: number): number {
   for (const f of d.coverage.files) {
     if (f.note !== '') t.note(`${f.state === 'read' || f.state === 'already_read' ? 'I_FILE' : 'W_FILE'} ${f.name}: ${f.note}`);
   }
+  const written = writtenBy(flags);
   t.note(
-    `${d.campaigns.length} ${d.campaigns.length === 1 ? 'campaign' : 'campaigns'}, ${d.undecided.length} undecided, ${d.look_alikes.length} cleared or of another kind; ${d.coverage.exchanges} exchanges, ${d.coverage.rejected} lines rejected; ${((Date.now() - started) / 1000).toFixed(1)} s${flags.out ? `; written to ${flags.out}` : ''}`,
+    `${d.campaigns.length} ${d.campaigns.length === 1 ? 'campaign' : 'campaigns'}, ${d.undecided.length} undecided, ${d.look_alikes.length} cleared or of another kind; ${d.coverage.exchanges} exchanges, ${d.coverage.rejected} lines rejected; ${((Date.now() - started) / 1000).toFixed(1)} s${written.length > 0 ? `; written to ${written.map(([, path]) => path).join(' and ')}` : ''}`,
   );
   if (d.coverage.exchanges > 0 && d.coverage.with_text === 0)
     t.note('W_NO_TEXT no exchange holds text: content tests are not applicable (is it in another field? --field messages=path)');
