@@ -108,17 +108,14 @@ export class Decisions {
   private async holder(hash: string): Promise<Holder | null> {
     const now = this.parts.now();
     const known = this.parts.lookup.known(hash, now);
-    if (known !== undefined) return known;
-    return this.parts.lookup.ask(hash, now).catch(() => {
-      throw new Bad(503, 'accounts cannot be looked up at the moment');
-    });
+    return known === undefined ? this.parts.lookup.ask(hash, now).catch(() => Promise.reject(new Bad(503, ACCOUNTS_AWAY.message))) : known;
   }
 
   /** Whose key a gateway passes on; one that is not known stands for itself where the configuration lets it through, as in the proxy. */
   private async holderOf(key: string): Promise<Holder | null> {
-    const hash = keyHash(key);
-    const found = await this.holder(hash);
-    return found ?? (this.parts.config.accounts.unknown_key === 'allow' ? { account: `key:${hash.slice(0, 24)}` } : null);
+    const holder = await this.parts.lookup.whose(keyHash(key), this.parts.now());
+    if (holder === undefined) throw new Bad(503, ACCOUNTS_AWAY.message);
+    return holder;
   }
 
   private async check(d: Dialect, r: Json, holder: Holder | null): Promise<Pass | Stop> {

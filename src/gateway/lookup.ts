@@ -181,6 +181,13 @@ export class Lookup {
     return hit.holder;
   }
 
+  /** Whose a key is; one that nobody knows stands for itself where the configuration lets it through, and is null otherwise. `undefined` while accounts cannot be asked. */
+  async whose(hash: string, now: number): Promise<Holder | null | undefined> {
+    const cached = this.known(hash, now);
+    const holder = cached === undefined ? await this.ask(hash, now).catch(() => undefined) : cached;
+    return holder === null && this.o.unknown_key === 'allow' ? { account: `key:${hash.slice(0, 24)}` } : holder;
+  }
+
   async ask(hash: string, now: number): Promise<Holder | null> {
     const waiting = this.asked.get(hash);
     if (waiting) return waiting;

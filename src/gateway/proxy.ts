@@ -102,13 +102,13 @@ export class Forwarder {
     if (key === null || otherKey(url, key)) return refuse(res, dialect, BAD('Send one API key, in one header.'), id);
     if (key === '') return refuse(res, dialect, NO_KEY, id);
     const hash = keyHash(key);
-    const cached = this.parts.lookup.known(hash, started);
+    const asking = this.parts.lookup.whose(hash, started);
     // Read while the account is looked up; of a key that is not known nothing more is read.
     const reading = readBody(req, this.c.body_bytes_max, this.bodies.room(res), this.c.body_bytes_second_min).catch((e: unknown) =>
       e instanceof TooLarge || e instanceof NoRoom || e instanceof TooSlow ? e : null,
     );
-    const holder = cached === undefined ? await this.parts.lookup.ask(hash, started).catch(() => undefined) : cached;
-    if (holder === null && this.parts.config.accounts.unknown_key === 'refuse') {
+    const who = await asking;
+    if (who === null) {
       // Its connection goes with it: what is still to come of the body must not be waited for.
       if (!req.complete) res.setHeader('connection', 'close');
       return refuse(res, dialect, UNKNOWN_KEY, id);
@@ -125,7 +125,7 @@ export class Forwarder {
             : BUSY;
       return refuse(res, dialect, said, id);
     }
-    if (holder === undefined) return refuse(res, dialect, ACCOUNTS_AWAY, id);
+    if (who === undefined) return refuse(res, dialect, ACCOUNTS_AWAY, id);
     let body: Record<string, unknown>;
     let input = 0;
     if (crowded(raw)) return refuse(res, dialect, TOO_MANY, id);
@@ -143,7 +143,6 @@ export class Forwarder {
     } catch (error) {
       return refuse(res, dialect, error instanceof TooManyParts ? TOO_MANY : BAD('The body is nested too deeply.'), id);
     }
-    const who: Holder = holder ?? { account: `key:${hash.slice(0, 24)}` };
     const seen = this.seen(req, id, started, who, hash, ask, path);
     const mode = scopeOf(this.parts.config.scopes, who, ask.model, seen.country);
     let head: string | null;
@@ -201,12 +200,10 @@ export class Forwarder {
     if (key === null || otherKey(url, key)) return refuse(res, 'json', BAD('Send one API key, in one header.'), id);
     let who: Holder = { account: '' };
     if (key !== '') {
-      const hash = keyHash(key);
-      const cached = this.parts.lookup.known(hash, started);
-      const holder = cached === undefined ? await this.parts.lookup.ask(hash, started).catch(() => undefined) : cached;
+      const holder = await this.parts.lookup.whose(keyHash(key), started);
       if (holder === undefined) return refuse(res, 'json', ACCOUNTS_AWAY, id);
-      if (holder === null && this.parts.config.accounts.unknown_key === 'refuse') return refuse(res, 'json', UNKNOWN_KEY, id);
-      who = holder ?? { account: `key:${hash.slice(0, 24)}` };
+      if (holder === null) return refuse(res, 'json', UNKNOWN_KEY, id);
+      who = holder;
     }
     const country = trustedHeader(req, this.c.country_header, this.trusted);
     const verdict = await this.parts.guard.check(
