@@ -6,13 +6,14 @@ import { type AccountInput, hashed, readAccounts } from './formats/accounts.ts';
 import { canonical, canonicalRow } from './formats/canonical.ts';
 import type { Format } from './formats/format.ts';
 import { formatById, formatIn } from './formats/index.ts';
-import { type Input, isBlank, type Unreadable } from './formats/input.ts';
+import { type Input, isBlank, sampleRecords, type Unreadable } from './formats/input.ts';
 import type { ReadOptions } from './formats/read.ts';
 import type { Coverage, Dossier } from './model/dossier.ts';
 import { StillwatchError } from './model/errors.ts';
 import { maskedDossier } from './model/masked.ts';
 import { assemble } from './report/assemble.ts';
 import { ingest } from './store/ingest.ts';
+import { asLines, packed } from './store/lines.ts';
 import { otherSecret } from './store/open.ts';
 import { accountRecords, accountRows, type Scope } from './store/queries/accounts.ts';
 import { beatsOf } from './store/queries/beats.ts';
@@ -66,7 +67,7 @@ export async function scan(store: Store, given: ScanOptions): Promise<Dossier> {
   const { files, inputs } = await read(store, o, keyed);
   const t = await sketches(store, o);
   const judgement = t.rows.length > 0 ? await test(store, t, o) : null;
-  const dossier = await assemble(store, t, judgement, await coverage(store, t, files, judgement, o), { ...o, inputs }, clock.stages());
+  const dossier = await assemble(store, t, judgement, await coverage(store, t, files, judgement), { ...o, inputs }, clock.stages());
   if (o.record !== false)
     await store.insert('dossiers', [{ id: dossier.generated, at: o.now.toISOString(), body: JSON.stringify(maskedDossier(dossier)) }]);
   return dossier;
@@ -123,25 +124,27 @@ const unread = (name: string, state: FileCoverage['state'], note: string, format
 async function read(store: Store, o: ScanOptions, keyed: boolean): Promise<{ files: FileCoverage[]; inputs: Input[] }> {
   const out: FileCoverage[] = [];
   const inputs: Input[] = [];
-  for (const [i, given] of o.inputs.entries()) {
-    o.progress?.(`reading ${given.name}`, i, o.inputs.length);
+  const all = await packed(o.inputs, o.spool);
+  for (const [i, given] of all.entries()) {
+    o.progress?.(`reading ${given.name}`, i, all.length);
     const before = await alreadyRead(store, given, readAs(o), o.inputFormat);
     // Where a part of the store was lost, what is given is read once more: what is there already is not added again.
     if (before && store.lost.length === 0) {
       out.push(before);
-      inputs.push(given);
+      inputs.push(await asLines(given, o.spool));
       continue;
     }
     let input = given;
     try {
-      if (given.fetch) input = await given.fetch();
+      input = await asLines(given.fetch ? await given.fetch() : given, o.spool);
     } catch (error) {
       if (error instanceof StillwatchError) throw error;
       out.push(unread(given.name, 'failed', error instanceof Error ? error.message : 'unknown error'));
       continue;
     }
     inputs.push(input);
-    const format = (await formatOf(input, o.inputFormat)) ?? (Object.keys(o.fields ?? {}).length > 0 ? canonical : null);
+    const mapped = Object.keys(o.fields ?? {}).length > 0;
+    const format = (await formatOf(input, o.inputFormat, mapped)) ?? (mapped ? canonical : null);
     // Rotated logs leave empty files, packed ones too: they are no gap.
     const blank = format ? false : isBlank(input);
     if (blank) {
@@ -184,11 +187,15 @@ const readAs = (o: ScanOptions): ReadOptions => ({
   ...(o.accountBy ? { accountBy: o.accountBy } : {}),
 });
 
-async function formatOf(input: Input, named: string | undefined): Promise<Format | null> {
+async function formatOf(input: Input, named: string | undefined, mapped: boolean): Promise<Format | null> {
   if (named !== undefined && named !== canonical.id) return formatById(named);
   const seen = await formatIn(input);
   // A table keeps messages as text or as lists: both are read.
-  if (input.parquet) return seen === null || seen === canonical || named !== undefined ? canonicalRow : seen;
+  if (input.parquet) {
+    if (named !== undefined || seen === canonical) return canonicalRow;
+    // Packed in a way that only the engine can open, or under names of its own that --field maps.
+    return seen ?? (mapped || (await sampleRecords(input, 1)).length === 0 ? canonicalRow : null);
+  }
   return named === undefined || seen === canonicalRow ? seen : canonical;
 }
 
@@ -307,13 +314,7 @@ async function test(store: Store, t: Table, o: ScanOptions): Promise<Judgement> 
   });
 }
 
-async function coverage(
-  store: Store,
-  t: Table,
-  files: readonly FileCoverage[],
-  judgement: Judgement | null,
-  o: ScanOptions,
-): Promise<Coverage> {
+async function coverage(store: Store, t: Table, files: readonly FileCoverage[], judgement: Judgement | null): Promise<Coverage> {
   const reasons = await store.rows<{ reason: string; n: string }>(
     `SELECT reason, count() AS n FROM ${store.all('rejects')} AS r GROUP BY reason ORDER BY n DESC, reason`,
   );
@@ -339,9 +340,6 @@ async function coverage(
     not_applicable: not,
     with_text: exchanges > 0 ? withText / exchanges : 0,
     lost: store.lost,
-    complete:
-      files.every((f) => f.state === 'read' || f.state === 'already_read') &&
-      store.lost.length === 0 &&
-      !o.inputs.some((i) => !files.some((f) => f.name === i.name)),
+    complete: files.every((f) => f.state === 'read' || f.state === 'already_read') && store.lost.length === 0,
   };
 }

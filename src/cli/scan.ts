@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, renameSync, rmSync, statSync, writeF
 import { dirname, resolve } from 'node:path';
 import { utc } from '../formats/accounts.ts';
 import { COLUMNS } from '../formats/format.ts';
+import { formatById } from '../formats/index.ts';
 import { resolveInputs } from '../formats/input.ts';
 import type { Dossier } from '../model/dossier.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
@@ -317,12 +318,19 @@ function finish(d: Dossier, failOn: number | null, flags: ScanFlags, t: Terminal
   const nothing = d.coverage.exchanges === 0 && unread.length === 0 && d.coverage.lost.length === 0 && d.coverage.files.length > 0;
   if (!d.coverage.complete && !nothing) return EXIT.wrong;
   if (d.coverage.exchanges === 0) {
-    t.note(
-      'E_NOTHING no exchange was recognised; check the format with --input-format, map fields with --field name=path, or look further than --until',
-    );
+    t.note(`E_NOTHING no exchange was recognised; ${whyNothing(d)}`);
     return EXIT.nothing;
   }
   return failOn !== null && d.campaigns.some((c) => c.confidence >= failOn) ? EXIT.found : EXIT.done;
+}
+
+/** What to do where every record was refused: of most formats it is the account that stands elsewhere. */
+function whyNothing(d: Dossier): string {
+  const [most] = d.coverage.reasons;
+  const read = d.coverage.files.find((f) => f.rejected > 0);
+  if (most?.reason === 'no_account' && read)
+    return `${most.lines} records name no account: in ${read.format} it is looked for in ${formatById(read.format).accountHint}; name its place with --field account=path`;
+  return `${most ? `${most.lines} lines were rejected as ${most.reason} (stillwatch rejects shows them); ` : ''}check the format with --input-format, map fields with --field name=path, or look further than --until`;
 }
 
 const EMPTY: Dossier = {

@@ -68,6 +68,9 @@ export const asMessages = (text: string): string =>
 export const reasoningIn = (answer: string): string =>
   `greatest(JSONExtractUInt(${answer}, 'usage', 'completion_tokens_details', 'reasoning_tokens'), JSONExtractUInt(${answer}, 'usage', 'output_tokens_details', 'reasoning_tokens'))`;
 
+/** SQL of the first of some texts that says something. */
+export const first = (...texts: string[]): string => texts.reduceRight((rest, t) => `if(${t} != '', ${t}, ${rest})`);
+
 /** ms between two moments as text; 0 where the second is not told, or earlier. */
 export const between = (from: string, to: string): string =>
   `if(${to} = '', 0, greatest(0, dateDiff('millisecond', parseDateTime64BestEffortOrZero(${from}, 3, 'UTC'), parseDateTime64BestEffortOrZero(${to}, 3, 'UTC'))))`;

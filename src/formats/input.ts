@@ -21,6 +21,7 @@ import { constants, gunzipSync } from 'node:zlib';
 import { Decompress } from 'fzstd';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { messageOf, StillwatchError, withoutCredentials } from '../model/errors.ts';
+import { type Framing, framingOf, splitterFor } from './framing.ts';
 import { gunzipped } from './gzip.ts';
 import { COMPRESSORS } from './parquet.ts';
 
@@ -38,6 +39,8 @@ export interface Input {
   readonly fingerprint: string;
   /** Its lines come in another order each time: a table's. */
   readonly unordered?: boolean;
+  /** What was wrong with the stream it was unpacked from. */
+  readonly damaged?: string;
   /** Fetches what is to be read, once it is its turn: a table is taken a day at a time. */
   readonly fetch?: () => Promise<Input>;
 }
@@ -89,8 +92,9 @@ export async function resolveInputs(
       if (closed.includes(resolve(arg))) continue;
       for (const link of danglingIn(resolve(arg))) unreadable.push({ name: link, code: 'E_NOT_FOUND', reason: 'this link leads nowhere' });
       const all = outsideStores(byOneName(await glob('**/*', { cwd: resolve(arg), absolute: true, dot: false })));
-      const found = all.filter((f) => SUFFIX.test(f));
-      passedOver.push(...all.filter((f) => !SUFFIX.test(f)));
+      const found = all.filter((f) => SUFFIX.test(f) || bare(f));
+      const taken = new Set(found);
+      passedOver.push(...all.filter((f) => !taken.has(f)));
       if (found.length === 0)
         unreadable.push({
           name: arg,
@@ -115,6 +119,16 @@ export async function resolveInputs(
   }
   const seen = new Set<string>();
   return { inputs: inputs.filter((i) => !seen.has(i.path) && seen.add(i.path)), unreadable, passedOver };
+}
+
+/** Whether a file without a suffix, as gateways name what they write into a bucket, begins like JSON. */
+function bare(path: string): boolean {
+  if (basename(path).includes('.')) return false;
+  try {
+    return /^\s*[[{]/.test(slice(path, 0, 64).toString('utf8'));
+  } catch {
+    return false;
+  }
 }
 
 /** Files in order, each by its shortest name: links that lead back into a tree show what is in it again and again. */
@@ -329,9 +343,23 @@ function linesOf(input: Input, size: number, most: number): string[] {
     .slice(0, most);
 }
 
-/** Some records of an input as lines of JSON, of a Parquet file too: what its format is recognised by. */
+/** How the records of an input stand in it. */
+export function framing(input: Input): Framing {
+  const head = opened(input, 2 * HEAD);
+  return head === null ? { as: 'lines' } : framingOf(head.toString('utf8'), 2 * HEAD >= input.bytes);
+}
+
+/** Some records of an input as lines of JSON, however they stand in it, of a Parquet file too: what its format is recognised by. */
 export async function sampleRecords(input: Input, most = 40): Promise<string[]> {
-  if (!input.parquet) return sampleLines(input, most);
+  if (!input.parquet) {
+    const f = framing(input);
+    if (f.as === 'lines') return sampleLines(input, most);
+    const found: string[] = [];
+    const s = splitterFor(f, (l) => found.push(l));
+    s.take(opened(input, 16 * HEAD) ?? Buffer.alloc(0));
+    if (16 * HEAD >= input.bytes) s.end();
+    return found.slice(0, most);
+  }
   const { asyncBufferFromFile, parquetReadObjects } = await import('hyparquet');
   try {
     const rows = await parquetReadObjects({

@@ -7,6 +7,11 @@ const MESSAGES_MAX = 2000;
 export const several = (map: string, of: string): string =>
   `range(toUInt32(least(${MESSAGES_MAX}, arrayMax(arrayMap(k -> if(startsWith(k, '${of}.'), toUInt32OrZero(splitByChar('.', k)[${of.split('.').length + 1}]) + 1, 0), arrayPushBack(mapKeys(${map}), ''))))))`;
 
+/** Names that a list of messages, kept as one value, has for each of them: flat ones as a data frame has, or nested ones. */
+const LISTED = 'Array(Tuple(`message.role` String, `message.content` String, message Tuple(role String, content String)))';
+const listed = (json: string): string =>
+  `arrayMap(m -> (if(m.1 != '', m.1, m.3.1), if(m.2 != '', m.2, m.3.2)), JSONExtract(${json}, '${LISTED}'))`;
+
 /** Canonical columns out of flattened OpenInference attributes, by the alias of the map that holds them. */
 export function flattened(map: string): Partial<Record<Column, string>> {
   const at = (prefix: string, part: string): string => `${map}[concat('${prefix}.', toString(i), '.${part}')]`;
@@ -16,7 +21,7 @@ export function flattened(map: string): Partial<Record<Column, string>> {
   return {
     account: `${map}['user.id']`,
     model: `${map}['llm.model_name']`,
-    messages: `arrayFilter(m -> m.1 != '', arrayMap(i -> (${message('role')}, if(${message('content')} != '', ${message('content')}, ${parts})), ${several(map, 'llm.input_messages')}))`,
+    messages: `if(startsWith(${map}['llm.input_messages'], '['), ${listed(`${map}['llm.input_messages']`)}, arrayFilter(m -> m.1 != '', arrayMap(i -> (${message('role')}, if(${message('content')} != '', ${message('content')}, ${parts})), ${several(map, 'llm.input_messages')})))`,
     params: `${map}['llm.invocation_parameters']`,
     tools: `if(${map}['llm.tools'] != '', ${map}['llm.tools'], if(${map}['llm.tools.0.tool.json_schema'] = '', '', concat('[', arrayStringConcat(arrayMap(i -> ${at('llm.tools', 'tool.json_schema')}, ${several(map, 'llm.tools')}), ','), ']')))`,
     conversation: `${map}['session.id']`,
@@ -30,7 +35,42 @@ export function flattened(map: string): Partial<Record<Column, string>> {
 /** A span of OpenInference says what it is; chains, tools and retrievers hold the calls that are spans of their own. */
 export const isLlm = (map: string): string => `${map}['openinference.span.kind'] IN ('', 'LLM')`;
 
-/** OpenInference 2.12: spans whose attributes are flattened (`llm.input_messages.N.message.content`), one a line; as OTLP they come in with `otel`. */
+/** Names that attributes kept as objects within objects are read from: the flat name is the way to it. */
+const NESTED = [
+  'openinference.span.kind',
+  'user.id',
+  'session.id',
+  ...[
+    'model_name',
+    'provider',
+    'invocation_parameters',
+    'input_messages',
+    'tools',
+    'finish_reason',
+    'token_count.prompt',
+    'token_count.completion',
+  ].map((name) => `llm.${name}`),
+  'llm.token_count.completion_details.reasoning',
+] as const;
+const NAMES = `[${NESTED.map((n) => `'${n}'`).join(', ')}]`;
+const VALUES = `[${NESTED.map(
+  (n) =>
+    `JSONExtractRaw(record, 'attributes', ${n
+      .split('.')
+      .map((x) => `'${x}'`)
+      .join(', ')})`,
+).join(', ')}]`;
+const text = (raw: string): string =>
+  `multiIf(startsWith(${raw}, '"'), JSONExtractString(concat('[', ${raw}, ']'), 1), ${raw} = 'null', '', ${raw})`;
+
+/** The columns of a data frame say whose attributes they are (`attributes.llm.model_name`). */
+const PREFIX = 'attributes.';
+const plain = (name: string): string => `if(startsWith(${name}, '${PREFIX}'), substring(${name}, ${PREFIX.length + 1}), ${name})`;
+
+/**
+ * OpenInference 2.12 spans, one a line: attributes flattened (`llm.input_messages.N.message.content`), as objects within objects, or as the columns of a data frame (`attributes.llm.model_name`, also as Parquet). As OTLP they come
+ * in with `otel`.
+ */
 export const openinference: Format = {
   id: 'openinference',
   title: 'OpenInference spans',
@@ -38,22 +78,25 @@ export const openinference: Format = {
     const attributes = r['attributes'];
     const names = Array.isArray(attributes)
       ? attributes.map((a) => String(object(a)['key']))
-      : [...Object.keys(object(attributes)), ...Object.keys(r)];
-    return names.some((n) => n.startsWith('llm.') || n.startsWith('openinference.')) && has(r, 'resourceSpans') === 0 ? 0.97 : 0;
+      : [...Object.keys(object(attributes)), ...Object.keys(r).map((k) => k.replace(/^attributes\./, ''))];
+    const own =
+      names.some((n) => n.startsWith('llm.') || n.startsWith('openinference.')) || has(object(attributes), 'llm', 'openinference') > 0;
+    return own && has(r, 'resourceSpans') === 0 ? 0.97 : 0;
   },
   tuple: `Tuple(context Tuple(trace_id String, span_id String), trace_id String, span_id String, traceId String, spanId String, start_time String, startTimeUnixNano String, end_time String, endTimeUnixNano String,
     attributes Array(Tuple(key String, value Tuple(stringValue String, intValue String, doubleValue Float64))))`,
-  prepare: `mapFromArrays(
-    multiIf(notEmpty(r.attributes), arrayMap(x -> x.key, r.attributes), JSONHas(record, 'attributes'), JSONExtractKeys(record, 'attributes'), JSONExtractKeys(record)),
+  prepare: `JSONHas(record, 'attributes') AS apart, JSONType(record, 'attributes', 'llm') = 'Object' AS nested, mapFromArrays(
+    multiIf(notEmpty(r.attributes), arrayMap(x -> x.key, r.attributes), nested, ${NAMES}, apart, JSONExtractKeys(record, 'attributes'), arrayMap(k -> ${plain('k')}, JSONExtractKeys(record))),
     multiIf(notEmpty(r.attributes), arrayMap(x -> if(x.value.stringValue != '', x.value.stringValue, if(x.value.intValue != '', x.value.intValue, toString(x.value.doubleValue))), r.attributes),
-      arrayMap(kv -> multiIf(startsWith(kv.2, '"'), JSONExtractString(concat('[', kv.2, ']'), 1), kv.2 = 'null', '', kv.2), if(JSONHas(record, 'attributes'), JSONExtractKeysAndValuesRaw(record, 'attributes'), JSONExtractKeysAndValuesRaw(record))))) AS attributes_map`,
+      nested, arrayMap(v -> ${text('v')}, ${VALUES}),
+      arrayMap(kv -> ${text('kv.2')}, if(apart, JSONExtractKeysAndValuesRaw(record, 'attributes'), JSONExtractKeysAndValuesRaw(record))))) AS attributes_map`,
   columns: {
     ...flattened('attributes_map'),
-    id: `multiIf(r.context.span_id != '', concat(r.context.trace_id, r.context.span_id), r.span_id != '', concat(r.trace_id, r.span_id), concat(r.traceId, r.spanId))`,
+    id: `multiIf(r.context.span_id != '', concat(r.context.trace_id, r.context.span_id), r.span_id != '', concat(r.trace_id, r.span_id), r.spanId != '', concat(r.traceId, r.spanId), concat(attributes_map['context.trace_id'], attributes_map['context.span_id']))`,
     time: `if(r.start_time != '', r.start_time, toString(fromUnixTimestamp64Milli(intDiv(toInt64OrZero(r.startTimeUnixNano), 1000000), 'UTC')))`,
     latency_ms: `if(r.endTimeUnixNano != '', greatest(0, (toInt64OrZero(r.endTimeUnixNano) - toInt64OrZero(r.startTimeUnixNano)) / 1000000), ${between('r.start_time', 'r.end_time')})`,
   },
-  isCall: isLlm('attributes_map'),
+  isCall: `${isLlm('attributes_map')} AND JSONExtractString(record, 'span_kind') IN ('', 'LLM')`,
   attributes: 'attributes_map',
   accountHint: 'user.id among the attributes',
 };

@@ -1,10 +1,18 @@
-import { type Column, type Format, has, object } from './format.ts';
+import { between, type Column, type Format, first, has, object } from './format.ts';
 import { observed, usageOf } from './langfuse.ts';
 import { flattened, isLlm, several } from './openinference.ts';
 
 const attr = (name: string): string => `a['${name}']`;
-const firstOf = (...names: string[]): string =>
-  names.reduceRight((rest, n) => (rest === '' ? attr(n) : `if(${attr(n)} != '', ${attr(n)}, ${rest})`), '');
+const firstOf = (...names: string[]): string => first(...names.map(attr));
+
+/** What LiteLLM says of the key it let in; newer versions say whose word it is. */
+const metadata = (name: string): string[] => [`metadata.${name}`, `litellm.metadata.${name}`];
+const ACCOUNT = firstOf(
+  ...['user.id', 'langfuse.user.id', 'enduser.id', 'user.hash', 'enduser.pseudo.id'],
+  ...metadata('user_api_key_user_id'),
+  ...metadata('user_api_key_hash'),
+  'traceloop.association.properties.user_id',
+);
 
 /** A message of the GenAI conventions carries parts; the text parts are its content. */
 const messages = (json: string): string =>
@@ -16,7 +24,7 @@ const KEYS = 'kvlistValue Tuple(values Array(Tuple(key String, value Tuple(strin
 const keyOf = (m: string, key: string): string => `arrayFirst(e -> e.key = '${key}', ${m}.kvlistValue.values).value`;
 const structured = (json: string): string =>
   `arrayMap(m -> (${keyOf('m', 'role')}.stringValue, if(${keyOf('m', 'content')}.stringValue != '', ${keyOf('m', 'content')}.stringValue,
-    arrayStringConcat(arrayMap(p -> if(${keyOf('p', 'content')}.stringValue != '', ${keyOf('p', 'content')}.stringValue, ${keyOf('p', 'text')}.stringValue), JSONExtract(${keyOf('m', 'parts')}.arrayValue, 'values', 'Array(Tuple(${KEYS}))')), '\\n'))),
+    arrayStringConcat(arrayMap(p -> if(${keyOf('p', 'content')}.stringValue != '', ${keyOf('p', 'content')}.stringValue, ${keyOf('p', 'text')}.stringValue), arrayFilter(p -> ${keyOf('p', 'type')}.stringValue IN ('', 'text'), JSONExtract(${keyOf('m', 'parts')}.arrayValue, 'values', 'Array(Tuple(${KEYS}))'))), '\\n'))),
     JSONExtract(${json}, 'values', 'Array(Tuple(${KEYS}))'))`;
 
 const TEXTS = (json: string): string =>
@@ -40,7 +48,7 @@ const CUT = `${flatIs} AND r.droppedAttributesCount > 0 AND JSONHas(a['input.val
 const ASKED = `JSONExtract(a['input.value'], 'messages', 'Array(Tuple(role String, content String))')`;
 
 /** Steps of an agent that hold calls, or are none; an agent asked over the network is a call. */
-const STEPS = `a['gen_ai.operation.name'] IN ('execute_tool', 'create_agent') OR (a['gen_ai.operation.name'] = 'invoke_agent' AND r.kind IN ('1', 'SPAN_KIND_INTERNAL'))`;
+const STEPS = `match(a['gen_ai.operation.name'], '^(execute_tool|create_agent|embeddings|retrieval|invoke_workflow)$|memory') OR (a['gen_ai.operation.name'] = 'invoke_agent' AND r.kind IN ('1', 'SPAN_KIND_INTERNAL'))`;
 
 /** Records of a batch, two levels down, each with the resource it came from: some writers say there whose it is. */
 const inside = (outer: string, middle: string, records: string): string =>
@@ -69,20 +77,23 @@ export const otel: Format = {
     return names.some((n) => n.startsWith('gen_ai.') || n.startsWith('langfuse.')) ? 1 : 0;
   },
   explode: `arrayConcat(${inside('resourceSpans', 'scopeSpans', 'spans')}, ${inside('resourceLogs', 'scopeLogs', 'logRecords')})`,
-  tuple: `Tuple(traceId String, spanId String, startTimeUnixNano String, endTimeUnixNano String, timeUnixNano String, observedTimeUnixNano String, start_time String, name String, kind String, droppedAttributesCount UInt32, status Tuple(code String),
+  tuple: `Tuple(traceId String, spanId String, startTimeUnixNano String, endTimeUnixNano String, timeUnixNano String, observedTimeUnixNano String, start_time String, end_time String, context Tuple(trace_id String, span_id String), name String, kind String, droppedAttributesCount UInt32, status Tuple(code String),
     attributes ${ATTRIBUTES}, events Array(Tuple(name String, attributes ${ATTRIBUTES})), resource Tuple(attributes ${ATTRIBUTES}))`,
   columns: {
-    id: `if(a['gen_ai.response.id'] != '', a['gen_ai.response.id'], concat(r.traceId, r.spanId))`,
+    id: `if(a['gen_ai.response.id'] != '', a['gen_ai.response.id'], multiIf(r.spanId != '', concat(r.traceId, r.spanId), r.context.span_id != '', concat(r.context.trace_id, r.context.span_id), ''))`,
     time: `if(${NANO} != '', toString(fromUnixTimestamp64Milli(intDiv(toInt64OrZero(${NANO}), 1000000), 'UTC')), r.start_time)`,
-    account: firstOf('user.id', 'langfuse.user.id', 'enduser.id', 'user.hash', 'enduser.pseudo.id'),
+    account: `if(${ACCOUNT} != 'default_user_id', ${ACCOUNT}, ${firstOf(...metadata('user_api_key_hash'))})`,
+    organization: firstOf(...metadata('user_api_key_org_id')),
+    workspace: firstOf(...metadata('user_api_key_team_id')),
+    api_key: firstOf(...metadata('user_api_key_hash')),
     model: MODEL,
     messages: `if(${CUT}, ${ASKED}, ${either(
       'messages',
       `if(a['gen_ai.input.messages'] != '', if(startsWith(a['gen_ai.input.messages'], '{'), ${structured(`a['gen_ai.input.messages']`)}, ${messages(`a['gen_ai.input.messages']`)}), multiIf(a['gen_ai.prompt'] != '', if(startsWith(a['gen_ai.prompt'], '['), ${messages(`a['gen_ai.prompt']`)}, [('user', a['gen_ai.prompt'])]), a['gen_ai.prompt.0.role'] != '' OR a['gen_ai.prompt.0.content'] != '', ${NUMBERED}, ${SAID}))`,
     )})`,
     system: `multiIf(${KIND} != '', ${OBSERVED.system}, startsWith(a['gen_ai.system_instructions'], '['), arrayStringConcat(arrayMap(p -> p.content, JSONExtract(a['gen_ai.system_instructions'], 'Array(Tuple(type String, content String))')), '\\n'), startsWith(a['gen_ai.system_instructions'], '{'), ${TEXTS(`a['gen_ai.system_instructions']`)}, a['gen_ai.system_instructions'])`,
-    ip: firstOf('client.address'),
-    user_agent: firstOf('user_agent.original'),
+    ip: firstOf('client.address', ...metadata('requester_ip_address')),
+    user_agent: firstOf('user_agent.original', ...metadata('user_agent')),
     endpoint: firstOf('gen_ai.operation.name'),
     params: either(
       'params',
@@ -95,9 +106,9 @@ export const otel: Format = {
     reasoning_tokens: either('reasoning_tokens', `toUInt64OrZero(${attr('gen_ai.usage.reasoning.output_tokens')})`),
     stop_reason: either(
       'stop_reason',
-      `if(startsWith(${FINISH}, '{'), JSONExtractString(${FINISH}, 'values', 1, 'stringValue'), ${FINISH})`,
+      `multiIf(startsWith(${FINISH}, '{'), JSONExtractString(${FINISH}, 'values', 1, 'stringValue'), startsWith(${FINISH}, '['), JSONExtractString(${FINISH}, 1), ${FINISH})`,
     ),
-    latency_ms: `greatest(0, (toInt64OrZero(r.endTimeUnixNano) - toInt64OrZero(r.startTimeUnixNano)) / 1000000)`,
+    latency_ms: `if(r.end_time != '', ${between('r.start_time', 'r.end_time')}, greatest(0, (toInt64OrZero(r.endTimeUnixNano) - toInt64OrZero(r.startTimeUnixNano)) / 1000000))`,
   },
   // What an event of the span says, and last what its resource says, stands where the span itself says nothing.
   prepare: `arrayConcat(arrayFlatten(arrayMap(e -> e.attributes, r.events)), r.resource.attributes) AS beside, mapFromArrays(

@@ -1,4 +1,5 @@
-import { asMessages, type Format, has, parsed, reasoningIn } from './format.ts';
+import { askedIn, bodyOf } from './body.ts';
+import { type Format, has, parsed, reasoningIn } from './format.ts';
 
 const BODY = `if(r.request_body != '', r.request_body, if(r.request != '', r.request, r.body))`;
 const ANSWER = `if(r.response_body != '', r.response_body, r.response)`;
@@ -23,19 +24,20 @@ export const provider: Format = {
   title: 'Provider bodies (Anthropic Messages, OpenAI Chat and Responses) in an envelope',
   detect: (r) => {
     const body = parsed(r['request'] ?? r['request_body'] ?? r['body']);
-    return has(body, 'model') === 1 && has(body, 'messages', 'input') >= 1 && has(r, 'request_created_at') === 0 ? 0.95 : 0;
+    return has(body, 'model') === 1 && has(body, 'messages', 'input', 'contents', 'prompt') >= 1 && has(r, 'request_created_at') === 0
+      ? 0.95
+      : 0;
   },
   tuple: `Tuple(id String, request_id String, time String, timestamp String, created_at String, account String, account_id String, customer String, api_key String, api_key_hash String, key_hash String,
     organization String, workspace String, ip String, client_ip String, remote_addr String, user_agent String, ja4 String, asn String, endpoint String, path String, status UInt16,
     latency_ms Float64, conversation String, session_id String, request String, request_body String, body String, response String, response_body String)`,
-  prepare: `${BODY} AS b, ${ANSWER} AS answer, JSONExtract(b, 'Tuple(model String, system String, instructions String, tools String, temperature Nullable(Float64), top_p Nullable(Float64), max_tokens Nullable(UInt64), max_completion_tokens Nullable(UInt64), max_output_tokens Nullable(UInt64), thinking String, reasoning String, messages Array(Tuple(role String, content String)), input String, conversation String, previous_response_id String)') AS q`,
+  prepare: `${BODY} AS b, ${ANSWER} AS answer, ${bodyOf('b')} AS q`,
   columns: {
     id: `multiIf(r.id != '', r.id, r.request_id != '', r.request_id, JSONExtractString(answer, 'id'))`,
     time: `multiIf(r.time != '', r.time, r.timestamp != '', r.timestamp, r.created_at)`,
     account: `multiIf(r.account != '', r.account, r.account_id != '', r.account_id, r.customer != '', r.customer, r.api_key_hash != '', r.api_key_hash, r.key_hash != '', r.key_hash, r.api_key)`,
     model: 'q.model',
-    messages: `if(notEmpty(q.messages), q.messages, ${asMessages('q.input')})`,
-    system: `if(q.system != '', q.system, q.instructions)`,
+    ...askedIn('q'),
     organization: 'r.organization',
     workspace: 'r.workspace',
     ip: `multiIf(r.ip != '', r.ip, r.client_ip != '', r.client_ip, r.remote_addr)`,
@@ -44,8 +46,6 @@ export const provider: Format = {
     asn: 'r.asn',
     api_key: `multiIf(r.api_key_hash != '', r.api_key_hash, r.key_hash != '', r.key_hash, r.api_key)`,
     endpoint: `if(r.endpoint != '', r.endpoint, r.path)`,
-    params: `concat(ifNull(toString(q.temperature), ''), '|', ifNull(toString(q.top_p), ''), '|', ifNull(toString(q.max_tokens), ''), '|', ifNull(toString(q.max_completion_tokens), ''), '|', ifNull(toString(q.max_output_tokens), ''), '|', q.thinking, '|', q.reasoning)`,
-    tools: 'q.tools',
     conversation: `multiIf(r.conversation != '', r.conversation, r.session_id != '', r.session_id, q.conversation != '', if(startsWith(q.conversation, '{'), JSONExtractString(q.conversation, 'id'), q.conversation), q.previous_response_id)`,
     // What it goes on from was sent before: it begins nothing.
     turn: `if(q.previous_response_id != '', 2, 0)`,

@@ -88,10 +88,13 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
   await log('started', 0);
   const held = await counts(store, id);
   let source = nameless(input, o.spool);
+  const cut = (reason: string): string => `the compressed stream is damaged: ${reason}; what could be unpacked was read`;
   let truncated =
-    input.compression === 'zstd' && !zstdWhole(input.path)
-      ? 'the compressed stream is damaged: it ends before its last block does; what could be unpacked was read'
-      : '';
+    input.damaged !== undefined
+      ? cut(input.damaged)
+      : input.compression === 'zstd' && !zstdWhole(input.path)
+        ? cut('it ends before its last block does')
+        : '';
   try {
     await load(store, source, format, id, 'exchanges', o);
   } catch (error) {
@@ -100,7 +103,7 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
     // A compressed stream that ends early fails the whole statement: take what can be unpacked and say where it ended.
     const unpacked = await unpack(input, o.spool);
     // The engine refuses padding after the end, which is no damage.
-    if (unpacked.reason !== '') truncated = `the compressed stream is damaged: ${unpacked.reason}; what could be unpacked was read`;
+    if (unpacked.reason !== '') truncated = cut(unpacked.reason);
     source = inspect(input.name, unpacked.path);
     await load(store, source, format, id, 'exchanges', o);
   }

@@ -1,0 +1,154 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { expect, it } from 'vitest';
+import { accountFile } from '../src/cli/look.ts';
+import { framingOf, splitterFor } from '../src/formats/framing.ts';
+import { resolveInputs } from '../src/formats/input.ts';
+import { scan } from '../src/scan.ts';
+import { file, jsonl, record, scanned, temp, withStore } from './support/tools.ts';
+
+/** Records that do not stand a line each: lists, pages of an API, values over many lines, and a file for each. */
+const rows = [1, 2, 3].map((n) =>
+  record({ id: `x${n}`, account: `a${n}`, messages: [{ role: 'user', content: `Say "{[" ${n} times, and a \\ after.` }] }),
+);
+const pretty = rows.map((r) => JSON.stringify(r, null, 2));
+
+const split = (text: string, step = 3): string[] => {
+  const bytes = Buffer.from(text);
+  const out: string[] = [];
+  const s = splitterFor(framingOf(text, true), (l) => out.push(l));
+  for (let i = 0; i < bytes.length; i += step) s.take(bytes.subarray(i, i + step));
+  s.end();
+  return out;
+};
+
+it.each([
+  ['a list on one line', JSON.stringify(rows), 'values'],
+  ['a list over many lines', JSON.stringify(rows, null, 2), 'values'],
+  ['a list that ends with a comma', `[\n${pretty.join(',\n')},\n]`, 'values'],
+  ['a list of a record a line', `[\n${rows.map((r) => JSON.stringify(r)).join(',\n')}\n]\n`, 'list'],
+  ['records one after the other', pretty.join('\n'), 'values'],
+  ['records with nothing between them', rows.map((r) => JSON.stringify(r)).join(''), 'values'],
+  ['a page', JSON.stringify({ object: 'list', data: rows, has_more: false }), 'values'],
+  ['pages', `${JSON.stringify({ data: rows.slice(0, 2) })}\n${JSON.stringify({ data: rows.slice(2) })}\n`, 'values'],
+  [
+    'a page over many lines, after a mark of its encoding',
+    `\uFEFF${JSON.stringify({ meta: { data: [9] }, data: rows }, null, 1)}`,
+    'values',
+  ],
+])('takes %s apart', (_name, text, as) => {
+  expect(framingOf(text, true).as).toBe(as);
+  for (const step of [1, 7, 100_000]) expect(split(text, step).map((l) => JSON.parse(l) as unknown)).toEqual(rows);
+});
+
+it('leaves lines as they are, torn ones and banners too', () => {
+  const lines = rows.map((r) => JSON.stringify(r));
+  for (const text of [
+    jsonl(rows),
+    `${lines[0]}\n${lines[1]?.slice(0, 40)}\n${lines[2]}\n`,
+    `[2026-05-04 10:00] the service is up\n${jsonl(rows)}`,
+    `${JSON.stringify({ ...rows[0], data: [{ x: 1 }] })}\n`,
+    JSON.stringify({ resourceSpans: [{ scopeSpans: [] }] }),
+  ])
+    expect(framingOf(text, true)).toEqual({ as: 'lines' });
+  // The beginning of a record that is larger than what is looked at.
+  expect(framingOf(JSON.stringify(record({ data: 'x'.repeat(5000) })).slice(0, 3000), false)).toEqual({ as: 'lines' });
+});
+
+it('what is torn costs itself, and is counted', () => {
+  const [first, second, third] = rows.map((r) => JSON.stringify(r));
+  // Inside of a string, in a list of a line each and in one that goes over many.
+  expect(split(`[\n${first},\n${second?.slice(0, 60)}\n${third}\n]`)).toHaveLength(3);
+  const torn = split(`[${pretty[0]},\n{"id": "x2", "model": "m\n,${pretty[2]}]`);
+  expect(torn.map((l) => l.length > 20)).toEqual([true, true, true]);
+  expect([JSON.parse(torn[0] as string), JSON.parse(torn[2] as string)]).toEqual([rows[0], rows[2]]);
+  expect(split('[1, "two", null, {"id": 3}]')).toEqual(['1', '"two"', 'null', '{"id": 3}']);
+});
+
+it('a batch over many lines is read part by part', () => {
+  const batch = { resourceSpans: [{ resource: { a: 1 } }, { resource: { a: 2 } }] };
+  expect(split(JSON.stringify(batch, null, 2)).map((l) => JSON.parse(l) as unknown)).toEqual(
+    batch.resourceSpans.map((x) => ({ resourceSpans: [x] })),
+  );
+  // Another name for the same.
+  expect(split(JSON.stringify({ batches: batch.resourceSpans })).map((l) => JSON.parse(l) as unknown)).toHaveLength(2);
+});
+
+it('a list is scanned as its records are, packed or not, and known again', async () => {
+  for (const [name, content] of [
+    ['log.json', JSON.stringify(rows)],
+    ['log.json.gz', gzipSync(JSON.stringify(rows, null, 2))],
+  ] as const) {
+    const path = file(name, content);
+    await withStore(async (store) => {
+      const d = await scanned(store, path);
+      expect(d.coverage).toMatchObject({ exchanges: 3, rejected: 0, complete: true });
+      expect(d.coverage.files).toMatchObject([{ name: path, state: 'read', lines: 3, accepted: 3 }]);
+      expect((await scanned(store, path)).coverage.files).toMatchObject([{ state: 'already_read', lines: 3 }]);
+      expect((await scanned(store, file('again.jsonl', jsonl(rows)))).coverage.files).toMatchObject([{ accepted: 0, duplicates: 3 }]);
+    });
+  }
+  // Half of a packed list is told, and what there is of it is read.
+  const cut = gzipSync(
+    JSON.stringify(
+      Array.from({ length: 3000 }, (_, i) => record({ id: `y${i}`, account: `a${(i * 7919) % 977}` })),
+      null,
+      1,
+    ),
+  );
+  await withStore(async (store) => {
+    const d = await scanned(store, file('cut.json.gz', cut.subarray(0, cut.length >> 1)));
+    expect(d.coverage.files[0]?.state).toBe('truncated');
+    expect(d.coverage.exchanges).toBeGreaterThan(100);
+    expect(d.coverage.complete).toBe(false);
+  });
+});
+
+it('a bucket with a file for each request is read as one', async () => {
+  const dir = join(temp(), 'bucket');
+  const day = (name: string, from: number, n: number) => {
+    mkdirSync(join(dir, name), { recursive: true });
+    for (let i = from; i < from + n; i++)
+      writeFileSync(
+        // As buckets name them: without a suffix.
+        join(dir, name, `chatcmpl-${String(i).padStart(4, '0')}`),
+        JSON.stringify(record({ id: `x${i}`, account: `a${i % 5}` }), null, i % 2),
+      );
+  };
+  day('2026-05-01', 0, 30);
+  day('2026-05-02', 30, 25);
+  writeFileSync(join(dir, '2026-05-02', 'notes.txt'), 'no log');
+  writeFileSync(join(dir, '2026-05-02', 'zz.json'), '{"what": "no format of ours"}');
+  await withStore(async (store) => {
+    const look = async () => {
+      const { inputs, unreadable, passedOver } = await resolveInputs([dir], temp(), () => process.stdin);
+      expect([unreadable.length, passedOver.length]).toEqual([0, 1]);
+      return scan(store, {
+        inputs,
+        spool: temp(),
+        retention: 'evidence',
+        confidenceMin: 0.5,
+        seed: 1,
+        now: new Date('2026-06-01T00:00:00Z'),
+        version: 't',
+      });
+    };
+    const d = await look();
+    expect(d.coverage.exchanges).toBe(55);
+    expect(d.coverage.files.map((f) => [f.name.replace(dir, ''), f.state, f.accepted])).toEqual([
+      ['/2026-05-01 (30 small files)', 'read', 30],
+      ['/2026-05-02 (25 small files)', 'read', 25],
+      ['/2026-05-02/zz.json', 'unrecognised', 0],
+    ]);
+    // Today's are added, yesterday's are known.
+    day('2026-05-02', 55, 3);
+    const again = await look();
+    expect(again.coverage.files.map((f) => [f.state, f.accepted, f.duplicates])).toEqual([
+      ['already_read', 0, 0],
+      ['read', 3, 25],
+      ['unrecognised', 0, 0],
+    ]);
+    expect(await accountFile('a3', store)).toContain('a3');
+  });
+});
