@@ -325,7 +325,10 @@ async function coverage(store: Store, t: Table, files: readonly FileCoverage[], 
     for (const signal of signals) not.push({ signal, because });
   };
   if (!t.hasText)
-    none(['deck', 'partition', 'scaffold', 'elicitation', 'breadth', 'fresh-items', 'kindred profiles'], 'the log has no text');
+    none(
+      ['deck', 'partition', 'scaffold', 'elicitation', 'breadth', 'fresh-items', 'kindred profiles'],
+      'the log has no text: accounts that send the same work and share nothing else are not seen, and what others take cannot be told',
+    );
   if (!t.hasRecords) none(['signup-burst', 'identity'], 'no account records were given (--accounts FILE)');
   if (!t.values.some((v) => v.kind === 'address') && t.rows.every((r) => r.addresses <= 1))
     none(['network'], 'the log has no addresses, or no account shares one');

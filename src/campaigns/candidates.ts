@@ -86,6 +86,9 @@ function signature(accounts: readonly number[]): string {
   return `${a}:${b}:${Math.round(Math.log2(accounts.length) * 3)}`;
 }
 
+/** Communities of accounts that values tie: what cohorts are drawn from where a log has no text. */
+export const linked = (t: Table, seed: number): readonly (readonly number[])[] => fromLinks(t, rng(seed + 1)).map((c) => c.accounts);
+
 /** Communities of the account-value graph; a value's edges weigh how surprising it is that two accounts share it, in bits. */
 function fromLinks(t: Table, random: () => number): Candidate[] {
   const from: number[] = [];
@@ -214,6 +217,16 @@ export interface Kin {
 /** Nearest neighbours in content of every account with enough items. */
 export function kin(t: Table, seed: number): Kin {
   const everybody = t.rows.map((_, a) => a);
+  if (!t.hasText) {
+    // Nobody has neighbours in content; who has sent enough to be held against is told by requests.
+    const ids = new Int32Array(everybody.length * COHORT.neighbours).fill(-1);
+    return {
+      near: { k: COHORT.neighbours, ids, cosine: new Float32Array(ids.length) },
+      active: everybody.filter((a) => (t.rows[a]?.openings ?? 0) >= COHORT.itemsMin),
+      heard: [],
+      mu: centre(t.profiles, [], COHORT.itemsMin),
+    };
+  }
   const active = everybody.filter((a) => (t.profiles.items[a] as number) >= COHORT.itemsMin);
   // Where hardly any have enough to compare, those are no population, and a campaign may be most of them: accounts of few items count too, in proportion.
   const heard = active.length >= COHORT.heard * everybody.filter((a) => (t.profiles.items[a] as number) > 0).length ? active : everybody;

@@ -1,6 +1,6 @@
 import type { Kind } from '../model/dossier.ts';
 import type { Facts } from './facts.ts';
-import type { Ledger } from './ledger.ts';
+import { type Ledger, PRIOR } from './ledger.ts';
 import { contentOnly, type Honest, type Rival } from './rivals.ts';
 
 /** Which of the three answers a cohort gets, and what would decide where none does. */
@@ -15,6 +15,8 @@ const LIMITS = {
   alike: 0.5,
   /** Part of the accounts that resell, below which nobody says that they do. */
   resold: 0.1,
+  /** Bits besides the prior. */
+  textlessBits: 1,
 } as const;
 
 /** Bits of what ties accounts themselves, whatever they send and with which client: an agent's users share that. */
@@ -66,8 +68,19 @@ export function decide(
   if (book.coordination >= LIMITS.worthSeeing && (oneSource || book.extraction >= 0.2))
     // What is missing gives the name: where they take what trains a model, it is not the purpose.
     return { verdict: 'undecided', kind: oneSource || book.extraction >= 0.5 ? 'one source, hands unresolved' : 'purpose unclear' };
+  // Without text nobody can tell what they take. Accounts that hold ties of their own, and of which anything else speaks for one hand, are a question all the same.
+  if (
+    !facts.deck &&
+    privatelyHeld(facts) &&
+    book.coordinationBits >= PRIOR.coordination + LIMITS.textlessBits &&
+    book.extraction >= LIMITS.openExtraction
+  )
+    return { verdict: 'undecided', kind: 'purpose unclear' };
   return { verdict: 'nothing', kind: 'purpose unclear' };
 }
+
+/** Whether most accounts hold cards, keys or addresses that are mostly theirs. */
+const privatelyHeld = (f: Facts): boolean => (['network', 'identity'] as const).some((s) => f.ties[s].tied >= 0.5 * f.accounts.length);
 
 /** What would decide: said for each test that could not speak. */
 export function lacking(f: Facts, book: Ledger, honest: Honest): string[] {
@@ -78,7 +91,10 @@ export function lacking(f: Facts, book: Ledger, honest: Honest): string[] {
       `deck: about ${more} more distinct items over these ${f.deck.accounts} accounts (three standard errors are ${(3 * f.deck.se).toFixed(4)}, the honest 5 % quantile ${honest.rhoLow.toFixed(4)})`,
     );
   }
-  if (!f.deck) out.push('deck: text of at least two opening requests from three members or more');
+  if (!f.deck)
+    out.push(
+      'deck: text of at least two opening requests from three members or more; without it nobody can tell what they take, or whether they are dealt one pool',
+    );
   const short = 3.3 - book.coordinationBits;
   if (short > 0)
     out.push(

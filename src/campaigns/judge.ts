@@ -7,7 +7,7 @@ import { type Facts, factsOf, inStepSample, type View } from './facts.ts';
 import { publicFeed, type Recurring } from './feed.ts';
 import { accountsOf, joinPieces, joinSuccessors, joinTied } from './join.ts';
 import { type Learned, learn, ledger, PRIOR } from './ledger.ts';
-import { type NullCohort, nullCohorts, nullMembers, references } from './nulls.ts';
+import { type NullCohort, nullCohorts, nullMembers, nullMembersOfLinks, references } from './nulls.ts';
 import { tiedAccounts } from './queue.ts';
 import { oneItem } from './repeats.ts';
 import { explained, type Honest, mechanism, ONE_TASK, rivals } from './rivals.ts';
@@ -62,7 +62,7 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
   const k = kin(whole, o.seed);
   const found = candidates(whole, k, o.seed);
   const refs = references(whole, k);
-  const nullSets = nullMembers(k, refs.accounts, o.seed);
+  const nullSets = whole.hasText ? nullMembers(k, refs.accounts, o.seed) : nullMembersOfLinks(whole, refs.accounts, o.seed);
   const t = await withBeats(whole, nullSets, found.candidates, refs.accounts, o);
   const drawn = nullCohorts(t, k, nullSets);
   const rough = honestFrom(learn(drawn.map((n) => n.facts)), drawn);

@@ -1,4 +1,4 @@
-import type { Kin } from './candidates.ts';
+import { type Kin, linked } from './candidates.ts';
 import { type Facts, factsOf } from './facts.ts';
 import { rng } from './stats.ts';
 import { DAY, type Table } from './table.ts';
@@ -55,6 +55,34 @@ export function nullMembers(k: Kin, refs: readonly number[], seed: number): numb
     out.push(members);
   }
   return out;
+}
+
+/**
+ * The same where a log has no text: communities of references that values tie, cut to size, as cohorts are found there; and of those whom nothing ties as many more, for most honest accounts stand alone.
+ */
+export function nullMembersOfLinks(t: Table, refs: readonly number[], seed: number): number[][] {
+  const random = rng(seed + 2);
+  const among = new Set(refs);
+  const shuffled = (list: readonly number[]): number[] => {
+    const out = [...list];
+    for (let i = out.length - 1; i > 0; i--) {
+      const j = Math.floor(random() * (i + 1));
+      [out[i], out[j]] = [out[j] as number, out[i] as number];
+    }
+    return out;
+  };
+  const cut = (list: readonly number[]): number[][] => {
+    const mixed = shuffled(list);
+    return Array.from({ length: Math.ceil(mixed.length / NULLS.size) }, (_, i) => mixed.slice(i * NULLS.size, (i + 1) * NULLS.size)).filter(
+      (m) => m.length >= 5,
+    );
+  };
+  const tied = linked(t, seed)
+    .map((g) => g.filter((a) => among.has(a)))
+    .flatMap(cut);
+  const held = new Set(tied.flat());
+  const alone = cut(refs.filter((a) => !held.has(a)));
+  return [...tied, ...alone].slice(0, NULLS.most);
 }
 
 /** Their figures, the same that cohorts are measured by. */
