@@ -43,10 +43,10 @@ function sightings(rows: readonly Row[], kinds: readonly string[] = ['value']): 
 }
 
 /** The rule as written down, pair by pair. */
-function naive(rows: readonly Row[], windowMs: number): Map<string, number> {
+function naive(rows: readonly Row[], windowMs: number, participation: number): Map<string, number> {
   const n = new Map<number, number>();
   for (const r of rows) n.set(r.a, (n.get(r.a) ?? 0) + 1);
-  const live = rows.map((r, i) => ({ ...r, r: r.r ?? i })).filter((r) => (n.get(r.a) ?? 0) >= 2);
+  const live = rows.map((r, i) => ({ ...r, r: r.r ?? i })).filter((r) => (n.get(r.a) ?? 0) >= participation);
   const pairs: (readonly [(typeof live)[number], (typeof live)[number]])[] = [];
   for (let i = 0; i < live.length; i++)
     for (let j = i + 1; j < live.length; j++) {
@@ -55,7 +55,7 @@ function naive(rows: readonly Row[], windowMs: number): Map<string, number> {
     }
   const records = new Map<number, Set<number>>();
   for (const p of pairs) for (const x of p) records.set(x.a, (records.get(x.a) ?? new Set()).add(x.r));
-  const kept = new Set([...records].filter(([, s]) => s.size >= 2).flatMap(([, s]) => [...s]));
+  const kept = new Set([...records].filter(([, s]) => s.size >= participation).flatMap(([, s]) => [...s]));
   const out = new Map<string, number>();
   for (const [x, y] of pairs)
     if (kept.has(x.r) || kept.has(y.r)) {
@@ -85,8 +85,33 @@ describe('co-shares', () => {
         v: Math.floor(random() ** 2 * 40),
         t: Math.floor(random() * 4000),
       }));
-      const got = coShares(sightings(rows), { windowMs: 120, participation: 2 });
-      expect(new Map(got.edges.map((e) => [`${e.a}-${e.b}`, e.weight]))).toEqual(naive(rows, 120));
+      for (const participation of [2, 3, 5]) {
+        const got = coShares(sightings(rows), { windowMs: 120, participation });
+        expect(new Map(got.edges.map((e) => [`${e.a}-${e.b}`, e.weight]))).toEqual(naive(rows, 120, participation));
+      }
+    }
+  });
+
+  it('of strangers who are there for a day, or for some hours of it, hold no false discovery', () => {
+    const day = 24 * HOUR;
+    for (const [span, hours] of [
+      [day, 24],
+      [2 * day, 4],
+    ] as const) {
+      const random = rng(5);
+      const rows: Row[] = [];
+      for (let a = 0; a < 400; a++) {
+        const from = Math.floor(random() * 29) * day;
+        const hour = random() * (24 - hours) * HOUR;
+        for (let i = 0; i < 20; i++)
+          rows.push({
+            a,
+            v: Math.floor(random() ** 3 * 800),
+            t: from + Math.floor((random() * span) / day) * day + hour + random() * hours * HOUR,
+          });
+      }
+      const { edges } = coShares(sightings(rows), { windowMs: HOUR, participation: 2 });
+      expect([edges.length > 500, edges.filter((e) => e.q <= 0.05).length]).toEqual([true, 0]);
     }
   });
 
@@ -129,6 +154,35 @@ describe('co-shares', () => {
     const rows = [0, 1, 2].map((a) => ({ a, v: 0, t: Number.NaN }));
     expect(coShares(sightings(rows), { windowMs: 1, participation: 1 }).leftOut).toEqual([{ reason: 'no time', rows: 3, values: 0 }]);
   });
+});
+
+it('communities are connected, whatever the search made of them', () => {
+  let seen = 0;
+  for (let seed = 3; seed < 400; seed += 4) {
+    const random = rng(seed);
+    const n = 8 + Math.floor(random() * 120);
+    const edges = new Map<string, { a: number; b: number; bits: number }>();
+    for (let e = 0; e < n * (0.6 + random() * 2.5); e++) {
+      const a = Math.floor(random() * n);
+      const b = random() < 0.85 ? (Math.floor(a / 6) * 6 + Math.floor(random() * 6)) % n : Math.floor(random() * n);
+      if (a !== b) edges.set(`${Math.min(a, b)}-${Math.max(a, b)}`, { a: Math.min(a, b), b: Math.max(a, b), bits: 1 + random() * 20 });
+    }
+    const list = [...edges.values()].map((e) => ({ ...e, p: 0, q: 0, kinds: {}, values: [], records: [], weight: 0, meanDelta: 0 }));
+    for (const c of cohortsOfEdges(n, list, 1)) {
+      seen += 1;
+      const inside = new Set(c.accounts);
+      const reached = new Set([c.accounts[0] as number]);
+      for (const x of reached)
+        for (const e of list)
+          for (const [u, v] of [
+            [e.a, e.b],
+            [e.b, e.a],
+          ] as const)
+            if (u === x && inside.has(v)) reached.add(v);
+      expect(reached.size).toBe(inside.size);
+    }
+  }
+  expect(seen).toBeGreaterThan(500);
 });
 
 describe('shared values', () => {
@@ -256,6 +310,44 @@ interface LinksJson {
 
 describe('stillwatch link', () => {
   const others = Array.from({ length: 300 }, (_, i) => `u${i},card,c${i},2026-05-01T00:00:00Z`);
+
+  it('does not depend on the order of the rows, and says who holds the very same values', async () => {
+    const random = rng(9);
+    const rows = Array.from({ length: 900 }, () => `a${Math.floor(random() * 150)},link,v${Math.floor(random() ** 3 * 120)},`);
+    for (let m = 0; m < 6; m++) for (const kind of ['card', 'device']) rows.push(`ring${m},${kind},${kind}-of-all,`);
+    const results: string[] = [];
+    for (let turn = 0; turn < 3; turn++) {
+      for (let i = rows.length - 1; i > 0; i--) {
+        const j = Math.floor(random() * (i + 1));
+        [rows[i], rows[j]] = [rows[j] as string, rows[i] as string];
+      }
+      const r = JSON.parse(
+        await link([file(`order${turn}.csv`, `account,kind,value,time\n${rows.join('\n')}\n`)], options),
+      ) as LinksJson & {
+        same_holders: { accounts: string[]; kinds: string[] }[];
+      };
+      expect(r.same_holders.map((g) => [g.accounts.sort(), g.kinds.sort()])).toEqual([
+        [
+          ['ring0', 'ring1', 'ring2', 'ring3', 'ring4', 'ring5'],
+          ['card', 'device'],
+        ],
+      ]);
+      results.push(JSON.stringify([r.edges.map((e) => ({ ...e, records: null })), r.cohorts]));
+    }
+    expect(new Set(results).size).toBe(1);
+  });
+
+  it('refuses a table whose quote is not closed instead of taking its rows for text', async () => {
+    const row = (i: number, value: string): string => `u${i},card,${value}`;
+    const table = (odd: string): string => `account,kind,value\n${others.map((_, i) => row(i, i === 10 ? odd : `c${i}`)).join('\n')}\n`;
+    await expect(link([file('open.csv', table('"v10'))], options)).rejects.toMatchObject({
+      code: 'E_SIGHTINGS',
+      message: expect.stringContaining('line 12'),
+    });
+    // What is closed, doubled, goes over a line, or stands inside of a field is text.
+    for (const fine of ['"v10"', '"v ""10"""', '"v\n10"', '3.5" disk'])
+      expect((JSON.parse(await link([file('fine.csv', table(fine))], options)) as LinksJson).coverage.sightings).toBe(300);
+  });
 
   it('reads CSV and JSON Lines alike, counts rows without account or value, and names what ties', async () => {
     const csv = file('a.csv', `account,kind,value,time\n${others.join('\n')}\nu1,card,shared,\nu2,card,shared,\n,card,x,\nu9,card,,\n`);

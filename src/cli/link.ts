@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { chmodSync, closeSync, copyFileSync, createWriteStream, openSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, copyFileSync, createWriteStream, existsSync, openSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { quantile } from '../campaigns/stats.ts';
@@ -9,7 +9,7 @@ import { coShares } from '../links/coshare.ts';
 import type { Edge, Links } from '../links/edges.ts';
 import { holders } from '../links/holders.ts';
 import { sharedValues } from '../links/shared.ts';
-import { StillwatchError } from '../model/errors.ts';
+import { messageOf, StillwatchError } from '../model/errors.ts';
 import { csv, inert } from '../report/inert.ts';
 import { openStore } from '../store/open.ts';
 import { type Loaded, readSightings, SIGHTING_FIELDS, type SightingField } from '../store/sightings.ts';
@@ -64,7 +64,10 @@ function writable(path: string, inputs: readonly Input[]): void {
       `--edges ${JSON.stringify(path)} is one of the files to read`,
       'name another file: it would be overwritten',
     );
+  const there = existsSync(path);
   closeSync(openSync(resolve(path), 'a', 0o600));
+  // Tried, not made: a run that fails leaves no empty file.
+  if (!there) rmSync(path);
 }
 
 interface Result {
@@ -129,7 +132,16 @@ export async function link(paths: readonly string[], o: LinkOptions): Promise<st
       );
     const r = linked(loaded, o);
     const ranked = [...r.links.edges].sort((x, y) => y.bits - x.bits || x.a - y.a || x.b - y.b);
-    if (o.edges) await writeEdges(store, o.edges, ranked, r, loaded, spool);
+    if (o.edges)
+      await writeEdges(store, o.edges, ranked, r, loaded, spool).catch((cause: unknown) => {
+        if (cause instanceof StillwatchError) throw cause;
+        throw new StillwatchError(
+          'E_OUT',
+          `--edges ${o.edges} could not be written: ${messageOf(cause)}`,
+          'free space, or name another place',
+          { cause },
+        );
+      });
     return o.format === 'json' ? await asJson(ranked, r, loaded, o) : await asTable(ranked, r, loaded, o);
   } finally {
     await store?.close();
@@ -180,9 +192,12 @@ async function writeEdges(store: Store, path: string, edges: readonly Edge[], r:
 
 async function asJson(edges: readonly Edge[], r: Result, loaded: Loaded, o: LinkOptions): Promise<string> {
   const shown = o.edges ? [] : edges.slice(0, EDGES_MAX);
-  const accounts = await loaded.names('account', new Set([...shown.flatMap((e) => [e.a, e.b]), ...r.cohorts.flatMap((c) => c.accounts)]));
+  const accounts = await loaded.names(
+    'account',
+    new Set([...shown.flatMap((e) => [e.a, e.b]), ...[...r.cohorts, ...r.links.same].flatMap((c) => c.accounts)]),
+  );
   const records = await loaded.names('record', new Set(shown.flatMap((e) => e.records.flat())));
-  const values = await loaded.names('value', new Set(shown.flatMap((e) => e.values)));
+  const values = await loaded.names('value', new Set([...shown, ...r.links.same].flatMap((e) => e.values)));
   const who = (i: number) => accounts.get(i) ?? '';
   return `${JSON.stringify(
     {
@@ -201,6 +216,15 @@ async function asJson(edges: readonly Edge[], r: Result, loaded: Loaded, o: Link
         edges_listed: shown.length,
       },
       cohorts: r.cohorts.map((c) => ({ id: c.id, bits: round(c.bits), accounts: c.accounts.map(who) })),
+      ...(o.coShare === null
+        ? {
+            same_holders: r.links.same.map((g) => ({
+              accounts: g.accounts.map(who),
+              kinds: kindsOf(g.values, loaded.sightings),
+              values: g.values.slice(0, 20).map((v) => values.get(v) ?? ''),
+            })),
+          }
+        : {}),
       edges: shown.map((e) => ({
         a: who(e.a),
         b: who(e.b),
@@ -218,6 +242,9 @@ async function asJson(edges: readonly Edge[], r: Result, loaded: Loaded, o: Link
   )}\n`;
 }
 
+const kindsOf = (values: readonly number[], s: Loaded['sightings']): string[] => [
+  ...new Set(values.map((v) => s.kinds[s.kindOf[v] as number] as string)),
+];
 const round = (x: number): number => Math.round(x * 1000) / 1000;
 const plural = (n: number, one: string): string => `${n.toLocaleString('en')} ${one}${n === 1 ? '' : 's'}`;
 
@@ -227,9 +254,14 @@ async function asTable(edges: readonly Edge[], r: Result, loaded: Loaded, o: Lin
   const undated = loaded.files.reduce((n, f) => n + f.undated, 0);
   const cohorts = r.cohorts.filter((c) => c.accounts.length >= 3);
   const top = edges.slice(0, 10);
+  const same = r.links.same.slice(0, 5).map((g) => ({ ...g, kinds: kindsOf(g.values, s) }));
   const names = await loaded.names(
     'account',
-    new Set([...top.flatMap((e) => [e.a, e.b]), ...cohorts.slice(0, 15).flatMap((c) => c.accounts.slice(0, 4))]),
+    new Set([
+      ...top.flatMap((e) => [e.a, e.b]),
+      ...same.flatMap((g) => g.accounts.slice(0, 4)),
+      ...cohorts.slice(0, 15).flatMap((c) => c.accounts.slice(0, 4)),
+    ]),
   );
   const values = await loaded.names('value', new Set(top.flatMap((e) => e.values.slice(0, 2))));
   const who = (i: number) => inert(names.get(i) ?? '').slice(0, 40);
@@ -246,13 +278,23 @@ async function asTable(edges: readonly Edge[], r: Result, loaded: Loaded, o: Lin
       ? `${plural(edges.length, 'link')} of ${bitsOf(o, s.accounts).toFixed(1)} bits or more; ${sure.length.toLocaleString('en')} hold at a false discovery rate of ${o.fdr}${r.links.below > 0 ? `; ${plural(r.links.below, 'pair')} share less, ${r.links.belowBits.toFixed(1)} bits at most (--bits ${Math.max(1, Math.floor(r.links.belowBits))} lists and groups those)` : ''}`
       : `${plural(edges.length, 'edge')} of accounts that co-share; ${sure.length.toLocaleString('en')} hold at a false discovery rate of ${o.fdr}; ${edges.filter((e) => strong(e, r)).length.toLocaleString('en')} lie above the ${o.edgeWeight} quantile of co-shares`,
     '',
-    `Cohorts of three or more (${cohorts.length})`,
+    `Cohorts of three or more (${cohorts.length}); the false discovery rate is of links: a group that chance made of one link more counts as one too`,
     ...cohorts
       .slice(0, 15)
       .map(
         (c) =>
           `  ${c.id.padEnd(7)} ${String(c.accounts.length).padStart(6)} accounts  ${c.bits.toFixed(1).padStart(6)} bits  ${c.accounts.slice(0, 4).map(who).join(', ')}${c.accounts.length > 4 ? ', ...' : ''}`,
       ),
+    ...(r.links.same.length === 0
+      ? []
+      : [
+          '',
+          `Held by the very same accounts (${r.links.same.length}): values of several kinds, which count once in a link, for they may have one cause`,
+          ...same.map(
+            (g) =>
+              `  ${plural(g.accounts.length, 'account')} share ${g.values.length} values of ${g.kinds.length} kinds (${g.kinds.map((k) => inert(k).slice(0, 20)).join(', ')}): ${g.accounts.slice(0, 4).map(who).join(', ')}${g.accounts.length > 4 ? ', ...' : ''}`,
+          ),
+        ]),
     '',
     'Strongest links',
     ...top.map(

@@ -213,7 +213,7 @@ function program(): Command {
       t.out(
         await link(paths, {
           coShare: flags['coShare'] === undefined ? null : duration(flags['coShare']),
-          participation: one('participation', '--participation', 1, 1e6),
+          participation: Math.ceil(one('participation', '--participation', 1, 1e6)),
           edgeWeight: one('edgeWeight', '--edge-weight', 0, 1),
           fdr: one('fdr', '--fdr', 0, 1),
           bits: flags['bits'] === undefined ? null : one('bits', '--bits', 0, 1000),

@@ -66,5 +66,10 @@ export function cohortsOfEdges(accounts: number, edges: readonly Edge[], seed: n
     },
     { random: rng(seed) },
   );
-  return list(part, accounts, edges, tie, 2);
+  // Moves between communities can leave one in two parts that no tie connects (Traag, 2019): each is one by itself.
+  const whole = components(
+    accounts,
+    edges.filter((e) => part[e.a] === part[e.b]),
+  );
+  return list(whole, accounts, edges, tie, 2);
 }

@@ -13,6 +13,157 @@ const PAIRS_PER_VALUE = 500_000;
 /** Co-shares that are listed in all: those of the values with the fewest, which tell most, come first; the others are left out and counted. */
 const PAIRS_MAX = 4_000_000;
 
+/** Marks accounts of whose records so many differ among some rows. */
+function enough(s: Sightings, rows: Ints, least: number, mark: Uint8Array): void {
+  const { order, starts } = grouped(
+    Int32Array.from({ length: rows.length }, (_, x) => s.account[rows.list[x] as number] as number),
+    rows.length,
+    s.accounts,
+  );
+  for (let a = 0; a < s.accounts; a++) {
+    const own = new Set<number>();
+    for (let x = starts[a] as number; x < (starts[a + 1] as number) && own.size < least; x++)
+      own.add(s.record[rows.list[order[x] as number] as number] as number);
+    if (own.size >= least) mark[a] = 1;
+  }
+}
+
+/** Sightings of a stretch of time at least, and windows it is long: fewer could hardly have fallen otherwise. */
+const STRETCH = { sightings: 200, windows: 4 } as const;
+
+/** When the stretches of some moments begin. */
+function stretches(times: Float64Array, windowMs: number): number[] {
+  const out: number[] = [];
+  let held = 0;
+  for (const t of times.sort()) {
+    if (out.length === 0 || (held >= STRETCH.sightings && t - (out.at(-1) as number) >= STRETCH.windows * windowMs)) {
+      out.push(t);
+      held = 0;
+    }
+    held += 1;
+  }
+  return out;
+}
+
+/** The last of some moments, in order, that is not after one. */
+function last(begins: readonly number[], t: number): number {
+  let low = 0;
+  let high = begins.length;
+  while (low < high) {
+    const m = (low + high) >> 1;
+    if ((begins[m] as number) <= t) low = m + 1;
+    else high = m;
+  }
+  return Math.max(0, low - 1);
+}
+
+/**
+ * Activity of accounts, and how many others' sightings lie in their windows, by kind of value and stretch of the log: who is there on one day only, or at certain hours, can meet those only who are there then.
+ */
+class Times {
+  /** Sightings of each stretch. */
+  private readonly all: Float64Array;
+  /** By account: its stretches in order, its sightings in each, and others' in its windows. */
+  private readonly starts: Int32Array;
+  private readonly stretch: Int32Array;
+  private readonly own: Float64Array;
+  private readonly around: Float64Array;
+
+  /** @param rows that count, with the others' sightings in the window of each; @param asked accounts that may be asked about */
+  constructor(s: Sightings, rows: Ints, around: Ints, windowMs: number, asked: Uint8Array) {
+    const n = rows.length;
+    const of = new Int32Array(n);
+    const held = new Int32Array(s.kinds.length);
+    for (let x = 0; x < n; x++) {
+      const k = s.kindOf[s.value[rows.list[x] as number] as number] as number;
+      held[k] = (held[k] as number) + 1;
+    }
+    let first = 0;
+    for (let k = 0; k < s.kinds.length; k++) {
+      const times = new Float64Array(held[k] as number);
+      const mine = new Int32Array(times.length);
+      for (let x = 0, at = 0; x < n; x++) {
+        const row = rows.list[x] as number;
+        if (s.kindOf[s.value[row] as number] !== k) continue;
+        mine[at] = x;
+        times[at++] = s.time[row] as number;
+      }
+      const begins = stretches(times.slice(), windowMs);
+      for (let i = 0; i < mine.length; i++) of[mine[i] as number] = first + last(begins, times[i] as number);
+      first += begins.length;
+    }
+    this.all = new Float64Array(first);
+    const mine = new Ints();
+    const whose = new Ints();
+    for (let x = 0; x < n; x++) {
+      this.all[of[x] as number] = (this.all[of[x] as number] as number) + 1;
+      const a = s.account[rows.list[x] as number] as number;
+      if (asked[a] === 0) continue;
+      mine.push(x);
+      whose.push(a);
+    }
+    const byAccount = grouped(whose.list, whose.length, s.accounts);
+    const stretch = new Ints();
+    const own = new Float64Array(mine.length);
+    const others = new Float64Array(mine.length);
+    this.starts = new Int32Array(s.accounts + 1);
+    for (let a = 0; a < s.accounts; a++) {
+      this.starts[a] = stretch.length;
+      const from = byAccount.starts[a] as number;
+      const to = byAccount.starts[a + 1] as number;
+      if (from === to) continue;
+      const list = byAccount.order.subarray(from, to).map((i) => mine.list[i] as number);
+      list.sort((x, y) => (of[x] as number) - (of[y] as number) || x - y);
+      let before = -1;
+      for (let i = 0; i < list.length; i++) {
+        const x = list[i] as number;
+        if (of[x] !== before) {
+          before = of[x] as number;
+          stretch.push(before);
+        }
+        const at = stretch.length - 1;
+        own[at] = (own[at] as number) + 1;
+        others[at] = (others[at] as number) + (around.list[x] as number);
+      }
+    }
+    this.starts[s.accounts] = stretch.length;
+    this.stretch = stretch.list.subarray(0, stretch.length);
+    this.own = own;
+    this.around = others;
+  }
+
+  /** How often b's sightings would meet a's windows, did they fall on those of the same kind and stretch at random. */
+  meets(a: number, b: number): number {
+    const [lowA, highA, lowB, highB] = [this.starts[a], this.starts[a + 1], this.starts[b], this.starts[b + 1]] as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    // Through the shorter list, with a look into the longer one: a hub has many pairs.
+    const swap = highA - lowA > highB - lowB;
+    let sum = 0;
+    for (let x = swap ? lowB : lowA; x < (swap ? highB : highA); x++) {
+      const y = this.find(this.stretch[x] as number, swap ? lowA : lowB, swap ? highA : highB);
+      if (y < 0) continue;
+      const [of, with_] = swap ? [y, x] : [x, y];
+      sum += ((this.own[with_] as number) * (this.around[of] as number)) / (this.all[this.stretch[x] as number] as number);
+    }
+    return sum;
+  }
+
+  private find(stretch: number, from: number, to: number): number {
+    let low = from;
+    let high = to;
+    while (low < high) {
+      const m = (low + high) >> 1;
+      if ((this.stretch[m] as number) < stretch) low = m + 1;
+      else high = m;
+    }
+    return low < to && this.stretch[low] === stretch ? low : -1;
+  }
+}
+
 /** Values whose co-shares are not listed: too many by themselves, or the most popular ones where all together are too many. */
 function overflow(pairs: Float64Array): Uint8Array {
   const out = new Uint8Array(pairs.length);
@@ -42,7 +193,7 @@ function overflow(pairs: Float64Array): Uint8Array {
  * The pairs and their counts follow the rule of CooRTweet (Righetti and Balluff, 2023). Each edge gets a chance of its own: under the null, the
  * sightings of an account fall on the slots of all sightings at random (a configuration model), so that b meets a's windows with mean
  * n_b S_a / R, where S_a counts the others' sightings inside a's windows (how popular a's values are just then), n_b is b's activity and R all sightings; sightings of one value by one
- * account within a window count once.
+ * account within a window count once. The same is summed over stretches of the log and kinds of value, since who is there for a day meets those who are there that day, and the larger holds.
  */
 export function coShares(s: Sightings, o: CoShareOptions): Links {
   const leftOut: LeftOut[] = [];
@@ -88,6 +239,7 @@ export function coShares(s: Sightings, o: CoShareOptions): Links {
   const activity = new Int32Array(s.accounts);
   const kept = new Uint8Array(s.records);
   const firstRecord = new Int32Array(s.accounts);
+  /** Whether an account has co-shared records enough. */
   const several = new Uint8Array(s.accounts);
   const marked = new Ints();
   const pa = new Ints();
@@ -102,6 +254,8 @@ export function coShares(s: Sightings, o: CoShareOptions): Links {
   const pairsOf = new Float64Array(s.values);
   // For the chances an account's sightings of one value within a window of the one before are one: a post made twice, or exported twice, is no more activity.
   const once = new Int32Array(s.rows);
+  const counted = new Ints();
+  const beside = new Ints();
   const lastOf = new Int32Array(s.accounts).fill(-1);
   const lastAt = new Float64Array(s.accounts);
   for (let v = 0; v < s.values; v++) {
@@ -124,6 +278,8 @@ export function coShares(s: Sightings, o: CoShareOptions): Links {
       while (high < n && at(once[high] as number) - at(i) <= o.windowMs) high += 1;
       activity[who(i)] = (activity[who(i)] as number) + 1;
       slots[who(i)] = (slots[who(i)] as number) + (high - low - 1);
+      counted.push(order[i] as number);
+      beside.push(high - low - 1);
     }
   }
   const tooPopular = overflow(pairsOf);
@@ -155,12 +311,14 @@ export function coShares(s: Sightings, o: CoShareOptions): Links {
         if (other >= 0 && at(other) - at(i) <= o.windowMs) paired.push(order[i] as number);
       }
     }
-    for (let x = 0; x < paired.length; x++) {
-      const row = paired.list[x] as number;
-      const a = s.account[row] as number;
-      if ((firstRecord[a] as number) < 0) firstRecord[a] = s.record[row] as number;
-      else if (firstRecord[a] !== s.record[row]) several[a] = 1;
-    }
+    if (o.participation > 2) enough(s, paired, o.participation, several);
+    else
+      for (let x = 0; x < paired.length; x++) {
+        const row = paired.list[x] as number;
+        const a = s.account[row] as number;
+        if ((firstRecord[a] as number) < 0) firstRecord[a] = s.record[row] as number;
+        else if (firstRecord[a] !== s.record[row]) several[a] = 1;
+      }
     for (let x = 0; x < paired.length; x++) {
       const row = paired.list[x] as number;
       if (several[s.account[row] as number] === 1 || o.participation < 2) {
@@ -192,6 +350,9 @@ export function coShares(s: Sightings, o: CoShareOptions): Links {
   const tested = (participants * (participants - 1)) / 2;
   const found: Edge[] = [];
   const byA = grouped(pa.list, pa.length, s.accounts);
+  const asked = new Uint8Array(s.accounts);
+  for (const { list, length } of [pa, pb]) for (let x = 0; x < length; x++) asked[list[x] as number] = 1;
+  const times = new Times(s, counted, beside, o.windowMs, asked);
   for (let a = 0; a < s.accounts; a++) {
     const from = byA.starts[a] as number;
     const to = byA.starts[a + 1] as number;
@@ -226,7 +387,17 @@ export function coShares(s: Sightings, o: CoShareOptions): Links {
       // Several co-shares of one value are one event: they come in bursts.
       const events = values.size;
       const expect = (n: number, around: number): number => (n * Math.max(1, around - events + 1)) / Math.max(1, all);
-      const mean = Math.max(expect(activity[b] as number, slots[a] as number), expect(activity[a] as number, slots[b] as number));
+      // What the two saw of each other is no chance to meet others.
+      const then = (x: number, y: number): number => {
+        const around = slots[x] as number;
+        return around > 0 ? (times.meets(x, y) * Math.max(1, around - events + 1)) / around : 0;
+      };
+      const mean = Math.max(
+        expect(activity[b] as number, slots[a] as number),
+        expect(activity[a] as number, slots[b] as number),
+        then(a, b),
+        then(b, a),
+      );
       const p = poissonTail(events, mean);
       const kinds: Record<string, number> = {};
       const bits = Math.min(1000, -Math.log2(Math.max(p, 1e-300)));
@@ -252,5 +423,5 @@ export function coShares(s: Sightings, o: CoShareOptions): Links {
     Float64Array.from(found, (e) => e.p),
     tested,
   );
-  return { edges: found.map((e, i) => ({ ...e, q: q[i] as number })), leftOut, tested, below: 0, belowBits: 0 };
+  return { edges: found.map((e, i) => ({ ...e, q: q[i] as number })), leftOut, tested, below: 0, belowBits: 0, same: [] };
 }

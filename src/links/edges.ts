@@ -26,6 +26,12 @@ export interface LeftOut {
   readonly values: number;
 }
 
+/** Values of two kinds or more that the very same accounts hold, three or more of them. */
+export interface SameHolders {
+  readonly accounts: readonly number[];
+  readonly values: readonly number[];
+}
+
 export interface Links {
   readonly edges: readonly Edge[];
   readonly leftOut: readonly LeftOut[];
@@ -34,6 +40,8 @@ export interface Links {
   /** Pairs that share something, of fewer bits than are listed, and the most bits among them. */
   readonly below: number;
   readonly belowBits: number;
+  /** The most values first, at most a hundred. */
+  readonly same: readonly SameHolders[];
 }
 
 /** Benjamini-Hochberg q-values over `tested` hypotheses, of which all but these have p = 1. */

@@ -1,5 +1,5 @@
 import { rng } from '../campaigns/stats.ts';
-import { type Edge, falseDiscovery, type LeftOut, type Links, poissonTail } from './edges.ts';
+import { type Edge, falseDiscovery, type LeftOut, type Links, poissonTail, type SameHolders } from './edges.ts';
 import type { Holders } from './holders.ts';
 import { grouped, Ints, type Sightings, sortStretch } from './sightings.ts';
 
@@ -36,10 +36,9 @@ class Strangers {
   private readonly held: Int32Array;
   private readonly all: Float64Array;
   private readonly kinds: number;
-  /** By account: holders of each telling value, rarest first, its kind, and the sum of the other holders of this kind up to there. */
+  /** By account and kind: holders of each telling value, rarest first, and the sum of the others up to there. */
   private readonly starts: Int32Array;
   private readonly sizes: Int32Array;
-  private readonly kind: Uint8Array;
   private readonly others: Float64Array;
 
   /** @param telling values that are listed, rarest first */
@@ -59,48 +58,40 @@ class Strangers {
     this.all.forEach((n, k) => {
       this.all[k] = Math.max(n, s.accounts);
     });
-    const starts = new Int32Array(s.accounts + 1);
+    const starts = new Int32Array(s.accounts * this.kinds + 1);
+    const place = (i: number, v: number): number => (h.account[i] as number) * this.kinds + (s.kindOf[v] as number);
     for (const v of telling)
       for (let i = h.starts[v] as number; i < (h.starts[v + 1] as number); i++) {
-        const a = (h.account[i] as number) + 1;
-        starts[a] = (starts[a] as number) + 1;
+        const x = place(i, v) + 1;
+        starts[x] = (starts[x] as number) + 1;
       }
-    for (let a = 0; a < s.accounts; a++) starts[a + 1] = (starts[a + 1] as number) + (starts[a] as number);
+    for (let x = 0; x + 1 < starts.length; x++) starts[x + 1] = (starts[x + 1] as number) + (starts[x] as number);
     this.starts = starts;
-    const n = starts[s.accounts] as number;
+    const n = starts.at(-1) as number;
     this.sizes = new Int32Array(n);
-    this.kind = new Uint8Array(n);
     this.others = new Float64Array(n);
     const at = starts.slice();
-    const sums = new Float64Array(s.accounts * this.kinds);
-    for (const v of telling) {
-      const k = s.kindOf[v] as number;
+    for (const v of telling)
       for (let i = h.starts[v] as number; i < (h.starts[v + 1] as number); i++) {
-        const a = h.account[i] as number;
-        const p = at[a] as number;
-        const x = a * this.kinds + k;
-        sums[x] = (sums[x] as number) + size(h, v) - 1;
+        const x = place(i, v);
+        const p = at[x] as number;
         this.sizes[p] = size(h, v);
-        this.kind[p] = k;
-        this.others[p] = sums[x] as number;
-        at[a] = p + 1;
+        this.others[p] = (p > (starts[x] as number) ? (this.others[p - 1] as number) : 0) + size(h, v) - 1;
+        at[x] = p + 1;
       }
-    }
   }
 
   /** Values of a kind with at most d holders that b meets of a's by chance. */
   private meets(a: number, b: number, k: number, d: number): number {
-    const from = this.starts[a] as number;
+    const from = this.starts[a * this.kinds + k] as number;
     let low = from;
-    let high = this.starts[a + 1] as number;
+    let high = this.starts[a * this.kinds + k + 1] as number;
     while (low < high) {
       const m = (low + high) >> 1;
       if ((this.sizes[m] as number) <= d) low = m + 1;
       else high = m;
     }
-    for (let p = low - 1; p >= from; p--)
-      if (this.kind[p] === k) return ((this.held[b * this.kinds + k] as number) * (this.others[p] as number)) / (this.all[k] as number);
-    return 0;
+    return low === from ? 0 : ((this.held[b * this.kinds + k] as number) * (this.others[low - 1] as number)) / (this.all[k] as number);
   }
 
   /**
@@ -150,6 +141,30 @@ function fisher(x: number, n: number): number {
   return Math.min(1, Math.exp(-x) * sum);
 }
 
+/** Values of several kinds that the very same accounts hold and hardly anybody else: one cause, of which a link counts one kind only. */
+function sameHolders(s: Sightings, h: Holders, list: readonly number[], signature: Int32Array): SameHolders[] {
+  const by = new Map<number, number[]>();
+  for (const v of list) {
+    if (size(h, v) < GROUP.accounts) continue;
+    const x = signature[v] as number;
+    const group = by.get(x);
+    if (group) group.push(v);
+    else by.set(x, [v]);
+  }
+  return [...by.values()]
+    .filter((values) => new Set(values.map((v) => s.kindOf[v])).size >= GROUP.kinds)
+    .map((values) => {
+      const [v] = values as [number];
+      return { values, accounts: [...h.account.subarray(h.starts[v] as number, h.starts[v + 1] as number)].sort((x, y) => x - y) };
+    })
+    .sort(
+      (x, y) => y.values.length - x.values.length || y.accounts.length - x.accounts.length || (x.accounts[0] ?? 0) - (y.accounts[0] ?? 0),
+    )
+    .slice(0, GROUP.most);
+}
+
+const GROUP = { accounts: 3, kinds: 2, most: 100 } as const;
+
 /** Every link of enough bits, given to `found`, of every so manieth first account; returns what was left out, and how many pairs share something of fewer bits. */
 function eachLink(
   s: Sightings,
@@ -157,7 +172,7 @@ function eachLink(
   o: SharedOptions,
   found: (e: Edge) => void,
   every = 1,
-): { leftOut: LeftOut[]; below: number; belowBits: number } {
+): { leftOut: LeftOut[]; below: number; belowBits: number; same: SameHolders[] } {
   const leftOut: LeftOut[] = [];
   let popular = 0;
   let popularRows = 0;
@@ -293,7 +308,7 @@ function eachLink(
       });
     }
   }
-  return { leftOut, below, belowBits };
+  return { leftOut, below, belowBits, same: every === 1 ? sameHolders(s, h, list, signature) : [] };
 }
 
 /** The same table with the holders of each value dealt anew, within its kind: as active accounts, as popular values, and nobody tied to anybody. */
@@ -334,7 +349,7 @@ const DECOYS = { holdings: 400_000, most: 40 } as const;
  */
 export function sharedValues(s: Sightings, h: Holders, o: SharedOptions): Links {
   const found: Edge[] = [];
-  const { leftOut, below, belowBits } = eachLink(s, h, o, (e) => found.push(e));
+  const { leftOut, below, belowBits, same } = eachLink(s, h, o, (e) => found.push(e));
   const size = Math.max(1, h.account.length);
   const dealt = Math.max(1, Math.min(DECOYS.most, Math.floor(DECOYS.holdings / size)));
   const every = Math.ceil(size / DECOYS.holdings);
@@ -352,7 +367,14 @@ export function sharedValues(s: Sightings, h: Holders, o: SharedOptions): Links 
     Float64Array.from(found, (e) => e.p),
     tested,
   );
-  return { edges: found.map((e, i) => ({ ...e, q: Math.min(q[i] as number, computed[i] as number) })), leftOut, tested, below, belowBits };
+  return {
+    edges: found.map((e, i) => ({ ...e, q: Math.min(q[i] as number, computed[i] as number) })),
+    leftOut,
+    tested,
+    below,
+    belowBits,
+    same,
+  };
 }
 
 /** Expected part of chance links among those of at least as many bits: (decoys + 1) / tables over targets, made monotone. @param tables how often the table was dealt; a part where some of its accounts were looked at */

@@ -53,6 +53,22 @@ export class Interner {
     return ((BigInt(this.keys[index * 2 + 1] as number) << 32n) | BigInt(this.keys[index * 2] as number)).toString();
   }
 
+  /**
+   * Numbers everything anew by its hash, so that what comes out does not depend on the order in which things were met.
+   * @returns the new number of each old one
+   */
+  ranked(): Int32Array {
+    const n = this.size;
+    // Halves stand as the parts of one number do.
+    const sorted = new BigUint64Array(this.keys.slice(0, 2 * n).buffer).sort();
+    const keys = new Uint32Array(sorted.buffer);
+    const rank = new Int32Array(n);
+    for (let i = 0; i < n; i++) rank[this.of(keys[i * 2] as number, keys[i * 2 + 1] as number)] = i;
+    for (let at = 0; at < this.id.length; at++) if ((this.id[at] as number) >= 0) this.id[at] = rank[this.id[at] as number] as number;
+    this.keys.set(keys);
+    return rank;
+  }
+
   private grow(): void {
     const { lo, hi, id } = this;
     const n = id.length * 2;

@@ -1,6 +1,8 @@
-import { closeSync, existsSync, openSync, readSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, createReadStream, existsSync, openSync, readSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { createGunzip } from 'node:zlib';
 import { parse } from 'csv-parse/sync';
+import { Decompress } from 'fzstd';
 import { type Input, sampleLines } from '../formats/input.ts';
 import { Interner, type Sightings } from '../links/sightings.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
@@ -136,12 +138,88 @@ async function relation(store: Store, input: Input, o: SightingOptions, several:
   };
 }
 
+/** RFC 3339 lets its letters be small. */
+const STAMP = `if(substring(time, 11, 1) = 't' OR endsWith(time, 'z'), translate(time, 'tz', 'TZ'), time)`;
+
 /** ms since 1970 of a time as text: a number of seconds or smaller parts, or a date. */
-const MOMENT = `coalesce(if(match(time, '^(19|20)[0-9]{6}$'), NULL, toFloat64OrNull(time) * multiIf(abs(toFloat64OrZero(time)) < 1e11, 1000, abs(toFloat64OrZero(time)) < 1e14, 1, abs(toFloat64OrZero(time)) < 1e17, 0.001, 0.000001)), toFloat64(toUnixTimestamp64Milli(parseDateTime64BestEffortOrNull(time, 3, 'UTC'))))`;
+const MOMENT = `coalesce(if(match(time, '^(19|20)[0-9]{6}$') OR NOT match(time, '^[-+0-9.eE]+$'), NULL, toFloat64OrNull(time) * multiIf(abs(toFloat64OrZero(time)) < 1e11, 1000, abs(toFloat64OrZero(time)) < 1e14, 1, abs(toFloat64OrZero(time)) < 1e17, 0.001, 0.000001)), toFloat64(toUnixTimestamp64Milli(parseDateTime64BestEffortOrNull(${STAMP}, 3, 'UTC'))))`;
 /** Rows that say who and what, as often as a number says. */
 const WHOLE = `account != '' AND value != '' AND (count = '' OR toFloat32OrZero(count) > 0)`;
 
 const HASH = { account: 'cityHash64(account)', value: 'cityHash64(kind, value)', record: 'cityHash64(record)' } as const;
+
+/** Lines that one field of a table may go over. */
+const FIELD_LINES = 1000;
+
+/**
+ * The line in which a quote is opened that is closed nowhere, or only after so many lines that rows were taken for text; 0 where there is none. The engine takes all that follows for one field, and says nothing.
+ * @throws what a damaged stream throws
+ */
+async function openQuote(input: Input, delimiter: string): Promise<number> {
+  const cut = delimiter.charCodeAt(0);
+  const fresh = (c: number | undefined): boolean => c === undefined || c === cut || c === 10;
+  let read = 0;
+  let inside = false;
+  let closing = false;
+  /** Where the field under way was opened, and the lines it went over. */
+  let opened = 0;
+  let lines = 0;
+  let before: number | undefined;
+  for await (const part of plainOf(input)) {
+    for (let i: number = inside || closing ? 0 : nextQuote(part, 0); i < part.length; i++) {
+      const c = part[i] as number;
+      if (inside) {
+        if (c === 34) [inside, closing] = [false, true];
+        else if (c === 10 && ++lines > FIELD_LINES) return lineAt(input, opened);
+      } else if (closing) {
+        // Two of them are one, and the field goes on.
+        closing = false;
+        if (c === 34) inside = true;
+        else i = nextQuote(part, i) - 1;
+      } else if (c === 34) {
+        if (fresh(i > 0 ? part[i - 1] : before) || read + i === MARK_BYTES) [inside, opened, lines] = [true, read + i, 0];
+        else i = nextQuote(part, i + 1) - 1;
+      }
+    }
+    read += part.length;
+    before = part.at(-1);
+  }
+  return inside ? lineAt(input, opened) : 0;
+}
+
+/** Of the mark of an encoding, before which no field ends. */
+const MARK_BYTES = 3;
+
+const nextQuote = (part: Buffer, from: number): number => {
+  const at = part.indexOf(34, from);
+  return at < 0 ? part.length : at;
+};
+
+async function lineAt(input: Input, offset: number): Promise<number> {
+  let line = 1;
+  let read = 0;
+  for await (const part of plainOf(input)) {
+    for (let at = part.indexOf(10); at >= 0 && read + at < offset; at = part.indexOf(10, at + 1)) line += 1;
+    read += part.length;
+    if (read >= offset) break;
+  }
+  return line;
+}
+
+/** What a file holds, unpacked, as it comes. */
+async function* plainOf(input: Input): AsyncGenerator<Buffer> {
+  const raw = createReadStream(input.path, { highWaterMark: 1 << 20 });
+  if (input.compression === 'gzip') yield* raw.pipe(createGunzip()) as AsyncIterable<Buffer>;
+  else if (input.compression === 'none') yield* raw as AsyncIterable<Buffer>;
+  else {
+    const out: Buffer[] = [];
+    const d = new Decompress((chunk) => out.push(Buffer.from(chunk)));
+    for await (const part of raw) {
+      d.push(part as Buffer);
+      yield* out.splice(0);
+    }
+  }
+}
 
 /** A file that the engine cannot take as a table is the user's to mend: which one, and where in it. */
 async function asTable<T>(store: Store, input: Input | undefined, sql: string, f: () => Promise<T>): Promise<T> {
@@ -185,6 +263,16 @@ async function badRow(store: Store, input: Input, sql: string): Promise<string |
  * @throws StillwatchError E_SIGHTINGS when a column is missing or a file cannot be read as a table.
  */
 export async function readSightings(store: Store, inputs: readonly Input[], o: SightingOptions): Promise<Loaded> {
+  for (const input of inputs) {
+    if (formatOf(input) !== 'CSVWithNames') continue;
+    const at = await openQuote(input, delimiterOf(sampleLines(input, 1)[0] ?? '')).catch(() => 0);
+    if (at > 0)
+      throw new StillwatchError(
+        'E_SIGHTINGS',
+        `${input.name}: a quote is opened in line ${at} and not closed`,
+        'close it, or double it where it is part of the text: the rows after it would be one field',
+      );
+  }
   const relations: Relation[] = [];
   for (const input of inputs) relations.push(await asTable(store, input, '', () => relation(store, input, o, inputs.length > 1)));
   const kinds: string[] = [];
@@ -266,6 +354,15 @@ export async function readSightings(store: Store, inputs: readonly Input[], o: S
     closeSync(file);
     const read = files[i];
     if (read) read.undated = undated;
+  }
+  // By hash: who is chained to whom, and what is dealt anew, must not depend on the order of the rows.
+  const [accountRank, valueRank] = [who.ranked(), what.ranked()];
+  const kinded = new Uint8Array(what.size);
+  for (let v = 0; v < what.size; v++) kinded[valueRank[v] as number] = kindOf[v] as number;
+  kindOf = kinded;
+  for (let i = 0; i < rows; i++) {
+    account[i] = accountRank[account[i] as number] as number;
+    value[i] = valueRank[value[i] as number] as number;
   }
   const interners = { account: who, value: what, record: which };
   return {
