@@ -162,7 +162,8 @@ it('communities are connected, whatever the search made of them', () => {
     const random = rng(seed);
     const n = 8 + Math.floor(random() * 120);
     const edges = new Map<string, { a: number; b: number; bits: number }>();
-    for (let e = 0; e < n * (0.6 + random() * 2.5); e++) {
+    const drawn = Math.floor(n * (0.6 + random() * 2.5));
+    for (let e = 0; e < drawn; e++) {
       const a = Math.floor(random() * n);
       const b = random() < 0.85 ? (Math.floor(a / 6) * 6 + Math.floor(random() * 6)) % n : Math.floor(random() * n);
       if (a !== b) edges.set(`${Math.min(a, b)}-${Math.max(a, b)}`, { a: Math.min(a, b), b: Math.max(a, b), bits: 1 + random() * 20 });
