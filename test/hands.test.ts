@@ -120,7 +120,7 @@ describe('members of one hand', () => {
     expect(accounts(withoutStrangers(t, facts(twice), list))).toEqual(rows(0, 20));
     expect(withoutStrangers(t, facts({ ...twice, paid: 4, scaffold: 9 }), list)).toHaveLength(24);
     // In mixed accounts the sentence was looked at already; where only some hold a tie, its absence tells nothing.
-    expect(withoutStrangers(t, facts({ ...tied, tied: 9 }), list, true)).toHaveLength(24);
+    expect(withoutStrangers(t, facts({ ...tied, tied: 9 }), list, { mixed: true })).toHaveLength(24);
     expect(withoutStrangers(t, facts({ ...tied, tied: 9, scaffold: 9 }), list)).toHaveLength(24);
     // Without any tie it is content alone, and who draws from the pool less surely than the others is left out.
     const unsure = list.map((m) => (m.account < 3 ? member(m.account, { low: 0.5 }) : m));

@@ -56,6 +56,7 @@ const facts = (over: Partial<Facts> = {}): Facts => ({
   topDomain: { domain: 'mail.example', share: 0.2, others: 300 },
   verified: 0.1,
   free: 0.3,
+  recorded: 12,
   licensed: 0,
   resale: 0,
   lifetimeDays: 14,

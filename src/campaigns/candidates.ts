@@ -16,6 +16,8 @@ export interface Candidate {
   readonly scaffold: readonly number[];
   /** How often it was looked at; as often as it was found, unless said. */
   readonly looks?: number;
+  /** Accounts that took over as others of it ended: a tie that nobody copies. */
+  readonly took?: ReadonlySet<number>;
 }
 
 export const COHORT = {

@@ -82,13 +82,14 @@ export function decide(
 /** Whether most accounts hold cards, keys or addresses that are mostly theirs. */
 const privatelyHeld = (f: Facts): boolean => (['network', 'identity'] as const).some((s) => f.ties[s].tied >= 0.5 * f.accounts.length);
 
-/** What would decide: said for each test that could not speak. */
-export function lacking(f: Facts, book: Ledger, honest: Honest): string[] {
+/** What would decide: said for each test that could not speak. @param bar confidence from which on a campaign is named */
+export function lacking(f: Facts, book: Ledger, honest: Honest, bar: number): string[] {
   const out: string[] = [];
+  const confidence = book.coordination * book.extraction;
   if (f.deck && 3 * f.deck.se > honest.rhoLow) {
     const more = Math.ceil(f.deck.items * ((3 * f.deck.se) / honest.rhoLow) ** 2 - f.deck.items);
     out.push(
-      `deck: about ${more} more distinct items over these ${f.deck.accounts} accounts (three standard errors are ${(3 * f.deck.se).toFixed(4)}, the honest 5 % quantile ${honest.rhoLow.toFixed(4)})`,
+      `deck: about ${more.toLocaleString('en-US')} more distinct items over these ${f.deck.accounts} accounts would tell how alike they are (the error of the figure is ${f.deck.se.toFixed(4)}, and it takes a third of ${honest.rhoLow.toFixed(4)})`,
     );
   }
   if (!f.deck)
@@ -98,13 +99,16 @@ export function lacking(f: Facts, book: Ledger, honest: Honest): string[] {
   const short = 3.3 - book.coordinationBits;
   if (short > 0)
     out.push(
-      `coordination lacks ${short.toFixed(1)} bits for nine in ten (to be named, coordination times extraction must reach the bar): a second tie of another kind (identity, network, timing) or more reference accounts to judge against`,
+      `coordination lacks ${short.toFixed(1)} bits to be nine in ten sure of one hand: a second tie of another kind (identity, network, timing), or more reference accounts to judge against`,
     );
   const purpose = -Math.log2(1 / Math.max(1e-9, book.extraction) - 1);
   if (purpose < 0)
     out.push(
       `extraction lacks ${(-purpose).toFixed(1)} bits for one in two: more of their requests, or a person's look at what they ask for`,
     );
+  // Both may be likely, and what is asked for more than they come to.
+  if (short <= 0 && purpose >= 0 && confidence < bar)
+    out.push(`the bar: coordination times extraction is ${confidence.toFixed(3)}, and ${bar} is asked for (--confidence)`);
   for (const e of book.evidence) if (e.outcome === 'not applicable' && e.signal !== 'deck') out.push(`${e.signal}: ${e.reason}`);
   return out;
 }

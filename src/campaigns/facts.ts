@@ -78,6 +78,8 @@ export interface Facts {
   readonly verified: number;
   /** Part of the accounts on a tier named free or trial. */
   readonly free: number;
+  /** Members whose account record is known. */
+  readonly recorded: number;
   readonly licensed: number;
   readonly resale: number;
   readonly lifetimeDays: number;
@@ -319,6 +321,7 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
       others: Math.max(0, (t.domains.get(domain.name) ?? 0) - Math.round(domain.share * accounts.length)),
     },
     verified: records.filter((r) => r?.verification === 'business' || r?.verification === 'id').length / Math.max(1, accounts.length),
+    recorded: records.filter((r) => r !== null).length,
     free: records.filter((r) => /^(free|trial)/i.test(r?.tier ?? '')).length / Math.max(1, accounts.length),
     licensed:
       records.filter((r) => r?.labels.includes('approved:synthetic-data') || r?.labels.includes('cleared')).length /

@@ -107,6 +107,8 @@ export function ofOnePart(members: readonly Judged[]): Judged[] {
 const HELD = 0.8;
 const HELD_BOTH = 0.5;
 
+const NOBODY: ReadonlySet<number> = new Set();
+
 /** The ties that nearly all of a cohort hold. In mixed accounts a sentence is what made them members: it was looked at there. */
 function heldBy(facts: Facts, mixed: boolean): ('scaffold' | 'network' | 'identity')[] {
   const held = (['network', 'identity', 'scaffold'] as const).filter(
@@ -123,7 +125,12 @@ function heldBy(facts: Facts, mixed: boolean): ('scaffold' | 'network' | 'identi
  * What nearly all members have in common, a stranger who reads the same sources has not: content cannot tell the two apart. The tie is no reason to be a member (who copies a sentence
  * carries it too); its absence is one not to be.
  */
-export function withoutStrangers(t: Table, facts: Facts, members: readonly Judged[], mixed = false): Judged[] {
+export function withoutStrangers(
+  t: Table,
+  facts: Facts,
+  members: readonly Judged[],
+  { mixed = false, took = NOBODY }: { readonly mixed?: boolean; readonly took?: ReadonlySet<number> } = {},
+): Judged[] {
   const by = heldBy(facts, mixed);
   if (by.length === 0) return [...members];
   const theirs = holds(
@@ -131,7 +138,7 @@ export function withoutStrangers(t: Table, facts: Facts, members: readonly Judge
     by.flatMap((f) => facts.ties[f].values),
   );
   const panel = by.includes('network') ? facts.ties.network.panel : new Set<number>();
-  return members.filter((m) => theirs(m.account) || panel.has(m.account));
+  return members.filter((m) => theirs(m.account) || panel.has(m.account) || took.has(m.account));
 }
 
 /** Where they hold no tie, the lower bound of a member's share is at least this part of the middle one. */

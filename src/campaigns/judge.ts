@@ -166,7 +166,7 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
         verdict: 'undecided',
         kind: 'one source, hands unresolved',
         barred: true,
-        missing: [feed, ...lacking(x.facts, x.ledger, honest)],
+        missing: [feed, ...lacking(x.facts, x.ledger, honest, o.confidenceMin)],
       };
   }
   const open = first.map((x) =>
@@ -190,7 +190,7 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
       verdict: 'undecided',
       missing: [
         `coordination lacks ${short.toFixed(1)} bits for ${bound.binding === 'honest accounts a month' ? `at most ${o.honestPerMonth} honest accounts named a month` : `the false discovery rate of ${o.alpha}`} over ${bound.tested} cohorts at look ${o.look}: about ${roughly((x.facts.exchanges * short) / Math.max(1, evidenceBits(x)))} more exchanges of these accounts, if what they show grows as it has, or a second tie`,
-        ...lacking(x.facts, x.ledger, honest),
+        ...lacking(x.facts, x.ledger, honest, o.confidenceMin),
       ],
     };
   }

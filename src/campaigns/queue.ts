@@ -29,6 +29,8 @@ const QUEUE = {
 const fired = (learned: Learned, facts: Facts, s: { readonly id: string }): number =>
   Math.max(0, (s as Signal<never>).weigh(facts, learned.models.get(s.id) as never).bits);
 
+const TIES = ['network', 'identity', 'succession'] as const;
+
 /** What ties the accounts themselves, in bits: network, identity, and taking over from one another. */
 const ownTies = (learned: Learned, facts: Facts): number[] => [
   fired(learned, facts, networkSignal),
@@ -142,9 +144,11 @@ export function withoutUntied(
   members: readonly Judged[],
   facts: Facts,
   factsOf: (accounts: readonly number[]) => Facts,
+  took?: ReadonlySet<number>,
 ): readonly Judged[] {
   if (facts.resale >= 0.5 || !tiedAccounts(learned, facts)) return members;
-  const holds = privatelyTied(t, facts);
+  const shows = privatelyTied(t, facts);
+  const holds = (a: number): boolean => shows(a) || took?.has(a) === true;
   const untied = members.filter((m) => !holds(m.account));
   if (untied.length === 0 || untied.length === members.length) return members;
   const own = factsOf(untied.map((m) => m.account));
@@ -227,8 +231,10 @@ export function queueLacks(t: Table, learned: Learned, members: readonly Judged[
     ...(p.tool ? ['they share a tool, or one form of request'] : []),
     ...(rests ? [] : unrested),
   ];
+  const held = ownTies(learned, facts);
+  const there = TIES.filter((_, i) => (held[i] ?? 0) >= QUEUE.handBits);
   const untied = p.sleeps
     ? `${QUEUE.accounts} accounts or more that share no tool, hardly rest on a day in seven, and send more than ${QUEUE.requestsEach} requests each, ${QUEUE.requestsDay} a day`
     : `${QUEUE.accounts} accounts or more that share no tool and send more than ${QUEUE.requestsEach} requests each, ${QUEUE.requestsDay} a day, since hardly any of these ever sleeps, or ${QUEUE.many} that send fewer`;
-  return `hands: people who take tasks from one queue, a team with one template, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace. What keeps these from being told apart: ${short.join('; ') || 'no tie of their own'}. A tie of identity, network or succession (${rests ? `two, because they rest${p.sleeps ? '' : ', or cards that pay for a handful each'}` : p.sleeps ? 'one, or a network and a little of another, since neighbours who sleep share one' : 'one'}) would decide. Without one it takes ${rests ? 'accounts that do not rest so: ' : ''}${untied}`;
+  return `hands: people who take tasks from one queue, a team with one template, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace. What keeps these from being told apart: ${short.join('; ') || 'no tie of their own'}. A tie of identity, network or succession (${there.length > 0 ? `${there.join(' and ')} is there; it takes ` : ''}${rests ? `two, because they rest${p.sleeps ? '' : ', or cards that pay for a handful each'}` : p.sleeps ? 'one, or a network and a little of another, since neighbours who sleep share one' : 'one'}) would decide. Without one it takes ${rests ? 'accounts that do not rest so: ' : ''}${untied}`;
 }

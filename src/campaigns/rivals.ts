@@ -71,6 +71,18 @@ const subjects = (f: Facts, h: Honest): string =>
       ? "more alike than honest accounts'"
       : 'measured too loosely to tell';
 
+/** From so many starts on, this part of them within the hour after an account was closed, where such hours are this rare, and on more days than one, accounts are replaced as they are closed. */
+const REPLACED = { starts: 10, part: 0.5, chance: 0.1, events: 1.5 } as const;
+
+/** Whether new accounts take over within the hour as others are closed, by their records. */
+const replaced = (f: Facts): boolean =>
+  [f.succession, f.signUps].some(
+    (s) =>
+      s.recorded &&
+      s.n >= REPLACED.starts &&
+      s.within.some((w) => w.hours === 1 && w.k >= REPLACED.part * s.n && w.chance <= REPLACED.chance && w.events >= REPLACED.events),
+  );
+
 /** A task that people were given, done by hand: by day, under so many requests each, and under so many output tokens in all. */
 export const TASK = { requestsEach: 100, outputTokens: 1e6 } as const;
 
@@ -152,12 +164,13 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
       const told = f.deck !== null;
       const mixed = told && f.distance <= h.distanceLow;
       const used = f.singleUse.k <= 0.5 * f.singleUse.n;
+      const failover = replaced(f);
       return {
         kind: 'reseller or app that spreads its users over accounts',
-        fits: (f.resale >= 0.6 && (mixed || used)) || (mixed && used && !heterogeneous(f, h)),
+        fits: (f.resale >= 0.6 && (mixed || used)) || (mixed && used && !heterogeneous(f, h) && !failover),
         axis: 'extraction',
         bits: -6,
-        reason: `${pc(f.resale)} of the accounts resell; content ${!told ? 'is not known' : mixed ? 'is as mixed as the population' : 'stands apart from the population'}, answers ${used ? 'are followed up' : 'are not followed up'}`,
+        reason: `${pc(f.resale)} of the accounts resell; content ${!told ? 'is not known' : mixed ? 'is as mixed as the population' : 'stands apart from the population'}, answers ${used ? 'are followed up' : 'are not followed up'}${failover ? '; new accounts take over within the hour as others are closed, which no app whose users stay needs' : ''}`,
       };
     },
   },
@@ -176,7 +189,7 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
         fits: free && little && (burst || brief) && !strangers,
         axis: 'extraction',
         bits: -4,
-        reason: `${pc(f.free)} of the accounts are on a free tier, ${burst ? 'most created within a week' : 'created at different times'}, active for ${f.lifetimeDays.toFixed(1)} days, ${(f.haulTokens / 1e6).toFixed(2)} million output tokens in all`,
+        reason: `${f.recorded > 0 ? `${pc(f.free)} of the accounts are on a free tier` : 'no account record says what tier they are on'}, ${f.born.n === 0 ? 'created nobody knows when' : burst ? 'most created within a week' : 'created at different times'}, active for ${f.lifetimeDays.toFixed(1)} days, ${(f.haulTokens / 1e6).toFixed(2)} million output tokens in all`,
       };
     },
   },

@@ -154,7 +154,7 @@ export function settle(
  */
 function apartFromQueues(x: Bench, c: Candidate, all: Settled): Case {
   const members =
-    all.view || all.few ? all.members : withoutUntied(x.t, x.learned, all.members, all.facts, (some) => factsOf(x.t, some, x.k.mu));
+    all.view || all.few ? all.members : withoutUntied(x.t, x.learned, all.members, all.facts, (some) => factsOf(x.t, some, x.k.mu), c.took);
   if (members.length < LIMITS.membersMin || members.length === all.members.length) return weighed(x, c, all);
   const stays = new Set(members);
   const accounts = members.map((j) => j.account);
@@ -177,7 +177,7 @@ function apartFromQueues(x: Bench, c: Candidate, all: Settled): Case {
     missing: [
       `ties: ${members.length} of ${all.members.length} hold a tie that sets them apart from people on one queue, and what they show by themselves is not enough; nothing ties the others`,
       queueLacks(x.t, x.learned, all.members, all.facts),
-      ...lacking(whole.facts, whole.ledger, x.honest),
+      ...lacking(whole.facts, whole.ledger, x.honest, x.confidenceMin),
     ],
   };
 }
@@ -196,7 +196,7 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
     const whole = ofOnePart(scope ? those : ofOneShare(x.t, facts, those));
     const stays = new Set(whole);
     for (const j of those) if (!stays.has(j) && j.low > 0) beside.set(j.account, j);
-    const alike = withoutStrangers(x.t, facts, whole, scope !== null);
+    const alike = withoutStrangers(x.t, facts, whole, { mixed: scope !== null, ...(c.took ? { took: c.took } : {}) });
     const briefed = ofOneBrief(x.t, c, withoutOutsiders(x.t, scope, alike));
     const clocked = ofOneClock(x.t, c, facts, briefed.kept);
     const kept = clocked.kept;
@@ -266,7 +266,7 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart, beside, v
                   : `subjects: ${fits[0].reason}; that would clear unrelated accounts, and does not explain what ties these by identity or network: a person's look`,
               ]
             : []),
-          ...lacking(facts, book, x.honest),
+          ...lacking(facts, book, x.honest, x.confidenceMin),
         ]
       : [];
   return {

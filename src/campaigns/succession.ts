@@ -75,6 +75,17 @@ export function succession(
   return { n: starts.length, recorded, within };
 }
 
+/** Accounts that start, or sign up, within hours after some ends. */
+export function tookOver(t: Table, { ends }: ReturnType<typeof endsOf>, after: readonly number[]): number[] {
+  const most = Math.max(...SUCCESSION_HOURS) * HOUR;
+  return after.filter((a) =>
+    [t.rows[a]?.first, t.records[a]?.created].some((s) => {
+      const last = typeof s === 'number' ? lastBefore(ends, s) : null;
+      return last !== null && (s as number) - last <= most;
+    }),
+  );
+}
+
 /** Both ways to tell a start, as a cohort's facts have them. */
 export const takeovers = (t: Table, ends: ReturnType<typeof endsOf>, after: readonly number[]): Pick<Facts, 'succession' | 'signUps'> => ({
   succession: succession(t, ends, after),

@@ -28,6 +28,9 @@ import { summary, title } from './words.ts';
 const LIMITS = { lookAlikes: 300, undecided: 30, releases: 20 } as const;
 const CALIBRATED = 'simulated worlds (see docs/results.md); not a frequency measured on real campaigns';
 
+const UNCALIBRATED =
+  'nothing: what keeps a question from being named is not in its figure, and of made questions above 0.6 most were campaigns in some worlds and honest crowds in others (docs/results.md)';
+
 const round = (x: number, digits = 4): number => (Number.isFinite(x) ? Number(x.toFixed(digits)) : 0);
 
 /** Short and stable: the same accounts found again get the same id. */
@@ -171,7 +174,7 @@ function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: U
     id: idOf(members.map((x) => x.row?.account ?? '')),
     kind: c.kind,
     confidence: round(coordination * extraction),
-    calibrated_on: CALIBRATED,
+    calibrated_on: c.verdict === 'campaign' ? CALIBRATED : UNCALIBRATED,
     axes: { coordination: round(coordination), extraction: round(extraction), concealment: round(hidden.confidence) },
     first_seen: iso(first),
     last_seen: iso(last),

@@ -52,11 +52,13 @@ export function concealment(c: Case, nulls: readonly Facts[], usual: number): { 
   const born = (x: Facts): number => (x.born.n >= 5 ? x.born.k / x.born.n : 0);
   const tiedByIdentity = tied(f);
   const evidence: Evidence[] = [row('prior', -3, null, '', 'one cohort in nine hides')];
-  const apart = c.ledger.coordination >= 0.5 && f.topOwner.share < 0.2 && tiedByIdentity < 0.2;
+  // Without records nobody knows how they pay: that is no hiding.
+  const known = f.recorded > 0;
+  const apart = known && c.ledger.coordination >= 0.5 && f.topOwner.share < 0.2 && tiedByIdentity < 0.2;
   evidence.push(
     row(
       'held-apart',
-      apart ? 2 + 2 * (1 - tiedByIdentity) : -1,
+      apart ? 2 + 2 * (1 - tiedByIdentity) : known || tiedByIdentity >= 0.2 ? -1 : 0,
       tiedByIdentity,
       'share of members tied by identity or address',
       apart
@@ -65,11 +67,16 @@ export function concealment(c: Case, nulls: readonly Facts[], usual: number): { 
           ? 'addresses or identities tie them: they are not held apart'
           : f.topOwner.share >= 0.2
             ? `${Math.round(100 * f.topOwner.share)} % of them name one owner`
-            : 'they are not known to be one hand',
+            : known
+              ? 'they are not known to be one hand'
+              : 'no account record says who owns them or how they pay: whether identity holds them apart is not known',
       nulls.map(tied),
     ),
   );
-  const rotates = f.addressesPerDay > Math.max(1.5, usual);
+  const others = nulls.map((x) => x.addressesPerDay).filter(Number.isFinite);
+  // A campaign that is a good part of the references would be usual; of null cohorts those that it is in are left out.
+  const most = others.length >= REFERENCES ? Math.min(usual, 2 * quantile(others, 0.95)) : usual;
+  const rotates = f.addressesPerDay > Math.max(1.5, most);
   evidence.push(
     row(
       'address-rotation',
@@ -77,9 +84,9 @@ export function concealment(c: Case, nulls: readonly Facts[], usual: number): { 
       f.addressesPerDay,
       'addresses a member and day (median)',
       rotates
-        ? `members change address ${f.addressesPerDay.toFixed(1)} times a day; 95 % of reference accounts stay under ${usual.toFixed(1)}`
-        : 'addresses change no more than others',
-      nulls.map((x) => x.addressesPerDay),
+        ? `members change address ${f.addressesPerDay.toFixed(1)} times a day; 95 % of reference accounts stay under ${most.toFixed(1)}`
+        : `members change address ${f.addressesPerDay.toFixed(1)} times a day, which is not more than ${Math.max(1.5, most).toFixed(1)}, what 95 % of reference accounts stay under`,
+      others,
     ),
   );
   const burst = born(f);

@@ -263,7 +263,10 @@ export interface OpenedTexts {
 /** What a finding is after: of its texts where they were opened, else of what was told of its members while texts were there. */
 export function mixOfFinding({ places, told }: Known, { texts, kept }: OpenedTexts): Record<string, number> {
   const read = places.flatMap((p) => (kept.has(p.key) ? [] : (texts.get(p.key) ?? [])));
-  return read.length >= told.n ? mixOf(read.map((x) => ({ text: x.text, tools: x.place.tools }))) : told.shares;
+  // A sample that could be read says the same at every look; what was told of members besides is of all that they sent.
+  return read.length >= told.n || 2 * read.length >= places.length
+    ? mixOf(read.map((x) => ({ text: x.text, tools: x.place.tools })))
+    : told.shares;
 }
 
 /** What a sentence's hash stands for, and whose exchange it was read of. */

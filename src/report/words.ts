@@ -31,7 +31,8 @@ const carry = (n: number, f: Pick<Finding, 'accounts'>, one: string, many: strin
 /** The sentence a person would write: what they did together, since when, and what speaks for it. */
 export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case): string {
   const facts = c.facts;
-  const after = targets(f)[0];
+  // What most of them ask for; a pool that is only richer in something than others are is no pool of that.
+  const after = targets(f).find((k) => (f.capabilities[k] ?? 0) > 0.5);
   const many = facts.born.n >= 5 && facts.born.k > 0.6 * facts.born.n;
   const born = many
     ? facts.born.k >= f.accounts.length
@@ -63,7 +64,11 @@ export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case): string 
 }
 
 /** One figure that counts, without an exponent: a bound is no measurement. */
-const rough = (x: number): string => String(Number(x.toPrecision(1)));
+const rough = (x: number): string => {
+  const near = Number(x.toPrecision(1));
+  // A bound is never told smaller than it is.
+  return String(near >= x ? near : Number((near + 10 ** Math.floor(Math.log10(x))).toPrecision(1)));
+};
 
 /** What the scan's bound on false discoveries says, in one sentence; '' when nothing was named. */
 export function bound(d: Dossier): string {

@@ -12,5 +12,5 @@ export const elicitationSignal = countSignal({
   prior: [0, 1],
   count: (f) => f.elicited,
   say: (c, _f, typical) =>
-    `${c.k} of ${c.n} members ask for explicit reasoning or for grades in at least 30 % of their exchanges; in honest cohorts ${percent(typical)}`,
+    `${c.k} of ${c.n} members use one of the turns of phrase on a short list (step by step, show your work, on a scale, ...) in at least 30 % of their exchanges; in honest cohorts ${percent(typical)}. Other wordings of a request for reasoning or grades are not seen`,
 });

@@ -12,6 +12,6 @@ export const scaffoldSignal = countSignal({
   count: (f) => ({ k: f.ties.scaffold.tied, n: f.ties.scaffold.of }),
   say: (c, _f, typical) =>
     c.k === 0
-      ? 'no sentence is mostly theirs'
-      : `${c.k} of ${c.n} members carry a sentence in at least a tenth of their exchanges that is mostly theirs; in honest cohorts ${percent(typical)}`,
+      ? 'no sentence that stands in at least a tenth of their conversations is mostly theirs'
+      : `${c.k} of ${c.n} members carry a sentence that is mostly theirs in at least a tenth of their conversations; in honest cohorts ${percent(typical)}`,
 });

@@ -149,6 +149,8 @@ export function countSignal(s: {
   readonly least?: number;
   /** The trait is as common among coordinated honest kinds (a pipeline, an app): it earns no more than this. */
   readonly most?: number;
+  /** What is missing where nobody carries what this needs. */
+  readonly missing?: string;
   count(facts: Facts): Count;
   say(c: Count, facts: Facts, typical: number): string;
 }): Signal<CountModel> {
@@ -163,7 +165,8 @@ export function countSignal(s: {
     },
     weigh: (facts, model) => {
       const c = s.count(facts);
-      if (c.n < (s.least ?? 3)) return { ...notApplicable('too few members carry what this needs') };
+      if (c.n < (s.least ?? 3))
+        return notApplicable(c.n === 0 && s.missing !== undefined ? s.missing : 'too few members carry what this needs');
       if (model.m < 5) return notApplicable('fewer than five null cohorts carry what this needs');
       const honest = logBetaBinomial(c.k, c.n, model.a, model.b);
       const campaign = logSumExp([Math.log(1 - s.absent) + logBetaBinomial(c.k, c.n, s.lean[0], s.lean[1]), Math.log(s.absent) + honest]);
