@@ -72,7 +72,7 @@ const subjects = (f: Facts, h: Honest): string =>
       : 'measured too loosely to tell';
 
 /** From so many starts on, this part of them within the hour after an account was closed, where such hours are this rare, and on more days than one, accounts are replaced as they are closed. */
-const REPLACED = { starts: 10, part: 0.5, chance: 0.1, events: 1.5 } as const;
+const REPLACED = { starts: 10, part: 0.5, chance: 0.1, events: 1.2 } as const;
 
 /** Whether new accounts take over within the hour as others are closed, by their records. */
 const replaced = (f: Facts): boolean =>
