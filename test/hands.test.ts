@@ -112,6 +112,8 @@ describe('members of one hand', () => {
     // Where nearly all hold a private value, a phrase of the same source is no tie beside it.
     expect(accounts(withoutStrangers(t, facts(tied), list))).toEqual(rows(0, 20));
     expect(accounts(withoutStrangers(t, facts({ ...tied, tied: 9 }), list))).toEqual(rows(0, 22));
+    // Who took over from one of them is no stranger either.
+    expect(accounts(withoutStrangers(t, facts(tied), list, { took: new Set([23]) }))).toEqual([...rows(0, 20), 23]);
     // Of a panel no one address is held by many, and who goes through it is no stranger.
     const rotated = { tied: 20, panel: rows(0, 20), scaffold: 22, sentences: [1], of: 24 };
     expect(accounts(withoutStrangers(t, facts(rotated), list))).toEqual(rows(0, 20));

@@ -56,6 +56,65 @@ describe('where it hurts', () => {
   });
 });
 
+describe('a pool of accounts that takes over from one that was closed', () => {
+  it('belongs to it, though each of its accounts has an address of its own', async () => {
+    const moved = Date.parse('2026-05-09T00:37:00Z');
+    const r = await judged({ seed: 78, accounts: 300, kind: 'sharded', size: 60 }, (w) => {
+      const mine = [...w.truth.values()].filter((x) => x.campaign !== null).map((x) => x.account);
+      const [first, second] = [mine.slice(0, 30), mine.slice(30)];
+      const place = new Map(mine.map((a, i) => [a, i % 30]));
+      const late = (i: number): number => moved + 100_000 * i;
+      const kept = w.exchanges.flatMap((e): Exchange[] => {
+        const i = place.get(e.account);
+        if (i === undefined) return [e];
+        const at = Date.parse(e.time);
+        if (at < moved) return [{ ...e, account: first[i] as string }];
+        return at < late(i) ? [] : [{ ...e, account: second[i] as string, api_key: `key-${i}`, ip: `2001:db8:ffff:${i.toString(16)}::1` }];
+      });
+      w.exchanges.splice(0, w.exchanges.length);
+      for (const e of kept) w.exchanges.push(e);
+      for (const rec of w.records) {
+        const i = place.get(rec.account);
+        if (i === undefined) continue;
+        delete rec['closed'];
+        delete rec['closed_reason'];
+        for (const k of ['payment', 'email', 'phone', 'email_domain']) delete rec[k];
+        if (first.includes(rec.account))
+          Object.assign(rec, {
+            created: '2026-05-01T00:00:00Z',
+            closed: new Date(moved + i * 1000).toISOString(),
+            closed_reason: 'banned',
+          });
+        else rec['created'] = new Date(late(i) - 60_000).toISOString();
+      }
+    });
+    expect(r.honest).toEqual([]);
+    expect(r.d.campaigns).toHaveLength(1);
+    expect(r.found).toBeGreaterThanOrEqual(0.85 * r.planted);
+    expect(r.d.campaigns[0]?.summary).toContain('take over');
+  });
+});
+
+describe('a log without text', () => {
+  it('is held against null cohorts of its own, names nobody, and asks about groups that ties hold', async () => {
+    const r = await judged({ seed: 79, accounts: 300, kind: 'pools', size: 60 }, (w) => {
+      for (const e of w.exchanges as unknown as Record<string, unknown>[]) {
+        e['messages'] = [];
+        delete e['system'];
+        e['content_state'] = 'absent';
+      }
+    });
+    expect(r.d.tested.null_cohorts).toBeGreaterThan(10);
+    expect(r.d.campaigns).toEqual([]);
+    const asked = new Set(r.d.undecided.flatMap((f) => f.accounts.map((a) => a.account)));
+    expect([...r.mine].filter((a) => asked.has(a)).length).toBeGreaterThanOrEqual(0.5 * r.planted);
+    // Whoever is asked about beside them shares cards or addresses as well.
+    expect([...asked].filter((a) => !r.mine.has(a)).length).toBeLessThan(0.1 * 300);
+    expect(r.d.undecided[0]?.missing?.join(' ')).toContain('nobody can tell what they take');
+    expect(r.d.coverage.not_applicable.find((n) => n.signal === 'deck')?.because).toContain('no text');
+  });
+});
+
 describe('several pools, one hand', () => {
   it('groups of workers with a pool each, whom cards and a panel of addresses tie across, are one campaign, and nobody who passed through either', async () => {
     const passing = new Set<string>();

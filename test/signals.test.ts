@@ -349,6 +349,17 @@ describe('innocent explanations', () => {
     const used = { distance: 0, singleUse: { k: 0, n: of }, resale: 0 };
     expect(fits({ ...used, deck: { rho: 0.002, se: 0.001 } as Facts['deck'] }, table([campus], 80))).toContain('reseller');
     expect(fits({ ...used, deck: null }, table([campus], 80))).not.toContain('reseller');
+    // Nor of accounts that are replaced within the hour as they are closed, which says nothing where few are, at any hour, or all in one lump.
+    const replaced = { n: 40, recorded: true, within: [{ hours: 1, k: 38, chance: 0.02, events: 2 }] };
+    const all = { ...used, deck: { rho: 0.002, se: 0.001 } as Facts['deck'] };
+    expect(fits({ ...all, signUps: replaced }, table([campus], 80))).not.toContain('reseller');
+    for (const over of [
+      { n: 5 },
+      { recorded: false },
+      { within: [{ hours: 1, k: 38, chance: 0.4, events: 2 }] },
+      { within: [{ hours: 1, k: 38, chance: 0.02, events: 1 }] },
+    ])
+      expect(fits({ ...all, signUps: { ...replaced, ...over } }, table([campus], 80))).toContain('reseller');
   });
 
   it('of a benchmark: items that many run, not items that a few sent twice', () => {

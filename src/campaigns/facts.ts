@@ -130,18 +130,28 @@ export function panelled(
 
 const NO_PANEL: Pick<Tie, 'panel' | 'passing'> = { panel: new Set(), passing: [] };
 
+/** Whether an account shows a value often enough to be tied by it. */
+function strong(t: Table, a: number, v: number, count: number): boolean {
+  const kind = t.values[v]?.kind as ValueKind;
+  const family = FAMILY[kind];
+  return family === 'identity' || (family === 'scaffold' ? carriedPart(t, a, count) : count / (t.rows[a]?.n ?? 1)) >= SHARE_MIN[family];
+}
+
+/** Accounts that hold one of a cohort's private values as a tie, and not in passing, or go through its panel. */
+export function privateHolders(t: Table, { accounts, ties: { identity, network } }: Facts): number[] {
+  const theirs = new Set([...identity.values, ...network.values]);
+  return accounts.filter(
+    (a) => network.panel.has(a) || (t.valuesOf[a] ?? []).some(({ v, count }) => theirs.has(v) && strong(t, a, v, count)),
+  );
+}
+
 function ties(t: Table, accounts: readonly number[]): Facts['ties'] {
   const inside = new Map<number, number>();
-  const strong = (a: number, v: number, count: number): boolean => {
-    const kind = t.values[v]?.kind as ValueKind;
-    const family = FAMILY[kind];
-    return family === 'identity' || (family === 'scaffold' ? carriedPart(t, a, count) : count / (t.rows[a]?.n ?? 1)) >= SHARE_MIN[family];
-  };
   const any = new Map<number, number>();
   for (const a of accounts)
     for (const { v, count } of t.valuesOf[a] ?? []) {
       any.set(v, (any.get(v) ?? 0) + 1);
-      if (strong(a, v, count)) inside.set(v, (inside.get(v) ?? 0) + 1);
+      if (strong(t, a, v, count)) inside.set(v, (inside.get(v) ?? 0) + 1);
     }
   const out = { identity: new Set<number>(), network: new Set<number>(), client: new Set<number>(), scaffold: new Set<number>() };
   const members = { identity: new Set<number>(), network: new Set<number>(), client: new Set<number>(), scaffold: new Set<number>() };
@@ -153,7 +163,8 @@ function ties(t: Table, accounts: readonly number[]): Facts['ties'] {
   }
   for (const a of accounts)
     for (const { v, count } of t.valuesOf[a] ?? [])
-      for (const f of ['identity', 'network', 'client', 'scaffold'] as const) if (out[f].has(v) && strong(a, v, count)) members[f].add(a);
+      for (const f of ['identity', 'network', 'client', 'scaffold'] as const)
+        if (out[f].has(v) && strong(t, a, v, count)) members[f].add(a);
   const rotated = panelled(t, accounts, any);
   const tie = (f: keyof Facts['ties']): Tie => {
     const by = f === 'network' ? rotated : NO_PANEL;

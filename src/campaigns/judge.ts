@@ -3,7 +3,7 @@ import { type Beats, commonBeat } from './beats.ts';
 import { type Candidate, COHORT, candidates, type Kin, kin, marked, neighboursIn } from './candidates.ts';
 import { lacking } from './decide.ts';
 import { type Discoveries, discoveries, weights } from './discoveries.ts';
-import { type Facts, factsOf, inStepSample, type View } from './facts.ts';
+import { type Facts, factsOf, inStepSample, privateHolders, type View } from './facts.ts';
 import { publicFeed, type Recurring } from './feed.ts';
 import { accountsOf, joinPieces, joinSuccessors, joinTied } from './join.ts';
 import { type Learned, learn, ledger, PRIOR } from './ledger.ts';
@@ -74,7 +74,8 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
   for (const [i, c] of found.candidates.entries()) {
     o.progress?.('testing cohorts', i, found.candidates.length);
     const f = await look(t, k, c, o, scopes);
-    if (f) first.push({ c, f, bits: firstBits(k, c, f, nulls, learned) });
+    const x = f && !t.hasText ? tiedOnly(t, k, c, f) : f && { c, f };
+    if (x) first.push({ ...x, bits: firstBits(k, x.c, x.f, nulls, learned) });
   }
   first = ordered(first, learned);
   // A cohort and its like are no reference for one another: null cohorts leave out every cohort that no explanation clears. How many there
@@ -350,6 +351,13 @@ function firstBits(k: Kin, c: Candidate, f: Facts, nulls: readonly NullCohort[],
   const far = farFrom(k, c, nulls);
   const own = far.length < LIMITS.ownNulls * nulls.length ? learn(far.map((n) => n.facts)) : learned;
   return ledger(f, own, c.sources, []).coordinationBits;
+}
+
+/** Without text it is their ties that put accounts together: whoever holds none of those that are mostly the cohort's own is in it for a value that many strangers show. */
+function tiedOnly(t: Table, k: Kin, c: Candidate, f: Facts): { readonly c: Candidate; readonly f: Facts } {
+  const accounts = privateHolders(t, f);
+  if (accounts.length < COHORT.accountsMin || accounts.length === c.accounts.length) return { c, f };
+  return { c: { ...c, accounts }, f: factsOf(t, accounts, k.mu) };
 }
 
 function honestFrom(learned: Learned, nulls: readonly NullCohort[]): Honest {

@@ -1,4 +1,6 @@
 import type { Kind } from '../model/dossier.ts';
+import type { Signal } from '../signals/signal.ts';
+import { successionSignal } from '../signals/succession.ts';
 import type { Candidate } from './candidates.ts';
 import { decide, lacking, type Verdict } from './decide.ts';
 import { type Facts, factsOf, sampled, type View } from './facts.ts';
@@ -20,6 +22,7 @@ import { oneFirm, oneHouse, onePayer, oneQueue, queueLacks, withoutUntied } from
 import { ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
 import { around, type Bench, share } from './sharing.ts';
 import { median } from './stats.ts';
+import { endsOf, tookOver } from './succession.ts';
 import { carriedPart, type Table } from './table.ts';
 
 /** One cohort, judged. */
@@ -154,7 +157,9 @@ export function settle(
  */
 function apartFromQueues(x: Bench, c: Candidate, all: Settled): Case {
   const members =
-    all.view || all.few ? all.members : withoutUntied(x.t, x.learned, all.members, all.facts, (some) => factsOf(x.t, some, x.k.mu), c.took);
+    all.view || all.few
+      ? all.members
+      : withoutUntied(x.t, x.learned, all.members, all.facts, (some) => factsOf(x.t, some, x.k.mu), c.took ?? successors(x, all.facts));
   if (members.length < LIMITS.membersMin || members.length === all.members.length) return weighed(x, c, all);
   const stays = new Set(members);
   const accounts = members.map((j) => j.account);
@@ -182,6 +187,17 @@ function apartFromQueues(x: Bench, c: Candidate, all: Settled): Case {
   };
 }
 
+/** Bits from which on it is no chance that accounts begin when others end. */
+const TAKEN_OVER = 3;
+
+/** Accounts of a cohort that began within the hour after another one was closed, where that is no chance: it ties them to it, whatever addresses they have. */
+function successors(x: Bench, f: Facts): ReadonlySet<number> {
+  const s = successionSignal as Signal<never>;
+  const by = f.succession.recorded || f.signUps.recorded;
+  if (!by || s.weigh(f, x.learned.models.get(s.id) as never).bits < TAKEN_OVER) return new Set();
+  return new Set(tookOver(x.t, endsOf(x.t, f.accounts), f.accounts, 1));
+}
+
 /** Leaves out who is no member, and again with the others' pool, until nobody goes. */
 function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Settled {
   let { accounts, members, facts } = from;
@@ -190,13 +206,14 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
   const beside = new Map<number, Judged>();
   // Who is left out is no reference for those that stay: it may be of the same hand.
   const kin = around(x, accounts);
+  const took = c.took ?? successors(x, facts);
   for (let round = 0; round < (accounts.length > LIMITS.crowd ? 2 : 4); round++) {
     const judged = share(x, accounts, kin, scope, carries, facts);
     const those = judged.filter((j) => j.membership >= 0.5 && !granted(x.t, j.account));
     const whole = ofOnePart(scope ? those : ofOneShare(x.t, facts, those));
     const stays = new Set(whole);
     for (const j of those) if (!stays.has(j) && j.low > 0) beside.set(j.account, j);
-    const alike = withoutStrangers(x.t, facts, whole, { mixed: scope !== null, ...(c.took ? { took: c.took } : {}) });
+    const alike = withoutStrangers(x.t, facts, whole, { mixed: scope !== null, took });
     const briefed = ofOneBrief(x.t, c, withoutOutsiders(x.t, scope, alike));
     const clocked = ofOneClock(x.t, c, facts, briefed.kept);
     const kept = clocked.kept;

@@ -75,9 +75,14 @@ export function succession(
   return { n: starts.length, recorded, within };
 }
 
-/** Accounts that start, or sign up, within hours after some ends. */
-export function tookOver(t: Table, { ends }: ReturnType<typeof endsOf>, after: readonly number[]): number[] {
-  const most = Math.max(...SUCCESSION_HOURS) * HOUR;
+/** Accounts that start, or sign up, within so many hours after some ends. */
+export function tookOver(
+  t: Table,
+  { ends }: ReturnType<typeof endsOf>,
+  after: readonly number[],
+  hours: number = Math.max(...SUCCESSION_HOURS),
+): number[] {
+  const most = hours * HOUR;
   return after.filter((a) =>
     [t.rows[a]?.first, t.records[a]?.created].some((s) => {
       const last = typeof s === 'number' ? lastBefore(ends, s) : null;
