@@ -190,7 +190,7 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
       ...x,
       verdict: 'undecided',
       missing: [
-        `coordination lacks ${short.toFixed(1)} bits for ${bound.binding === 'honest accounts a month' ? `at most ${o.honestPerMonth} honest accounts named a month` : `the false discovery rate of ${o.alpha}`} over ${bound.tested} cohorts at look ${o.look}: about ${roughly((x.facts.exchanges * short) / Math.max(1, evidenceBits(x)))} more exchanges of these accounts, if what they show grows as it has, or a second tie`,
+        `coordination lacks ${short.toFixed(1)} bits for ${bound.binding === 'honest accounts a month' ? `at most ${o.honestPerMonth} honest accounts named a month` : `the false discovery rate of ${o.alpha}`} over ${bound.tested} cohorts at look ${o.look}: ${more(x, short, clean.length)}`,
         ...lacking(x.facts, x.ledger, honest, o.confidenceMin),
       ],
     };
@@ -231,6 +231,20 @@ async function withBeats(
     refs.map((a) => rowOf[a] as number).filter((r) => r >= 0),
   );
   return { ...t, beats: { ...beats, rowOf, common } };
+}
+
+/** Bits below what null cohorts can show at most, within which a figure is as high as it can be. */
+const FULL = 0.5;
+
+/** What would bring some bits more. What so many null cohorts can show is bounded, and figures that are there gain nothing by more exchanges. */
+function more(x: Case, short: number, nulls: number): string {
+  const most = Math.log2(nulls + 1);
+  const rows = x.ledger.evidence.filter((e) => e.axis === 'coordination' && e.bits > 0.5);
+  const full = rows.filter((e) => e.bits >= most - FULL).length;
+  const tie = 'a tie of another kind would give them';
+  if (rows.length === 0 || full === rows.length)
+    return `${tie}; more exchanges would not, for each figure says as much as ${nulls} null cohorts let it (${most.toFixed(1)} bits), and more reference accounts would let it say more`;
+  return `${tie}, or about ${roughly((x.facts.exchanges * short) / Math.max(1, evidenceBits(x)))} more exchanges of these accounts, if what they show grows as it has${full > 0 ? ` (${full} of ${rows.length} figures cannot: ${nulls} null cohorts let none say more than ${most.toFixed(1)} bits)` : ''}`;
 }
 
 /** Two figures of a number are as much as such an estimate is worth. */

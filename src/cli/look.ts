@@ -10,6 +10,7 @@ import { BESIDE, count } from '../report/words.ts';
 import { bodyOf } from '../serve/desk.ts';
 import { SIGNALS } from '../signals/index.ts';
 import { accountRecords } from '../store/queries/accounts.ts';
+import { likelyOf } from '../store/queries/likely.ts';
 import type { Store } from '../store/store.ts';
 import type { Terminal } from './terminal.ts';
 import { ROOT } from './version.ts';
@@ -129,6 +130,29 @@ function ledgerText(f: Finding, t: Terminal): string {
   return `${out.map(inert).join('\n')}\n`;
 }
 
+/** Part of what an account sends, below which it is told which of it is likely the finding's. */
+const MIXED = 0.9;
+const LIKELY_SHOWN = 12;
+
+function likelyIn(store: Store, f: Pick<Finding, 'accounts' | 'indicators'>, id: string, share: number): ReturnType<typeof likelyOf> {
+  const others = f.accounts.map((a) => a.account).filter((a) => a !== id);
+  const sentences = f.indicators.filter((i) => i.kind === 'scaffold' && i.accounts >= 0.5 * f.accounts.length).map((i) => i.value);
+  return likelyOf(store, id, others, sentences, share);
+}
+
+function likelyLines({ conversations, likely }: Awaited<ReturnType<typeof likelyOf>>): string[] {
+  if (likely.length === 0) return [];
+  const by =
+    likely[0]?.bits === null ? 'they carry its sentence' : "their words are more the other members' than everybody's; the likeliest first";
+  return [
+    `                 likely its own are ${likely.length} of ${conversations} conversations (${by}), which begin with:`,
+    ...likely
+      .slice(0, LIKELY_SHOWN)
+      .map((x) => `                   ${x.time}  ${x.id}${x.bits === null ? '' : `  ${x.bits.toFixed(1)} bits`}`),
+    ...(likely.length > LIKELY_SHOWN ? [`                   and ${likely.length - LIKELY_SHOWN} more`] : []),
+  ];
+}
+
 /** `stillwatch accounts <id>`: one account's file. */
 export async function accountFile(id: string, store: Store): Promise<string> {
   const row = await store.first<Record<string, string>>(
@@ -161,10 +185,11 @@ export async function accountFile(id: string, store: Store): Promise<string> {
     );
   for (const f of [...(d?.campaigns ?? []), ...(d?.undecided ?? [])]) {
     const m = f.accounts.find((a) => a.account === id);
-    if (m)
-      out.push(
-        `  ${d?.campaigns.includes(f as Finding) ? 'campaign ' : 'undecided'}      ${f.id}: membership ${odds(m.membership, 3)}, share ${m.share.toFixed(2)} (${m.share_low.toFixed(2)}-${m.share_high.toFixed(2)}), confidence ${sure(f.confidence)}`,
-      );
+    if (!m) continue;
+    out.push(
+      `  ${d?.campaigns.includes(f as Finding) ? 'campaign ' : 'undecided'}      ${f.id}: membership ${odds(m.membership, 3)}, share ${m.share.toFixed(2)} (${m.share_low.toFixed(2)}-${m.share_high.toFixed(2)}), confidence ${sure(f.confidence)}`,
+      ...(m.share < MIXED ? likelyLines(await likelyIn(store, f, id, m.share)) : []),
+    );
   }
   for (const f of [...(d?.campaigns ?? []), ...(d?.undecided ?? [])]) {
     const b = f.beside?.find((a) => a.account === id);
