@@ -83,7 +83,11 @@ export function discoveries(
   // By Markov's inequality a cohort of weight w and n honest accounts passes a threshold of T with probability w / T at most, and then names n.
   const weight = weights(tested);
   const exposed = tested.reduce((x, n) => x + n * 2 ** weight(n), 0);
-  const dial = o.honestPerMonth !== undefined ? Math.log2(exposed / (Math.max(1e-9, o.honestPerMonth) * months)) : Number.NEGATIVE_INFINITY;
+  // Looks share what the dial allows as they share alpha: asked anew at each, the sum of all looks would pass it.
+  const dial =
+    o.honestPerMonth !== undefined
+      ? Math.log2(exposed / (Math.max(1e-9, levelOf(o.honestPerMonth, o.look)) * months))
+      : Number.NEGATIVE_INFINITY;
   const weighted = named.map((c) => c.bits + weight(c.accounts));
   const rate = thresholdOf(weighted, tested.length, level);
   const threshold = Math.max(rate, dial);
