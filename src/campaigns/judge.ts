@@ -10,7 +10,7 @@ import { type Learned, learn, ledger, PRIOR } from './ledger.ts';
 import { type NullCohort, nullCohorts, nullMembers, nullMembersOfLinks, references } from './nulls.ts';
 import { tiedAccounts } from './queue.ts';
 import { oneItem } from './repeats.ts';
-import { explained, type Honest, mechanism, ONE_TASK, rivals } from './rivals.ts';
+import { contentOnly, explained, type Honest, mechanism, ONE_TASK, rivals } from './rivals.ts';
 import { asOne, type Case, carried, settle, settleBoth } from './settle.ts';
 import type { Bench } from './sharing.ts';
 import { median, quantile } from './stats.ts';
@@ -55,6 +55,8 @@ const LIMITS = {
   apartBits: -8,
   /** A cohort whose like is more than this part of the null cohorts is looked at without them from the first. */
   ownNulls: 0.5,
+  /** Null cohorts that are left at least, for what was asked to be asked again without those of what was named. */
+  pureNulls: 5,
 } as const;
 
 /** Link -> cohort -> test -> membership -> verdict. Seeded; no I/O of its own but the scoped cells it is given. */
@@ -116,6 +118,7 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
     confidenceMin: o.confidenceMin,
   });
   const cases: Case[] = [];
+  const asked: Found[] = [];
   // Questions asked besides the first ones: they are tested too, and count.
   const besides: number[] = [];
   const taken = new Set<number>();
@@ -129,6 +132,7 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
     if (scopes.has(x.c) && x.c.sources.includes('kindred')) besides.push(x.c.accounts.length);
     const one = settleBoth(bench(own.learned, own.honest, taken), x, scopes.get(x.c) ?? null);
     cases.push(one);
+    asked.push(x);
     // Another hand on the same source is asked about next, by itself; each such group is smaller than what it came from.
     if (one.apart.length >= COHORT.accountsMin && one.apart.length < x.c.accounts.length) {
       const c: Candidate = { accounts: [...new Set(one.apart)].sort((p, q) => p - q), sources: x.c.sources, scaffold: [] };
@@ -143,6 +147,29 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
         ? one.rivals.some((r) => r.fits && mechanism(r) && r.id !== 'reseller')
         : one.verdict !== 'nothing' && one.kind !== 'reselling';
     if (settled) for (const m of one.members) taken.add(m.account);
+  }
+  // What was named since is no reference for what was asked beside it: of two campaigns in one log the second looked like the first, which passed for honest.
+  const named = new Set(cases.filter((x) => x.verdict === 'campaign').flatMap((x) => x.members.map((m) => m.account)));
+  const pure = clean.filter((n) => n.facts.accounts.filter((a) => named.has(a)).length < 0.3 * n.facts.accounts.length);
+  if (pure.length < clean.length && pure.length >= LIMITS.pureNulls) {
+    clean = pure;
+    learned = learn(
+      clean.map((n) => n.facts),
+      Math.max(0, suspects.length - 1),
+    );
+    honest = honestFrom(learned, clean);
+    for (const [i, x] of cases.entries()) {
+      const unsettled = x.verdict === 'undecided' || (x.verdict === 'look-alike' && x.rivals.filter((r) => r.fits).every(contentOnly));
+      const of = asked[i];
+      if (!of || !unsettled) continue;
+      const own = apart(k, of.c, of.bits, clean, learned, honest, suspects.length);
+      besides.push(of.c.accounts.length);
+      const elsewhere = new Set(taken);
+      for (const m of x.members) if (!named.has(m.account)) elsewhere.delete(m.account);
+      const one = settleBoth(bench(own.learned, own.honest, elsewhere), of, scopes.get(of.c) ?? null);
+      cases[i] = one;
+      if (one.verdict === 'campaign' || one.verdict === 'undecided') for (const m of one.members) taken.add(m.account);
+    }
   }
   const again = (c: Candidate, f: Facts): Case => {
     besides.push(c.accounts.length);
