@@ -67,6 +67,6 @@ export function kindsLeft(f: Facts, h: Honest, t: Table): { readonly bits: numbe
     reason:
       gone.length === 0
         ? 'none of the other things that one hand can be is ruled out'
-        : `of what else one hand can be, the figures speak against ${gone.join(', ')}${open.length > 0 ? `; still open: ${open.join(', ')}` : ''}`,
+        : `of what else one hand can be, the figures speak against ${gone.join(', ')}${open.length > 0 ? `; they cannot tell it from ${open.join(', ')}, which an explanation of its own looks for` : ''}`,
   };
 }

@@ -13,6 +13,9 @@ export interface Rival extends Explanation {
   readonly bits: number;
 }
 
+/** Small figures that are compared need their digits, and nought no sign. */
+const plain = (x: number): string => (Math.abs(x) < 0.00005 ? '0.0000' : x.toFixed(4));
+
 const pc = (x: number): string => `${Math.round(100 * x)} %`;
 
 /** The middle of what honest null cohorts show, for explanations that say "as heterogeneous as anyone". */
@@ -189,7 +192,7 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
         fits: free && little && (burst || brief) && !strangers,
         axis: 'extraction',
         bits: -4,
-        reason: `${f.recorded > 0 ? `${pc(f.free)} of the accounts are on a free tier` : 'no account record says what tier they are on'}, ${f.born.n === 0 ? 'created nobody knows when' : burst ? 'most created within a week' : 'created at different times'}, active for ${f.lifetimeDays.toFixed(1)} days, ${(f.haulTokens / 1e6).toFixed(2)} million output tokens in all`,
+        reason: `${f.recorded > 0 ? `${pc(f.free)} of the accounts are on a free tier` : 'no account record says what tier they are on'}, ${f.born.n === 0 ? 'created nobody knows when' : burst ? `${f.born.k} of ${f.born.n} created within a week` : 'created at different times'}, active for ${f.lifetimeDays.toFixed(1)} days, ${(f.haulTokens / 1e6).toFixed(2)} million output tokens in all`,
       };
     },
   },
@@ -205,7 +208,7 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
         ? 'content too thin to compare'
         : !c.sources.includes('scaffold')
           ? 'no shared sentence brought them together'
-          : `a shared sentence; subjects ${subjects(f, h)} (rho ${f.deck.rho.toFixed(3)}, honest cohorts from ${h.rhoLow.toFixed(3)})`,
+          : `a shared sentence; subjects ${subjects(f, h)} (rho ${plain(f.deck.rho)}, honest cohorts from ${plain(h.rhoLow)})`,
     }),
   },
   {
@@ -254,9 +257,7 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
       fits: heterogeneous(f, h),
       axis: 'coordination',
       bits: 0,
-      reason: f.deck
-        ? `subjects ${subjects(f, h)} (rho ${f.deck.rho.toFixed(3)} ± ${f.deck.se.toFixed(3)})`
-        : 'content too thin to compare',
+      reason: f.deck ? `subjects ${subjects(f, h)} (rho ${plain(f.deck.rho)} ± ${plain(f.deck.se)})` : 'content too thin to compare',
     }),
   },
 ];

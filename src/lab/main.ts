@@ -42,6 +42,7 @@ interface Tally {
   undecided: number;
   precisionWrong: number;
   leaked: number[];
+  asked: number[];
   confidence: number[];
   readonly told: Told;
 }
@@ -207,6 +208,7 @@ function tally(d: Dossier, truth: readonly Truth[], campaigns: readonly { kind: 
       undecided: 0,
       precisionWrong: 0,
       leaked: [],
+      asked: [],
       confidence: [],
       told: nothingTold(),
     };
@@ -242,16 +244,17 @@ function tally(d: Dossier, truth: readonly Truth[], campaigns: readonly { kind: 
 /** Parts of the window that a replay looks at: finely where a campaign should be found. */
 const STEPS = [0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
 
-/** Exchanges of a campaign before the first step at which half its accounts are named, as a share of all of them. */
+/** A question of at least this confidence is one that an analyst looks at. */
+const ASKED = 0.5;
+
+/** Exchanges of a campaign before the first step at which half its accounts are named, and before the first at which they are named or a question, as shares of all of them. */
 async function leaked(store: Store, whole: Dossier, truth: readonly Truth[], kind: Rung): Promise<void> {
   const mine = new Set(truth.filter((t) => t.class === kind).map((t) => t.account));
-  const found = (d: Dossier) =>
-    Math.max(0, ...d.campaigns.map((c) => c.accounts.filter((a) => mine.has(a.account)).length)) >= 0.5 * mine.size;
+  const holds = (list: readonly { readonly accounts: readonly { readonly account: string }[] }[]): boolean =>
+    list.some((c) => c.accounts.filter((a) => mine.has(a.account)).length >= 0.5 * mine.size);
+  const found = (d: Dossier): boolean => holds(d.campaigns);
+  const asked = (d: Dossier): boolean => found(d) || holds(d.undecided.filter((u) => u.confidence >= ASKED));
   const k = byKind.get(kind) as Tally;
-  if (!found(whole)) {
-    k.leaked.push(1);
-    return;
-  }
   const names = [...mine];
   const count = async (until: number) =>
     Number(
@@ -264,13 +267,25 @@ async function leaked(store: Store, whole: Dossier, truth: readonly Truth[], kin
     );
   const from = Date.parse(whole.window.from ?? '');
   const to = Date.parse(whole.window.to ?? '');
+  const all = await count(to);
+  // What is never named, or asked about, leaks whole.
+  const first = { named: 1, asked: 1 };
+  const open = { named: found(whole), asked: asked(whole) };
   for (const part of STEPS) {
+    if (!open.named && !open.asked) break;
     const until = Math.trunc(from + (to - from) * part);
-    if (part === 1 || found(await run(store, null, until))) {
-      k.leaked.push((await count(until)) / (await count(to)));
-      return;
-    }
+    const d = part === 1 ? whole : await run(store, null, until);
+    for (const [what, is] of [
+      ['named', found],
+      ['asked', asked],
+    ] as const)
+      if (open[what] && is(d)) {
+        open[what] = false;
+        first[what] = (await count(until)) / all;
+      }
   }
+  k.leaked.push(first.named);
+  k.asked.push(first.asked);
 }
 
 const middle = (xs: readonly number[], q: number): string => {
@@ -306,13 +321,13 @@ out.push(
   '',
 );
 out.push(
-  '| campaign kind | account recall (95 % Wilson) | undecided | bystanders named | pieces | confidence | leaked before found: median, p90 | share of exchanges told: mean, error in points (mean, worst) | accounts within the interval told |',
-  '|---|---|---|---|---|---|---|---|---|',
+  '| campaign kind | account recall (95 % Wilson) | undecided | bystanders named | pieces | confidence | leaked before found: median, p90 | before it was a question at 0.5 or found: median, p90 | share of exchanges told: mean, error in points (mean, worst) | accounts within the interval told |',
+  '|---|---|---|---|---|---|---|---|---|---|',
 );
 for (const [kind, k] of byKind) {
   const [low, high] = wilson(k.named, k.accounts);
   out.push(
-    `| ${kind} | ${(k.named / k.accounts).toFixed(3)} (${low.toFixed(3)}-${high.toFixed(3)}), n = ${k.accounts} | ${(k.undecided / k.accounts).toFixed(2)} | ${k.precisionWrong} | ${k.pieces.join(' ')} | ${k.confidence.map((c) => c.toFixed(2)).join(' ') || '-'} | ${middle(k.leaked, 0.5)}, ${middle(k.leaked, 0.9)} | ${shareTold(k.told)} |`,
+    `| ${kind} | ${(k.named / k.accounts).toFixed(3)} (${low.toFixed(3)}-${high.toFixed(3)}), n = ${k.accounts} | ${(k.undecided / k.accounts).toFixed(2)} | ${k.precisionWrong} | ${k.pieces.join(' ')} | ${k.confidence.map((c) => c.toFixed(2)).join(' ') || '-'} | ${middle(k.leaked, 0.5)}, ${middle(k.leaked, 0.9)} | ${middle(k.asked, 0.5)}, ${middle(k.asked, 0.9)} | ${shareTold(k.told)} |`,
   );
 }
 out.push(

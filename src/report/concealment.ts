@@ -82,10 +82,10 @@ export function concealment(c: Case, nulls: readonly Facts[], usual: number): { 
       'address-rotation',
       rotates ? 3 : 0,
       f.addressesPerDay,
-      'addresses a member and day (median)',
+      'new addresses a member and day (median)',
       rotates
-        ? `members change address ${f.addressesPerDay.toFixed(1)} times a day; 95 % of reference accounts stay under ${most.toFixed(1)}`
-        : `members change address ${f.addressesPerDay.toFixed(1)} times a day, which is not more than ${Math.max(1.5, most).toFixed(1)}, what 95 % of reference accounts stay under`,
+        ? `members show ${f.addressesPerDay.toFixed(1)} addresses a day that they had not shown before; 95 % of reference accounts stay under ${most.toFixed(1)}`
+        : `members show ${f.addressesPerDay.toFixed(1)} addresses a day that they had not shown before, and it takes more than ${Math.max(1.5, most).toFixed(1)}, under which 95 % of reference accounts stay`,
       others,
     ),
   );
@@ -96,7 +96,11 @@ export function concealment(c: Case, nulls: readonly Facts[], usual: number): { 
       burst > 0.6 ? 2 : 0,
       burst,
       'share created within one week',
-      burst > 0.6 ? 'most members were created within one week' : 'creation is spread out, or not known',
+      burst > 0.6
+        ? 'most members were created within one week'
+        : f.born.n < 5
+          ? 'when they were created is not known'
+          : `${f.born.k} of ${f.born.n} members were created within one week, and it takes six in ten`,
       nulls.map(born),
     ),
   );

@@ -164,7 +164,7 @@ export const deckSignal: Signal<DeckModel> = {
         : bits > -1
           ? 'it says little either way'
           : 'each account keeps to subjects of its own';
-    const figures = `rho ${d.rho.toFixed(4)} ± ${d.se.toFixed(4)} over ${Math.round(d.items)} items of ${d.accounts} accounts${facts.pools > 1 ? `, which draw on ${facts.pools} pools, each compared within itself` : ''}; honest neighbours in content stand at ${(ref.median ?? Math.exp(model.logMedian)).toFixed(3)} (${model.m} null cohorts here, and a shipped prior worth ${SHIPPED.worth})`;
+    const figures = `rho ${(Math.abs(d.rho) < 0.00005 ? 0 : d.rho).toFixed(4)} ± ${d.se.toFixed(4)} over ${Math.round(d.items)} items of ${d.accounts} accounts${facts.pools > 1 ? `, which draw on ${facts.pools} pools, each compared within itself` : ''}; honest neighbours in content stand at ${(ref.median ?? Math.exp(model.logMedian)).toFixed(4)} (${model.m} null cohorts here, and a shipped prior worth ${SHIPPED.worth})`;
     return {
       outcome: outcomeOf(bits),
       bits,
