@@ -54,7 +54,12 @@ export async function assemble(
   const cases = judgement?.cases ?? [];
   const shown = cases
     .filter((c) => c.verdict === 'campaign')
-    .concat(cases.filter((c) => c.verdict === 'undecided').slice(0, LIMITS.undecided));
+    .concat(
+      cases
+        .filter((c) => c.verdict === 'undecided')
+        .sort((x, y) => y.confidence - x.confidence)
+        .slice(0, LIMITS.undecided),
+    );
   const hand = await atHand(store, t, shown, o);
   const asked = await askAll(store, t, shown, o.until ?? null, hand);
   const opened = await openAll(store, asked, hand, o);
@@ -74,16 +79,17 @@ export async function assemble(
     else if (cleared(c)) lookAlikes.push(lookAlike(t, c));
   }
   lookAlikes.sort((x, y) => y.confidence - x.confidence || y.exchanges - x.exchanges);
-  campaigns.sort((x, y) => y.confidence - x.confidence || y.exchanges - x.exchanges);
+  for (const list of [campaigns, undecided]) list.sort((x, y) => y.confidence - x.confidence || y.exchanges - x.exchanges);
+  const ids = new Set<string>();
   return {
     schema: 'stillwatch.dossier/1',
     generated: o.now.toISOString(),
     version: o.version,
     window: { from: t.rows.length > 0 ? iso(t.from) : null, to: t.rows.length > 0 ? iso(t.to) : null },
     coverage: cutOff(coverage, cases),
-    campaigns,
-    undecided,
-    look_alikes: lookAlikes.slice(0, LIMITS.lookAlikes),
+    campaigns: apart(campaigns, ids),
+    undecided: apart(undecided, ids),
+    look_alikes: apart(lookAlikes.slice(0, LIMITS.lookAlikes), ids),
     tested: {
       cohorts: judgement?.tested ?? 0,
       null_cohorts: judgement?.nulls.length ?? 0,
@@ -95,6 +101,18 @@ export async function assemble(
     ...(judgement ? { false_discovery: judgement.discoveries } : {}),
   };
 }
+
+/** Findings that begin with the same accounts are told apart by all of them: an id names one. */
+const apart = <T extends { readonly id: string; readonly accounts: readonly (string | { readonly account: string })[] }>(
+  list: readonly T[],
+  taken: Set<string>,
+): T[] =>
+  list.map((x) => {
+    const all = x.accounts.map((a) => (typeof a === 'string' ? a : a.account)).sort();
+    const id = taken.has(x.id) ? idOf([`${all.length}\n${all.join('\n')}`]) : x.id;
+    taken.add(id);
+    return { ...x, id };
+  });
 
 const cleared = (c: Case): boolean => c.verdict === 'look-alike' || c.verdict === 'other kind';
 

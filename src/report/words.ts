@@ -53,6 +53,8 @@ export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case): string 
     parts.push(`${carry(facts.ties.scaffold.tied, f, 'carries', 'carry')} a sentence that hardly anybody else sends`);
   if (facts.ties.network.tied > 0.5 * facts.accounts.length)
     parts.push(`${carry(facts.ties.network.tied, f, 'comes', 'come')} from addresses that hardly anybody else uses`);
+  const closed = f.timeline.reduce((n, d) => n + d.closed, 0);
+  if (closed >= 3) parts.push(`${count(closed)} of them have been closed`);
   const takeover = c.ledger.evidence.find((e) => e.signal === 'succession');
   if (takeover?.outcome === 'fired' && (takeover.figure ?? 0) >= 0.5) parts.push('new accounts take over as others end');
   const fitting = f.explanations.filter((e) => e.fits);
