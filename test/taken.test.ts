@@ -1,9 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
+import { MemoryBudgets, perMinute } from '../src/barriers/gcra.ts';
 import { EMPTY_STATE, type Gate, type State } from '../src/barriers/model.ts';
 import { NO_POLICY } from '../src/barriers/policy.ts';
 import { snapshotOf } from '../src/barriers/snapshot.ts';
@@ -34,7 +35,7 @@ const gate = (over: Partial<Gate>): Gate => ({
 /** A worker in front of an upstream that answers as it is told; a budget of so many tokens a minute. */
 async function serving(
   tokens: number,
-  answer: (raw: string) => { status?: number; body: string },
+  answer: (raw: string) => { status?: number; body: string; after?: number },
   gates: readonly Gate[] = [],
   requests = 1e6,
 ) {
@@ -46,8 +47,10 @@ async function serving(
       const raw = Buffer.concat(parts).toString();
       seen.push(raw);
       const a = answer(raw);
-      res.writeHead(a.status ?? 200, { 'content-type': 'application/json' });
-      res.end(a.body);
+      setTimeout(() => {
+        res.writeHead(a.status ?? 200, { 'content-type': 'application/json' });
+        res.end(a.body);
+      }, a.after ?? 0);
     });
   });
   await new Promise<void>((r) => up.listen(0, '127.0.0.1', () => r()));
@@ -342,10 +345,209 @@ describe('who is verified where keys are looked up', () => {
 it('names that the service writes for what no person did, and one name for two, are nobody', () => {
   const dir = temp();
   const tokens = (...names: string[]) => {
-    const list = names.map((name) => `    - {name: "${name}", role: admin, token_sha256: ${'a'.repeat(64)}}`).join('\n');
+    const list = names.map((name, i) => `    - {name: "${name}", role: admin, token_sha256: ${'abcdef'.charAt(i).repeat(64)}}`).join('\n');
     writeFileSync(join(dir, 's.yaml'), `decisions: {listen: "127.0.0.1:0"}\nadmin:\n  tokens:\n${list}\n`);
     return () => readConfig(join(dir, 's.yaml'));
   };
-  for (const names of [['local'], ['Policy'], ['two analysts'], ['ann', 'Ann'], ['']]) expect(tokens(...names)).toThrow(/admin.tokens/);
+  for (const names of [
+    ['local'],
+    ['Policy'],
+    ['two analysts'],
+    ['ann', 'Ann'],
+    [''],
+    ['policy file'],
+    ['Jos\u00e9', 'Jose\u0301'],
+    ['ann', 'a\u200bnn'],
+    ['ann', '\uff41nn'],
+  ])
+    expect(tokens(...names)).toThrow(/admin.tokens/);
   expect(tokens('ann', 'bert')).not.toThrow();
+});
+
+describe('who goes away', () => {
+  it('before the answer begins has spent the request and a quarter of what it reserved', async () => {
+    const { proxy, seen } = await serving(100_000, () => ({ body: '{}', after: 400 }));
+    const hangUp = async (): Promise<number> => {
+      const c = new AbortController();
+      setTimeout(() => c.abort(), 60);
+      return fetch(`http://127.0.0.1:${proxy}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { authorization: 'Bearer sk-a' },
+        body: JSON.stringify({ model: 'm', messages: hello, max_tokens: 90_000 }),
+        signal: c.signal,
+      }).then(
+        (r) => r.status,
+        () => 0,
+      );
+    };
+    const got: number[] = [];
+    for (let i = 0; i < 12; i++) got.push(await hangUp());
+    expect(seen.length).toBeLessThanOrEqual(2);
+    expect(got.filter((x) => x === 429).length).toBeGreaterThanOrEqual(10);
+  });
+
+  it('from requests sent ahead of their answers holds no place at the upstream', async () => {
+    const { proxy, ask, seen } = await serving(1e9, (raw) => ({ body: '{}', after: raw.includes('"slow"') ? 5000 : 0 }));
+    const body = JSON.stringify({ model: 'slow', messages: hello });
+    const one = `POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer sk-a\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+    const socket = connect(proxy, '127.0.0.1');
+    socket.on('error', () => undefined);
+    const gone = new Promise((r) => socket.once('close', r));
+    socket.write(one.repeat(150));
+    await gone;
+    // What was sent ahead was not let through, and others are served.
+    expect(seen.length).toBeLessThanOrEqual(1);
+    expect((await ask('/v1/chat/completions', { model: 'm', messages: hello })).status).toBe(200);
+    // One after the other on one connection is how clients work.
+    for (let i = 0; i < 5; i++) expect((await ask('/v1/chat/completions', { model: 'm', messages: hello })).status).toBe(200);
+  });
+});
+
+it('amounts are amounts however they are written', () => {
+  const max = (body: object): number => asked('openai', { model: 'm', messages: hello, ...body }).outputMax;
+  expect([max({ max_tokens: 1, max_completion_tokens: '8000' }), max({ max_tokens: 1000, n: '8' }), max({ max_tokens: 'all' })]).toEqual([
+    8000, 8000, 0,
+  ]);
+});
+
+it('what is asked of a path that is not known is not known', async () => {
+  const closed = gate({ id: 'v', capabilities: ['vision'] });
+  const { decide } = await serving(1e9, used(1), [closed, gate({ id: 'm', models: ['large*'] })]);
+  const body = { model: 'small', input: 'Hello' };
+  expect((await decide('/envoy/v1/responses', body)).status).toBe(200);
+  for (const path of ['//v1/responses', '/V1/responses', '/openai/v1/responses', '/v1/messages/batches', '/v1/threads/runs'])
+    expect([path, (await decide(`/envoy${path}`, body)).status]).toEqual([path, 403]);
+});
+
+it('a gate on a model holds whatever else its name is written with', async () => {
+  const { ask } = await serving(1e9, used(1), [gate({ models: ['large*'] })]);
+  const status = async (model: string) => (await ask('/v1/chat/completions', { model, messages: hello })).status;
+  for (const model of ['large-1', ' large-1', 'models/large-1', 'provider/Large-1', '\uff4carge-1', '\u200blarge-1'])
+    expect([model, await status(model)]).toEqual([model, 403]);
+  expect(await status('enlarge-1')).toBe(200);
+});
+
+it('what switches thinking on in the template of a chat, or a provider’s own tools, is seen', () => {
+  const can = (body: object) => asked('openai', { model: 'm', messages: hello, ...body }).capabilities;
+  for (const body of [{ chat_template_kwargs: { thinking: true } }, { enable_thinking: 'true' }, { thinking_budget: 500 }])
+    expect(can(body)).toEqual(['reasoning']);
+  for (const body of [{ plugins: [{ id: 'web' }] }, { search_parameters: {} }, { tools: { name: 'f' } }])
+    expect(can(body)).toEqual(['tools']);
+  for (const body of [{ chat_template_kwargs: { thinking: false } }, { enable_thinking: 'false' }, { thinking_budget: 0 }])
+    expect(can(body)).toEqual([]);
+});
+
+describe('reasoning that is withheld, in odd places', () => {
+  const stream = (d: 'openai' | 'openai-responses' | 'anthropic', events: readonly object[], summary = false): string => {
+    const w = new Withheld(d, 'text/event-stream', undefined, 200, summary);
+    return Buffer.concat([...events.map((e) => w.take(Buffer.from(`data: ${JSON.stringify(e)}\n\n`))), w.end()]).toString();
+  };
+  const whole = (d: 'openai' | 'anthropic' | 'openai-responses', body: object): string => {
+    const w = new Withheld(d, 'application/json');
+    return Buffer.concat([w.take(Buffer.from(JSON.stringify(body))), w.end()]).toString();
+  };
+
+  it.each([
+    [
+      'a part of reasoning that is told whole',
+      'openai-responses',
+      [{ type: 'response.content_part.done', output_index: 0, item_id: 'x', part: { type: 'reasoning_text', text: 'SECRET' } }],
+    ],
+    [
+      'an item that is done and was never begun',
+      'openai-responses',
+      [{ type: 'response.output_item.done', output_index: 0, item: { type: 'reasoning', summary: [{ text: 'SECRET' }] } }],
+    ],
+    [
+      'a message beside a delta',
+      'openai',
+      [{ choices: [{ index: 0, delta: { content: 'ok' }, message: { reasoning_content: 'SECRET', content: '<think>SECRET</think>ok' } }] }],
+    ],
+    [
+      'fields of a gateway',
+      'openai',
+      [
+        {
+          choices: [
+            {
+              index: 0,
+              delta: {
+                content: 'ok',
+                thinking_blocks: [{ thinking: 'SECRET' }],
+                provider_specific_fields: { reasoning_content: 'SECRET', thinking_blocks: ['SECRET'] },
+              },
+            },
+          ],
+        },
+      ],
+    ],
+    [
+      'thoughts in a block that was begun as text',
+      'anthropic',
+      [
+        { type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } },
+        { type: 'content_block_delta', index: 0, delta: { type: 'thinking_delta', thinking: 'SECRET' } },
+      ],
+    ],
+    [
+      'thoughts in the message that begins',
+      'anthropic',
+      [{ type: 'message_start', message: { content: [{ type: 'thinking', thinking: 'SECRET' }], role: 'assistant' } }],
+    ],
+  ] as const)('is not in %s', (name, d, events) => {
+    // The provider's own summary of an item passes where it was asked for.
+    for (const summary of name.includes('never begun') ? [false] : [false, true])
+      expect(stream(d, events, summary)).not.toContain('SECRET');
+  });
+
+  it('is not in whole answers of those shapes, and what is said is', () => {
+    expect(whole('openai', { choices: [{ message: { role: 'assistant', content: 'SECRET</think>\n\nThe answer.' } }] })).toMatch(
+      /^(?!.*SECRET).*The answer/,
+    );
+    expect(whole('openai', { choices: [{ message: { content: [{ type: 'text', text: '<think>SECRET</think>The answer.' }] } }] })).toMatch(
+      /^(?!.*SECRET).*The answer/,
+    );
+    expect(whole('anthropic', { content: [{ type: 'text', text: 'The answer.' }], reasoning_content: 'SECRET' })).toMatch(
+      /^(?!.*SECRET).*The answer/,
+    );
+    expect(
+      whole('openai-responses', {
+        output_text: '<think>SECRET</think>The answer.',
+        output: [
+          {
+            type: 'message',
+            content: [
+              { type: 'reasoning_text', text: 'SECRET' },
+              { type: 'output_text', text: 'The answer.' },
+            ],
+          },
+        ],
+      }),
+    ).toMatch(/^(?!.*SECRET).*The answer.*The answer/);
+  });
+});
+
+describe('clocks and amounts', () => {
+  it('a clock that is put back takes what was spent with it', () => {
+    const b = new MemoryBudgets();
+    const ask = [{ key: 'a:x:r', rate: perMinute(60), units: 6 }];
+    expect(b.take(ask, NOW)[0]?.ok).toBe(true);
+    const later = b.take(ask, NOW - 3_600_000)[0];
+    expect([later?.ok, later?.remaining]).toEqual([true, 48]);
+    // A hair's breadth between two processes is no clock put back.
+    expect(b.take([{ key: 'a:x:r', rate: perMinute(60), units: 40 }], NOW - 3_600_500)[0]?.ok).toBe(true);
+    expect(b.take([{ key: 'a:x:r', rate: perMinute(60), units: 20 }], NOW - 3_600_500)[0]?.ok).toBe(false);
+  });
+
+  it('an answer that is one list of its parts says what it used', () => {
+    const tap = new UsageTap('application/json');
+    tap.take(Buffer.from(JSON.stringify([{ usage: { prompt_tokens: 3 } }, { usage: { prompt_tokens: 3, completion_tokens: 5000 } }])));
+    expect(tap.end()).toMatchObject({ input: 3, output: 5000 });
+  });
+
+  it('settles no amount that no request has', async () => {
+    const { decide } = await serving(1e6, used(1));
+    const r = (await (await decide('/v1/decide', { account: 'a', model: 'm', tokens: 10 })).json()) as { reservation?: string };
+    expect((await decide('/v1/settle', { reservation: r.reservation ?? 'x', tokens: 1e300 })).status).toBe(400);
+  });
 });

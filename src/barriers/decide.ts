@@ -104,9 +104,9 @@ export class Decider {
   }
 }
 
-/** What was recorded counts beside what the record holds; `none` takes both away. */
+/** What was recorded counts beside what the record holds. `none` takes back what was recorded; what the record holds it leaves, for whoever doubts that asks for a barrier, which takes two persons and can be objected to. */
 export const stronger = (recorded: string, held: string | undefined): string =>
-  recorded === 'none' || LEVELS.indexOf(recorded) >= LEVELS.indexOf(held ?? 'none') ? recorded : (held as string);
+  LEVELS.indexOf(recorded) >= LEVELS.indexOf(held ?? 'none') ? recorded : (held as string);
 
 /** A step up is answered by its level or a stronger one; without a level by what was recorded after it was asked for, or by papers seen before. */
 export function answers(b: Pick<Standing, 'level' | 'created'>, v: { readonly level: string; readonly at: number }): boolean {
@@ -119,9 +119,20 @@ export function answers(b: Pick<Standing, 'level' | 'created'>, v: { readonly le
 
 /** A model's name, or the beginning of names before a `*`. Readers differ in whether capitals matter, so they do not. */
 const matches = (pattern: string, name: string): boolean => {
-  const [p, x] = [pattern.toLowerCase(), name.toLowerCase()];
-  return p.endsWith('*') ? x.startsWith(p.slice(0, -1)) : x === p;
+  const [p, x] = [looks(pattern), looks(name)];
+  // Many upstreams take a name with whose model it is before it (`models/large`, `provider/large`).
+  return [x, x.slice(x.lastIndexOf('/') + 1)].some((y) => (p.endsWith('*') ? y.startsWith(p.slice(0, -1)) : y === p));
 };
+
+/** A name as its readers may take it: letters of other widths, what cannot be seen and blanks around it make no other model. */
+const looks = (name: string): string =>
+  /^[\x21-\x7e]*$/.test(name)
+    ? name.toLowerCase()
+    : name
+        .normalize('NFKC')
+        .replace(/[\p{Cf}\p{Cc}]/gu, '')
+        .trim()
+        .toLowerCase();
 
 /** Each list that is not empty must hold the request; a gate with no list at all closes everything. */
 function closes(g: Gate, r: Request): boolean {

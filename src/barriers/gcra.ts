@@ -30,6 +30,8 @@ export interface Ask {
 
 /** How long a reservation can be settled, and who settled it is remembered. */
 export const RESERVED_MS = 900_000;
+/** A clock that goes back further than this was put back. */
+const BACK_MS = 2000;
 /** Settled reservations that one process remembers. */
 const SETTLED_MAX = 100_000;
 
@@ -61,18 +63,28 @@ export class MemoryBudgets implements Budgets {
   private readonly tats = new Map<string, number>();
   private readonly settled = new Set<string>();
   private readonly keysMax: number;
+  private last = Number.NEGATIVE_INFINITY;
 
   constructor(keysMax = 1_000_000) {
     this.keysMax = keysMax;
   }
 
+  /** A clock that is put back takes everything with it: what was spent would lie in the future, and nobody could spend until it has passed. */
+  private heedClock(now: number): void {
+    const back = this.last - now;
+    if (back > BACK_MS) for (const [k, t] of this.tats) this.tats.set(k, t - back);
+    this.last = back > 0 && back <= BACK_MS ? this.last : now;
+  }
+
   take(asks: readonly Ask[], now: number): readonly Taken[] {
+    this.heedClock(now);
     const out = asks.map((a) => taken(this.tats.get(a.key) ?? 0, now, a.rate, a.units));
     if (out.every((x) => x.ok)) for (const a of asks) this.spend(a, a.units, now);
     return out;
   }
 
   settle(asks: readonly Ask[], now: number, once?: string): void {
+    this.heedClock(now);
     if (once !== undefined) {
       if (this.settled.has(once)) return;
       this.settled.add(once);

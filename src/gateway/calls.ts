@@ -22,10 +22,14 @@ export function json(res: ServerResponse, status: number, body: unknown, headers
   res.end(out);
 }
 
+/** No request uses as many. */
+const AMOUNT_MAX = 1e9;
+
 /** An amount of tokens as a caller tells it; one that is written wrongly must not be taken for none. */
 export function amount(r: Json, name: string): number {
   const x = r[name];
-  if (typeof x !== 'number' || !Number.isFinite(x) || x < 0) throw new Bad(400, `${name} is no number from 0 on`);
+  if (typeof x !== 'number' || !Number.isFinite(x) || x < 0 || x > AMOUNT_MAX)
+    throw new Bad(400, `${name} is no number from 0 to ${AMOUNT_MAX}`);
   return x;
 }
 

@@ -267,13 +267,24 @@ export const unshared = (c: Pick<ServeConfig, 'workers'>): [string, string] => [
 ];
 
 /** Names that the audit log writes for what no person did. */
-const RESERVED: ReadonlySet<string> = new Set(['local', 'policy', 'detection', 'service', 'two analysts']);
+const RESERVED: ReadonlySet<string> = new Set(['local', 'policy', 'detection', 'service', 'two analysts', 'policy file']);
+
+/** A name as it looks: however its letters are put together, without what cannot be seen. */
+const plainName = (name: string): string =>
+  name
+    .normalize('NFKC')
+    .replace(/\p{Cf}/gu, '')
+    .trim()
+    .toLowerCase();
 
 function faults(c: ServeConfig, p: Policy): [string, string] | null {
   if (!c.proxy && !c.decisions && c.tail.length === 0) return ['there is nothing to serve', 'give proxy, decisions or tail'];
   const budgets = p.limits.default || p.limits.tiers || p.limits.verification || p.limits.new_accounts || p.rules.some((r) => r.budget);
   if (budgets && !sharesBudgets(c)) return unshared(c);
-  const names = c.admin.tokens.map((t) => t.name.trim().toLowerCase());
+  const names = c.admin.tokens.map((t) => plainName(t.name));
+  const hashes = c.admin.tokens.map((t) => t.token_sha256.toLowerCase());
+  if (new Set(hashes).size < hashes.length)
+    return ['admin.tokens: two tokens are one and the same', 'give each person a token of their own'];
   const bad = names.find((n, i) => n === '' || RESERVED.has(n) || names.indexOf(n) !== i);
   if (bad !== undefined)
     return [

@@ -19,10 +19,29 @@ const object = (x: unknown): Json => (typeof x === 'object' && x !== null && !Ar
 
 const FORMATS = ['canonical', 'otel', 'litellm', 'provider', 'langfuse', 'helicone', 'openinference'];
 
+/** Paths whose bodies are read; what another one asks for is not known, and a gate that might be meant is closed to it. */
+const READ: Readonly<Record<string, Dialect>> = {
+  '/v1/messages': 'anthropic',
+  '/v1/messages/count_tokens': 'anthropic',
+  '/v1/chat/completions': 'openai',
+  '/v1/completions': 'openai',
+  '/v1/embeddings': 'openai',
+  '/v1/responses': 'openai-responses',
+};
+
+/** A GET that asks no model for anything: a list or a file, not a connection that goes on in another protocol, nor one that names a model. */
+const idles = (req: IncomingMessage, path: string): boolean =>
+  (req.method === 'GET' || req.method === 'HEAD') &&
+  req.headers.upgrade === undefined &&
+  req.headers['sec-websocket-key'] === undefined &&
+  !/[?&;]model=/i.test(path) &&
+  !/realtime/i.test(path);
+
 /** What a request asks for, in the API its path belongs to; null where it cannot be told. */
 function read(path: string, raw: Buffer, gated: boolean): Asked | null {
   try {
-    const d: Dialect = path.startsWith('/v1/messages') ? 'anthropic' : path.startsWith('/v1/responses') ? 'openai-responses' : 'openai';
+    const d = READ[path.split('?', 1)[0] as string];
+    if (d === undefined) return null;
     const body = object(JSON.parse(raw.toString('utf8')));
     const asks = asked(d, body);
     // It goes on as it came: of a name that stands twice its reader may take the other one. What it may use is told all the same.
@@ -220,7 +239,7 @@ export class Decisions {
     if (crowded(raw)) return refuse(res, d, TOO_MANY, randomUUID());
     const asks = raw.length > 0 && !cut ? read(path, raw, this.parts.guard.snapshot.gates.length > 0) : null;
     const assumed = this.parts.guard.snapshot.limits.output_tokens_assumed;
-    const idle = raw.length === 0 && (req.method === 'GET' || req.method === 'HEAD');
+    const idle = raw.length === 0 && idles(req, path);
     const out = await this.check(
       d,
       {

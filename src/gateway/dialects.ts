@@ -31,7 +31,11 @@ type Json = Record<string, unknown>;
 const text = (x: unknown): string => (typeof x === 'string' ? x : '');
 const list = (x: unknown): unknown[] => (Array.isArray(x) ? x : []);
 const object = (x: unknown): Json => (typeof x === 'object' && x !== null && !Array.isArray(x) ? (x as Json) : {});
-const count = (x: unknown): number => (typeof x === 'number' && Number.isFinite(x) && x > 0 ? Math.trunc(x) : 0);
+/** An amount, also where it is written as text: many readers take one for the other. */
+const count = (given: unknown): number => {
+  const x = typeof given === 'string' && /^\s*\+?\d+(\.\d+)?(e\d+)?\s*$/i.test(given) ? Number(given) : given;
+  return typeof x === 'number' && Number.isFinite(x) && x > 0 ? Math.trunc(x) : 0;
+};
 
 const PARAMS = [
   'temperature',
@@ -150,6 +154,13 @@ function bounded(items: readonly unknown[], tools: readonly unknown[]): void {
 /** A tool that the caller runs; any other runs at the provider, and what it finds is read as input. */
 const callersOwn = (t: unknown): boolean => ['', 'function', 'custom'].includes(text(object(t)['type']));
 
+/** One tool may stand for a list of one. */
+const several = (x: unknown): unknown[] => (Array.isArray(x) ? x : typeof x === 'object' && x !== null ? [x] : []);
+
+/** Arguments of a chat template that switch thinking on. */
+const SWITCHES = ['enable_thinking', 'thinking', 'reasoning_effort'] as const;
+const on = (x: unknown): boolean => x === true || (typeof x === 'string' && !/^(|false|none|off|0)$/i.test(x));
+
 /**
  * What a request body asks for. Nothing of it is trusted for who somebody is.
  * @throws TooManyParts
@@ -165,8 +176,14 @@ export function asked(d: Dialect, body: Json): Asked {
       content: content(m['content'] ?? m['output']),
     }));
   // A search the provider runs is a tool; a prompt stored there may bring tools of its own.
-  const built = [body['web_search_options'], object(body['prompt'])['id']].filter((x) => x !== undefined && x !== null);
-  const tools = [...list(body['tools']), ...list(body['functions']), ...list(body['mcp_servers']), ...built];
+  const built = [
+    body['web_search_options'],
+    object(body['prompt'])['id'],
+    body['plugins'],
+    body['search_parameters'],
+    body['enable_search'] === true || undefined,
+  ].filter((x) => x !== undefined && x !== null);
+  const tools = [...several(body['tools']), ...list(body['functions']), ...list(body['mcp_servers']), ...built];
   const thinking = body['thinking'];
   const effort = [body['reasoning_effort'], object(body['reasoning'])['effort'], object(body['output_config'])['effort']];
   const reasons =
@@ -175,7 +192,8 @@ export function asked(d: Dialect, body: Json): Asked {
     (object(body['reasoning'])['effort'] === undefined &&
       body['reasoning'] !== undefined &&
       object(body['reasoning'])['enabled'] !== false) ||
-    [body['include_reasoning'], body['enable_thinking'], object(body['chat_template_kwargs'])['enable_thinking']].includes(true);
+    [body['include_reasoning'], body['enable_thinking'], ...SWITCHES.map((k) => object(body['chat_template_kwargs'])[k])].some(on) ||
+    count(body['thinking_budget']) > 0;
   const stored = object(body['prompt'])['id'] !== undefined;
   // Readers that do not mind capitals take `Model` for it, and `Tools` for what they are.
   const odd = Object.keys(body).filter((k) => capitals.test(k));

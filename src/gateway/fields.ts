@@ -68,6 +68,14 @@ function take(x: unknown, [name = '', ...rest]: readonly string[]): void {
   }
 }
 
+/** How protobuf's JSON may be written as well: all names with underscores, or the last one. */
+const under = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
+const snake = (p: string): string => p.split('.').map(under).join('.');
+const halfSnake = (p: string): string => p.replace(/[^.]+$/, under);
+
+/** Names that gates go by, in any spelling. */
+const SPELT = /^(model|models|tools|functions)$/i;
+
 const VISION = ['inline_data', 'inlineData', 'file_data', 'fileData', 'image', 'images', 'image_url'];
 
 /** What a body asks for, read by its own field names. `named` holds what the path of the route said. */
@@ -84,12 +92,19 @@ export function askedBy(f: Fields, body: Json, named: Readonly<Record<string, st
     max_tokens: at(body, f.output_max),
     conversation: at(body, f.conversation),
     cached_content: body['cachedContent'] ?? body['cached_content'],
+    // Names spelt with capitals, and other models, may be read as well as those of the map.
+    ...Object.fromEntries(Object.entries(body).filter(([k]) => k === 'models' || (k !== k.toLowerCase() && SPELT.test(k)))),
+    ...(typeof body['model'] === 'string' && body['model'] !== (at(body, f.model) ?? '')
+      ? { models: [body['model'], ...(Array.isArray(body['models']) ? body['models'] : [])] }
+      : {}),
   });
   const seen = items.some((m) => {
     const c = isObject(m) ? at(m, f.content) : undefined;
     return isObject(m) && [m, ...(Array.isArray(c) ? c : [])].some((b) => isObject(b) && VISION.some((k) => Object.hasOwn(b, k)));
   });
-  const reasons = f.reasoning.some((p) => at(body, p) !== undefined);
+  const reasons = f.reasoning.some(
+    (p) => at(body, p) !== undefined || at(body, snake(p)) !== undefined || at(body, halfSnake(p)) !== undefined,
+  );
   return {
     ...plain,
     capabilities: [...new Set([...plain.capabilities, ...(seen ? ['vision'] : []), ...(reasons ? ['reasoning'] : [])])],

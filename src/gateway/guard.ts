@@ -216,7 +216,8 @@ export class Guard {
             }
           : headers,
       asks: held,
-      reserved: tokens,
+      // Of what lies elsewhere nobody knows how much it is: as much as was reserved for it.
+      reserved: far ? Math.max(tokens, ...held.filter((a) => a.key.endsWith(':t')).map((a) => a.units)) : tokens,
       open: unbounded,
       overLimit: short >= 0,
     };

@@ -26,7 +26,9 @@ export const forwarded = (req: IncomingMessage, extra: Record<string, string>): 
     const name = req.rawHeaders[i] as string;
     const lower = name.toLowerCase();
     // Readers that take `_` for `-` would take it for one of those.
-    if (!HOP.has(lower.replaceAll('_', '-')) && !named.has(lower)) out.push(name, req.rawHeaders[i + 1] as string);
+    // The key that was decided by goes on, whatever the caller says of its connection.
+    const dropped = named.has(lower) && !KEYS.has(lower);
+    if (!HOP.has(lower.replaceAll('_', '-')) && !dropped) out.push(name, req.rawHeaders[i + 1] as string);
   }
   for (const [k, v] of Object.entries(extra)) out.push(k, v);
   return out;
@@ -36,6 +38,7 @@ export const forwarded = (req: IncomingMessage, extra: Record<string, string>): 
 const KEYS = new Set([
   ...['x-api-key', 'authorization', 'api-key', 'apikey', 'x-goog-api-key', 'anthropic-api-key', 'openai-api-key'],
   ...['ocp-apim-subscription-key', 'x-auth-token', 'x-access-token', 'x-authorization'],
+  ...['x-litellm-api-key', 'x-litellm-key', 'x-portkey-api-key', 'cf-aig-authorization', 'x-api-token', 'helicone-auth'],
 ]);
 
 /** A key as such: no blank, quote or comma, which readers understand in ways of their own. */

@@ -92,6 +92,8 @@ export class Passage {
       };
       /** Before the answer's end goes out it is on disk; when that fails and traffic must not go unseen, the answer does not end. */
       let whole = false;
+      /** The service broke it off: what was seen is what it used. */
+      let broken = false;
       const keep = (then: () => void): void => {
         if (kept === 'failed') return;
         if (!log || kept === 'yes') {
@@ -103,7 +105,7 @@ export class Passage {
         kept = 'soon';
         const usage = tap ? tap.end(whole, status < 400 ? log.input : 0) : { input: 0, output: 0, reasoning: 0, stop: '' };
         // Who hangs up before the last event has had what was reserved, or more; who got an error has had nothing.
-        const used = Math.max(usage.input + usage.output, tap?.ended ? 0 : log.pass.reserved);
+        const used = Math.max(usage.input + usage.output, tap?.ended || broken ? 0 : log.pass.reserved);
         // Of an answer that does not say what it used only what passed is seen, and not what the model thought: of a request that bounds itself, or asks for reasoning, nothing is given back.
         const untold = tap?.told === false && !log.counts && (log.bounded || guard.snapshot.limits.untold_usage === 'reserved');
         // A request that was at fault is one all the same; the service's own fault costs nobody anything.
@@ -138,11 +140,11 @@ export class Passage {
       res.on('close', () => {
         clearTimeout(stalled);
         if (!res.writableFinished) {
-          controller?.abort(new Error('the client went away'));
-          // What was sent of the answer has been taken: it is recorded all the same.
+          // What was sent of the answer has been taken: it is recorded all the same. First of all: to end the upstream's side looks like a fault of the service, which gives everything back.
           if (status > 0) keep(() => undefined);
           else hungUp();
           done();
+          controller?.abort(new Error('the client went away'));
         }
       });
       res.on('drain', () => {
@@ -222,6 +224,7 @@ export class Passage {
             if (res.destroyed && over) return;
             meters.upstreamErrors.inc();
             if (status > 0) {
+              broken = true;
               keep(() => undefined);
               res.destroy();
             } else {

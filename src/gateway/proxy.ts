@@ -35,6 +35,10 @@ export const tokensOf = (bytes: number, characters: number): number => {
   return Math.ceil((characters - wide) / 4 + wide);
 };
 
+/** Where an account is registered and where its request comes from; a header that a proxy adds to what was there holds several, and each may be the one. */
+const countriesOf = (registered: string | undefined, seen: string): string[] =>
+  [registered ?? '', ...seen.split(',')].map((x) => x.trim()).filter((x) => x !== '');
+
 const UNREAD: Reading = { dialect: 'json', named: {} };
 
 /** The reverse proxy: reads what is asked, decides, forwards, and lets the answer through as it comes. */
@@ -144,7 +148,8 @@ export class Forwarder {
       return refuse(res, dialect, error instanceof TooManyParts ? TOO_MANY : BAD('The body is nested too deeply.'), id);
     }
     const seen = this.seen(req, id, started, who, hash, ask, path);
-    const mode = scopeOf(this.parts.config.scopes, who, ask.model, seen.country);
+    // Who names several models is not left out for one of them.
+    const mode = scopeOf(this.parts.config.scopes, who, ask.models ? '' : ask.model, seen.country);
     let head: string | null;
     try {
       head = mode === 'exclude' || route.counts ? null : recordHead(seen, mode === 'metadata-only');
@@ -159,7 +164,7 @@ export class Forwarder {
         ...who,
         model: ask.model,
         capabilities: ask.capabilities,
-        countries: [who.country, seen.country].filter((x): x is string => x !== undefined && x !== ''),
+        countries: countriesOf(who.country, seen.country),
         indicators: this.parts.guard.shown(seen.ip, seen.userAgent, seen.ja4),
         ...(ask.models ? { models: ask.models } : {}),
         ...(ask.unread ? { unread: true } : {}),
@@ -179,7 +184,11 @@ export class Forwarder {
       await this.parts.guard.settle(verdict, null, this.parts.now());
       return refuse(res, dialect, REASONED, id);
     }
-    const wary = this.parts.guard.snapshot.gates.length > 0 || mayBoundTwice(raw);
+    // Where it matters which of two names is taken: to a gate, and to a scope that leaves a model out of the record.
+    const wary =
+      this.parts.guard.snapshot.gates.length > 0 ||
+      this.parts.config.scopes.some((s) => s.match.models !== undefined) ||
+      mayBoundTwice(raw);
     const sent = sentOn(verdict.outcome, route, body, raw, wary, verdict.verdict.summary);
     if (!sent) {
       await this.parts.guard.settle(verdict, null, this.parts.now());
@@ -190,7 +199,7 @@ export class Forwarder {
       head,
       input,
       counts: route.counts === true,
-      bounded: ask.outputMax > 0 || ask.capabilities.includes('reasoning') || ask.later === true,
+      bounded: ask.outputMax > 0 || ask.capabilities.includes('reasoning') || ask.later === true || ask.refersBack === true,
     });
   }
 
@@ -212,7 +221,7 @@ export class Forwarder {
         ...who,
         model: '',
         capabilities: [],
-        countries: [who.country, country].filter((x): x is string => x !== undefined && x !== ''),
+        countries: countriesOf(who.country, country),
         indicators: [],
         idle: true,
       },

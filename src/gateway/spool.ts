@@ -87,7 +87,7 @@ export class Spool {
 
   /** Whether another record would be taken. */
   get room(): boolean {
-    return this.depth < this.o.bytesMax && Date.now() - this.failedAt >= FAILED_MS;
+    return this.depth < this.o.bytesMax && Math.abs(Date.now() - this.failedAt) >= FAILED_MS;
   }
 
   /** Kept with all others of this turn of the event loop, in one write; then told. */
@@ -160,8 +160,9 @@ export class Spool {
   }
 
   private tick(now: number): void {
-    if (this.fd >= 0 && now - this.opened >= this.o.rotateMs) this.rotate();
-    if (now - this.measured > 1000) this.measure(now);
+    // A clock that was put back must not keep a segment open until it has caught up.
+    if (this.fd >= 0 && Math.abs(now - this.opened) >= this.o.rotateMs) this.rotate();
+    if (Math.abs(now - this.measured) > 1000) this.measure(now);
   }
 
   rotate(): void {

@@ -208,7 +208,9 @@ export class UsageTap {
     if (whole && (this.fields || this.rows)) this.ended = true;
     if (!this.sse && this.held.bytes > 0) {
       try {
-        this.read(this.held.long ? this.held.skimmed() : object(JSON.parse(this.held.whole().toString('utf8'))));
+        const said: unknown = this.held.long ? this.held.skimmed() : JSON.parse(this.held.whole().toString('utf8'));
+        // Some APIs answer a stream as one list of its parts.
+        for (const part of Array.isArray(said) ? said : [said]) this.read(object(part));
         this.ended = true;
       } catch {
         // Not JSON: nothing to read.

@@ -7,8 +7,10 @@ const list = (x: unknown): unknown[] => (Array.isArray(x) ? x : []);
 const type = (x: unknown): string => String(object(x)['type'] ?? '');
 
 /** Where answers in the shape of chat completions carry thoughts. */
-const THOUGHTS = ['reasoning_content', 'reasoning', 'reasoning_details', 'thinking'];
+const THOUGHTS = ['reasoning_content', 'reasoning', 'reasoning_details', 'reasoning_text', 'thinking', 'thinking_blocks'];
 const THINKING = new Set(['thinking', 'redacted_thinking']);
+/** Parts of a message that are thoughts, whatever the API. */
+const thought = (part: unknown): boolean => THINKING.has(type(part)) || /^reasoning/.test(type(part));
 const JSON_MAX = 64 << 20;
 const EVENT_MAX = 8 << 20;
 
@@ -64,10 +66,18 @@ class Aloud {
   }
 }
 
+/** Where thoughts end that began with the answer: some templates open them before it. */
+const CLOSES = /<\/(think|thinking|thought|reasoning)>\s*/i;
+
+const OPENED = /<(think|thinking|thought|reasoning)>/i;
+
 /** A whole text without the thoughts it begins with. */
 function unsaid(text: string): string {
   const aloud = new Aloud();
-  return aloud.take(text) + aloud.end();
+  const kept = aloud.take(text) + aloud.end();
+  const closed = kept === text ? CLOSES.exec(text) : null;
+  // One that is opened in the text is the text's own.
+  return closed && !OPENED.test(text.slice(0, closed.index)) ? text.slice(closed.index + closed[0].length) : kept;
 }
 
 /** A block, item or part of one, with its text as it is without thoughts. */
@@ -77,7 +87,7 @@ const quiet = (block: unknown): unknown => {
   return {
     ...b,
     ...(typeof b['text'] === 'string' ? { text: unsaid(b['text']) } : {}),
-    ...(Array.isArray(b['content']) ? { content: b['content'].map(quiet) } : {}),
+    ...(Array.isArray(b['content']) ? { content: b['content'].filter((p) => !thought(p)).map(quiet) } : {}),
   };
 };
 
@@ -104,7 +114,14 @@ function stripped(message: unknown, whole = false): { message: unknown; had: boo
     had ||= kept !== m['content'];
     m['content'] = kept;
   }
-  if (Array.isArray(m['content'])) m['content'] = m['content'].filter((b) => !THINKING.has(type(b)) && type(b) !== 'reasoning');
+  // A gateway's own fields beside the provider's hold the same once more.
+  const specific = m['provider_specific_fields'];
+  if (typeof specific === 'object' && specific !== null) {
+    const rest = stripped(specific);
+    had ||= rest.had;
+    m['provider_specific_fields'] = rest.message;
+  }
+  if (Array.isArray(m['content'])) m['content'] = m['content'].filter((b) => !thought(b)).map(quiet);
   return { message: m, had };
 }
 
@@ -120,12 +137,13 @@ export function answerWithout(d: Dialect, body: Json, thoughts?: readonly string
   if (thoughts) return without(body, thoughts);
   if (d === 'anthropic')
     return {
-      ...body,
-      ...(Array.isArray(body['content']) ? { content: body['content'].filter((b) => !THINKING.has(type(b))).map(quiet) } : {}),
+      ...object(stripped(Object.fromEntries(Object.entries(body).filter(([k]) => k !== 'content'))).message),
+      ...(Array.isArray(body['content']) ? { content: body['content'].filter((b) => !thought(b)).map(quiet) } : {}),
     };
   if (d === 'openai-responses')
     return {
       ...body,
+      ...(typeof body['output_text'] === 'string' ? { output_text: unsaid(body['output_text']) } : {}),
       ...(Array.isArray(body['output']) ? { output: body['output'].filter((o) => summary || type(o) !== 'reasoning').map(heard) } : {}),
     };
   return { ...body, ...(Array.isArray(body['choices']) ? { choices: body['choices'].map(choiceWithout) } : {}) };
@@ -294,6 +312,7 @@ export class Withheld {
       const choice = { ...object(c) };
       const s = stripped(choice['delta']);
       had ||= s.had;
+      if (choice['message'] !== undefined) choice['message'] = stripped(choice['message'], true).message;
       this.speak(choice, object(s.message), 'content');
       if (choice['text'] !== undefined) this.speak(choice, choice, 'text');
       // The role opens a message, and clients wait for it.
@@ -336,6 +355,13 @@ export class Withheld {
     }
     if (String(j['type']).startsWith('content_block_') && this.hidden.has(i)) return null;
     const delta = object(j['delta']);
+    // Thoughts in a block that was begun as another one.
+    if (j['type'] === 'content_block_delta' && /^(thinking|signature|reasoning)/.test(type(delta))) return null;
+    if (j['type'] === 'message_start') return { ...j, message: answerWithout('anthropic', object(j['message'])) };
+    if (j['type'] === 'content_block_start' && typeof object(j['content_block'])['text'] === 'string') {
+      const block = object(j['content_block']);
+      return this.renumbered({ ...j, content_block: { ...block, text: this.speaker(String(i)).take(String(block['text'])) } }, 'index');
+    }
     if (j['type'] === 'content_block_delta' && typeof delta['text'] === 'string') {
       const text = this.speaker(String(i)).take(delta['text']);
       return this.renumbered({ ...j, delta: { ...delta, text } }, 'index');
@@ -354,11 +380,11 @@ export class Withheld {
     const i = Number(j['output_index'] ?? -1);
     // Events of the provider's own summary pass where it was asked for; those of the reasoning itself do not.
     if (t.startsWith('response.reasoning') && !(this.summary && t.startsWith('response.reasoning_summary'))) return null;
-    if (!this.summary && t === 'response.output_item.added' && type(j['item']) === 'reasoning') {
+    if (!this.summary && t.startsWith('response.output_item.') && type(j['item']) === 'reasoning') {
       this.hidden.add(i);
       return null;
     }
-    if (this.hidden.has(i)) return null;
+    if (this.hidden.has(i) || thought(j['part'])) return this.summary && /^reasoning_summary|^summary/.test(type(j['part'])) ? j : null;
     const whole = object(j['response']);
     const out: Json = { ...j, ...('logprobs' in j ? { logprobs: [] } : {}) };
     if (Array.isArray(whole['output'])) out['response'] = answerWithout('openai-responses', whole, undefined, this.summary);

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecure } from 'node:https';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
@@ -142,6 +142,8 @@ export class Worker {
     };
     // Once this worker is on its way out a connection ends with its answer: one that is kept busy would never leave, and never hear what has been decided since.
     const last = (req: never, res: ServerResponse): void => {
+      // A request that comes before the one ahead of it is answered has no connection of its own yet: nothing would tell that its caller went away, and what it holds would be held for good.
+      if (!res.socket) return void setImmediate(() => (res.socket ? last(req, res) : (req as IncomingMessage).socket.destroy()));
       if (this.leaving) res.shouldKeepAlive = false;
       handle(req, res as never);
     };

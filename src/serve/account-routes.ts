@@ -141,7 +141,7 @@ export function accountRoutes(h: House): Route[] {
             who,
             {
               type: body['clear'] === true ? 'hold.cleared' : 'hold.set',
-              account: text(body, 'account', 512),
+              account: text(body, 'account', 512).trim(),
               reason: text(body, 'reason'),
             },
             now(),

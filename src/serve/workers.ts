@@ -9,6 +9,9 @@ import { messageOf } from '../model/errors.ts';
 export const RESTART_MS = [500, 1000, 2000, 5000, 10_000];
 /** What was begun before a reload may go on for so long: an answer of an hour is a long one. */
 const RELOAD_DRAIN_MS = 3_600_000;
+/** How long a reload waits for one before it: until what old workers spent has been handed on, and at most. */
+const HANDED_MS = 2_000;
+const RELOAD_MS = 60_000;
 
 /** Keeps as many gateway workers as are configured, tells them what stands, and replaces them on a reload. */
 export class Workers {
@@ -24,6 +27,9 @@ export class Workers {
   private fails = 0;
   private key: IdentifierKey | null = null;
   private stopping = false;
+  private replacing = false;
+  /** Asked for while another reload is under way. */
+  private again = false;
 
   /** Told what workers learn of an account. */
   holder: (m: FromWorker & { readonly type: 'holder' }) => void = () => undefined;
@@ -116,10 +122,28 @@ export class Workers {
 
   /** As many new ones as are configured; when all of them take traffic the old ones, also those of a reload before that are not up yet, end what they began and go. */
   replace(): void {
+    // One after the other: a reload within a reload would leave what was spent in between with nobody.
+    if (this.replacing) {
+      this.again = true;
+      return;
+    }
     const old = this.current();
     const fresh = Array.from({ length: this.wanted }, (_, i) => this.fork(`w${Date.now().toString(36)}${i}`));
     if (fresh.length === 0) return;
-    for (const w of fresh) this.fresh.add(w.id);
+    this.replacing = true;
+    const over = (): void => {
+      if (!this.replacing) return;
+      this.replacing = false;
+      if (this.again && !this.stopping) {
+        this.again = false;
+        this.replace();
+      }
+    };
+    setTimeout(over, RELOAD_MS).unref();
+    for (const w of fresh) {
+      this.fresh.add(w.id);
+      w.once('exit', over);
+    }
     for (const [i, w] of old.entries()) {
       const next = fresh[i % fresh.length] as ClusterWorker;
       this.successors.set(w.id, next);
@@ -137,6 +161,8 @@ export class Workers {
           if (this.up.has(o.id)) end();
           else o.once('listening', end);
         }
+        // What the old ones spent until they stopped taking any comes with their drain.
+        setTimeout(over, HANDED_MS).unref();
       });
   }
 
