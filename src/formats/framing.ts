@@ -66,7 +66,7 @@ export function framingOf(head: string, whole: boolean): Framing {
   if (records.length > 0 && 2 * records.length >= open.length) {
     // A page on each line. A batch on a line is a record to us.
     const page = pageOf(records[0] as string);
-    return page === undefined || page in BATCHES === (page !== 'batches') ? { as: 'lines' } : { as: 'values', within: page };
+    return page === undefined || page === 'resourceSpans' || page === 'resourceLogs' ? { as: 'lines' } : { as: 'values', within: page };
   }
   const items = held.map(unlisted).filter((l) => l !== '');
   if (begin[0] === '[' && items.length > 0 && 2 * items.filter((l) => object(l) !== null).length >= items.length) return { as: 'list' };
