@@ -131,8 +131,11 @@ export class Workers {
     const fresh = Array.from({ length: this.wanted }, (_, i) => this.fork(`w${Date.now().toString(36)}${i}`));
     if (fresh.length === 0) return;
     this.replacing = true;
+    // Of this reload: its timer, or the end of one of its workers, must not end the wait of a later one.
+    let ended = false;
     const over = (): void => {
-      if (!this.replacing) return;
+      if (ended) return;
+      ended = true;
       this.replacing = false;
       if (this.again && !this.stopping) {
         this.again = false;
