@@ -75,10 +75,20 @@ it('a batch over many lines is read part by part', () => {
   expect(split(JSON.stringify({ batches: batch.resourceSpans })).map((l) => JSON.parse(l) as unknown)).toHaveLength(2);
 });
 
+/** A frame of one block that is not compressed (RFC 8878, section 3.1.1). */
+function zstdOf(text: string): Buffer {
+  const content = Buffer.from(text);
+  const head = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 0, 0, 0, 0]);
+  head.writeUInt32LE(content.length, 5);
+  head.writeUIntLE((content.length << 3) | 1, 9, 3);
+  return Buffer.concat([head, content]);
+}
+
 it('a list is scanned as its records are, packed or not, and known again', async () => {
   for (const [name, content] of [
     ['log.json', JSON.stringify(rows)],
     ['log.json.gz', gzipSync(JSON.stringify(rows, null, 2))],
+    ['log.json.zst', zstdOf(JSON.stringify(rows, null, 2))],
   ] as const) {
     const path = file(name, content);
     await withStore(async (store) => {

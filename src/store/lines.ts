@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { createReadStream, createWriteStream, mkdirSync, mkdtempSync, readFileSync, statSync, type WriteStream } from 'node:fs';
+import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, statSync, type WriteStream } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { gunzipSync } from 'node:zlib';
@@ -8,8 +8,9 @@ import { Decompress } from 'fzstd';
 import { splitterFor } from '../formats/framing.ts';
 import { recognise } from '../formats/index.ts';
 import { framing, type Input, sampleRecords } from '../formats/input.ts';
+import { zstdWhole } from '../formats/zstd.ts';
 import { StillwatchError } from '../model/errors.ts';
-import { unpack } from './unpack.ts';
+import { plainOf, unpack } from './unpack.ts';
 
 /** The engine reads a record a line. Whatever else is given is made that first, in a file of the spool. */
 
@@ -21,6 +22,8 @@ async function written(
   mkdirSync(spool, { recursive: true, mode: 0o700 });
   const path = join(mkdtempSync(join(spool, `${prefix}-`)), 'input');
   const out: WriteStream = createWriteStream(path, { mode: 0o600 });
+  // Told to whoever waits for it; of one that was given up nobody does.
+  out.on('error', () => undefined);
   let room = true;
   try {
     await fill(
@@ -48,22 +51,26 @@ export async function asLines(input: Input, spool: string): Promise<Input> {
   if (input.parquet || input.fetch) return input;
   const f = framing(input);
   if (f.as === 'lines') return input;
-  const plain = input.compression === 'none' ? { path: input.path, reason: '' } : await unpack(input, spool);
-  const path = await written(spool, 'lines', async (put, ready) => {
-    const s = splitterFor(f, put);
-    for await (const part of createReadStream(plain.path, { highWaterMark: 1 << 20 })) {
-      s.take(part as Buffer);
-      await ready();
+  const split = (parts: AsyncIterable<Buffer>): Promise<string> =>
+    written(spool, 'lines', async (put, ready) => {
+      const s = splitterFor(f, put);
+      for await (const part of parts) {
+        s.take(part);
+        await ready();
+      }
+      s.end();
+    });
+  const made = (path: string): Input => ({ ...input, path, compression: 'none', bytes: statSync(path).size });
+  // A zstd stream that ends early is taken for one that ends there.
+  if (input.compression !== 'zstd' || zstdWhole(input.path))
+    try {
+      return made(await split(plainOf(input)));
+    } catch (cause) {
+      if (input.compression === 'none' || cause instanceof StillwatchError) throw cause;
     }
-    s.end();
-  });
-  return {
-    ...input,
-    path,
-    compression: 'none',
-    bytes: statSync(path).size,
-    ...(plain.reason === '' ? {} : { damaged: plain.reason }),
-  };
+  const { path, reason } = await unpack(input, spool);
+  const held = made(await split(plainOf({ path, compression: 'none' })));
+  return reason === '' ? held : { ...held, damaged: reason };
 }
 
 /** Files of a bucket that are read as one: so many of a directory at least, each so small, and so many to a pack. */

@@ -1,12 +1,11 @@
-import { closeSync, createReadStream, existsSync, openSync, readSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { createGunzip } from 'node:zlib';
 import { parse } from 'csv-parse/sync';
-import { Decompress } from 'fzstd';
 import { type Input, sampleLines } from '../formats/input.ts';
 import { Interner, type Sightings } from '../links/sightings.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import type { Store } from './store.ts';
+import { plainOf } from './unpack.ts';
 
 /** What a table of sightings is made of, and the column each part is read from. */
 export const SIGHTING_FIELDS = ['account', 'kind', 'value', 'time', 'count', 'record'] as const;
@@ -204,21 +203,6 @@ async function lineAt(input: Input, offset: number): Promise<number> {
     if (read >= offset) break;
   }
   return line;
-}
-
-/** What a file holds, unpacked, as it comes. */
-async function* plainOf(input: Input): AsyncGenerator<Buffer> {
-  const raw = createReadStream(input.path, { highWaterMark: 1 << 20 });
-  if (input.compression === 'gzip') yield* raw.pipe(createGunzip()) as AsyncIterable<Buffer>;
-  else if (input.compression === 'none') yield* raw as AsyncIterable<Buffer>;
-  else {
-    const out: Buffer[] = [];
-    const d = new Decompress((chunk) => out.push(Buffer.from(chunk)));
-    for await (const part of raw) {
-      d.push(part as Buffer);
-      yield* out.splice(0);
-    }
-  }
 }
 
 /** A file that the engine cannot take as a table is the user's to mend: which one, and where in it. */

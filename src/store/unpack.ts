@@ -8,17 +8,31 @@ import { gzipMembers } from '../formats/gzip.ts';
 import type { Input } from '../formats/input.ts';
 import { messageOf } from '../model/errors.ts';
 
+/** What a file holds, unpacked, as it comes; of a damaged one what could be unpacked before the fault. @throws what is wrong with its stream */
+export async function* plainOf(input: Pick<Input, 'path' | 'compression'>): AsyncGenerator<Buffer> {
+  if (input.compression === 'none') yield* createReadStream(input.path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>;
+  else if (input.compression === 'gzip') yield* createReadStream(input.path).pipe(createGunzip()) as AsyncIterable<Buffer>;
+  else {
+    const out: Buffer[] = [];
+    const d = new Decompress((chunk) => out.push(Buffer.from(chunk)));
+    for await (const part of createReadStream(input.path)) {
+      let fault: { readonly cause: unknown } | null = null;
+      try {
+        d.push(part as Buffer);
+      } catch (cause) {
+        fault = { cause };
+      }
+      yield* out.splice(0);
+      if (fault) throw fault.cause;
+    }
+  }
+}
+
 /** Lines of a file that are not blank, counted without the engine. */
 export async function countIn(input: Input): Promise<number> {
   let lines = 0;
   let width = 0;
-  const stream =
-    input.compression === 'gzip'
-      ? createReadStream(input.path).pipe(createGunzip())
-      : createReadStream(input.path, { highWaterMark: 1 << 20 });
-  if (input.compression === 'zstd') return countZstd(input);
-  for await (const part of stream) {
-    const chunk = part as Buffer;
+  for await (const chunk of plainOf(input)) {
     let from = 0;
     for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
       const length = width + at - from;
@@ -31,21 +45,6 @@ export async function countIn(input: Input): Promise<number> {
   return lines + (width > 0 ? 1 : 0);
 }
 
-async function countZstd(input: Input): Promise<number> {
-  let lines = 0;
-  let open = false;
-  const d = new Decompress((chunk) => {
-    for (const byte of chunk) {
-      if (byte === 10) {
-        if (open) lines += 1;
-        open = false;
-      } else if (byte !== 13) open = true;
-    }
-  });
-  for await (const part of createReadStream(input.path)) d.push(part as Buffer);
-  return lines + (open ? 1 : 0);
-}
-
 /** Bytes of a gzip file that are gone through member by member. */
 const MEMBERS_MAX = 256e6;
 
@@ -56,12 +55,7 @@ export async function unpack(input: Input, spool: string): Promise<{ path: strin
   const out = createWriteStream(path, { mode: 0o600 });
   let reason = input.compression === 'gzip' ? '' : 'it ends early';
   try {
-    if (input.compression === 'gzip') {
-      for await (const part of createReadStream(input.path).pipe(createGunzip())) if (!out.write(part)) await once(out, 'drain');
-    } else {
-      const d = new Decompress((chunk) => out.write(Buffer.from(chunk)));
-      for await (const part of createReadStream(input.path)) d.push(part as Buffer);
-    }
+    for await (const part of plainOf(input)) if (!out.write(part)) await once(out, 'drain');
   } catch (error) {
     reason = messageOf(error);
     // The step that met the fault gave nothing of what it had: of a file that fits, whole members are taken one by one.
