@@ -1,3 +1,5 @@
+import { shuffled } from './stats.ts';
+
 /**
  * Leiden communities (Traag, Waltman and van Eck, "From Louvain to Leiden", 2019) for weighted modularity: local moving
  * with a queue, refinement inside each community, aggregation by the refined partition. Communities come out connected;
@@ -57,17 +59,6 @@ function csr(g: Graph): Csr {
     put(b, a, g.weight[e] as number);
   }
   return { n: g.nodes, start, next, w, loop, strength };
-}
-
-function shuffled(n: number, random: () => number): Int32Array {
-  const order = Int32Array.from({ length: n }, (_, i) => i);
-  for (let i = n - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    const x = order[i] as number;
-    order[i] = order[j] as number;
-    order[j] = x;
-  }
-  return order;
 }
 
 /** Moves nodes while modularity rises; only neighbours of a moved node are looked at again. */

@@ -1,6 +1,6 @@
 import { type Kin, linked } from './candidates.ts';
 import { type Facts, factsOf } from './facts.ts';
-import { rng } from './stats.ts';
+import { rng, shuffled } from './stats.ts';
 import { DAY, type Table } from './table.ts';
 
 export const NULLS = { size: 8, most: 400, tenureDays: 30, referencesMin: 200 } as const;
@@ -63,16 +63,8 @@ export function nullMembers(k: Kin, refs: readonly number[], seed: number): numb
 export function nullMembersOfLinks(t: Table, refs: readonly number[], seed: number): number[][] {
   const random = rng(seed + 2);
   const among = new Set(refs);
-  const shuffled = (list: readonly number[]): number[] => {
-    const out = [...list];
-    for (let i = out.length - 1; i > 0; i--) {
-      const j = Math.floor(random() * (i + 1));
-      [out[i], out[j]] = [out[j] as number, out[i] as number];
-    }
-    return out;
-  };
   const cut = (list: readonly number[]): number[][] => {
-    const mixed = shuffled(list);
+    const mixed = [...shuffled(list.length, random)].map((i) => list[i] as number);
     return Array.from({ length: Math.ceil(mixed.length / NULLS.size) }, (_, i) => mixed.slice(i * NULLS.size, (i + 1) * NULLS.size)).filter(
       (m) => m.length >= 5,
     );

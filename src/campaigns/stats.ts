@@ -79,3 +79,27 @@ export function logSumExp(xs: readonly number[]): number {
 export const probability = (bits: number): number => 1 / (1 + 2 ** -bits);
 
 export const clamp = (x: number, low: number, high: number): number => Math.min(high, Math.max(low, x));
+
+/** How many of some ascending numbers, from one place to another, are not greater than a bound; counted from the first of all. */
+export function upTo(xs: ArrayLike<number>, most: number, from = 0, to = xs.length): number {
+  let low = from;
+  let high = to;
+  while (low < high) {
+    const mid = (low + high) >> 1;
+    if ((xs[mid] as number) <= most) low = mid + 1;
+    else high = mid;
+  }
+  return low;
+}
+
+/** Numbers 0 to n - 1 in random order. */
+export function shuffled(n: number, random: () => number): Int32Array {
+  const order = Int32Array.from({ length: n }, (_, i) => i);
+  for (let i = n - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    const x = order[i] as number;
+    order[i] = order[j] as number;
+    order[j] = x;
+  }
+  return order;
+}

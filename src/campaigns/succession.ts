@@ -1,4 +1,5 @@
 import type { Facts } from './facts.ts';
+import { upTo } from './stats.ts';
 import { DAY, type Table } from './table.ts';
 
 const HOUR = 3_600_000;
@@ -107,12 +108,6 @@ function eventsOf(starts: readonly number[]): number {
 
 /** The last of ascending times that is not after `s`. */
 function lastBefore(times: readonly number[], s: number): number | null {
-  let lo = 0;
-  let hi = times.length;
-  while (lo < hi) {
-    const mid = (lo + hi) >> 1;
-    if ((times[mid] as number) <= s) lo = mid + 1;
-    else hi = mid;
-  }
-  return lo > 0 ? (times[lo - 1] as number) : null;
+  const n = upTo(times, s);
+  return n > 0 ? (times[n - 1] as number) : null;
 }

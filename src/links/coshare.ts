@@ -1,3 +1,4 @@
+import { upTo } from '../campaigns/stats.ts';
 import { type Edge, falseDiscovery, type LeftOut, type Links, poissonTail } from './edges.ts';
 import { grouped, Ints, type Sightings, sortStretch } from './sightings.ts';
 
@@ -45,18 +46,6 @@ function stretches(times: Float64Array, windowMs: number): number[] {
   return out;
 }
 
-/** The last of some moments, in order, that is not after one. */
-function last(begins: readonly number[], t: number): number {
-  let low = 0;
-  let high = begins.length;
-  while (low < high) {
-    const m = (low + high) >> 1;
-    if ((begins[m] as number) <= t) low = m + 1;
-    else high = m;
-  }
-  return Math.max(0, low - 1);
-}
-
 /**
  * Activity of accounts, and how many others' sightings lie in their windows, by kind of value and stretch of the log: who is there on one day only, or at certain hours, can meet those only who are there then.
  */
@@ -89,7 +78,7 @@ class Times {
         times[at++] = s.time[row] as number;
       }
       const begins = stretches(times.slice(), windowMs);
-      for (let i = 0; i < mine.length; i++) of[mine[i] as number] = first + last(begins, times[i] as number);
+      for (let i = 0; i < mine.length; i++) of[mine[i] as number] = first + Math.max(0, upTo(begins, times[i] as number) - 1);
       first += begins.length;
     }
     this.all = new Float64Array(first);
@@ -144,23 +133,13 @@ class Times {
     const swap = highA - lowA > highB - lowB;
     let sum = 0;
     for (let x = swap ? lowB : lowA; x < (swap ? highB : highA); x++) {
-      const y = this.find(this.stretch[x] as number, swap ? lowA : lowB, swap ? highA : highB);
-      if (y < 0) continue;
+      const least = swap ? lowA : lowB;
+      const y = upTo(this.stretch, this.stretch[x] as number, least, swap ? highA : highB) - 1;
+      if (y < least || this.stretch[y] !== this.stretch[x]) continue;
       const [of, with_] = swap ? [y, x] : [x, y];
       sum += ((this.own[with_] as number) * (this.around[of] as number)) / (this.all[this.stretch[x] as number] as number);
     }
     return sum;
-  }
-
-  private find(stretch: number, from: number, to: number): number {
-    let low = from;
-    let high = to;
-    while (low < high) {
-      const m = (low + high) >> 1;
-      if ((this.stretch[m] as number) < stretch) low = m + 1;
-      else high = m;
-    }
-    return low < to && this.stretch[low] === stretch ? low : -1;
   }
 }
 

@@ -1,4 +1,4 @@
-import { rng } from '../campaigns/stats.ts';
+import { rng, upTo } from '../campaigns/stats.ts';
 import { type Edge, falseDiscovery, type LeftOut, type Links, poissonTail, type SameHolders } from './edges.ts';
 import type { Holders } from './holders.ts';
 import { grouped, Ints, type Sightings, sortStretch } from './sightings.ts';
@@ -84,14 +84,8 @@ class Strangers {
   /** Values of a kind with at most d holders that b meets of a's by chance. */
   private meets(a: number, b: number, k: number, d: number): number {
     const from = this.starts[a * this.kinds + k] as number;
-    let low = from;
-    let high = this.starts[a * this.kinds + k + 1] as number;
-    while (low < high) {
-      const m = (low + high) >> 1;
-      if ((this.sizes[m] as number) <= d) low = m + 1;
-      else high = m;
-    }
-    return low === from ? 0 : ((this.held[b * this.kinds + k] as number) * (this.others[low - 1] as number)) / (this.all[k] as number);
+    const to = upTo(this.sizes, d, from, this.starts[a * this.kinds + k + 1] as number);
+    return to === from ? 0 : ((this.held[b * this.kinds + k] as number) * (this.others[to - 1] as number)) / (this.all[k] as number);
   }
 
   /**
