@@ -252,6 +252,8 @@ spool: {rotate_ms: 200}
     }
   }
   // And the parent of all, with requests on their way: its children end by themselves, and what they spooled waits for the next start.
+  // On a slow machine workers are killed before they are up, and the waits between their starts grow: what is compared below must be enough all the same.
+  await s.until('answers enough', async () => Math.min(answered.length, posted.length) > 100);
   s.process.kill('SIGKILL');
   await pause(600);
   ending = true;
