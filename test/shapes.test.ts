@@ -42,6 +42,94 @@ it.each([
   for (const step of [1, 7, 100_000]) expect(split(text, step).map((l) => JSON.parse(l) as unknown)).toEqual(rows);
 });
 
+/** Rows of a table with a header, as a database exports them. */
+const cell = (x: unknown): string => {
+  const text = typeof x === 'object' ? JSON.stringify(x) : String(x ?? '');
+  return /[",;\t\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+};
+const table = (records: readonly Record<string, unknown>[], by = ',', end = '\n'): string => {
+  const names = [...new Set(records.flatMap((r) => Object.keys(r)))];
+  return [names.map(cell), ...records.map((r) => names.map((n) => cell(r[n])))].map((r) => r.join(by) + end).join('');
+};
+
+it.each([',', ';', '\t'])('takes a table apart whose fields stand between %j', (by) => {
+  const hard = rows.map((r, i) => ({
+    ...r,
+    note: ['a "quote", and\nanother line;', 'tab\there', '5" disk'][i],
+    account: ['007', '12345678901234567890', '1e3'][i],
+    turn: i + 1,
+    latency_ms: 0.5 + i,
+    system: ['{not JSON', '', ' [1'][i] || undefined,
+  }));
+  for (const end of ['\n', '\r\n'])
+    for (const text of [table(hard, by, end), `\uFEFF${table(hard, by, end).replace(/\r?\n$/, '')}`]) {
+      expect(framingOf(text, true)).toEqual({ as: 'table', delimiter: by });
+      for (const step of [1, 7, 100_000])
+        expect(split(text, step).map((l) => JSON.parse(l) as unknown)).toEqual(hard.map((r) => JSON.parse(JSON.stringify(r)) as unknown));
+    }
+  expect(framingOf(table(hard, by).slice(0, -40), false).as).toBe('table');
+});
+
+it('a row of a table that is torn costs itself, and is counted', () => {
+  const good = table(rows);
+  const [header, first, second, third] = good.split('\n') as [string, string, string, string];
+  const torn = [header, first, 'x9,a9', second, '"an open quote, and what follows', third, ''].join('\n');
+  for (const step of [1, 11, 100_000]) {
+    const out = split(torn, step);
+    expect(out.filter((l) => l.startsWith('{')).map((l) => (JSON.parse(l) as { id: string }).id)).toEqual(['x1', 'x2', 'x3']);
+    expect(out.filter((l) => !l.startsWith('{'))).toEqual(['x9,a9', '"an open quote, and what follows']);
+  }
+});
+
+it('prose, and names alone, are no table', () => {
+  for (const text of [
+    'Hello, this is fine, really\nIt is.\nAnd this, too\n',
+    'time,account,model\n',
+    '2026-05-04,up,1\n2026-05-04,up,2\n',
+    'a,b\n1,2\n',
+    'id,id,time\n1,2,3\n',
+  ])
+    expect(framingOf(text, true)).toEqual({ as: 'lines' });
+});
+
+it('a table is scanned as its records are, packed or not, under names of its own too', async () => {
+  const more = rows.map((r, i) => ({ ...r, input_tokens: 40 + i, params: { temperature: 0.2 } }));
+  const path = file('log.csv', table(more));
+  await withStore(async (store) => {
+    const d = await scanned(store, path);
+    expect(d.coverage).toMatchObject({ exchanges: 3, rejected: 0, complete: true });
+    expect((await scanned(store, path)).coverage.files).toMatchObject([{ state: 'already_read', lines: 3 }]);
+    expect((await scanned(store, file('log.csv.gz', gzipSync(table(more, ';', '\r\n'))))).coverage.files).toMatchObject([
+      { accepted: 0, duplicates: 3 },
+    ]);
+    expect(await store.rows('SELECT account, input_tokens, content_state FROM exchanges ORDER BY id')).toEqual(
+      [0, 1, 2].map((i) => ({ account: `a${i + 1}`, input_tokens: 40 + i, content_state: 'full' })),
+    );
+    // The same exchanges line by line are the same.
+    expect((await scanned(store, file('lines.jsonl', jsonl(more)))).coverage.files).toMatchObject([{ accepted: 0, duplicates: 3 }]);
+  });
+  // What a row holds is what a line holds.
+  const held = (path: string) =>
+    withStore(async (store) => {
+      await scanned(store, path);
+      return store.rows('SELECT * EXCEPT (path_id, row) FROM exchanges ORDER BY id');
+    });
+  expect(await held(path)).toEqual(await held(file('lines.jsonl', jsonl(more))));
+  const own = more.map((r) => {
+    const row = r as Record<string, unknown>;
+    return { 'User Id': row['account'], asked_at: row['time'], 'prompt.text': 'Name a bird,\nplease.', uid: row['id'] };
+  });
+  await withStore(async (store) => {
+    const d = await scanned(store, file('own.csv', `${table(own)}a,b\n`), {
+      inputFormat: 'canonical',
+      fields: { account: '["User Id"]', time: 'asked_at', messages: '["prompt.text"]', id: 'uid' },
+    });
+    expect(d.coverage).toMatchObject({ exchanges: 3, rejected: 1, complete: true });
+    expect(await store.rows('SELECT reason, head FROM rejects')).toEqual([{ reason: 'not_json', head: 'a,b' }]);
+    expect(await store.rows('SELECT DISTINCT content_state, chars FROM exchanges')).toEqual([{ content_state: 'full', chars: 20 }]);
+  });
+});
+
 it('leaves lines as they are, torn ones and banners too', () => {
   const lines = rows.map((r) => JSON.stringify(r));
   for (const text of [

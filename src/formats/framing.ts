@@ -1,6 +1,10 @@
-/** How records stand in a file: one a line, one a line of a list (`[`, `{...},`, `]`), or as values of JSON wherever they begin and end. */
+import { tableOf, Untabler } from './csv.ts';
+
+/** How records stand in a file: one a line, one a line of a list (`[`, `{...},`, `]`), as values of JSON wherever they begin and end, or as rows of a table under a header. */
 export interface Framing {
-  readonly as: 'lines' | 'list' | 'values';
+  readonly as: 'lines' | 'list' | 'values' | 'table';
+  /** Between the fields of a table. */
+  readonly delimiter?: string;
   /** Of values that hold records in a list of theirs: its name. */
   readonly within?: string;
 }
@@ -57,7 +61,10 @@ function pageOf(text: string): string | undefined {
  */
 export function framingOf(head: string, whole: boolean): Framing {
   const begin = head.replace(/^\uFEFF/, '').trimStart();
-  if (begin[0] !== '{' && begin[0] !== '[') return { as: 'lines' };
+  if (begin[0] !== '{' && begin[0] !== '[') {
+    const delimiter = tableOf(begin, whole);
+    return delimiter === undefined ? { as: 'lines' } : { as: 'table', delimiter };
+  }
   const lines = begin.split('\n').map((l) => l.trim());
   if (!whole) lines.pop();
   const held = lines.filter((l) => l !== '').slice(0, 40);
@@ -227,5 +234,7 @@ export class Unlister {
   }
 }
 
-export const splitterFor = (f: Framing, out: (line: string) => void): Splitter | Unlister =>
-  f.as === 'list' ? new Unlister(out) : new Splitter(f.within, out);
+export function splitterFor(f: Framing, out: (line: string) => void): Splitter | Unlister | Untabler {
+  if (f.delimiter !== undefined) return new Untabler(f.delimiter, out);
+  return f.as === 'list' ? new Unlister(out) : new Splitter(f.within, out);
+}

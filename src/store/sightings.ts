@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, readSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { parse } from 'csv-parse/sync';
+import { delimiterOf, namesOf } from '../formats/csv.ts';
 import { type Input, sampleLines } from '../formats/input.ts';
 import { Interner, type Sightings } from '../links/sightings.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
@@ -39,22 +39,12 @@ const quote = (s: string): string => `'${s.replaceAll('\\', '\\\\').replaceAll("
 const formatOf = (input: Input): string =>
   input.parquet ? 'Parquet' : /^\s*\{/.test(sampleLines(input, 1)[0] ?? '') ? 'JSONEachRow' : 'CSVWithNames';
 
-/** What stands most often between the names of a header, outside quotes. */
-function delimiterOf(header: string): string {
-  const bare = header.replace(/"(?:[^"]|"")*"/g, '');
-  const times = (c: string): number => bare.split(c).length - 1;
-  return [',', ';', '\t'].reduce((best, c) => (times(c) > times(best) ? c : best));
-}
-
 /** Records of a JSON file whose names are looked at. */
 const NAMED_IN = 1000;
 
 /** Names of columns: a header's, or the keys of the first records. */
 function namesIn(format: string, lines: readonly string[]): string[] {
-  if (format === 'CSVWithNames') {
-    const header = lines[0] ?? '';
-    return (parse(header, { delimiter: delimiterOf(header), bom: true, relax_quotes: true }) as string[][])[0] ?? [];
-  }
+  if (format === 'CSVWithNames') return namesOf(lines[0] ?? '');
   const out = new Set<string>();
   for (const line of lines) {
     try {

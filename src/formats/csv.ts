@@ -1,0 +1,235 @@
+import { parse } from 'csv-parse/sync';
+
+/** The character between the fields of a table, by its header: whichever it holds most of outside of quotes. */
+export function delimiterOf(header: string): string {
+  const bare = header.replace(/"(?:[^"]|"")*"/g, '');
+  const times = (c: string): number => bare.split(c).length - 1;
+  return [',', ';', '\t'].reduce((best, c) => (times(c) > times(best) ? c : best));
+}
+
+/** Fields of a header. */
+export const namesOf = (header: string): string[] =>
+  (parse(header, { delimiter: delimiterOf(header), bom: true, relax_quotes: true }) as string[][])[0] ?? [];
+
+/** Fewest columns of a log: who sent what, and when. */
+const COLUMNS_MIN = 3;
+/** Rows by which a table is told from prose with commas. */
+const ROWS = 8;
+const HEADER_MAX = 20_000;
+
+/** A name of a column, as exports and databases write them. */
+const NAME = /^[\p{L}_$][\p{L}\p{N} _.$:/()[\]"'-]{0,99}$/u;
+
+/**
+ * The delimiter of a log that is a table with a header, undefined where the text is none: names that differ, and rows of as many fields.
+ * @param text its beginning, cut off anywhere unless `whole`
+ */
+export function tableOf(text: string, whole: boolean): string | undefined {
+  const header = text.slice(0, text.search(/[\r\n]|$/));
+  if (header.length > HEADER_MAX) return undefined;
+  const names = namesOf(header);
+  if (names.length < COLUMNS_MIN || new Set(names).size < names.length || !names.every((n) => NAME.test(n.trim()))) return undefined;
+  const delimiter = delimiterOf(header);
+  const held: boolean[] = [];
+  const rows = new Rows(delimiter, (fields) => held.push(fields !== null));
+  rows.take(Buffer.from(text));
+  if (whole) rows.end();
+  else rows.flush();
+  const first = held.slice(1, 1 + ROWS);
+  return 2 * first.filter(Boolean).length > first.length ? delimiter : undefined;
+}
+
+const QUOTE = 34;
+const RETURN = 13;
+const NEWLINE = 10;
+/** Bytes of a table that are parsed at once. */
+const PIECE = 1 << 20;
+/** Bytes of one row at most: a quote that is never closed would make one field of the rest of the file. */
+const ROW_MAX = 64 << 20;
+
+interface Row {
+  readonly record: readonly string[];
+  readonly raw: string;
+}
+
+/** Rows of a text; null where a quote stands that opens and closes nothing. */
+function parsed(text: string, delimiter: string): Row[] | null {
+  try {
+    return parse(text, {
+      delimiter,
+      bom: true,
+      relax_quotes: true,
+      relax_column_count: true,
+      skip_empty_lines: true,
+      record_delimiter: ['\r\n', '\n'],
+      raw: true,
+    }) as unknown as Row[];
+  } catch {
+    return null;
+  }
+}
+
+/** Rows of a table, however it is cut into chunks. */
+class Rows {
+  private readonly out: (fields: readonly string[] | null, text: string) => void;
+  private readonly delimiter: string;
+  private readonly mark: number;
+  private whole: Buffer[] = [];
+  private wholeBytes = 0;
+  /** Of the row that goes on. */
+  private part: Buffer[] = [];
+  private partBytes = 0;
+  private quoted = false;
+  /** Where a field begins a quote opens it; elsewhere it is a character. */
+  private begins = true;
+  /** After a quote that closed a field: one more opens it again, as the second of two. */
+  private closed = false;
+
+  /** Where rows end in what is whole. */
+  private ends: number[] = [];
+  /** Fields of the header, and so of each row. */
+  private width: number | undefined;
+
+  /** @param out takes the fields of a row, or null and its text where it is none: as many fields as the header has */
+  constructor(delimiter: string, out: (fields: readonly string[] | null, text: string) => void) {
+    this.out = out;
+    this.delimiter = delimiter;
+    this.mark = delimiter.charCodeAt(0);
+  }
+
+  take(chunk: Buffer): void {
+    let upTo = 0;
+    for (let i = 0; i < chunk.length; i++) {
+      const c = chunk[i];
+      if (c === QUOTE) {
+        const opens = !this.quoted && (this.begins || this.closed);
+        this.closed = this.quoted;
+        this.quoted = opens;
+        this.begins = false;
+      } else if (!this.quoted) {
+        this.closed = false;
+        if (c === NEWLINE) {
+          upTo = i + 1;
+          this.ends.push(this.wholeBytes + this.partBytes + upTo);
+        }
+        this.begins = c === NEWLINE || c === this.mark || (this.begins && c === RETURN);
+      }
+    }
+    if (upTo > 0) {
+      const bytes = this.partBytes + upTo;
+      this.whole.push(...this.part, Buffer.from(chunk.subarray(0, upTo)));
+      this.part = [];
+      this.partBytes = 0;
+      this.wholeBytes += bytes;
+      if (this.wholeBytes >= PIECE) this.flush();
+    }
+    if (upTo === chunk.length) return;
+    this.part.push(Buffer.from(chunk.subarray(upTo)));
+    this.partBytes += chunk.length - upTo;
+    if (this.quoted && this.partBytes > ROW_MAX) this.giveUp();
+  }
+
+  end(): void {
+    while (this.quoted) this.giveUp();
+    this.whole.push(...this.part);
+    this.part = [];
+    this.partBytes = 0;
+    this.flush();
+  }
+
+  /** Tells what stands whole so far. */
+  flush(): void {
+    const all = Buffer.concat(this.whole);
+    const ends = this.ends;
+    this.whole = [];
+    this.wholeBytes = 0;
+    this.ends = [];
+    const rows = parsed(all.toString('utf8'), this.delimiter);
+    if (rows) {
+      for (const r of rows) this.tell(r.record, r.raw);
+      return;
+    }
+    // Quotes stand somewhere where the parser allows none: row by row, so that this costs one.
+    let from = 0;
+    for (const end of [...ends, all.length]) {
+      const text = all.subarray(from, end).toString('utf8');
+      from = end;
+      if (text.trim() === '') continue;
+      const r = parsed(text, this.delimiter)?.[0];
+      this.tell(r?.record ?? null, text);
+    }
+  }
+
+  private tell(fields: readonly string[] | null, text: string): void {
+    this.width ??= fields?.length;
+    if (fields && fields.length === this.width) {
+      this.out(fields, text);
+      return;
+    }
+    // A quote too many joins rows that are none: what is one by itself is told.
+    for (const line of text.split('\n')) {
+      if (line.trim() === '') continue;
+      const r = parsed(line, this.delimiter)?.[0];
+      this.out(r && r.record.length === this.width ? r.record : null, line);
+    }
+  }
+
+  /** A quote that nothing closes costs the line in which it opens. What follows is read anew. */
+  private giveUp(): void {
+    this.flush();
+    const all = Buffer.concat(this.part);
+    this.part = [];
+    this.partBytes = 0;
+    this.quoted = false;
+    this.closed = false;
+    this.begins = true;
+    const end = all.indexOf(NEWLINE);
+    this.out(null, all.subarray(0, end < 0 ? all.length : end).toString('utf8'));
+    if (end >= 0) this.take(all.subarray(end + 1));
+  }
+}
+
+/** A number, written as JSON writes it: with a nought before it, or more digits than a number holds, it is a name. */
+const isNumber = (cell: string): boolean => cell.length <= 15 && /^-?\d/.test(cell) && String(Number(cell)) === cell;
+
+function cellOf(cell: string): unknown {
+  if (isNumber(cell)) return Number(cell);
+  if (cell[0] !== '{' && cell[0] !== '[') return cell;
+  try {
+    return JSON.parse(cell) as unknown;
+  } catch {
+    // Text that only begins like JSON.
+    return cell;
+  }
+}
+
+/** Rows of a table with a header as records: empty fields left out, lists and objects as what they are. A row of too many or too few fields comes out as it stands, to be counted as rejected. */
+export class Untabler {
+  private readonly rows: Rows;
+  private names: readonly string[] | undefined;
+
+  constructor(delimiter: string, out: (line: string) => void) {
+    this.rows = new Rows(delimiter, (fields, text) => {
+      if (!fields) {
+        out(text.replace(/[\r\n]+/g, ' ').trim());
+        return;
+      }
+      if (!this.names) {
+        this.names = fields.map((n) => n.trim());
+        return;
+      }
+      // No prototype: a column may have any name.
+      const record = Object.create(null) as Record<string, unknown>;
+      for (const [i, name] of this.names.entries()) if (fields[i] !== '') record[name] = cellOf(fields[i] as string);
+      out(JSON.stringify(record));
+    });
+  }
+
+  take(chunk: Buffer): void {
+    this.rows.take(chunk);
+  }
+
+  end(): void {
+    this.rows.end();
+  }
+}
