@@ -1,6 +1,7 @@
 import { lookOf, windowsSince } from './campaigns/discoveries.ts';
 import { type Judgement, judge } from './campaigns/judge.ts';
 import { cellsIn, NO_CELLS, profiles } from './campaigns/profile.ts';
+import { handed } from './campaigns/relays.ts';
 import { recordValues, type Table, table } from './campaigns/table.ts';
 import { type AccountInput, hashed, readAccounts } from './formats/accounts.ts';
 import { canonical, canonicalRow } from './formats/canonical.ts';
@@ -19,6 +20,7 @@ import { accountRecords, accountRows, type Scope } from './store/queries/account
 import { beatsOf } from './store/queries/beats.ts';
 import { commonWords, profileCells } from './store/queries/profiles.ts';
 import { recurringOf } from './store/queries/recurring.ts';
+import { relaysOf } from './store/queries/relays.ts';
 import { movedShares, releasesOf } from './store/queries/releases.ts';
 import { repeatedShares } from './store/queries/repeats.ts';
 import { sharedColumns, sharedScaffolds } from './store/queries/values.ts';
@@ -266,6 +268,7 @@ async function sketches(store: Store, o: ScanOptions): Promise<Table> {
   ];
   o.progress?.('finding repeated items', 3, 4);
   const repeated = hasText ? await repeatedShares(store, index, until) : new Float64Array(rows.length);
+  const relays = handed(await relaysOf(store, index, until));
   const releases = await releasesOf(store, until);
   return table({
     rows,
@@ -275,6 +278,7 @@ async function sketches(store: Store, o: ScanOptions): Promise<Table> {
     common,
     profiles: profiles(rows.length, cells),
     values: shared,
+    relays,
     repeated,
     releases,
     moved: await movedShares(store, index, until, releases),

@@ -4,12 +4,14 @@ import { BUCKETINGS, BUCKETS, type Cell, DIMENSIONS, deck } from '../src/campaig
 import { leiden } from '../src/campaigns/leiden.ts';
 import { judgeMembers, Pool, shareOf } from '../src/campaigns/membership.ts';
 import { neighbours } from '../src/campaigns/neighbours.ts';
+import { handed } from '../src/campaigns/relays.ts';
 import { oneItem } from '../src/campaigns/repeats.ts';
 import { fitBeta, logBetaBinomial, logGamma, probability, quantile, rng } from '../src/campaigns/stats.ts';
 import { endsOf, succession } from '../src/campaigns/succession.ts';
 import type { Table } from '../src/campaigns/table.ts';
 import { weekOfAll } from '../src/campaigns/week.ts';
 import type { AccountRow } from '../src/store/queries/accounts.ts';
+import { NO_RELAYS } from '../src/store/queries/relays.ts';
 
 /** Items of an account whose bucket shares are `p` in every bucketing. */
 function items(account: number, n: number, p: readonly number[], random: () => number, stratum = 0): Cell {
@@ -54,7 +56,12 @@ describe('a cohort found by sentences that go together', () => {
       counts: Int32Array.from(from(n), count),
     }));
     const rows = from(120).map((a) => ({ account: `a${a}`, n: 200, openings: 200 }));
-    const t = { rows, values, profiles: { accounts: 120, items: new Float64Array(120), counts: new Uint16Array(0) } } as unknown as Table;
+    const t = {
+      rows,
+      values,
+      relays: handed(NO_RELAYS(120)),
+      profiles: { accounts: 120, items: new Float64Array(120), counts: new Uint16Array(0) },
+    } as unknown as Table;
     const near = { k: 12, ids: new Int32Array(120 * 12).fill(-1), cosine: new Float32Array(120 * 12) };
     const all = candidates(t, { near, active: [], heard: [], mu: new Float64Array(DIMENSIONS) }, 1).candidates;
     return all.filter((c) => c.sources.includes('scaffold')).map((c) => c.accounts.length);

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { attendance, type Beats, barsOf, commonBeat, lockstep, worked } from '../src/campaigns/beats.ts';
-import { BUCKETINGS, BUCKETS, type Cell } from '../src/campaigns/deck.ts';
+import { BUCKETINGS, BUCKETS, type Cell, DIMENSIONS } from '../src/campaigns/deck.ts';
 import type { Facts } from '../src/campaigns/facts.ts';
 import { kindsLeft } from '../src/campaigns/kinds.ts';
 import { centre, centreWithout, profiles } from '../src/campaigns/profile.ts';
 import { itemsShared, repeatedWithOthers } from '../src/campaigns/repeats.ts';
 import type { Honest } from '../src/campaigns/rivals.ts';
+import { Span } from '../src/campaigns/span.ts';
 import { rng } from '../src/campaigns/stats.ts';
 import type { Table } from '../src/campaigns/table.ts';
 import { slices } from '../src/store/queries/slices.ts';
@@ -188,7 +189,13 @@ describe('the population without the cohort', () => {
 });
 
 describe('what else one hand can be', () => {
-  const honest: Honest = { rhoLow: 0.005, rhoMedian: 0.02, withinMedian: 0.04, distanceLow: 0.05 };
+  const honest: Honest = {
+    rhoLow: 0.005,
+    rhoMedian: 0.02,
+    withinMedian: 0.04,
+    span: new Span([], new Float64Array(DIMENSIONS)),
+    distanceLow: 0.05,
+  };
   const table = { hasRecords: true, domains: new Map([['a.example', 3]]), owner: ['x'] } as unknown as Table;
   const f = {
     accounts: rows(40),

@@ -8,6 +8,7 @@ import { learn, ledger } from '../src/campaigns/ledger.ts';
 import { oneHouse, onePayer, oneQueue, queueLacks, tiedAccounts, withoutUntied } from '../src/campaigns/queue.ts';
 import { rivals } from '../src/campaigns/rivals.ts';
 import type { Case } from '../src/campaigns/settle.ts';
+import { Span } from '../src/campaigns/span.ts';
 import { probability, rng } from '../src/campaigns/stats.ts';
 import type { Table } from '../src/campaigns/table.ts';
 import { breadthSignal } from '../src/signals/breadth.ts';
@@ -32,6 +33,7 @@ const facts = (over: Partial<Facts> = {}): Facts => ({
   deck: { rho: 0.04, se: 0.004, within: 0.08, between: 0.04, accounts: 12, items: 900 },
   pools: 1,
   distance: 0.5,
+  pooled: null,
   itemsShared: 0.002,
   ties: { identity: tie(0, 12), network: tie(0, 12), client: tie(0, 12), scaffold: tie(0, 12) },
   rateSpread: 0.9,
@@ -41,6 +43,7 @@ const facts = (over: Partial<Facts> = {}): Facts => ({
   form: { k: 4, n: 12 },
   succession: following(0, 5, 0.03),
   signUps: following(0, 5, 0.03),
+  relay: { k: 0, n: 12, members: new Set() },
   pivot: { k: 1, n: 12 },
   sleepless: { k: 3, n: 12 },
   week: { quiet: 0.5, attendance: 0.7 },
@@ -122,6 +125,7 @@ const TABLE: Readonly<Record<string, { fires: Facts; quiet: Facts; against?: Fac
   network: { fires: campaign, quiet: facts({ ties: { ...facts().ties, network: tie(2, 12) } }) },
   client: { fires: facts({ accounts: campaign.accounts, ties: { ...campaign.ties, client: tie(100, 100) } }), quiet: facts() },
   identity: { fires: facts({ ties: { ...facts().ties, identity: tie(60, 60) } }), quiet: facts() },
+  relay: { fires: facts({ relay: { k: 55, n: 60, members: new Set() } }), quiet: facts({ relay: { k: 0, n: 12, members: new Set() } }) },
   'signup-burst': { fires: campaign, quiet: facts({ born: { k: 3, n: 12 } }) },
   'even-rates': { fires: campaign, quiet: facts({ rateSpread: 1 }) },
   sleepless: { fires: campaign, quiet: facts({ sleepless: { k: 4, n: 12 } }) },
@@ -322,7 +326,7 @@ describe('innocent explanations', () => {
       from: 0,
       to: 14 * 86_400_000,
     }) as unknown as Table;
-  const honestModel = { rhoLow: 0.01, rhoMedian: 0.03, withinMedian: 0.08, distanceLow: 0 };
+  const honestModel = { rhoLow: 0.01, rhoMedian: 0.03, withinMedian: 0.08, distanceLow: 0, span: new Span([], new Float64Array(0)) };
   const fits = (f: Partial<Facts>, t: Table): string[] =>
     rivals(
       facts({ accounts, ties: { ...facts().ties, network: { ...tie(of, of), values: [0] } }, ...f }),

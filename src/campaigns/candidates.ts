@@ -3,6 +3,7 @@ import { DIMENSIONS } from './deck.ts';
 import { leiden } from './leiden.ts';
 import { dot, type Neighbours, neighbours } from './neighbours.ts';
 import { centre, direction, directions, type Profiles } from './profile.ts';
+import { relayOf } from './relays.ts';
 import { median, rng } from './stats.ts';
 import { carriedPart, type Table } from './table.ts';
 
@@ -113,11 +114,30 @@ function fromLinks(t: Table, random: () => number): Candidate[] {
       weight.push(bits * Math.min(1, part * 2));
     }
   });
+  relayed(t, n, from, to, weight);
   const part = leiden(
     { nodes: n + t.values.length, from: Int32Array.from(from), to: Int32Array.from(to), weight: Float64Array.from(weight) },
     { random },
   );
   return groupsOf(part, n).map((accounts) => ({ accounts, sources: ['links'], scaffold: [] }));
+}
+
+/** Conversations passed on tie their two accounts, from so many on with all their weight. */
+const PASSED = 4;
+
+function relayed(t: Table, n: number, from: number[], to: number[], weight: number[]): void {
+  const { members } = relayOf(
+    t.relays,
+    t.rows.map((_, a) => a),
+  );
+  const r = t.relays;
+  for (let e = 0; e < r.to.length; e++) {
+    const [a, b] = [r.from[e] as number, r.to[e] as number];
+    if (a === b || !members.has(a) || !members.has(b)) continue;
+    from.push(a);
+    to.push(b);
+    weight.push((Math.log2((n + 1) / 2) - 2) * Math.min(1, (r.count[e] as number) / PASSED));
+  }
 }
 
 function groupsOf(part: Int32Array, accounts: number): number[][] {

@@ -2,7 +2,8 @@ import type { AccountRow } from '../store/queries/accounts.ts';
 import type { SharedValue, ValueKind } from '../store/queries/values.ts';
 import { type Lockstep, lockstep } from './beats.ts';
 import { type Cell, type Deck, deck } from './deck.ts';
-import { distance } from './profile.ts';
+import { distance, type Pooled, pooled } from './profile.ts';
+import { type Relay, relayOf } from './relays.ts';
 import { itemsShared } from './repeats.ts';
 import { median, quantile } from './stats.ts';
 import { endsOf, type Succession, takeovers } from './succession.ts';
@@ -39,6 +40,8 @@ export interface Facts {
   /** Pools that content is compared within, each by itself: 1 but where cohorts were put together by what ties their accounts. */
   readonly pools: number;
   readonly distance: number;
+  /** Their content as one window; null without text. */
+  readonly pooled: Pooled | null;
   /** Part of the other members that send an item too, mean over items. */
   readonly itemsShared: number;
   readonly ties: Readonly<Record<'identity' | 'network' | 'client' | 'scaffold', Tie>>;
@@ -58,6 +61,7 @@ export interface Facts {
   /** Members first seen in the densest day after the window's first, of those that joined after it. */
   readonly together: { readonly k: number; readonly n: number };
   readonly succession: Succession;
+  readonly relay: Relay;
   /** The same of sign-ups. */
   readonly signUps: Succession;
   /** Members that moved to a newly released model within a day of its release, of those active before and on that day. */
@@ -137,11 +141,12 @@ function strong(t: Table, a: number, v: number, count: number): boolean {
   return family === 'identity' || (family === 'scaffold' ? carriedPart(t, a, count) : count / (t.rows[a]?.n ?? 1)) >= SHARE_MIN[family];
 }
 
-/** Accounts that hold one of a cohort's private values as a tie, and not in passing, or go through its panel. */
-export function privateHolders(t: Table, { accounts, ties: { identity, network } }: Facts): number[] {
+/** Accounts that hold one of a cohort's private values as a tie, and not in passing, go through its panel, or pass on its conversations. */
+export function privateHolders(t: Table, { accounts, relay, ties: { identity, network } }: Facts): number[] {
   const theirs = new Set([...identity.values, ...network.values]);
   return accounts.filter(
-    (a) => network.panel.has(a) || (t.valuesOf[a] ?? []).some(({ v, count }) => theirs.has(v) && strong(t, a, v, count)),
+    (a) =>
+      network.panel.has(a) || relay.members.has(a) || (t.valuesOf[a] ?? []).some(({ v, count }) => theirs.has(v) && strong(t, a, v, count)),
   );
 }
 
@@ -300,12 +305,14 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
   const texts = rows.filter((r) => r.with_text > 0);
   const domain = top(records.map((r) => r?.email_domain ?? ''));
   const owner = top(accounts.map((a) => t.owner[a] ?? ''));
+  const window = t.hasText ? pooled(cells) : null;
   return {
     accounts,
     exchanges: rows.reduce((x, r) => x + r.n, 0),
     deck: t.hasText ? deck(cells) : null,
     pools: 1,
-    distance: t.hasText ? distance(cells, mu) : 0,
+    distance: window ? distance(window, mu) : 0,
+    pooled: window,
     itemsShared: t.hasText ? itemsShared(cells) : 0,
     ties: ties(t, accounts),
     rateSpread: rated.length >= 4 ? Math.sqrt(rated.reduce((x, y) => x + (y - m) ** 2, 0) / (rated.length - 1)) : Number.NaN,
@@ -317,6 +324,7 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
     week: weekOf(t, accounts, rows, (a) => view?.rows.has(a) === true, inStepSample(accounts)),
     together: { k: joined.length >= 3 ? densest(joined, DAY) : 0, n: joined.length >= 3 ? joined.length : 0 },
     ...takeovers(t, endsOf(t, accounts), accounts),
+    relay: relayOf(t.relays, accounts),
     pivot: pivot(t, accounts),
     born: { k: created.length >= 3 ? densest(created, BURST) : 0, n: created.length >= 3 ? created.length : 0 },
     singleUse: { k: rows.filter((r) => r.openings >= 0.9 * r.n).length, n: rows.length },

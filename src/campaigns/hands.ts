@@ -30,10 +30,10 @@ export const holds = (t: Table, values: Iterable<number>): ((account: number) =>
   return (account) => (t.valuesOf[account] ?? []).some(({ v }) => theirs.has(v));
 };
 
-/** Whether an account holds a private tie of a cohort's: a value of identity or network, or its panel of addresses. */
-export const privatelyTied = (t: Table, { ties }: Facts): ((account: number) => boolean) => {
+/** Whether an account holds a private tie of a cohort's: a value of identity or network, its panel of addresses, or conversations that members pass on. */
+export const privatelyTied = (t: Table, { relay, ties }: Facts): ((account: number) => boolean) => {
   const shows = holds(t, [...ties.identity.values, ...ties.network.values]);
-  return (account) => shows(account) || ties.network.panel.has(account);
+  return (account) => shows(account) || ties.network.panel.has(account) || relay.members.has(account);
 };
 
 /** An account whose share lies below the middle of the cohort's by this factor, with its whole interval below the second, draws from the pool beside work of its own. */

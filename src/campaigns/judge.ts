@@ -13,6 +13,7 @@ import { oneItem } from './repeats.ts';
 import { contentOnly, explained, type Honest, mechanism, ONE_TASK, rivals } from './rivals.ts';
 import { asOne, type Case, carried, settle, settleBoth } from './settle.ts';
 import type { Bench } from './sharing.ts';
+import { Span } from './span.ts';
 import { median, quantile } from './stats.ts';
 import { DAY, type Table } from './table.ts';
 
@@ -67,10 +68,10 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
   const nullSets = whole.hasText ? nullMembers(k, refs.accounts, o.seed) : nullMembersOfLinks(whole, refs.accounts, o.seed);
   const t = await withBeats(whole, nullSets, found.candidates, refs.accounts, o);
   const drawn = nullCohorts(t, k, nullSets);
-  const rough = honestFrom(learn(drawn.map((n) => n.facts)), drawn);
+  const rough = honestFrom(learn(drawn.map((n) => n.facts)), drawn, k.mu);
   const nulls = drawn.filter((n) => !explained(n.facts, t, rough));
   let learned = learn(nulls.map((n) => n.facts));
-  let honest = honestFrom(learned, nulls);
+  let honest = honestFrom(learned, nulls, k.mu);
   const scopes = new Map<Candidate, View>();
   let first: Found[] = [];
   for (const [i, c] of found.candidates.entries()) {
@@ -97,7 +98,7 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
       clean.map((n) => n.facts),
       suspects.length - 1,
     );
-    honest = honestFrom(learned, clean);
+    honest = honestFrom(learned, clean, k.mu);
     first = ordered(
       first.map((x) => ({ ...x, bits: firstBits(k, x.c, x.f, clean, learned) })),
       learned,
@@ -157,7 +158,7 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
       clean.map((n) => n.facts),
       Math.max(0, suspects.length - 1),
     );
-    honest = honestFrom(learned, clean);
+    honest = honestFrom(learned, clean, k.mu);
     for (const [i, x] of cases.entries()) {
       const unsettled = x.verdict === 'undecided' || (x.verdict === 'look-alike' && x.rivals.filter((r) => r.fits).every(contentOnly));
       const of = asked[i];
@@ -365,7 +366,7 @@ function apart(
     far.map((n) => n.facts),
     Math.max(0, suspects - 1),
   );
-  return { learned: own, honest: honestFrom(own, far) };
+  return { learned: own, honest: honestFrom(own, far, k.mu) };
 }
 
 /** Whose own nearest neighbours are in a cohort by this part, and by so many times as often as chance would have it, is near it. */
@@ -401,7 +402,7 @@ function tiedOnly(t: Table, k: Kin, c: Candidate, f: Facts): { readonly c: Candi
   return { c: { ...c, accounts }, f: factsOf(t, accounts, k.mu) };
 }
 
-function honestFrom(learned: Learned, nulls: readonly NullCohort[]): Honest {
+function honestFrom(learned: Learned, nulls: readonly NullCohort[], mu: Float64Array): Honest {
   const model = learned.models.get('deck') as { low: number; logMedian: number };
   const d = nulls.map((n) => n.facts.distance).filter(Number.isFinite);
   const w = nulls.map((n) => n.facts.deck?.within ?? Number.NaN).filter(Number.isFinite);
@@ -410,6 +411,10 @@ function honestFrom(learned: Learned, nulls: readonly NullCohort[]): Honest {
     rhoMedian: Math.exp(model.logMedian),
     withinMedian: w.length >= 5 ? quantile(w, 0.5) : 0,
     distanceLow: d.length >= 10 ? 0.5 * quantile(d, 0.05) : 0,
+    span: new Span(
+      nulls.flatMap((n) => (n.facts.pooled ? [n.facts.pooled] : [])),
+      mu,
+    ),
   };
 }
 

@@ -152,8 +152,14 @@ export function tally(cells: readonly Cell[]): Map<number, Tally> {
   return byAccount;
 }
 
-/** Unbiased squared distance between a cohort's pooled content and the population's, averaged over bucketings. */
-export function distance(cells: readonly Cell[], mu: Float64Array): number {
+/** Content of a cohort as one window: shares of buckets, each account by its items up to a cap. */
+export interface Pooled {
+  readonly shares: Float64Array;
+  /** Items it rests on. */
+  readonly items: number;
+}
+
+export function pooled(cells: readonly Cell[]): Pooled {
   const byAccount = tally(cells);
   const q = new Float64Array(DIMENSIONS);
   let total = 0;
@@ -162,14 +168,20 @@ export function distance(cells: readonly Cell[], mu: Float64Array): number {
     total += w;
     for (let d = 0; d < DIMENSIONS; d++) q[d] = (q[d] as number) + (w * (o.counts[d] as number)) / o.n;
   }
-  if (total < 1) return 0;
+  if (total >= 1) for (let d = 0; d < DIMENSIONS; d++) q[d] = (q[d] as number) / total;
+  return { shares: q, items: total };
+}
+
+/** Unbiased squared distance between a cohort's pooled content and the population's, or another distribution over buckets, averaged over bucketings. */
+export function distance({ shares, items }: Pooled, mu: Float64Array): number {
+  if (items < 1) return 0;
   let d2 = 0;
   let noise = 0;
   for (let d = 0; d < DIMENSIONS; d++) {
-    const x = (q[d] as number) / total;
+    const x = shares[d] as number;
     const m = mu[d] as number;
     d2 += (x - m) ** 2 / m;
-    noise += (x * (1 - x)) / (total * m);
+    noise += (x * (1 - x)) / (items * m);
   }
   return (d2 - noise) / BUCKETINGS;
 }

@@ -3,12 +3,14 @@ import { formSignal } from '../signals/form.ts';
 import { identitySignal } from '../signals/identity.ts';
 import { networkSignal } from '../signals/network.ts';
 import { pivotSignal } from '../signals/pivot.ts';
+import { relaySignal } from '../signals/relay.ts';
 import type { Signal } from '../signals/signal.ts';
 import { successionSignal } from '../signals/succession.ts';
 import { type Facts, human, ofOneDomain, ofOneOwner } from './facts.ts';
 import { privatelyTied } from './hands.ts';
 import type { Learned } from './ledger.ts';
 import type { Judged } from './membership.ts';
+import type { Honest } from './rivals.ts';
 import { median } from './stats.ts';
 import { DAY, type Table } from './table.ts';
 
@@ -204,7 +206,33 @@ export function oneFirm(learned: Learned, facts: Facts): string | null {
   return `teams: they draw on ${facts.pools} pools and are tied across them, by day: a firm whose teams each work off a queue of their own, on its cards and behind its network, looks the same, and so do freelancers whom one start-up pays. What no people do would decide: hours without sleep, accounts that take over from closed ones, a move to a new model within the day. Ask who pays`;
 }
 
-/** What would decide, where they cannot be told apart, and which of it is not there. */
+/** Part of the members that a common sentence or turn of phrase must reach to be one asker's. */
+const ASKER = { sentence: 0.5, phrase: 0.3, single: 0.5 } as const;
+
+/**
+ * Whether what a pool of accounts asks may be its users'. One hand runs an app's, a gateway's or a reseller's accounts too: they are dealt from one deck, which is whatever its users ask next, they never sleep where those live everywhere, and nothing says who they are.
+ * They go on with what they are answered, what they ask is a mixture of what honest communities ask, as near to one as half of those are to the others, and no instruction and no turn of phrase goes through it. A data set is mostly a kind of its own, and is asked item by item. Null where it is none.
+ */
+export function anybodys(learned: Learned, facts: Facts, honest: Honest): string | null {
+  const { scaffold } = facts.ties;
+  const passed = fired(learned, facts, relaySignal) >= QUEUE.handBits;
+  const followed = facts.singleUse.k <= ASKER.single * facts.singleUse.n;
+  if (
+    facts.pooled === null ||
+    !(followed || passed) ||
+    scaffold.tied >= ASKER.sentence * scaffold.of ||
+    facts.elicited.k >= ASKER.phrase * facts.elicited.n
+  )
+    return null;
+  const apart = honest.span.apart(facts.pooled);
+  // Where too few honest communities are known nobody can tell.
+  if (apart > honest.span.typical()) return null;
+  return `customers: what they ask is ${Number.isNaN(apart) ? 'held against too few honest communities' : `a mixture of what honest communities here ask (${apart.toFixed(2)} from the nearest one; half of those are further than ${honest.span.typical().toFixed(2)} from the others)`}, ${followed ? 'answers are followed up, and ' : ''}no instruction or turn of phrase goes through it all: an app, a gateway or a reseller that spreads its users over a pool of accounts looks the same${passed ? `, and ${facts.relay.k} of them carry on one another's conversations as such a pool does` : ''}. Ask whoever runs them whose requests these are`;
+}
+
+/**
+ * What would decide, where they cannot be told apart, and which of it is not there. Conversations that pass from account to account say who runs the accounts and not who asks: a pool of accounts behind one gateway serves whoever pays for it, so that they are no tie here.
+ */
 export function queueLacks(t: Table, learned: Learned, members: readonly Judged[], facts: Facts): string {
   const { quiet, attendance } = facts.week;
   const p = pace(t, learned, members, facts);
@@ -232,6 +260,8 @@ export function queueLacks(t: Table, learned: Learned, members: readonly Judged[
     ...(rests ? [] : unrested),
   ];
   const held = ownTies(learned, facts);
+  if (fired(learned, facts, relaySignal) >= QUEUE.handBits)
+    return `customers: ${facts.relay.k} of ${members.length} carry on one another's conversations, so that whoever runs these accounts is one, and no people on a queue are; but an app, a company's gateway or a reseller that takes another account of a pool with each request looks the same, and then what is asked is its users' own. A tie of identity or succession would decide; ask whoever runs them whose requests these are`;
   const there = TIES.filter((_, i) => (held[i] ?? 0) >= QUEUE.handBits);
   const untied = p.sleeps
     ? `${QUEUE.accounts} accounts or more that share no tool, hardly rest on a day in seven, and send more than ${QUEUE.requestsEach} requests each, ${QUEUE.requestsDay} a day`

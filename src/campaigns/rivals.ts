@@ -2,6 +2,7 @@ import type { Explanation } from '../model/dossier.ts';
 import { DATA_SET_TOKENS } from '../signals/haul.ts';
 import type { Candidate } from './candidates.ts';
 import { type Facts, human, ofOneDomain, ofOneOwner } from './facts.ts';
+import type { Span } from './span.ts';
 import { median } from './stats.ts';
 import { DAY, type Table } from './table.ts';
 
@@ -25,6 +26,8 @@ export interface Honest {
   /** Chance that two items of one account fall together, median. */
   readonly withinMedian: number;
   readonly distanceLow: number;
+  /** What honest communities ask for. */
+  readonly span: Span;
 }
 
 /** An explanation that cannot be told from a small campaign: where it fits nobody is named, and nothing is cleared either. */

@@ -18,7 +18,7 @@ import {
 import { kindsLeft } from './kinds.ts';
 import { type Ledger, ledger } from './ledger.ts';
 import type { Judged } from './membership.ts';
-import { oneFirm, oneHouse, onePayer, oneQueue, queueLacks, withoutUntied } from './queue.ts';
+import { anybodys, oneFirm, oneHouse, onePayer, oneQueue, queueLacks, withoutUntied } from './queue.ts';
 import { ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
 import { around, type Bench, share } from './sharing.ts';
 import { median } from './stats.ts';
@@ -255,7 +255,10 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart, beside, v
   const queue = decided.verdict === 'campaign' && !small && queued;
   const open =
     decided.verdict === 'campaign'
-      ? (onePayer(x.t, x.learned, members, facts) ?? oneHouse(x.t, x.learned, members, facts) ?? oneFirm(x.learned, facts))
+      ? (onePayer(x.t, x.learned, members, facts) ??
+        oneHouse(x.t, x.learned, members, facts) ??
+        oneFirm(x.learned, facts) ??
+        anybodys(x.learned, facts, x.honest))
       : null;
   const verdict = unmembered || small || queue || open ? 'undecided' : decided.verdict;
   const kind = queue ? 'one source, hands unresolved' : unmembered || small || open ? 'purpose unclear' : decided.kind;

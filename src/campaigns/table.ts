@@ -3,6 +3,7 @@ import type { CommonWord } from '../store/queries/profiles.ts';
 import type { SharedValue } from '../store/queries/values.ts';
 import type { Beats } from './beats.ts';
 import type { Profiles } from './profile.ts';
+import type { Handed } from './relays.ts';
 
 /** A day in ms. */
 export const DAY = 86_400_000;
@@ -17,6 +18,8 @@ export interface Table {
   readonly common: readonly CommonWord[];
   readonly profiles: Profiles;
   readonly values: readonly SharedValue[];
+  /** Conversations that one account began and another carried on. */
+  readonly relays: Handed;
   /** Values of each account: indices into `values`, and that account's sightings. */
   readonly valuesOf: readonly (readonly { readonly v: number; readonly count: number }[])[];
   /** Part of each account's distinct opening items that other accounts sent too. */

@@ -11,6 +11,7 @@ import {
   type Day,
   firsts,
   type Place,
+  passedOn,
   rotating,
   sample,
   samples,
@@ -78,6 +79,8 @@ export interface Known {
   readonly rotated: readonly Place[];
   /** First exchanges of members whose accounts were made in one week. */
   readonly burst: readonly Place[];
+  /** Exchanges of conversations that members passed on, one of each member that holds a part. */
+  readonly relayed: readonly Place[];
 }
 
 /** Exchanges that the evidence of a finding cites. */
@@ -87,6 +90,7 @@ const citedOf = (k: Known): Place[] => [
   ...TIED.flatMap((family) => k.tied[family] ?? []),
   ...k.rotated,
   ...k.burst,
+  ...k.relayed,
 ];
 
 /** The exchanges of a finding that a row of its evidence rests on, as an example. */
@@ -104,6 +108,8 @@ export function shownBy(signal: string, k: Known): readonly Place[] {
       return k.rotated;
     case 'signup-burst':
       return k.burst;
+    case 'relay':
+      return k.relayed;
     default:
       return [];
   }
@@ -172,6 +178,12 @@ export async function askAll(
     until,
     shown.map((c) => ({ accts: mostRotating(t, c).map(hash) })),
   );
+  const relayed = await passedOn(
+    store,
+    LIMITS.exemplars,
+    until,
+    shown.map((c) => ({ accts: [...c.facts.relay.members].map(hash) })),
+  );
   const common = commonValues(t, shown);
   const tied = shown.map((): Known['tied'] => ({}));
   for (const family of TIED) {
@@ -197,6 +209,7 @@ export async function askAll(
         tied: tied[i] ?? {},
         rotated: rotated[i] ?? [],
         burst: burst[i] ?? [],
+        relayed: relayed[i] ?? [],
         indicators: indicators(t, c, common[i] ?? []),
       },
     ]),

@@ -12,6 +12,7 @@ import { outputSignal } from './output.ts';
 import { partitionSignal } from './partition.ts';
 import { pivotSignal } from './pivot.ts';
 import { ratesSignal } from './rates.ts';
+import { relaySignal } from './relay.ts';
 import { scaffoldSignal } from './scaffold.ts';
 import { sessionsSignal } from './sessions.ts';
 import type { Signal } from './signal.ts';
@@ -30,6 +31,7 @@ export const SIGNALS: readonly Signal<never>[] = [
   clientSignal,
   formSignal,
   identitySignal,
+  relaySignal,
   signupSignal,
   ratesSignal,
   sessionsSignal,

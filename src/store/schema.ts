@@ -90,6 +90,11 @@ export const MIGRATIONS: readonly { readonly id: number; readonly why: string; r
     why: 'a rejected line is found by the account it names wherever in it that stands: whoever asks to be erased is in it too',
     statements: ['ALTER TABLE rejects ADD COLUMN IF NOT EXISTS acct UInt64 DEFAULT 0'],
   },
+  {
+    id: 10,
+    why: 'conversations that one account begins and another carries on are known by what they began with, or by an id that nobody makes twice',
+    statements: ['ALTER TABLE exchanges ADD COLUMN IF NOT EXISTS thread UInt64 DEFAULT 0'],
+  },
 ];
 
 export const SCHEMA_VERSION = Math.max(...MIGRATIONS.map((m) => m.id));

@@ -38,7 +38,8 @@ const ASCII_TO = UPPER.toLowerCase() + '0'.repeat(DIGITS.length) + '\n'.repeat(E
 const ascii = (text: string): string => `translate(${text}, ${sqlString(ASCII_FROM)}, ${sqlString(ASCII_TO)})`;
 
 /** The same for scripts with letters and full stops of their own. */
-const wide = (ascii: string): string => `if(script >= 2, replaceRegexpAll(lowerUTF8(${ascii}), '[。！？؟।]', '\\n'), ${ascii})`;
+const wide = (ascii: string, script: string): string =>
+  `if(${script} >= 2, replaceRegexpAll(lowerUTF8(${ascii}), '[。！？؟।]', '\\n'), ${ascii})`;
 
 const keyed = (x: string): string => `sipHash64Keyed(({k0:UInt64}, {k1:UInt64}), ${x})`;
 const cut = (text: string, head: number, tail: number): string =>
@@ -62,7 +63,8 @@ const kept = (norm: string): string =>
   `arrayStringConcat(arrayFilter(s -> position(s, 'redacted') = 0, splitByChar('\\n', ${norm})), '\\n')`;
 
 /** Normalised text. Plain text takes one pass: only other scripts and redacted text pay for theirs. */
-const normalise = (plain: string): string => `if(script < 2 AND position(${plain}, 'redacted') = 0, ${plain}, ${kept(wide(plain))})`;
+const normalise = (plain: string, script = 'script'): string =>
+  `if(${script} < 2 AND position(${plain}, 'redacted') = 0, ${plain}, ${kept(wide(plain, script))})`;
 
 const hashes = (tokens: string): string =>
   `arrayFilter((h, w) -> h <= bound AND length(w) >= ${SKETCH.wordBytesMin} AND length(w) <= ${SKETCH.wordBytesMax}, arrayMap(w -> cityHash64(w), ${tokens}), ${tokens})`;
@@ -97,7 +99,14 @@ const marks = `bitOr(multiIf(needle = 0, 0, needle <= ${STEMS.reasoning.length},
     if(script < 2 AND length(text) > 200 AND length(tokens) * 20 < length(text), ${MARKS.obfuscated}, 0))`;
 
 /** 0: ASCII, 1: a few letters of its own, 2: another alphabet, 3: a script without blanks. */
-const SCRIPT = `multiIf(text = '', 0, (length(text) - lengthUTF8(text)) / length(text) AS wide < 0.004, 0, wide < 0.2, 1, wide < 0.58, 2, 3) AS script`;
+const scriptOf = (text: string, name: string): string =>
+  `multiIf(${text} = '', 0, (length(${text}) - lengthUTF8(${text})) / length(${text}) AS ${name}_wide < 0.004, 0, ${name}_wide < 0.2, 1, ${name}_wide < 0.58, 2, 3) AS ${name}`;
+const SCRIPT = scriptOf('text', 'script');
+
+/** Ids of conversations that nobody makes twice by chance: those with as much in them as a UUID has, and ours of what a conversation began with (`gateway/record.ts`). A number, or a word, is one account's own. */
+const OWN_ID = `length(conversation) >= 24 AND match(conversation, '[0-9a-fA-F]{24}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|^~[0-9A-Za-z_-]{27}$')`;
+/** Bytes of what a conversation began with, from which on it is told by that. */
+const BEGUN_MIN = 40;
 
 /**
  * Of a relation with columns `text` and `system`: `said`, the sentences whose hashes (in hex) are among `{marks:Array(String)}`, as they are compared:
@@ -156,7 +165,10 @@ SELECT
     arrayConcat(arraySlice(found, 1, 12), arraySlice(found, -12), arraySlice(arraySort(arraySlice(found, 13, -12)), 1, ${SKETCH.segments - 24}))))) AS scaffold,
   arrayMap(h -> toUInt32(${keyed('h')}), arrayDistinct(arrayConcat(${hashes('tokens')}, ${hashes('pairs')}))) AS words,
   toUInt8(${marks}) AS marks,
-  path_id, row, reason${o.text ? ', text' : ''}${o.system ? ', system' : ''}
+  path_id, row,
+  /* What a conversation is known by in every account that holds a part of it. One that begins here is known by its text, which is the prompt. */
+  multiIf(ownId != '', ${keyed(`cityHash64(ownId, 'thread')`)}, length(beginning) < ${BEGUN_MIN} OR begunNorm = '', 0, ${keyed('cityHash64(begunNorm)')}) AS thread,
+  reason${o.text ? ', text' : ''}${o.system ? ', system' : ''}
 FROM (
   SELECT *,
     /* Where a short system text says how to answer, it says so for the request. A long one is a product's own: it holds any word. */
@@ -169,9 +181,9 @@ FROM (
     length(tokens) + length(pairs) AS held,
     multiIf(held <= 16, 18446744073709551615, held <= 128, intDiv(18446744073709551615, 2), held <= 512, intDiv(18446744073709551615, 8), intDiv(18446744073709551615, 32)) AS bound
   FROM (
-    SELECT *, ${normalise('plain')} AS norm
+    SELECT *, ${normalise('plain')} AS norm, if(beginning = '', '', ${normalise(ascii('beginning'), 'begunScript')}) AS begunNorm
     FROM (
-      SELECT * EXCEPT (messages, system, roles, contents), ${ascii('text')} AS plain,
+      SELECT * EXCEPT (messages, system, roles, contents), ${ascii('text')} AS plain, ${scriptOf('beginning', 'begunScript')},
         answered = 0 AS fresh,
         substring(if(systemGiven != '', systemGiven, systemInline), 1, ${SKETCH.systemBytes}) AS system,
         ${SCRIPT}
@@ -182,14 +194,19 @@ FROM (
             contents[1], ${cut('newText', SKETCH.textBytes - SKETCH.tailBytes, SKETCH.tailBytes)})) AS text,
           /* A log without ids of conversations sends what was said before with each request: what it began with tells them apart. */
           if(conversation != '' OR length(roles) = 0, '', substring(${blockText('first')}, 1, ${SKETCH.begunBytes})) AS begun,
+          if(${OWN_ID}, conversation, '') AS ownId,
+          /* A client that lets go of what was said first shows a later message in its place. */
+          if(answered = 0 OR turn > user_messages OR content_state IN ('redacted', 'absent'), '', ${cut('firstText', SKETCH.textBytes - SKETCH.tailBytes, SKETCH.tailBytes)}) AS beginning,
           ${blockText('system')} AS systemGiven,
           if(length(roles) < 2, '', arrayStringConcat(arrayMap(c -> ${blockText('c')}, arrayFilter((c, r) -> r IN ('system', 'developer'), contents, roles)), '\n')) AS systemInline,
-          arrayStringConcat(arrayFilter(t -> t != '', arrayMap(c -> ${blockText('c')}, arrayFilter((c, r, i) -> i > answered AND r IN ('user', 'human', ''), contents, roles, arrayEnumerate(roles)))), '\n') AS newText
+          arrayStringConcat(arrayFilter(t -> t != '', arrayMap(c -> ${blockText('c')}, arrayFilter((c, r, i) -> i > answered AND r IN ('user', 'human', ''), contents, roles, arrayEnumerate(roles)))), '\n') AS newText,
+          if(answered = 0, '', arrayStringConcat(arrayFilter(t -> t != '', arrayMap(c -> ${blockText('c')}, arrayFilter((c, r, i) -> i < toInt64(spoken) AND r IN ('user', 'human', ''), contents, roles, arrayEnumerate(roles)))), '\n')) AS firstText
         FROM (
           SELECT *, messages.1 AS roles, messages.2 AS contents,
             /* The last answer that something follows. Many logs keep the answer itself as the last message: it is what was taken, not what was sent before. */
             if(length(roles) < 2, 0, arrayLastIndex(r -> r IN ('assistant', 'model', 'ai'),
               arraySlice(roles, 1, arrayLastIndex(r -> r NOT IN ('assistant', 'model', 'ai'), roles)))) AS answered,
+            if(answered = 0, 0, arrayFirstIndex(r -> r IN ('assistant', 'model', 'ai'), roles)) AS spoken,
             if(length(roles) < 2, contents[1], contents[indexOf(arrayMap(r -> r IN ('user', 'human', ''), roles), 1)]) AS first,
             if(length(roles) < 2, length(roles), arrayCount(r -> r IN ('user', 'human'), roles)) AS user_messages
           FROM (${o.keyed ? veiled(source) : source})

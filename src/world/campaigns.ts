@@ -15,6 +15,7 @@ export const RUNGS = [
   'reseller5',
   'pivot',
   'pools',
+  'relay',
 ] as const;
 export type Rung = (typeof RUNGS)[number];
 
@@ -151,6 +152,8 @@ export function campaign(rung: Rung, s: Scene, t: TextSource, id: string, accoun
       return resold(p, rung, 0.05);
     case 'pools':
       return pools(p, start);
+    case 'relay':
+      return relay(p, start);
     case 'pivot': {
       const put = placed(p);
       const release = s.start + Math.floor(s.days * 0.6) * DAY;
@@ -191,6 +194,24 @@ function pools(p: Plan, start: number): Actor[] {
     };
     return member(p, 'pools', who, next, () => r.pick(panel));
   });
+}
+
+/** Conversations of several turns through a pool of accounts that takes another with each request; nothing else is shared, and each is asked in words of its own. */
+function relay(p: Plan, start: number): Actor[] {
+  const r = p.s.random;
+  const draw = deck(p, expected(p, 40));
+  const crew = Array.from({ length: p.accounts }, () =>
+    builder(p.s, { perDay: r.lognormal(9, 0.4), from: start, addresses: Array.from({ length: 4 }, () => address(r)) }),
+  );
+  return crew.map((who) => ({
+    ...member(p, 'relay', who, () => {
+      const followUps: string[] = [];
+      while (r.chance(0.7) && followUps.length < 8) followUps.push(`${reworded(r)} ${draw().text}`);
+      const x = draw();
+      return { ...x, text: r.chance(0.5) ? `${reworded(r)} ${x.text}` : `${x.text} ${reworded(r)}`, followUps, taken: true };
+    }),
+    through: () => r.pick(crew),
+  }));
 }
 
 /** Rotating home addresses, a third of cover traffic, and a second crew that takes over within the hour of a ban. */

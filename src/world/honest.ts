@@ -10,6 +10,8 @@ export interface Actor {
   readonly campaign?: string;
   next(n: number, time: number): Turn | null;
   address?(time: number): string;
+  /** Through whose account a later turn of a conversation goes, where not through its own. */
+  through?(turn: number): Persona;
 }
 
 export interface Turn extends Item {

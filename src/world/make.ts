@@ -58,21 +58,25 @@ export async function makeWorld(o: WorldOptions): Promise<WorldSummary> {
   if (o.operator) actors.push(...operate(o.operator, s, texts, 'planted-operator'));
   mkdirSync(o.out, { recursive: true });
   const files = { exchanges: join(o.out, 'exchanges.jsonl'), accounts: join(o.out, 'accounts.jsonl'), truth: join(o.out, 'truth.jsonl') };
-  const rows: { t: number; line: string }[] = [];
+  const rows: Row[] = [];
   const accounts: string[] = [];
   const truth: string[] = [];
   actors.forEach((a, i) => {
-    const before = rows.length;
-    const taken = play(s, texts, a, rows);
-    const { persona: p } = a;
-    if (rows.length > before) {
-      accounts.push(JSON.stringify(p.record));
-      truth.push(
-        JSON.stringify({ account: p.account, class: a.cls, campaign: a.campaign ?? null, exchanges: rows.length - before, taken }),
-      );
-    }
+    play(s, texts, a, rows);
     if (i % 100 === 0) o.progress?.(i, actors.length);
   });
+  const sent = new Map<string, { exchanges: number; taken: number }>();
+  for (const r of rows) {
+    const x = sent.get(r.account) ?? { exchanges: 0, taken: 0 };
+    sent.set(r.account, { exchanges: x.exchanges + 1, taken: x.taken + (r.taken ? 1 : 0) });
+  }
+  for (const a of actors) {
+    const { account, record } = a.persona;
+    const own = sent.get(account);
+    if (!own) continue;
+    accounts.push(JSON.stringify(record));
+    truth.push(JSON.stringify({ account, class: a.cls, campaign: a.campaign ?? null, ...own }));
+  }
   rows.sort((x, y) => x.t - y.t);
   await writeLines(files.exchanges, rows, (r) => r.line);
   await writeLines(files.accounts, accounts, (x) => x);
@@ -94,12 +98,18 @@ function population(s: Scene, texts: TextSource, o: WorldOptions): Actor[] {
 
 const lengths = (text: string): number => Math.ceil(text.length / 4);
 
-/** All exchanges of one actor; returns how many of them belong to its campaign. */
-function play(s: Scene, texts: TextSource, a: Actor, rows: { t: number; line: string }[]): number {
-  const p = a.persona;
+interface Row {
+  readonly t: number;
+  readonly line: string;
+  readonly account: string;
+  /** Part of a campaign. */
+  readonly taken: boolean;
+}
+
+/** All exchanges of one actor. */
+function play(s: Scene, texts: TextSource, a: Actor, rows: Row[]): void {
   const r = s.random;
-  let taken = 0;
-  times(s, p).forEach((start, n) => {
+  times(s, a.persona).forEach((start, n) => {
     const first = a.next(n, start);
     if (!first) return;
     const conversation = r.hex(12);
@@ -107,10 +117,13 @@ function play(s: Scene, texts: TextSource, a: Actor, rows: { t: number; line: st
     const history: { role: string; content: string }[] = [];
     let t = start;
     [first.text, ...follow].forEach((text, turn) => {
+      const p = (turn > 0 ? a.through?.(turn) : undefined) ?? a.persona;
       history.push({ role: 'user', content: text });
       const out = Math.max(4, Math.round(r.lognormal(first.outTokens ?? p.outTokens, 0.5)));
       rows.push({
         t,
+        account: p.account,
+        taken: first.taken === true,
         line: JSON.stringify({
           id: `x-${r.hex(16)}`,
           time: new Date(t).toISOString(),
@@ -136,12 +149,10 @@ function play(s: Scene, texts: TextSource, a: Actor, rows: { t: number; line: st
           ...(first.channel ? { channel: first.channel } : {}),
         }),
       });
-      if (first.taken) taken += 1;
       history.push({ role: 'assistant', content: 'Noted. Here is what I would do next.' });
       t += Math.round(20_000 + r.exponential(90_000));
     });
   });
-  return taken;
 }
 
 /** Follow-up questions of a person who reads the answer. */

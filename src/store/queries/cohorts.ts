@@ -234,3 +234,22 @@ export function rotating(store: Store, most: number, until: number | null, cohor
     { most },
   );
 }
+
+/** What a conversation is known by in all accounts. */
+const THREAD = 'if(thread != 0, thread, if(opening, prompt, 0))';
+
+/** Of each cohort some conversations that one account began and another carried on: the first exchange of each account that holds a part of them, conversation by conversation. */
+export function passedOn(store: Store, most: number, until: number | null, cohorts: readonly Cohort[]): Promise<Place[][]> {
+  const held = of(store, `acct, key, time, opening, ${THREAD} AS v`, until);
+  const some = `SELECT c, v FROM (SELECT c, v, acct, max(opening) AS opened FROM (${held}) WHERE v != 0 GROUP BY c, v, acct)
+    GROUP BY c, v HAVING countIf(opened) = 1 AND count() > 1 ORDER BY c, v LIMIT {most:UInt32} BY c`;
+  const first = `SELECT c, argMin(key, (time, key)) AS key FROM (${held}) WHERE (c, v) GLOBAL IN (${some}) GROUP BY c, v, acct`;
+  return asked(
+    store,
+    cohorts,
+    until,
+    `SELECT c, ${PLACE} FROM (${of(store, `${PLACE_COLUMNS}, ${THREAD} AS v`, until)}) WHERE (c, key) GLOBAL IN (${first}) ORDER BY c, v, time, key LIMIT {most:UInt32} BY c`,
+    asPlace,
+    { most },
+  );
+}
