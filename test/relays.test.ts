@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { handed, NO_RELAY, relayOf } from '../src/campaigns/relays.ts';
 import { relaysOf } from '../src/store/queries/relays.ts';
 import { Random } from '../src/world/random.ts';
-import { type Exchange, judged } from './support/judged.ts';
+import { type Exchange, judged, sentenceOf } from './support/judged.ts';
 import { file, jsonl, record, take, withStore } from './support/tools.ts';
 
 /** Conversations that one account begins and another carries on. */
@@ -122,9 +122,15 @@ describe('members that pass conversations on', () => {
 
 describe('a pool of accounts that takes another with each request', () => {
   /** Honest users whose requests go through the accounts of some of them, as a gateway sends them. */
-  const pooled = (exchanges: Exchange[], truth: ReadonlyMap<string, { class: string }>, users: number, accounts: number): Set<string> => {
+  const pooled = (
+    exchanges: Exchange[],
+    truth: ReadonlyMap<string, { class: string }>,
+    users: number,
+    accounts: number,
+    classes: readonly string[] = ['developer', 'builder'],
+  ): Set<string> => {
     const who = [...truth]
-      .filter(([, t]) => ['developer', 'builder'].includes(t.class))
+      .filter(([, t]) => classes.includes(t.class))
       .map(([a]) => a)
       .slice(0, users);
     const behind = new Set(who);
@@ -164,6 +170,33 @@ describe('a pool of accounts that takes another with each request', () => {
           ?.exemplars.map((x) => x.account),
       ).size,
     ).toBeGreaterThan(1);
+  });
+
+  it('is a question too where each of its users has an instruction, and subjects of its own; one operator’s wordings have none', async () => {
+    let pool = new Set<string>();
+    const products = await judged({ seed: 6021, accounts: 1100, days: 10, kind: 'single', size: 1 }, (w) => {
+      pool = pooled(w.exchanges, w.truth, 90, 55, ['builder']);
+    });
+    expect(products.d.campaigns).toEqual([]);
+    const found = products.d.undecided.find((u) => u.accounts.filter((a) => pool.has(a.account)).length >= 0.8 * pool.size);
+    expect(found?.missing[0]).toMatch(/customers: \d+ instructions go through most of these accounts/);
+    // The same campaign with a dozen wordings in the place of its one.
+    const wordings = await judged({ seed: 8231, accounts: 600, days: 15, kind: 'slow', size: 60 }, (w) => {
+      const line = sentenceOf(w);
+      const r = new Random(11);
+      const ways = Array.from(
+        { length: 12 },
+        (_, i) => `Wording ${'abcdefghijkl'[i]} of what is asked here: answer in full and leave nothing out ${'mnopqrstuvwx'[i]}.`,
+      );
+      for (const e of w.exchanges) {
+        if ((w.truth.get(e.account)?.campaign ?? null) === null) continue;
+        const way = r.pick(ways);
+        if (e.system !== undefined) e.system = e.system.replaceAll(line, way);
+        for (const m of e.messages) m.content = m.content.replaceAll(line, way);
+      }
+    });
+    expect(wordings.found).toBeGreaterThanOrEqual(58);
+    expect(wordings.honest).toEqual([]);
   });
 
   it('is named where its accounts are as many as no people are and what it asks is no crowd’s', async () => {

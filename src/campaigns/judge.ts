@@ -16,6 +16,7 @@ import type { Bench } from './sharing.ts';
 import { Span } from './span.ts';
 import { median, quantile } from './stats.ts';
 import { DAY, type Table } from './table.ts';
+import { ownVoices } from './voices.ts';
 
 export interface Judgement {
   readonly cases: readonly Case[];
@@ -189,13 +190,14 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
   for (const [i, x] of cases.entries()) {
     if (x.verdict !== 'campaign' || tiedAccounts(learned, x.facts)) continue;
     const feed = publicFeed(await o.recurring(accountsOf(x)), t.from, t.to);
-    if (feed)
+    const said = feed ?? (await ownVoices(t, x.facts, honest, o.scoped));
+    if (said)
       cases[i] = {
         ...x,
         verdict: 'undecided',
-        kind: 'one source, hands unresolved',
+        kind: feed ? 'one source, hands unresolved' : 'purpose unclear',
         barred: true,
-        missing: [feed, ...lacking(x.facts, x.ledger, honest, o.confidenceMin)],
+        missing: [said, ...lacking(x.facts, x.ledger, honest, o.confidenceMin)],
       };
   }
   const open = first.map((x) =>
