@@ -208,7 +208,7 @@ const HINTS: Readonly<Record<string, string>> = {
   bad_time: 'the time could not be read: ISO 8601, or seconds, milliseconds or smaller parts since 1970',
   no_time: 'name where the time stands with --field time=PATH',
   no_id: 'name where the id of a request stands with --field id=PATH',
-  not_a_call: 'a step that is no call of a model: nothing to do',
+  not_a_call: 'a step that is no call of a model, or a call around another one of the same account: nothing to do',
   not_json: 'the line is cut off or no JSON: look at whoever writes it',
   not_an_object: 'the line is JSON, and no object: one record a line is read',
 };

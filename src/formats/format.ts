@@ -51,6 +51,10 @@ export interface Format {
   readonly columns: Partial<Record<Column, string>>;
   /** SQL over `r` and the aliases that is true for a call of a model: a trace holds other steps too, which are no exchanges. */
   readonly isCall?: string;
+  /**
+   * SQL over `r` that names a record and the one it lies in, '' where there is none. Where a call lies in another of one account, the outer one is a wrapper of it (a framework's span around that of the client it uses), and no exchange of its own.
+   */
+  readonly nesting?: { readonly own: string; readonly outer: string };
   /** An alias of `prepare` that maps names of attributes to values, for `--field name=attributes["its.name"]` where the record keeps them as a list. */
   readonly attributes?: string;
   /** Where the account is when the default place is empty; offered in the hint. */

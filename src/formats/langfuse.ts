@@ -39,7 +39,7 @@ export const langfuse: Format = {
     const names = has(r, 'usage_details', 'trace_id') === 2 || has(r, 'usageDetails', 'traceId', 'startTime') === 3;
     return names && has(r, 'span_id', 'id') > 0 ? 0.8 : 0;
   },
-  tuple: `Tuple(trace_id String, traceId String, span_id String, id String, start_time String, startTime String, end_time String, endTime String, user_id String, userId String, session_id String, sessionId String, provided_model_name String,
+  tuple: `Tuple(trace_id String, traceId String, span_id String, id String, parent_span_id String, parentObservationId String, parent_observation_id String, start_time String, startTime String, end_time String, endTime String, user_id String, userId String, session_id String, sessionId String, provided_model_name String,
     model String, model_parameters String, modelParameters String, usage_details String, usageDetails String, tool_definitions String, input String, output String, level String, type String, metadata String, metadata_names Array(String), metadata_values Array(String))`,
   prepare: `mapFromArrays(arrayResize(r.metadata_names, least(length(r.metadata_names), length(r.metadata_values))), arrayResize(r.metadata_values, least(length(r.metadata_names), length(r.metadata_values)))) AS meta, ${usageOf(first('r.usage_details', 'r.usageDetails'))} AS usage,
     ${first('r.start_time', 'r.startTime')} AS started, ${first('r.end_time', 'r.endTime')} AS finished`,
@@ -57,5 +57,9 @@ export const langfuse: Format = {
   },
   // A trace holds spans, tools and events too, which repeat what the call in them was.
   isCall: `upper(r.type) IN ('', 'GENERATION')`,
+  nesting: {
+    own: `concat(${first('r.trace_id', 'r.traceId')}, ' ', ${first('r.span_id', 'r.id')})`,
+    outer: `if(concat(r.parent_span_id, r.parentObservationId, r.parent_observation_id) = '', '', concat(${first('r.trace_id', 'r.traceId')}, ' ', ${first('r.parent_span_id', 'r.parentObservationId', 'r.parent_observation_id')}))`,
+  },
   accountHint: 'user_id (the older export of observations has none: take the enriched one)',
 };

@@ -83,7 +83,7 @@ export const openinference: Format = {
       names.some((n) => n.startsWith('llm.') || n.startsWith('openinference.')) || has(object(attributes), 'llm', 'openinference') > 0;
     return own && has(r, 'resourceSpans') === 0 ? 0.97 : 0;
   },
-  tuple: `Tuple(context Tuple(trace_id String, span_id String), trace_id String, span_id String, traceId String, spanId String, start_time String, startTimeUnixNano String, end_time String, endTimeUnixNano String,
+  tuple: `Tuple(context Tuple(trace_id String, span_id String), trace_id String, span_id String, parent_id String, traceId String, spanId String, parentSpanId String, start_time String, startTimeUnixNano String, end_time String, endTimeUnixNano String,
     attributes Array(Tuple(key String, value Tuple(stringValue String, intValue String, doubleValue Float64))))`,
   prepare: `JSONHas(record, 'attributes') AS apart, JSONType(record, 'attributes', 'llm') = 'Object' AS nested, mapFromArrays(
     multiIf(notEmpty(r.attributes), arrayMap(x -> x.key, r.attributes), nested, ${NAMES}, apart, JSONExtractKeys(record, 'attributes'), arrayMap(k -> ${plain('k')}, JSONExtractKeys(record))),
@@ -97,6 +97,10 @@ export const openinference: Format = {
     latency_ms: `if(r.endTimeUnixNano != '', greatest(0, (toInt64OrZero(r.endTimeUnixNano) - toInt64OrZero(r.startTimeUnixNano)) / 1000000), ${between('r.start_time', 'r.end_time')})`,
   },
   isCall: `${isLlm('attributes_map')} AND JSONExtractString(record, 'span_kind') IN ('', 'LLM')`,
+  nesting: {
+    own: `multiIf(r.context.span_id != '', concat(r.context.trace_id, ' ', r.context.span_id), r.span_id != '', concat(r.trace_id, ' ', r.span_id), r.spanId != '', concat(r.traceId, ' ', r.spanId), attributes_map['context.span_id'] != '', concat(attributes_map['context.trace_id'], ' ', attributes_map['context.span_id']), '')`,
+    outer: `multiIf(r.parent_id = '' AND r.parentSpanId = '', '', r.context.span_id != '', concat(r.context.trace_id, ' ', r.parent_id), r.span_id != '', concat(r.trace_id, ' ', r.parent_id), r.spanId != '', concat(r.traceId, ' ', r.parentSpanId), attributes_map['context.span_id'] != '', concat(attributes_map['context.trace_id'], ' ', r.parent_id), '')`,
+  },
   attributes: 'attributes_map',
   accountHint: 'user.id among the attributes',
 };

@@ -77,7 +77,7 @@ export const otel: Format = {
     return names.some((n) => n.startsWith('gen_ai.') || n.startsWith('langfuse.')) ? 1 : 0;
   },
   explode: `arrayConcat(${inside('resourceSpans', 'scopeSpans', 'spans')}, ${inside('resourceLogs', 'scopeLogs', 'logRecords')})`,
-  tuple: `Tuple(traceId String, spanId String, startTimeUnixNano String, endTimeUnixNano String, timeUnixNano String, observedTimeUnixNano String, start_time String, end_time String, context Tuple(trace_id String, span_id String), name String, kind String, droppedAttributesCount UInt32, status Tuple(code String),
+  tuple: `Tuple(traceId String, spanId String, startTimeUnixNano String, endTimeUnixNano String, timeUnixNano String, observedTimeUnixNano String, start_time String, end_time String, context Tuple(trace_id String, span_id String), parentSpanId String, parent_id String, name String, kind String, droppedAttributesCount UInt32, status Tuple(code String),
     attributes ${ATTRIBUTES}, events Array(Tuple(name String, attributes ${ATTRIBUTES})), resource Tuple(attributes ${ATTRIBUTES}))`,
   columns: {
     id: `if(a['gen_ai.response.id'] != '', a['gen_ai.response.id'], multiIf(r.spanId != '', concat(r.traceId, r.spanId), r.context.span_id != '', concat(r.context.trace_id, r.context.span_id), ''))`,
@@ -116,6 +116,10 @@ export const otel: Format = {
     arrayConcat(if(empty(r.attributes), arrayMap(kv -> multiIf(startsWith(kv.2, '"'), JSONExtractString(concat('[', kv.2, ']'), 1), kv.2 = 'null', '', kv.2), JSONExtractKeysAndValuesRaw(record, 'attributes')),
       arrayMap(x -> ${VALUE}, r.attributes)), arrayMap(x -> ${VALUE}, beside))) AS a, ${usageOf(attr('langfuse.observation.usage_details'))} AS usage`,
   isCall: `${isLlm('a')} AND ${KIND} IN ('', 'generation') AND (${MODEL} != '' OR a['gen_ai.input.messages'] != '' OR a['gen_ai.prompt'] != '' OR a['gen_ai.prompt.0.content'] != '') AND NOT (${STEPS})`,
+  nesting: {
+    own: `multiIf(r.spanId != '', concat(r.traceId, ' ', r.spanId), r.context.span_id != '', concat(r.context.trace_id, ' ', r.context.span_id), '')`,
+    outer: `multiIf(r.spanId != '' AND r.parentSpanId != '', concat(r.traceId, ' ', r.parentSpanId), r.context.span_id != '' AND r.parent_id != '', concat(r.context.trace_id, ' ', r.parent_id), '')`,
+  },
   attributes: 'a',
   accountHint: 'user.id or enduser.id among the span attributes, or --field account=attributes["its.name"]',
 };

@@ -62,8 +62,9 @@ const prepared = (format: Format, source: string): string => (format.prepare ? `
 /**
  * SELECT of canonical columns, `reason` and `head` from a source of `line` and `row`.
  * `reason` names why a line can be no exchange; nothing is dropped here.
+ * @param nested whether calls that wrap another are told (by the table `nested`), and `outer_span`, which names the record a call lies in
  */
-export function readSelect(format: Format, source: string, options: ReadOptions = {}): string {
+export function readSelect(format: Format, source: string, options: ReadOptions = {}, nested = false): string {
   const columns = (Object.keys(COLUMNS) as Column[]).map((name) => {
     const path = options.fields?.[name];
     const type = COLUMNS[name];
@@ -75,19 +76,23 @@ export function readSelect(format: Format, source: string, options: ReadOptions 
     .filter((c) => c !== 'account')
     .map((c) => (c === 'time' ? 'c_time AS stamp' : c === 'model' ? `c_model AS model` : `c_${c} AS ${c}`));
   const lines = exploded(format, source);
+  // Of one account: a wrapper that says whose it is, around a call that does not, is all there is to know.
+  const key = (name: string): string => `cityHash64(${name}, trimBoth(${account}))`;
+  const wraps = nested ? ` OR (own_key != '' AND ${key('own_key')} IN (SELECT span FROM nested))` : '';
+  const outer = nested ? `, if(outer_key = '' OR outer_key = own_key, 0, ${key('outer_key')}) AS outer_span` : '';
   return `
-SELECT ${renamed.join(', ')}, trimBoth(${account}) AS account, at, row, tool_count, line,
+SELECT ${renamed.join(', ')}, trimBoth(${account}) AS account, at, row, tool_count, line${outer},
   /* The first of these that holds; not a multiIf, whose branches run late and so parse the line again for each. */
   ['', 'no_account', 'absurd_time', 'bad_time', 'no_time', 'no_id', 'not_a_call', 'not_json'][1 + greatest(
     account = '', 2 * ifNull(at < toDateTime64('${TIME_BOUNDS[0]}', 3, 'UTC') OR at > toDateTime64('${TIME_BOUNDS[1]}', 3, 'UTC'), 0),
-    3 * isNull(at), 4 * (c_time = ''), 5 * (c_id = ''), 6 * (NOT is_call), 7 * (NOT parsed))] AS why,
+    3 * isNull(at), 4 * (c_time = ''), 5 * (c_id = ''), 6 * (NOT is_call${wraps}), 7 * (NOT parsed))] AS why,
   if(why = 'not_json' AND (JSONType(line) IN ('Array', 'Int64', 'UInt64', 'Double', 'String', 'Bool') OR trimBoth(line) = 'null'), 'not_an_object', why) AS reason
 FROM (
   SELECT *,
     coalesce(if(${CLOCK}, NULL, parseDateTime64BestEffortOrNull(${STAMP}, 3, 'UTC')), if(match(c_time, '^[0-9]{13}$'), fromUnixTimestamp64Milli(toInt64OrZero(c_time), 'UTC'), NULL)) AS at,
     toUInt16(if(c_tools = '', 0, JSONLength(c_tools))) AS tool_count
   FROM (
-  SELECT *, ${columns.join(', ')}, ${format.isCall ?? '1'} AS is_call
+  SELECT *, ${columns.join(', ')}, ${format.isCall ?? '1'} AS is_call${nested ? `, ${format.nesting?.own ?? `''`} AS own_key, ${format.nesting?.outer ?? `''`} AS outer_key` : ''}
   FROM (${prepared(
     format,
     `

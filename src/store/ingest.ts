@@ -95,8 +95,12 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
       : input.compression === 'zstd' && !zstdWhole(input.path)
         ? cut('it ends before its last block does')
         : '';
-  try {
+  const take = async (): Promise<void> => {
+    if (format.nesting) await load(store, source, format, id, 'nested', o);
     await load(store, source, format, id, 'exchanges', o);
+  };
+  try {
+    await take();
   } catch (error) {
     const failure = engineError(error);
     if (input.compression === 'none' || failure.code !== 'E_ENGINE') throw failure;
@@ -105,7 +109,7 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
     // The engine refuses padding after the end, which is no damage.
     if (unpacked.reason !== '') truncated = cut(unpacked.reason);
     source = inspect(input.name, unpacked.path);
-    await load(store, source, format, id, 'exchanges', o);
+    await take();
   }
   let lines = (await countAll(store, source, format)) ?? (await countLines(store, source, format));
   if ((o.keepTexts ?? 0) > 0) await load(store, source, format, id, 'texts', o);
@@ -150,7 +154,7 @@ async function counts(store: Store, id: number): Promise<{ accepted: number; rej
 }
 
 /** Which rows of an input a statement is about. */
-type Part = 'exchanges' | 'rejects' | 'texts';
+type Part = 'exchanges' | 'rejects' | 'texts' | 'nested';
 
 async function load(store: Store, input: Input, format: Format, id: number, part: Part, o: IngestOptions, place = ''): Promise<void> {
   const params: Params = { ...store.secret, id, path: input.path, place };
@@ -187,11 +191,13 @@ async function statement(
   mine: string,
   unordered: boolean,
 ): Promise<string> {
-  const read = `SELECT *, {id:UInt32} AS path_id FROM (${scoped(readSelect(format, source, o), o.scopes ?? [])})`;
+  const read = `SELECT *, {id:UInt32} AS path_id FROM (${scoped(readSelect(format, source, o, format.nesting !== undefined), o.scopes ?? [])})`;
   const held = (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM ${part}`)).some((r) => r.n !== '0');
   const moment = (ms: number) => `fromUnixTimestamp64Milli(toInt64(${Math.trunc(ms)}), 'UTC')`;
   const near = o.span && part === 'exchanges' ? `WHERE time >= ${moment(o.span[0])} AND time <= ${moment(o.span[1])}` : '';
   const where = (own: string) => [own, held ? `key NOT IN (SELECT key FROM ${part} ${near})` : '', mine].filter(Boolean).join(' AND ');
+  if (part === 'nested')
+    return `INSERT INTO nested SETTINGS ${SKETCH_SETTINGS} SELECT DISTINCT outer_span, now('UTC') FROM (${read}) WHERE reason = '' AND outer_span != 0 AND outer_span NOT IN (SELECT span FROM nested)`;
   const sketch = sketchSelect(`SELECT * EXCEPT line FROM (${read})`, { keyed: o.keyed === true, text: part === 'texts' });
   if (part === 'texts')
     return `INSERT INTO texts SETTINGS ${SKETCH_SETTINGS} SELECT key, acct, substring(text, 1, ${TEXT_MAX}) AS text, now('UTC') AS at, ${Math.trunc(o.keepTexts ?? 0)} AS days FROM (${sketch}) WHERE ${where(`reason = '' AND text != ''`)} LIMIT 1 BY key`;

@@ -95,6 +95,13 @@ export const MIGRATIONS: readonly { readonly id: number; readonly why: string; r
     why: 'conversations that one account begins and another carries on are known by what they began with, or by an id that nobody makes twice',
     statements: ['ALTER TABLE exchanges ADD COLUMN IF NOT EXISTS thread UInt64 DEFAULT 0'],
   },
+  {
+    id: 11,
+    why: 'a call that a framework traced around that of the client it uses is one call: what lies in what, for as long as the outer span, which ends last, may still come',
+    statements: [
+      `CREATE TABLE IF NOT EXISTS nested (span UInt64, at DateTime('UTC')) ENGINE = ReplacingMergeTree ORDER BY span TTL at + toIntervalDay(30)`,
+    ],
+  },
 ];
 
 export const SCHEMA_VERSION = Math.max(...MIGRATIONS.map((m) => m.id));
