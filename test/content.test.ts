@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { attendance, type Beats, barsOf, commonBeat, lockstep, worked } from '../src/campaigns/beats.ts';
+import { nothingTaken } from '../src/campaigns/decide.ts';
 import { BUCKETINGS, BUCKETS, type Cell, DIMENSIONS } from '../src/campaigns/deck.ts';
 import type { Facts } from '../src/campaigns/facts.ts';
 import { kindsLeft } from '../src/campaigns/kinds.ts';
+import type { Ledger } from '../src/campaigns/ledger.ts';
 import { centre, centreWithout, profiles } from '../src/campaigns/profile.ts';
+import { NO_RELAY } from '../src/campaigns/relays.ts';
 import { itemsShared, repeatedWithOthers } from '../src/campaigns/repeats.ts';
 import type { Honest } from '../src/campaigns/rivals.ts';
 import { Span } from '../src/campaigns/span.ts';
@@ -195,6 +198,7 @@ describe('what else one hand can be', () => {
     withinMedian: 0.04,
     span: new Span([], new Float64Array(DIMENSIONS)),
     distanceLow: 0.05,
+    outMedian: 0,
   };
   const table = { hasRecords: true, domains: new Map([['a.example', 3]]), owner: ['x'] } as unknown as Table;
   const f = {
@@ -208,6 +212,7 @@ describe('what else one hand can be', () => {
     distance: 0.4,
     haulTokens: 9e6,
     licensed: 0,
+    relay: NO_RELAY,
   } as unknown as Facts;
 
   it('gains bits only by what is looked for and not there; an open question gains none', () => {
@@ -225,6 +230,26 @@ describe('what else one hand can be', () => {
   it('leaves a declared organisation standing when most accounts name one', () => {
     const named = kindsLeft({ ...f, topOwner: { owner: 'x', share: 0.9 } }, honest, table);
     expect(named.bits).toBeLessThan(kindsLeft(f, honest, table).bits - 0.5);
+  });
+
+  it('calls an answer short by what others here are answered, and rules no app out where conversations pass from account to account', () => {
+    const against = (x: Partial<Facts>, h: Partial<Honest>): string =>
+      kindsLeft({ ...f, ...x }, { ...honest, ...h }, table).reason.split(';')[0] as string;
+    expect(against({ outTokensMedian: 264 }, { outMedian: 300 })).toContain('short answers');
+    expect(against({ outTokensMedian: 264 }, { outMedian: 790 })).not.toContain('short answers');
+    expect(against({}, {})).toContain('a reseller or an app');
+    expect(against({ relay: { k: 38, n: 40, members: new Set() } }, {})).not.toContain('a reseller or an app');
+  });
+
+  it('asks of one hand what it takes, where nothing that is measured of the taking speaks for a data set', () => {
+    const book = (bits: Record<string, number>) =>
+      ({ evidence: Object.entries(bits).map(([signal, b]) => ({ signal, bits: b })) }) as unknown as Ledger;
+    // A service with a task of its own: 18 accounts of one were named so.
+    expect(
+      nothingTaken(book({ elicitation: -0.4, 'single-use': 1, 'useful-output': 0, haul: -0.5, breadth: 0.1, 'other-kinds': 3 })),
+    ).toMatch(/^purpose: /);
+    for (const signal of ['elicitation', 'useful-output', 'haul', 'breadth'])
+      expect(nothingTaken(book({ 'single-use': 1, [signal]: 1.2 }))).toBeNull();
   });
 });
 

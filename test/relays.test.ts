@@ -49,8 +49,9 @@ describe('who carries on whose conversation', () => {
       step('1', 'a', turns('Hi'), { conversation, turn: 1 }),
       step('2', 'b', [{ role: 'user', content: 'And then?' }], { conversation, turn: 2 }),
     ];
-    expect((await pairs(of(uuid))).pairs).toEqual(['a b 1']);
-    expect(await pairs(of('conversation-0000000000042'))).toEqual({ pairs: [], able: [] });
+    for (const id of [uuid, 'conv_19802433bd86']) expect((await pairs(of(id))).pairs).toEqual(['a b 1']);
+    for (const id of ['conversation-0000000000042', '20260504103000', 'a-session-of-mine'])
+      expect(await pairs(of(id))).toEqual({ pairs: [], able: [] });
   });
 
   it('is not told where several begin with the same text, where a window slides, of small talk, or of redacted text', async () => {

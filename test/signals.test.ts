@@ -326,7 +326,14 @@ describe('innocent explanations', () => {
       from: 0,
       to: 14 * 86_400_000,
     }) as unknown as Table;
-  const honestModel = { rhoLow: 0.01, rhoMedian: 0.03, withinMedian: 0.08, distanceLow: 0, span: new Span([], new Float64Array(0)) };
+  const honestModel = {
+    rhoLow: 0.01,
+    rhoMedian: 0.03,
+    withinMedian: 0.08,
+    distanceLow: 0,
+    outMedian: 0,
+    span: new Span([], new Float64Array(0)),
+  };
   const fits = (f: Partial<Facts>, t: Table): string[] =>
     rivals(
       facts({ accounts, ties: { ...facts().ties, network: { ...tie(of, of), values: [0] } }, ...f }),

@@ -79,8 +79,21 @@ export function decide(
   return { verdict: 'nothing', kind: 'purpose unclear' };
 }
 
-/** Whether most accounts hold cards, keys or addresses that are mostly theirs. */
-const privatelyHeld = (f: Facts): boolean => (['network', 'identity'] as const).some((s) => f.ties[s].tied >= 0.5 * f.accounts.length);
+/** Whether most accounts hold cards, keys or addresses that are mostly theirs, or pass their conversations on. */
+const privatelyHeld = (f: Facts): boolean =>
+  f.relay.k >= 0.5 * f.accounts.length || (['network', 'identity'] as const).some((s) => f.ties[s].tied >= 0.5 * f.accounts.length);
+
+/** What is measured of the taking itself; that nothing is followed up, and that other kinds are ruled out, says only what it is not. */
+const TAKING: ReadonlySet<string> = new Set(['elicitation', 'useful-output', 'haul', 'breadth']);
+
+/** What to say of a cohort of which nothing that is measured speaks for an extraction, null where something does: one hand with a task of its own (a catalogue that is captioned, a queue of tickets that is sorted) looks so. */
+export const nothingTaken = (book: Ledger): string | null =>
+  book.evidence.some((e) => TAKING.has(e.signal) && e.bits >= 1)
+    ? null
+    : 'purpose: one hand, but neither what it asks for, nor how long the answers are, nor how much there is of them, nor how broad it is speaks for a data set by itself: a service with a task of its own looks the same; ask whoever runs it';
+
+/** So many times what they sent is more than anybody waits for. */
+const WITHIN_REACH = 10;
 
 /** What would decide: said for each test that could not speak. @param bar confidence from which on a campaign is named */
 export function lacking(f: Facts, book: Ledger, honest: Honest, bar: number): string[] {
@@ -89,7 +102,7 @@ export function lacking(f: Facts, book: Ledger, honest: Honest, bar: number): st
   if (f.deck && 3 * f.deck.se > honest.rhoLow) {
     const more = Math.ceil(f.deck.items * ((3 * f.deck.se) / honest.rhoLow) ** 2 - f.deck.items);
     out.push(
-      `deck: about ${more.toLocaleString('en-US')} more distinct items over these ${f.deck.accounts} accounts would tell how alike they are (the error of the figure is ${f.deck.se.toFixed(4)}, and it takes a third of ${honest.rhoLow.toFixed(4)})`,
+      `deck: ${more > WITHIN_REACH * f.deck.items ? `honest accounts here ask so much alike that no log of theirs would tell how alike these ${f.deck.accounts} are` : `about ${more.toLocaleString('en-US')} more distinct items over these ${f.deck.accounts} accounts would tell how alike they are`} (the error of the figure is ${f.deck.se.toFixed(4)}, and it takes a third of ${honest.rhoLow.toFixed(4)})`,
     );
   }
   if (!f.deck)

@@ -407,12 +407,14 @@ function tiedOnly(t: Table, k: Kin, c: Candidate, f: Facts): { readonly c: Candi
 function honestFrom(learned: Learned, nulls: readonly NullCohort[], mu: Float64Array): Honest {
   const model = learned.models.get('deck') as { low: number; logMedian: number };
   const d = nulls.map((n) => n.facts.distance).filter(Number.isFinite);
+  const out = nulls.map((n) => n.facts.outTokensMedian).filter((x) => x > 0);
   const w = nulls.map((n) => n.facts.deck?.within ?? Number.NaN).filter(Number.isFinite);
   return {
     rhoLow: model.low,
     rhoMedian: Math.exp(model.logMedian),
     withinMedian: w.length >= 5 ? quantile(w, 0.5) : 0,
     distanceLow: d.length >= 10 ? 0.5 * quantile(d, 0.05) : 0,
+    outMedian: out.length >= 5 ? quantile(out, 0.5) : 0,
     span: new Span(
       nulls.flatMap((n) => (n.facts.pooled ? [n.facts.pooled] : [])),
       mu,

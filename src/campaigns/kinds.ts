@@ -12,6 +12,11 @@ interface Kind {
   left(f: Facts, h: Honest, t: Table): number;
 }
 
+/** Part of what honest conversations are answered with, in the middle, under which an answer is short. */
+const SHORT = 0.5;
+/** Part of the members that pass conversations on, from which on a pool may be an app's. */
+const PASSING = 0.5;
+
 /** Part of a kind that remains when what it would show is looked for and is not there. */
 const REFUTED = 0.12;
 
@@ -28,13 +33,16 @@ const KINDS: readonly Kind[] = [
   {
     name: 'an undeclared pipeline with one narrow task or short answers',
     share: 0.12,
-    left: (f, h) => (f.outTokensMedian >= 200 && f.deck !== null && f.deck.within < h.withinMedian ? 2 * REFUTED : 1),
+    // Short is what is far from what others here are answered.
+    left: (f, h) =>
+      f.outTokensMedian >= Math.max(200, SHORT * h.outMedian) && f.deck !== null && f.deck.within < h.withinMedian ? 2 * REFUTED : 1,
   },
   {
     name: 'a reseller or an app that spreads its users over accounts',
     share: 0.15,
-    // Customers of an app follow answers up, and ask for what everybody asks for.
+    // Customers of an app follow answers up, and ask for what everybody asks for. Accounts that pass conversations on are a pool's, and what its users ask may be of any kind.
     left: (f, h) => {
+      if (f.relay.k >= PASSING * f.accounts.length) return 1;
       const used = f.singleUse.k < 0.9 * f.singleUse.n;
       return f.resale < 0.1 && (!used || f.distance > 2 * h.distanceLow) ? REFUTED : 1;
     },

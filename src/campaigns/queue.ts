@@ -33,6 +33,10 @@ const fired = (learned: Learned, facts: Facts, s: { readonly id: string }): numb
 
 const TIES = ['network', 'identity', 'succession'] as const;
 
+/** Whether members pass conversations on, more than honest cohorts do: whoever runs them is one. */
+const passesOn = (learned: Learned, facts: Facts): boolean =>
+  facts.relay.k >= 0.5 * facts.accounts.length && fired(learned, facts, relaySignal) >= 1;
+
 /** What ties the accounts themselves, in bits: network, identity, and taking over from one another. */
 const ownTies = (learned: Learned, facts: Facts): number[] => [
   fired(learned, facts, networkSignal),
@@ -215,7 +219,7 @@ const ASKER = { sentence: 0.5, phrase: 0.3, single: 0.5 } as const;
  */
 export function anybodys(learned: Learned, facts: Facts, honest: Honest): string | null {
   const { scaffold } = facts.ties;
-  const passed = fired(learned, facts, relaySignal) >= QUEUE.handBits;
+  const passed = passesOn(learned, facts);
   const followed = facts.singleUse.k <= ASKER.single * facts.singleUse.n;
   if (
     facts.pooled === null ||
@@ -260,7 +264,7 @@ export function queueLacks(t: Table, learned: Learned, members: readonly Judged[
     ...(rests ? [] : unrested),
   ];
   const held = ownTies(learned, facts);
-  if (fired(learned, facts, relaySignal) >= QUEUE.handBits)
+  if (passesOn(learned, facts))
     return `customers: ${facts.relay.k} of ${members.length} carry on one another's conversations, so that whoever runs these accounts is one, and no people on a queue are; but an app, a company's gateway or a reseller that takes another account of a pool with each request looks the same, and then what is asked is its users' own. A tie of identity or succession would decide; ask whoever runs them whose requests these are`;
   const there = TIES.filter((_, i) => (held[i] ?? 0) >= QUEUE.handBits);
   const untied = p.sleeps

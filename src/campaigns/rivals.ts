@@ -26,6 +26,8 @@ export interface Honest {
   /** Chance that two items of one account fall together, median. */
   readonly withinMedian: number;
   readonly distanceLow: number;
+  /** Output tokens of a conversation, median; 0 where too few cohorts tell. */
+  readonly outMedian: number;
   /** What honest communities ask for. */
   readonly span: Span;
 }
@@ -73,7 +75,7 @@ const subjects = (f: Facts, h: Honest): string =>
     ? (f.deck?.rho ?? 0) >= h.rhoMedian
       ? "as different as honest accounts'"
       : "as different as some honest accounts'"
-    : f.deck && f.deck.rho < h.rhoLow
+    : f.deck && f.deck.rho + 2 * f.deck.se < h.rhoLow
       ? "more alike than honest accounts'"
       : 'measured too loosely to tell';
 
@@ -159,7 +161,7 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
         (f.itemsShared >= SAME_ITEMS || (f.repeatedMedian >= 0.3 && f.itemsShared >= 0.5 * SAME_ITEMS && !onePayer(f, t))),
       axis: 'coordination',
       bits: -10,
-      reason: `${pc(f.repeatedMedian)} of a member's distinct items are sent word for word by other accounts too; an item stands, however wrapped, in ${pc(f.itemsShared)} of the other members; a dealt pool hardly repeats`,
+      reason: `${pc(f.repeatedMedian)} of a member's distinct items are sent by other accounts too, word for word but for figures in them; an item stands, however wrapped, in ${pc(f.itemsShared)} of the other members; a dealt pool hardly repeats`,
     }),
   },
   {

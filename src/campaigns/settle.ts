@@ -2,7 +2,7 @@ import type { Kind } from '../model/dossier.ts';
 import type { Signal } from '../signals/signal.ts';
 import { successionSignal } from '../signals/succession.ts';
 import type { Candidate } from './candidates.ts';
-import { decide, lacking, type Verdict } from './decide.ts';
+import { decide, lacking, nothingTaken, type Verdict } from './decide.ts';
 import { type Facts, factsOf, sampled, type View } from './facts.ts';
 import {
   CROWD,
@@ -258,7 +258,8 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart, beside, v
       ? (onePayer(x.t, x.learned, members, facts) ??
         oneHouse(x.t, x.learned, members, facts) ??
         oneFirm(x.learned, facts) ??
-        anybodys(x.learned, facts, x.honest))
+        anybodys(x.learned, facts, x.honest) ??
+        nothingTaken(book))
       : null;
   const verdict = unmembered || small || queue || open ? 'undecided' : decided.verdict;
   const kind = queue ? 'one source, hands unresolved' : unmembered || small || open ? 'purpose unclear' : decided.kind;

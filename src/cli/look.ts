@@ -43,7 +43,7 @@ export async function explain(what: string, store: () => Promise<Store>, t: Term
         const fired = rows.filter((x) => x.e?.outcome === 'fired');
         const ref = rows.find((x) => x.e?.reference.median !== null)?.e?.reference;
         here = [
-          `fired on ${fired.length} of ${rows.length} cohorts reported; honest null cohorts: 5 % ${ref?.low?.toFixed(4) ?? '-'}, median ${ref?.median?.toFixed(4) ?? '-'}, 95 % ${ref?.high?.toFixed(4) ?? '-'}`,
+          `fired on ${fired.length} of ${rows.length} cohorts reported${fired.some((x) => x.e?.bits === 0) ? ' (with 0 bits where it formed the cohort, or a stronger signal of its family counts instead)' : ''}; honest null cohorts: 5 % ${ref?.low?.toFixed(4) ?? '-'}, median ${ref?.median?.toFixed(4) ?? '-'}, 95 % ${ref?.high?.toFixed(4) ?? '-'}`,
           ...rows
             .slice(0, 12)
             .map(

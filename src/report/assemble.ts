@@ -234,7 +234,7 @@ function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: U
       blast_radius: { accounts: members.length, exchanges: whole, innocent_exchanges_estimated: Math.round(whole - exchanges) },
     },
   };
-  return { ...base, title: title(base), summary: summary(base, c) };
+  return { ...base, title: title(base), summary: summary(base, c, Math.round((loot.begun || loot.items) * part)) };
 }
 
 function besideOf(t: Table, c: Case): Beside[] {

@@ -203,7 +203,7 @@ export async function askAll(
         places: places[i] ?? [],
         spare: spare[i] ?? [],
         told: told[i] ?? { n: 0, shares: {} },
-        loot: loot[i] ?? { items: 0, output: 0, reasoning: 0, models: {} },
+        loot: loot[i] ?? { items: 0, begun: 0, output: 0, reasoning: 0, models: {} },
         days: days[i] ?? [],
         begun: begun[i] ?? [],
         tied: tied[i] ?? {},

@@ -28,8 +28,11 @@ const dayOf = (iso: string): string => {
 const carry = (n: number, f: Pick<Finding, 'accounts'>, one: string, many: string): string =>
   `${of(n, f)} ${n >= f.accounts.length ? one : many}`;
 
-/** The sentence a person would write: what they did together, since when, and what speaks for it. */
-export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case): string {
+/**
+ * The sentence a person would write: what they did together, since when, and what speaks for it.
+ * @param dealt distinct items that their conversations begin with
+ */
+export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case, dealt: number): string {
   const facts = c.facts;
   // What most of them ask for; a pool that is only richer in something than others are is no pool of that.
   const after = targets(f).find((k) => (f.capabilities[k] ?? 0) > 0.5);
@@ -40,7 +43,7 @@ export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case): string 
       : `, ${count(facts.born.k)} of them created within one week,`
     : '';
   const deck = (c.ledger.evidence.find((e) => e.signal === 'deck')?.bits ?? 0) > 1;
-  const items = count(f.loot.distinct_items);
+  const items = count(dealt);
   const pool =
     facts.pools > 1
       ? `what looks like ${facts.pools} pools, of ${items} items in all, each among a group of them`

@@ -103,8 +103,8 @@ const scriptOf = (text: string, name: string): string =>
   `multiIf(${text} = '', 0, (length(${text}) - lengthUTF8(${text})) / length(${text}) AS ${name}_wide < 0.004, 0, ${name}_wide < 0.2, 1, ${name}_wide < 0.58, 2, 3) AS ${name}`;
 const SCRIPT = scriptOf('text', 'script');
 
-/** Ids of conversations that nobody makes twice by chance: those with as much in them as a UUID has, and ours of what a conversation began with (`gateway/record.ts`). A number, or a word, is one account's own. */
-const OWN_ID = `length(conversation) >= 24 AND match(conversation, '[0-9a-fA-F]{24}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|^~[0-9A-Za-z_-]{27}$')`;
+/** Ids of conversations that nobody makes twice by chance: a UUID, a dozen hexadecimal digits of which some are letters (a date, or a count, has none), and ours of what a conversation began with (`gateway/record.ts`). A number, or a word, is one account's own. */
+const OWN_ID = `length(conversation) >= 12 AND (match(extract(conversation, '[0-9a-fA-F]{12,}'), '[a-fA-F].*[0-9]|[0-9].*[a-fA-F]') OR match(conversation, '[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|^~[0-9A-Za-z_-]{27}$'))`;
 /** Bytes of what a conversation began with, from which on it is told by that. */
 const BEGUN_MIN = 40;
 

@@ -63,6 +63,8 @@ export const timelines = (store: Store, cohorts: readonly Cohort[], until: numbe
 
 export interface Taken {
   readonly items: number;
+  /** Distinct items that conversations begin with: what follows in one, or a tool gives back, is no item of a pool. */
+  readonly begun: number;
   readonly output: number;
   readonly reasoning: number;
   readonly models: Record<string, number>;
@@ -74,9 +76,10 @@ export async function taken(store: Store, cohorts: readonly Cohort[], until: num
     store,
     cohorts,
     until,
-    `SELECT c, uniqExactIf(prompt, prompt != 0) AS items, sum(output_tokens) AS output, sum(reasoning_tokens) AS reasoning FROM (${of(store, 'prompt, output_tokens, reasoning_tokens', until)}) GROUP BY c`,
-    (r: { c: number; items: string; output: string; reasoning: string }) => ({
+    `SELECT c, uniqExactIf(prompt, prompt != 0) AS items, uniqExactIf(prompt, prompt != 0 AND opening) AS begun, sum(output_tokens) AS output, sum(reasoning_tokens) AS reasoning FROM (${of(store, 'prompt, opening, output_tokens, reasoning_tokens', until)}) GROUP BY c`,
+    (r: { c: number; items: string; begun: string; output: string; reasoning: string }) => ({
       items: Number(r.items),
+      begun: Number(r.begun),
       output: Number(r.output),
       reasoning: Number(r.reasoning),
     }),
@@ -89,7 +92,7 @@ export async function taken(store: Store, cohorts: readonly Cohort[], until: num
     (r: { c: number; m: string; n: string }) => [r.m || '(not given)', Number(r.n)] as const,
   );
   return cohorts.map((_, i) => ({
-    ...(sums[i]?.[0] ?? { items: 0, output: 0, reasoning: 0 }),
+    ...(sums[i]?.[0] ?? { items: 0, begun: 0, output: 0, reasoning: 0 }),
     models: Object.fromEntries(models[i] ?? []),
   }));
 }
