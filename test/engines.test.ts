@@ -197,7 +197,7 @@ describe.each(ENGINES)('on $name', ({ name, at, served }) => {
         rejected: 0,
         duplicates: 3,
       });
-      for (const [codec, path] of packed) expect([codec, (await scanned(store, path)).coverage.files[0]?.accepted]).toEqual([codec, 9]);
+      for (const [codec, path] of packed) expect([codec, (await take(store, path, 'canonical-row')).accepted]).toEqual([codec, 9]);
       const rejected = await store.rowsEverywhere<{ reason: string; row: string }>('SELECT reason, row FROM rejects ORDER BY row');
       expect(rejected.map((r) => [r.reason, Number(r.row)]).sort()).toEqual([
         ['bad_time', 2],

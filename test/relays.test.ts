@@ -150,7 +150,7 @@ describe('a pool of accounts that takes another with each request', () => {
 
   it('is one hand, and what honest users ask through it is theirs: a question, and nobody named; so is a campaign that shows no more', async () => {
     let pool = new Set<string>();
-    const out = await judged({ seed: 6011, accounts: 1100, days: 10, kind: 'relay', size: 24 }, (w) => {
+    const out = await judged({ seed: 6011, accounts: 1100, days: 8, kind: 'relay', size: 24 }, (w) => {
       pool = pooled(w.exchanges, w.truth, 190, 60);
     });
     expect(out.d.campaigns).toEqual([]);
@@ -175,14 +175,14 @@ describe('a pool of accounts that takes another with each request', () => {
 
   it('is a question too where each of its users has an instruction, and subjects of its own; one operator’s wordings have none', async () => {
     let pool = new Set<string>();
-    const products = await judged({ seed: 6021, accounts: 1100, days: 10, kind: 'single', size: 1 }, (w) => {
-      pool = pooled(w.exchanges, w.truth, 90, 55, ['builder']);
+    const products = await judged({ seed: 6021, accounts: 800, days: 8, kind: 'single', size: 1 }, (w) => {
+      pool = pooled(w.exchanges, w.truth, 80, 55, ['builder']);
     });
     expect(products.d.campaigns).toEqual([]);
     const found = products.d.undecided.find((u) => u.accounts.filter((a) => pool.has(a.account)).length >= 0.8 * pool.size);
     expect(found?.missing[0]).toMatch(/customers: \d+ instructions go through most of these accounts/);
     // The same campaign with a dozen wordings in the place of its one.
-    const wordings = await judged({ seed: 8231, accounts: 600, days: 15, kind: 'slow', size: 60 }, (w) => {
+    const wordings = await judged({ seed: 8231, accounts: 400, days: 14, kind: 'slow', size: 60 }, (w) => {
       const line = sentenceOf(w);
       const r = new Random(11);
       const ways = Array.from(

@@ -4,7 +4,7 @@ import type { Honest } from './rivals.ts';
 import { carriedPart, type Table } from './table.ts';
 
 /** Instructions that stand for users of a pool: so many at least, between them so much of what it sends, each in so much of its accounts, and so many of them looked at. */
-const VOICES = { least: 10, covered: 0.3, spread: 0.5, most: 0.5, looked: 16 } as const;
+const VOICES = { least: 10, covered: 0.3, spread: 0.5, most: 0.5, phrase: 0.3, looked: 16 } as const;
 
 /** A sentence that goes through a pool: the part of what its accounts send that carries it. */
 interface Voice {
@@ -37,7 +37,7 @@ function voicesOf(t: Table, accounts: readonly number[]): Voice[] {
 
 /**
  * Whether the instructions that go through a pool of accounts each have subjects of their own: then they are users of an app or a gateway, products whose requests its operator passes on. Under the wordings of one operator stand items of one deck. The figure is
- * that of `deck`, between instructions in place of accounts, held against what honest accounts show between them.
+ * that of `deck`, between instructions in place of accounts: as different as the middle honest cohort's accounts are.
  * @param scoped cells of some accounts, of what carries one of some values
  * @returns what to say of it, or null
  */
@@ -47,6 +47,8 @@ export async function ownVoices(
   honest: Honest,
   scoped: (accounts: readonly number[], values: readonly number[]) => Promise<View>,
 ): Promise<string | null> {
+  // One turn of phrase through it all is one asker's.
+  if (facts.elicited.k >= VOICES.phrase * facts.elicited.n) return null;
   const voices = voicesOf(t, facts.accounts);
   const covered = voices.reduce((x, { part }) => x + part, 0);
   if (voices.length < VOICES.least || covered < VOICES.covered) return null;
@@ -63,6 +65,7 @@ export async function ownVoices(
       if (buckets.length >= 2 * BUCKETINGS) cells.push({ account: i, stratum, buckets: Uint8Array.from(buckets) });
   }
   const d = deck(cells);
-  if (!d || d.rho < honest.rhoLow || 3 * d.se > d.rho) return null;
-  return `customers: ${voices.length} instructions go through most of these accounts, each in a part of what they send, and under each stand subjects of its own (rho ${d.rho.toFixed(3)} between them; honest accounts from ${honest.rhoLow.toFixed(3)}): users of one app or gateway that spreads them over a pool of accounts look so, and one operator's wordings do not. Ask whoever runs them whose requests these are`;
+  // Sentences of the items themselves have subjects too, if less: templates that a data set is made of.
+  if (!d || d.rho < honest.rhoMedian || 3 * d.se > d.rho) return null;
+  return `customers: ${voices.length} instructions go through most of these accounts, each in a part of what they send, and under each stand subjects of its own (rho ${d.rho.toFixed(3)} between them; honest accounts ${honest.rhoMedian.toFixed(3)}): users of one app or gateway that spreads them over a pool of accounts look so, and one operator's wordings do not. Ask whoever runs them whose requests these are`;
 }

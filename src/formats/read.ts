@@ -22,6 +22,9 @@ const CLOCK = `(length(c_time) < 8 OR position(c_time, ':') IN (2, 3) OR (substr
 /** RFC 3339 lets its letters be small. */
 const STAMP = `if(substring(c_time, 11, 1) = 't' OR endsWith(c_time, 'z'), translate(c_time, 'tz', 'TZ'), c_time)`;
 
+/** Columns by which it is told whether a line is an exchange. */
+const NEEDED: readonly Column[] = ['id', 'time', 'account'];
+
 /** A string as a literal of the engine. */
 export const quote = (s: string): string => `'${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 
@@ -63,16 +66,20 @@ const prepared = (format: Format, source: string): string => (format.prepare ? `
  * SELECT of canonical columns, `reason` and `head` from a source of `line` and `row`.
  * `reason` names why a line can be no exchange; nothing is dropped here.
  * @param nested whether calls that wrap another are told (by the table `nested`), and `outer_span`, which names the record a call lies in
+ * @param only columns besides those by which `reason` is told; all when absent. The engine takes half a second to understand them all
  */
-export function readSelect(format: Format, source: string, options: ReadOptions = {}, nested = false): string {
-  const columns = (Object.keys(COLUMNS) as Column[]).map((name) => {
+export function readSelect(format: Format, source: string, options: ReadOptions = {}, nested = false, only?: readonly Column[]): string {
+  const wanted = (Object.keys(COLUMNS) as Column[]).filter(
+    (c) => !only || only.includes(c) || NEEDED.includes(c) || c === options.accountBy,
+  );
+  const columns = wanted.map((name) => {
     const path = options.fields?.[name];
     const type = COLUMNS[name];
     const sql = path ? overridden(path, type, format) : (format.columns[name] ?? empty(type));
     return `${type.startsWith('Array') ? `CAST(${sql}, '${type}')` : type === 'String' ? sql : `CAST(${sql}, '${type}')`} AS c_${name}`;
   });
   const account = options.accountBy ? `c_${options.accountBy}` : 'c_account';
-  const renamed = (Object.keys(COLUMNS) as Column[])
+  const renamed = wanted
     .filter((c) => c !== 'account')
     .map((c) => (c === 'time' ? 'c_time AS stamp' : c === 'model' ? `c_model AS model` : `c_${c} AS ${c}`));
   const lines = exploded(format, source);
@@ -90,7 +97,7 @@ SELECT ${renamed.join(', ')}, trimBoth(${account}) AS account, at, row, tool_cou
 FROM (
   SELECT *,
     coalesce(if(${CLOCK}, NULL, parseDateTime64BestEffortOrNull(${STAMP}, 3, 'UTC')), if(match(c_time, '^[0-9]{13}$'), fromUnixTimestamp64Milli(toInt64OrZero(c_time), 'UTC'), NULL)) AS at,
-    toUInt16(if(c_tools = '', 0, JSONLength(c_tools))) AS tool_count
+    ${wanted.includes('tools') ? `toUInt16(if(c_tools = '', 0, JSONLength(c_tools)))` : '0'} AS tool_count
   FROM (
   SELECT *, ${columns.join(', ')}, ${format.isCall ?? '1'} AS is_call${nested ? `, ${format.nesting?.own ?? `''`} AS own_key, ${format.nesting?.outer ?? `''`} AS outer_key` : ''}
   FROM (${prepared(

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Dossier } from '../../src/model/dossier.ts';
 import type { Rung } from '../../src/world/campaigns.ts';
-import { makeWorld } from '../../src/world/make.ts';
+import { makeWorld, type WorldSummary } from '../../src/world/make.ts';
 import { scanned, temp, withStore } from './tools.ts';
 
 export interface Exchange {
@@ -30,19 +30,28 @@ const write = (path: string, rows: readonly unknown[]): string => {
   return path;
 };
 
+/** Worlds of this file's tests, by what they were made with: what several tests change is made once. */
+const worlds = new Map<string, Promise<WorldSummary>>();
+
 /** A world, changed by hand, scanned: who was named, and who they are. */
 export async function judged(
   o: { seed: number; accounts: number; days?: number; kind: Rung; size: number },
   change: (w: { exchanges: Exchange[]; records: Rec[]; truth: Map<string, Truth> }) => void = () => undefined,
 ): Promise<{ d: Dossier; planted: number; found: number; held: number; honest: string[]; named: Set<string>; mine: Set<string> }> {
   const out = temp();
-  const world = await makeWorld({
-    out,
-    seed: o.seed,
-    accounts: o.accounts,
-    days: o.days ?? 10,
-    campaigns: [{ kind: o.kind, accounts: o.size }],
-  });
+  const key = JSON.stringify([o.seed, o.accounts, o.days, o.kind, o.size]);
+  let made = worlds.get(key);
+  if (!made) {
+    made = makeWorld({
+      out: temp(),
+      seed: o.seed,
+      accounts: o.accounts,
+      days: o.days ?? 10,
+      campaigns: [{ kind: o.kind, accounts: o.size }],
+    });
+    worlds.set(key, made);
+  }
+  const world = await made;
   const truth = new Map(lines<Truth>(world.files.truth).map((t) => [t.account, t]));
   const w = { exchanges: lines<Exchange>(world.files.exchanges), records: lines<Rec>(world.files.accounts), truth };
   change(w);
