@@ -196,7 +196,7 @@ FROM (
           if(conversation != '' OR length(roles) = 0, '', substring(${blockText('first')}, 1, ${SKETCH.begunBytes})) AS begun,
           if(${OWN_ID}, conversation, '') AS ownId,
           /* A client that lets go of what was said first shows a later message in its place. */
-          if(answered = 0 OR turn > user_messages OR content_state IN ('redacted', 'absent'), '', ${cut('firstText', SKETCH.textBytes - SKETCH.tailBytes, SKETCH.tailBytes)}) AS beginning,
+          if(answered = 0 OR turn > user_messages OR content_state IN ('redacted', 'absent'), '', if(spoken = 2 AND NOT startsWith(first, '[') AND NOT startsWith(first, '{'), ${cut('first', SKETCH.textBytes - SKETCH.tailBytes, SKETCH.tailBytes)}, ${cut('firstText', SKETCH.textBytes - SKETCH.tailBytes, SKETCH.tailBytes)})) AS beginning,
           ${blockText('system')} AS systemGiven,
           if(length(roles) < 2, '', arrayStringConcat(arrayMap(c -> ${blockText('c')}, arrayFilter((c, r) -> r IN ('system', 'developer'), contents, roles)), '\n')) AS systemInline,
           arrayStringConcat(arrayFilter(t -> t != '', arrayMap(c -> ${blockText('c')}, arrayFilter((c, r, i) -> i > answered AND r IN ('user', 'human', ''), contents, roles, arrayEnumerate(roles)))), '\n') AS newText,
