@@ -185,10 +185,10 @@ describe('several pools, one hand', () => {
 
 describe('same deck is not same hand', () => {
   it('with no tie but a common source, many who know no week are named; as many as a ward has are not, and none who rest on two days', async () => {
-    const ward = await judged({ seed: 8231, accounts: 600, days: 15, kind: 'slow', size: 40 });
+    const ward = await judged({ seed: 8231, accounts: 350, days: 15, kind: 'slow', size: 40 });
     expect(ward.d.campaigns).toEqual([]);
     expect(ward.held).toBe(40);
-    const world = { seed: 8231, accounts: 600, days: 15, kind: 'slow' as const, size: 60 };
+    const world = { seed: 8231, accounts: 350, days: 15, kind: 'slow' as const, size: 60 };
     const never = await judged(world);
     expect(never.honest).toEqual([]);
     expect(never.found).toBe(60);
@@ -203,7 +203,7 @@ describe('same deck is not same hand', () => {
   });
 
   it('what comes back within a day is a public feed, which any number of people may have a bot read; what comes back at any time is none', async () => {
-    const world = { seed: 8231, accounts: 600, days: 15, kind: 'slow' as const, size: 60 };
+    const world = { seed: 8231, accounts: 350, days: 15, kind: 'slow' as const, size: 60 };
     const again = (spread: boolean) =>
       judged(world, (w) => {
         const mine = w.exchanges
