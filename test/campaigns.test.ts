@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { candidates, withoutStrays } from '../src/campaigns/candidates.ts';
 import { BUCKETINGS, BUCKETS, type Cell, DIMENSIONS, deck } from '../src/campaigns/deck.ts';
 import { leiden } from '../src/campaigns/leiden.ts';
-import { judgeMembers, Pool, shareOf } from '../src/campaigns/membership.ts';
+import { type Judged, judgeMembers, ofSentence, Pool, shareOf } from '../src/campaigns/membership.ts';
 import { neighbours } from '../src/campaigns/neighbours.ts';
 import { handed } from '../src/campaigns/relays.ts';
 import { oneItem } from '../src/campaigns/repeats.ts';
@@ -438,5 +438,30 @@ describe('succession', () => {
     for (const w of s.within) expect(w.k / Math.max(1, s.n)).toBeLessThanOrEqual(3 * w.chance + 0.05);
     const open = log(Array.from({ length: 20 }, (_, i) => [30 + i, 479, null] as const));
     expect(succession(open, endsOf(open, all(open)), all(open))).toMatchObject({ n: 0 });
+  });
+});
+
+describe('what part of an account is the campaign’s, by the sentence that its members carry', () => {
+  const member = (account: number, share: number, high = Math.min(1, share + 0.12)): Judged => ({
+    account,
+    membership: 1,
+    share,
+    low: share - 0.1,
+    high,
+  });
+
+  it('is what carries it where that is counted and the estimate allows it; of a key that was lent, what came through it', () => {
+    const members = Array.from({ length: 20 }, (_, a) => member(a, 0.93));
+    // All they send carries it: nothing of theirs is somebody else's.
+    expect(ofSentence(members, () => 1).map((j) => j.share)).toEqual(members.map(() => 1));
+    // Half of it is cover: it stays what it is, give or take.
+    const covered = members.map((j) => ({ ...j, share: 0.5, low: 0.42, high: 0.58 }));
+    expect(ofSentence(covered, () => 0.55).map((j) => j.share)).toEqual(covered.map(() => 0.55));
+    // More than the estimate allows is not believed: a sentence can be copied.
+    expect(ofSentence([...covered, { ...member(20, 0.1), high: 0.2 }], (a) => (a === 20 ? 1 : 0.5)).at(-1)?.share).toBe(0.1);
+    // Whose key lent a tenth is told a tenth, however near to the pool their own work is.
+    expect(ofSentence([...members, member(20, 0.9)], (a) => (a === 20 ? 0.1 : 1)).at(-1)?.share).toBeCloseTo(0.1, 1);
+    // One wording of several bounds nothing.
+    expect(ofSentence(members, () => 0.3)).toEqual(members);
   });
 });

@@ -109,7 +109,7 @@ export function lacking(f: Facts, book: Ledger, honest: Honest, bar: number): st
     out.push(
       'deck: text of at least two opening requests from three members or more; without it nobody can tell what they take, or whether they are dealt one pool',
     );
-  const short = 3.3 - book.coordinationBits;
+  const short = Math.log2(9) - book.coordinationBits;
   if (short > 0)
     out.push(
       `coordination lacks ${short.toFixed(1)} bits to be nine in ten sure of one hand: a second tie of another kind (identity, network, timing), or more reference accounts to judge against`,

@@ -313,7 +313,7 @@ export function longer(t: Table, judged: readonly Judged[]): (account: number) =
 const SAID = { carriers: 0.8, times: 1.25, less: 0.8, give: 0.1 } as const;
 
 /**
- * Shares, bounded by how much carries the cohort's sentence where that is what members draw: what comes through a stolen key carries it, and what its owner sends does not, however near to the pool it is. Where the sentence is one
+ * Shares, told by how much carries the cohort's sentence where that is what members draw: what comes through a stolen key carries it, and what its owner sends does not, however near to the pool it is. Where the sentence is one
  * wording of several, members draw a multiple of what carries it, and it bounds nothing.
  * @param carries the part of an account's exchanges that carries a sentence of the cohort
  */
@@ -326,7 +326,10 @@ export function ofSentence(judged: readonly Judged[], carries: (account: number)
   );
   if (carriers.length < SAID.carriers * members.length || !(times <= SAID.times)) return [...judged];
   return judged.map((j) => {
-    const part = carries(j.account) * Math.max(1, times);
+    const said = carries(j.account);
+    // What carries it is counted, and what is drawn from the pool estimated: where the estimate allows as much, it is that.
+    if (said > j.share && said <= j.high) return { ...j, share: said };
+    const part = said * Math.max(1, times);
     if (part === 0 || part >= SAID.less * j.share) return j;
     return { ...j, share: part, low: Math.min(j.low, part), high: Math.min(j.high, part + SAID.give) };
   });
