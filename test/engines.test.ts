@@ -71,18 +71,18 @@ function spans(...numbers: readonly number[]): object {
 }
 
 /** A call that a framework traced around that of the client it uses, as OTLP: of each span its id, the one it lies in, and whose it is. */
-const traced = (...list: readonly (readonly [id: string, outer: string, user: string])[]): object => ({
+const traced = (...list: readonly (readonly [id: string, outer: string, user: string, model?: string])[]): object => ({
   resourceSpans: [
     {
       scopeSpans: [
         {
-          spans: list.map(([spanId, parentSpanId, user]) => ({
+          spans: list.map(([spanId, parentSpanId, user, model = 'm']) => ({
             traceId: 'n',
             spanId,
             parentSpanId,
             startTimeUnixNano: '1777885200000000000',
             attributes: [
-              { key: 'gen_ai.request.model', value: { stringValue: 'm' } },
+              { key: 'gen_ai.request.model', value: { stringValue: model } },
               ...(user === '' ? [] : [{ key: 'user.id', value: { stringValue: user } }]),
             ],
           })),
@@ -203,21 +203,22 @@ describe.each(ENGINES)('on $name', ({ name, at, served }) => {
         ['bad_time', 2],
         ['not_json', 1],
       ]);
-      // The outer of two is a wrapper; retries within it are calls, and one that says whose it is stands for one that does not.
+      // The outer of two is a wrapper; retries within it are calls, so is a judge of another model, and one that says whose it is stands for one that does not.
       const nested = [
         traced(['a', 'x', 'u'], ['b', 'a', 'u'], ['c', 'a', 'u'], ['d', 'c', 'u']),
         traced(['e', '', 'u'], ['f', 'e', '']),
         traced(['g', 'h', 'u']),
+        traced(['i', '', 'u'], ['j', 'i', 'u', 'judge']),
       ];
-      const read = { accepted: 4, rejected: 3 };
+      const read = { accepted: 6, rejected: 3 };
       expect(await take(store, file('nested.jsonl', jsonl(nested)))).toMatchObject(read);
       // One that comes later, in another file, wraps what is there already.
       expect(await take(store, file('later.jsonl.gz', gzipSync(jsonl([traced(['h', '', 'u'])]))))).toMatchObject({
         accepted: 0,
         rejected: 1,
       });
-      expect(await store.rows(`SELECT id FROM ${store.all('exchanges')} AS e WHERE match(id, '^n[a-h]$') ORDER BY id`)).toEqual(
-        ['nb', 'nd', 'ne', 'ng'].map((id) => ({ id })),
+      expect(await store.rows(`SELECT id FROM ${store.all('exchanges')} AS e WHERE match(id, '^n[a-j]$') ORDER BY id`)).toEqual(
+        ['nb', 'nd', 'ne', 'ng', 'ni', 'nj'].map((id) => ({ id })),
       );
     } finally {
       await store.close();

@@ -21,7 +21,7 @@ async function pairs(rows: readonly Record<string, unknown>[]): Promise<{ pairs:
     const name = (i: number | undefined): string => accounts[i ?? -1]?.account ?? '?';
     return {
       pairs: [...r.from].map((from, i) => `${name(from)} ${name(r.to[i])} ${r.count[i]}`).sort(),
-      able: accounts.filter((_, i) => r.able[i] === 1).map((x) => x.account),
+      able: accounts.filter((_, i) => (r.able[i] ?? 0) > 0).map((x) => x.account),
     };
   });
 }
@@ -50,7 +50,7 @@ describe('who carries on whose conversation', () => {
       step('2', 'b', [{ role: 'user', content: 'And then?' }], { conversation, turn: 2 }),
     ];
     for (const id of [uuid, 'conv_19802433bd86']) expect((await pairs(of(id))).pairs).toEqual(['a b 1']);
-    for (const id of ['conversation-0000000000042', '20260504103000', 'a-session-of-mine'])
+    for (const id of ['conversation-0000000000042', '00000000-0000-0000-0000-000000000000', '20260504103000', 'a-session-of-mine'])
       expect(await pairs(of(id))).toEqual({ pairs: [], able: [] });
   });
 
@@ -79,9 +79,10 @@ describe('members that pass conversations on', () => {
       from: Int32Array.from(list, (x) => x[0]),
       to: Int32Array.from(list, (x) => x[1]),
       count: Uint32Array.from(list, (x) => x[2]),
-      able: new Uint8Array(accounts).fill(1),
+      able: new Uint32Array(accounts).fill(10),
     });
   const all = [0, 1, 2, 3, 4, 5];
+  const own = new Float64Array(6);
 
   it('give and take; a published conversation, or one that is copied, frames nobody', () => {
     expect(
@@ -92,11 +93,12 @@ describe('members that pass conversations on', () => {
           [2, 0, 5],
         ]),
         all,
+        own,
       ),
     ).toEqual({ k: 3, n: 6, members: new Set([0, 1, 2]) });
     // All carry on what one published, and one carries on what all published.
-    expect(relayOf(of([1, 2, 3, 4, 5].map((b) => [0, b, 9])), all).k).toBe(0);
-    expect(relayOf(of([1, 2, 3, 4, 5].map((a) => [a, 0, 9])), all).k).toBe(0);
+    expect(relayOf(of([1, 2, 3, 4, 5].map((b) => [0, b, 9])), all, own).k).toBe(0);
+    expect(relayOf(of([1, 2, 3, 4, 5].map((a) => [a, 0, 9])), all, own).k).toBe(0);
     // Once each way may be chance.
     expect(
       relayOf(
@@ -105,6 +107,7 @@ describe('members that pass conversations on', () => {
           [1, 0, 1],
         ]),
         all,
+        own,
       ).k,
     ).toBe(0);
     // With accounts outside of the cohort.
@@ -115,9 +118,22 @@ describe('members that pass conversations on', () => {
           [5, 0, 4],
         ]),
         [0, 1, 2],
+        own,
       ).k,
     ).toBe(0);
-    expect(relayOf(of([]), all)).toEqual({ ...NO_RELAY, n: 6 });
+    expect(relayOf(of([]), all, own)).toEqual({ ...NO_RELAY, n: 6 });
+    // Of a public set of conversations, sampled by a log: others begin the same as often as they seem to be carried on.
+    const shared = of(all.flatMap((a) => all.filter((b) => b !== a).map((b) => [a, b, 1] as const)));
+    expect(relayOf(shared, all, own).k).toBe(6);
+    expect(
+      relayOf(
+        shared,
+        all,
+        own.map(() => 0.4),
+      ).k,
+    ).toBe(0);
+    // A few of very many are chance.
+    expect(relayOf({ ...shared, able: shared.able.map(() => 400) }, all, own).k).toBe(0);
   });
 });
 

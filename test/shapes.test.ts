@@ -1,11 +1,12 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { accountFile } from '../src/cli/look.ts';
 import { framingOf, splitterFor } from '../src/formats/framing.ts';
-import { resolveInputs } from '../src/formats/input.ts';
+import { inspect, resolveInputs } from '../src/formats/input.ts';
 import { scan } from '../src/scan.ts';
+import { asLines } from '../src/store/lines.ts';
 import { file, jsonl, record, scanned, temp, withStore } from './support/tools.ts';
 
 /** Records that do not stand a line each: lists, pages of an API, values over many lines, and a file for each. */
@@ -79,6 +80,44 @@ it('a row of a table that is torn costs itself, and is counted', () => {
     expect(out.filter((l) => l.startsWith('{')).map((l) => (JSON.parse(l) as { id: string }).id)).toEqual(['x1', 'x2', 'x3']);
     expect(out.filter((l) => !l.startsWith('{'))).toEqual(['x9,a9', '"an open quote, and what follows']);
   }
+});
+
+it('a table of several megabytes is read to its end, and so is a packed list of long records', async () => {
+  const many = Array.from({ length: 20_000 }, (_, i) =>
+    record({ id: `m${i}`, account: `a${i % 50}`, messages: 'Describe the tides of a small harbour in plain words.'.repeat(3) }),
+  );
+  const long = Array.from({ length: 60 }, (_, i) => record({ id: `l${i}`, messages: [{ role: 'user', content: `${i} `.repeat(9_000) }] }));
+  for (const [name, content, n] of [
+    ['many.csv', table(many), 20_000],
+    ['long.json.gz', gzipSync(JSON.stringify(long, null, 1)), 60],
+  ] as const) {
+    const path = file(name, content);
+    const made = await asLines(inspect(path, path), temp());
+    expect(readFileSync(made.path, 'utf8').trim().split('\n')).toHaveLength(n);
+  }
+}, 20_000);
+
+it('torn quotes cost their own rows, digits are kept, and what begins like a table and is none stays lines', () => {
+  const line = (i: number, prompt: string) => `r${i},2026-05-04T10:00:00Z,a${i},m,${prompt}`;
+  const torn = ['id,time,account,model,prompt', line(1, '"q 1"'), line(2, '"torn'), line(3, '"q 3"'), line(4, '"q 4"'), ''].join('\n');
+  for (const step of [1, 100_000]) {
+    const out = split(torn, step);
+    expect(out.filter((l) => l.startsWith('{')).map((l) => (JSON.parse(l) as { account: string }).account)).toEqual(['a1', 'a3', 'a4']);
+    expect(out.filter((l) => !l.startsWith('{'))).toEqual([line(2, '"torn')]);
+  }
+  const cells = split('id,time,meta,account,note\n1,2,"{""user"":1234567890123456739}",NULL,\\N\n');
+  expect(cells).toEqual(['{"id":1,"time":2,"meta":{"user":1234567890123456739}}']);
+  // An index without a name, and one that a search engine writes.
+  expect(split(',@timestamp,id,account\n0,2026-05-04,x,a\n').map((l) => JSON.parse(l) as unknown)).toEqual([
+    { '@timestamp': '2026-05-04', id: 'x', account: 'a' },
+  ]);
+  for (const text of [`"hello world, this\n${jsonl(rows)}`, `id,"time\n${jsonl(rows)}`, 'id,time,account, account\n1,2,3,4\n'])
+    expect(framingOf(text, true).as).toBe('lines');
+  // Row after row whose quote is not closed: each costs itself, in no more time than reading them takes.
+  const began = Date.now();
+  const bad = split(`id,time,account\n${'1,2,a\n'.repeat(10)}${'x","y\n'.repeat(8_000)}2,2,b\n`, 65_536);
+  expect(bad.filter((l) => l.startsWith('{'))).toHaveLength(11);
+  expect(Date.now() - began).toBeLessThan(10_000);
 });
 
 it('prose, and names alone, are no table', () => {

@@ -129,6 +129,7 @@ function relayed(t: Table, n: number, from: number[], to: number[], weight: numb
   const { members } = relayOf(
     t.relays,
     t.rows.map((_, a) => a),
+    t.repeated,
   );
   const r = t.relays;
   for (let e = 0; e < r.to.length; e++) {

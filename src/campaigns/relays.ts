@@ -27,8 +27,11 @@ export function handed(r: Relays): Handed {
   return { from, to, count, able: r.able, start };
 }
 
-/** Conversations that an account gives away, and takes, at least. One may be pasted from somewhere. */
-const EACH = 2;
+/**
+ * Conversations that an account gives away, and takes, at least: one may be pasted from somewhere. And of what it takes: so much of all it holds, up to a number; and so many times the part of what it begins that others begin too. Whoever runs a public set of
+ * conversations, of which a log holds a sample, seems to carry on what others began as often as others begin the same as they do.
+ */
+const EACH = { least: 2, part: 0.05, enough: 20, common: 5 } as const;
 
 export interface Relay {
   /** Members that carry on conversations which other members began, and whose own are carried on by others. */
@@ -41,11 +44,15 @@ export interface Relay {
 export const NO_RELAY: Relay = { k: 0, n: 0, members: new Set() };
 
 /**
- * How conversations pass from member to member. Both ways: whoever publishes a conversation has it carried on by strangers, and whoever copies published ones carries on those of strangers, and neither is one hand with them. A stranger
+ * How conversations pass from member to member. `repeated`: part of what each account begins that others begin too. Both ways: whoever publishes a conversation has it carried on by strangers, and whoever copies published ones carries on those of strangers, and neither is one hand with them. A stranger
  * who wants others to look like this would have to know what they ask, and to make them ask what he does.
  */
-export function relayOf({ able, start, to, count }: Handed, accounts: readonly number[]): Relay {
-  const n = accounts.reduce((x, a) => x + (able[a] ?? 0), 0);
+export function relayOf(
+  { able, start, to, count }: Handed,
+  accounts: readonly number[],
+  repeated: { readonly [account: number]: number },
+): Relay {
+  const n = accounts.reduce((x, a) => x + ((able[a] ?? 0) > 0 ? 1 : 0), 0);
   if (to.length === 0 || n === 0) return { ...NO_RELAY, n };
   const inside = new Set(accounts);
   const gives = new Map<number, number>();
@@ -58,6 +65,11 @@ export function relayOf({ able, start, to, count }: Handed, accounts: readonly n
       gives.set(a, (gives.get(a) ?? 0) + c);
       takes.set(b, (takes.get(b) ?? 0) + c);
     }
-  const members = new Set([...gives].filter(([a, g]) => g >= EACH && (takes.get(a) ?? 0) >= EACH).map(([a]) => a));
+  const enough = (a: number): boolean => {
+    const held = able[a] ?? 0;
+    const taken = takes.get(a) ?? 0;
+    return taken >= Math.max(EACH.least, Math.min(EACH.enough, EACH.part * held)) && taken >= EACH.common * (repeated[a] ?? 0) * held;
+  };
+  const members = new Set([...gives].filter(([a, g]) => g >= EACH.least && enough(a)).map(([a]) => a));
   return { k: members.size, n: Math.max(n, members.size), members };
 }

@@ -18,7 +18,7 @@ const ROWS = 8;
 const HEADER_MAX = 20_000;
 
 /** A name of a column, as exports and databases write them. */
-const NAME = /^[\p{L}_$][\p{L}\p{N} _.$:/()[\]"'-]{0,99}$/u;
+const NAME = /^[\p{L}_$@][\p{L}\p{N} _.$:/()[\]"'-]{0,99}$/u;
 
 /**
  * The delimiter of a log that is a table with a header, undefined where the text is none: names that differ, and rows of as many fields.
@@ -26,9 +26,10 @@ const NAME = /^[\p{L}_$][\p{L}\p{N} _.$:/()[\]"'-]{0,99}$/u;
  */
 export function tableOf(text: string, whole: boolean): string | undefined {
   const header = text.slice(0, text.search(/[\r\n]|$/));
-  if (header.length > HEADER_MAX) return undefined;
-  const names = namesOf(header);
-  if (names.length < COLUMNS_MIN || new Set(names).size < names.length || !names.every((n) => NAME.test(n.trim()))) return undefined;
+  const names = header.length > HEADER_MAX ? [] : (parsed(header, delimiterOf(header))?.[0]?.record ?? []).map((n) => n.trim());
+  // An index that a program wrote beside its table has no name.
+  const named = names[0] === '' ? names.slice(1) : names;
+  if (names.length < COLUMNS_MIN || new Set(names).size < names.length || !named.every((n) => NAME.test(n))) return undefined;
   const delimiter = delimiterOf(header);
   const held: boolean[] = [];
   const rows = new Rows(delimiter, (fields) => held.push(fields !== null));
@@ -44,6 +45,8 @@ const RETURN = 13;
 const NEWLINE = 10;
 /** Bytes of a table that are parsed at once. */
 const PIECE = 1 << 20;
+/** A file that is mostly such rows would be read anew for each of them. */
+const GIVE_UP = 50;
 /** Bytes of one row at most: a quote that is never closed would make one field of the rest of the file. */
 const ROW_MAX = 64 << 20;
 
@@ -84,9 +87,13 @@ class Rows {
   private begins = true;
   /** After a quote that closed a field: one more opens it again, as the second of two. */
   private closed = false;
+  /** Something else came after it: a quote stands where none may. */
+  private odd = false;
+  /** Rows given up because a quote of theirs is not closed. From so many on no quote goes beyond its line. */
+  private gaveUp = 0;
 
-  /** Where rows end in what is whole. */
-  private ends: number[] = [];
+  /** Where rows end in what is whole, and whether their quotes are odd. */
+  private ends: { readonly at: number; readonly odd: boolean }[] = [];
   /** Fields of the header, and so of each row. */
   private width: number | undefined;
 
@@ -101,16 +108,19 @@ class Rows {
     let upTo = 0;
     for (let i = 0; i < chunk.length; i++) {
       const c = chunk[i];
+      if (c === NEWLINE && this.quoted && this.gaveUp > GIVE_UP) this.quoted = false;
       if (c === QUOTE) {
         const opens = !this.quoted && (this.begins || this.closed);
         this.closed = this.quoted;
         this.quoted = opens;
         this.begins = false;
       } else if (!this.quoted) {
+        if (this.closed && c !== NEWLINE && c !== RETURN && c !== this.mark) this.odd = true;
         this.closed = false;
         if (c === NEWLINE) {
           upTo = i + 1;
-          this.ends.push(this.wholeBytes + this.partBytes + upTo);
+          this.ends.push({ at: this.wholeBytes + this.partBytes + upTo, odd: this.odd });
+          this.odd = false;
         }
         this.begins = c === NEWLINE || c === this.mark || (this.begins && c === RETURN);
       }
@@ -144,19 +154,20 @@ class Rows {
     this.whole = [];
     this.wholeBytes = 0;
     this.ends = [];
-    const rows = parsed(all.toString('utf8'), this.delimiter);
+    const rows = ends.some((e) => e.odd) ? null : parsed(all.toString('utf8'), this.delimiter);
     if (rows) {
       for (const r of rows) this.tell(r.record, r.raw);
       return;
     }
     // Quotes stand somewhere where the parser allows none: row by row, so that this costs one.
     let from = 0;
-    for (const end of [...ends, all.length]) {
-      const text = all.subarray(from, end).toString('utf8');
-      from = end;
+    for (const end of [...ends, { at: all.length, odd: this.odd }]) {
+      const text = all.subarray(from, end.at).toString('utf8');
+      from = end.at;
       if (text.trim() === '') continue;
-      const r = parsed(text, this.delimiter)?.[0];
-      this.tell(r?.record ?? null, text);
+      // A row whose quotes are odd may be several: it has as many fields as one where the last of the first was torn.
+      const several = end.odd && text.trimEnd().includes('\n');
+      this.tell(several ? null : (parsed(text, this.delimiter)?.[0]?.record ?? null), text);
     }
   }
 
@@ -183,6 +194,8 @@ class Rows {
     this.quoted = false;
     this.closed = false;
     this.begins = true;
+    this.odd = false;
+    this.gaveUp += 1;
     const end = all.indexOf(NEWLINE);
     this.out(null, all.subarray(0, end < 0 ? all.length : end).toString('utf8'));
     if (end >= 0) this.take(all.subarray(end + 1));
@@ -192,18 +205,23 @@ class Rows {
 /** A number, written as JSON writes it: with a nought before it, or more digits than a number holds, it is a name. */
 const isNumber = (cell: string): boolean => cell.length <= 15 && /^-?\d/.test(cell) && String(Number(cell)) === cell;
 
-function cellOf(cell: string): unknown {
-  if (isNumber(cell)) return Number(cell);
-  if (cell[0] !== '{' && cell[0] !== '[') return cell;
-  try {
-    return JSON.parse(cell) as unknown;
-  } catch {
-    // Text that only begins like JSON.
-    return cell;
-  }
+/** A field as JSON: lists and objects stay as they are written, since digits beyond what a number holds would be lost. */
+function cellOf(cell: string): string {
+  if (isNumber(cell)) return cell;
+  if (cell[0] === '{' || cell[0] === '[')
+    try {
+      JSON.parse(cell);
+      return cell.replace(/[\r\n]+/g, ' ');
+    } catch {
+      // Text that only begins like JSON.
+    }
+  return JSON.stringify(cell);
 }
 
-/** Rows of a table with a header as records: empty fields left out, lists and objects as what they are. A row of too many or too few fields comes out as it stands, to be counted as rejected. */
+/** What databases write for a field that holds nothing. */
+const NOTHING: ReadonlySet<string | undefined> = new Set(['', 'NULL', '\\N']);
+
+/** Rows of a table with a header as records: fields that hold nothing left out, lists and objects as what they are. A row of too many or too few fields comes out as it stands, to be counted as rejected. */
 export class Untabler {
   private readonly rows: Rows;
   private names: readonly string[] | undefined;
@@ -218,10 +236,10 @@ export class Untabler {
         this.names = fields.map((n) => n.trim());
         return;
       }
-      // No prototype: a column may have any name.
-      const record = Object.create(null) as Record<string, unknown>;
-      for (const [i, name] of this.names.entries()) if (fields[i] !== '') record[name] = cellOf(fields[i] as string);
-      out(JSON.stringify(record));
+      const held = this.names.flatMap((name, i) =>
+        name === '' || NOTHING.has(fields[i]) ? [] : `${JSON.stringify(name)}:${cellOf(fields[i] as string)}`,
+      );
+      out(`{${held.join(',')}}`);
     });
   }
 

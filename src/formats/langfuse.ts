@@ -58,8 +58,8 @@ export const langfuse: Format = {
   // A trace holds spans, tools and events too, which repeat what the call in them was.
   isCall: `upper(r.type) IN ('', 'GENERATION')`,
   nesting: {
-    own: `concat(${first('r.trace_id', 'r.traceId')}, ' ', ${first('r.span_id', 'r.id')})`,
-    outer: `if(concat(r.parent_span_id, r.parentObservationId, r.parent_observation_id) = '', '', concat(${first('r.trace_id', 'r.traceId')}, ' ', ${first('r.parent_span_id', 'r.parentObservationId', 'r.parent_observation_id')}))`,
+    own: `if(concat(r.trace_id, r.traceId) = '', '', concat(${first('r.trace_id', 'r.traceId')}, ' ', ${first('r.span_id', 'r.id')}))`,
+    outer: `if(concat(r.parent_span_id, r.parentObservationId, r.parent_observation_id) = '' OR concat(r.trace_id, r.traceId) = '', '', concat(${first('r.trace_id', 'r.traceId')}, ' ', ${first('r.parent_span_id', 'r.parentObservationId', 'r.parent_observation_id')}))`,
   },
   accountHint: 'user_id (the older export of observations has none: take the enriched one)',
 };

@@ -23,7 +23,7 @@ const CLOCK = `(length(c_time) < 8 OR position(c_time, ':') IN (2, 3) OR (substr
 const STAMP = `if(substring(c_time, 11, 1) = 't' OR endsWith(c_time, 'z'), translate(c_time, 'tz', 'TZ'), c_time)`;
 
 /** Columns by which it is told whether a line is an exchange. */
-const NEEDED: readonly Column[] = ['id', 'time', 'account'];
+const NEEDED: readonly Column[] = ['id', 'time', 'account', 'model'];
 
 /** A string as a literal of the engine. */
 export const quote = (s: string): string => `'${s.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
@@ -83,8 +83,8 @@ export function readSelect(format: Format, source: string, options: ReadOptions 
     .filter((c) => c !== 'account')
     .map((c) => (c === 'time' ? 'c_time AS stamp' : c === 'model' ? `c_model AS model` : `c_${c} AS ${c}`));
   const lines = exploded(format, source);
-  // Of one account: a wrapper that says whose it is, around a call that does not, is all there is to know.
-  const key = (name: string): string => `cityHash64(${name}, trimBoth(${account}))`;
+  // Of one account and one model: a wrapper that says whose it is, around a call that does not, is all there is to know; and a judge that is asked while another model answers is another call.
+  const key = (name: string): string => `cityHash64(${name}, trimBoth(${account}), c_model)`;
   const wraps = nested ? ` OR (own_key != '' AND ${key('own_key')} IN (SELECT span FROM nested))` : '';
   const outer = nested ? `, if(outer_key = '' OR outer_key = own_key, 0, ${key('outer_key')}) AS outer_span` : '';
   return `

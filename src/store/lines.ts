@@ -24,14 +24,12 @@ async function written(
   const out: WriteStream = createWriteStream(path, { mode: 0o600 });
   // Told to whoever waits for it; of one that was given up nobody does.
   out.on('error', () => undefined);
-  let room = true;
   try {
     await fill(
-      (line) => {
-        room = out.write(`${line}\n`);
-      },
+      (line) => void out.write(`${line}\n`),
+      // Asked of the stream: a piece that tells no line would wait for what has happened already.
       async () => {
-        if (!room) await once(out, 'drain');
+        if (out.writableNeedDrain) await once(out, 'drain');
       },
     );
     out.end();

@@ -104,7 +104,7 @@ const scriptOf = (text: string, name: string): string =>
 const SCRIPT = scriptOf('text', 'script');
 
 /** Ids of conversations that nobody makes twice by chance: a UUID, a dozen hexadecimal digits of which some are letters (a date, or a count, has none), and ours of what a conversation began with (`gateway/record.ts`). A number, or a word, is one account's own. */
-const OWN_ID = `length(conversation) >= 12 AND (match(extract(conversation, '[0-9a-fA-F]{12,}'), '[a-fA-F].*[0-9]|[0-9].*[a-fA-F]') OR match(conversation, '[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|^~[0-9A-Za-z_-]{27}$'))`;
+const OWN_ID = `length(conversation) >= 12 AND (match(extract(conversation, '[0-9a-fA-F]{12,}'), '[a-fA-F].*[0-9]|[0-9].*[a-fA-F]') OR match(conversation, '[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|^~[0-9A-Za-z_-]{27}$')) AND NOT match(conversation, '0{8}-?0{4}|[fF]{8}-?[fF]{4}|1{8}-?1{4}|12345678-?1234')`;
 /** Bytes of what a conversation began with, from which on it is told by that. */
 const BEGUN_MIN = 40;
 

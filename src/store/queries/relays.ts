@@ -7,15 +7,15 @@ export interface Relays {
   readonly from: Int32Array;
   readonly to: Int32Array;
   readonly count: Uint32Array;
-  /** 1 at each account that holds conversations which can be told: with what was said before, or an id of its own. */
-  readonly able: Uint8Array;
+  /** Conversations of each account that can be told: with what was said before, or an id of its own. */
+  readonly able: Uint32Array;
 }
 
 export const NO_RELAYS = (accounts: number): Relays => ({
   from: new Int32Array(0),
   to: new Int32Array(0),
   count: new Uint32Array(0),
-  able: new Uint8Array(accounts),
+  able: new Uint32Array(accounts),
 });
 
 /** Bounds of what is read: accounts of one conversation, partners of one account, and pairs in all. */
@@ -30,15 +30,15 @@ const CHARS = 40;
 export async function relaysOf(store: Store, index: ReadonlyMap<string, number>, until: number | null): Promise<Relays> {
   const e = store.all('exchanges');
   const params = until === null ? {} : { until: String(until) };
-  const able = new Uint8Array(index.size);
-  for (const r of await store.rows<{ a: string }>(
-    `SELECT leftPad(hex(acct), 16, '0') AS a FROM ${e} AS e WHERE thread != 0 ${when(until)} GROUP BY acct`,
+  const able = new Uint32Array(index.size);
+  for (const r of await store.rows<{ a: string; n: string }>(
+    `SELECT leftPad(hex(acct), 16, '0') AS a, uniq(thread) AS n FROM ${e} AS e WHERE thread != 0 ${when(until)} GROUP BY acct`,
     params,
   )) {
     const i = index.get(r.a);
-    if (i !== undefined) able[i] = 1;
+    if (i !== undefined) able[i] = Number(r.n);
   }
-  if (!able.includes(1)) return NO_RELAYS(index.size);
+  if (!able.some((n) => n > 0)) return NO_RELAYS(index.size);
   const data = await store.binary(
     `SELECT reinterpretAsUInt64(giver) AS g, reinterpretAsUInt64(taker) AS t, toUInt32(count()) AS n FROM (
       SELECT argMin(acct, (NOT opened, at)) AS giver, groupArrayIf(${MOST.accounts})(acct, NOT opened) AS takers FROM (
