@@ -574,3 +574,18 @@ it('how to answer is said in a short system text as well as in the request; a lo
     expect(rows.map((r) => Number(r.asked))).toEqual([0, 1, 1, 0]);
   });
 });
+
+it('spans of no trace lie in no other: ids of spans are their trace’s own', async () => {
+  const span = (id: string, over: Record<string, unknown>) => ({
+    span_id: id,
+    start_time: '2026-05-04T10:00:00Z',
+    attributes: { 'openinference.span.kind': 'LLM', 'llm.model_name': 'm', 'user.id': 'u' },
+    ...over,
+  });
+  const read = (trace: string) =>
+    withStore((store) =>
+      take(store, file('spans.jsonl', jsonl([span('1', { trace_id: trace }), span('2', { trace_id: trace, parent_id: '1' })]))),
+    );
+  expect(await read('t')).toMatchObject({ accepted: 1, rejected: 1 });
+  expect(await read('')).toMatchObject({ accepted: 2, rejected: 0 });
+});

@@ -126,12 +126,13 @@ function fromLinks(t: Table, random: () => number): Candidate[] {
 const PASSED = 4;
 
 function relayed(t: Table, n: number, from: number[], to: number[], weight: number[]): void {
+  const r = t.relays;
+  if (r.to.length === 0) return;
   const { members } = relayOf(
-    t.relays,
+    r,
     t.rows.map((_, a) => a),
     t.repeated,
   );
-  const r = t.relays;
   for (let e = 0; e < r.to.length; e++) {
     const [a, b] = [r.from[e] as number, r.to[e] as number];
     if (a === b || !members.has(a) || !members.has(b)) continue;

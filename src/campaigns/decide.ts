@@ -1,5 +1,5 @@
 import type { Kind } from '../model/dossier.ts';
-import type { Facts } from './facts.ts';
+import { type Facts, mostlyPassed } from './facts.ts';
 import { type Ledger, PRIOR } from './ledger.ts';
 import { contentOnly, type Honest, type Rival } from './rivals.ts';
 
@@ -81,7 +81,7 @@ export function decide(
 
 /** Whether most accounts hold cards, keys or addresses that are mostly theirs, or pass their conversations on. */
 const privatelyHeld = (f: Facts): boolean =>
-  f.relay.k >= 0.5 * f.accounts.length || (['network', 'identity'] as const).some((s) => f.ties[s].tied >= 0.5 * f.accounts.length);
+  mostlyPassed(f) || (['network', 'identity'] as const).some((s) => f.ties[s].tied >= 0.5 * f.accounts.length);
 
 /** What is measured of the taking itself; that nothing is followed up, and that other kinds are ruled out, says only what it is not. */
 const TAKING: ReadonlySet<string> = new Set(['elicitation', 'useful-output', 'haul', 'breadth']);

@@ -15,6 +15,13 @@ export const human = (f: Facts): boolean => f.sleepless.n === 0 || f.sleepless.k
 
 /** Part of the accounts that declare one owner, from which on it speaks for all of them. */
 const DECLARED = 0.8;
+/** Most accounts pass conversations on. */
+export const mostlyPassed = (f: Facts): boolean => f.relay.k >= 0.5 * f.accounts.length;
+
+/** Part of the members that must use a turn of phrase for it to go through all they ask, as one asker's does. */
+const PHRASED = 0.3;
+export const onePhrase = (f: Facts): boolean => f.elicited.k >= PHRASED * f.elicited.n;
+
 /** One organisation declares most of the accounts. */
 export const ofOneOwner = (f: Facts): boolean => f.topOwner.share >= DECLARED;
 /** A mail domain of their own says who they are as an organisation does; a public mail provider does not. */
@@ -107,7 +114,7 @@ export const FAMILY: Readonly<Record<ValueKind, keyof Facts['ties']>> = {
 const SHARE_MIN: Readonly<Record<keyof Facts['ties'], number>> = { scaffold: 0.1, network: 0.05, client: 0.2, identity: 0 };
 
 /** Whether a value is mostly a cohort's: `k` members hold it, `shown` of them however little, and users outside are half as many at most. */
-const theirs = (value: SharedValue, k: number, shown: number): boolean => k >= 3 && value.accounts.length - shown <= 0.5 * k;
+export const theirs = (value: SharedValue, k: number, shown: number): boolean => k >= 3 && value.accounts.length - shown <= 0.5 * k;
 
 /** Part of what an account sends that comes from addresses which are mostly the cohort's, from which on they tie it, however little comes from each. */
 const PANEL = 0.5;

@@ -1,5 +1,5 @@
 import { DATA_SET_TOKENS } from '../signals/haul.ts';
-import type { Facts } from './facts.ts';
+import { type Facts, mostlyPassed } from './facts.ts';
 import type { Honest } from './rivals.ts';
 import type { Table } from './table.ts';
 
@@ -14,8 +14,6 @@ interface Kind {
 
 /** Part of what honest conversations are answered with, in the middle, under which an answer is short. */
 const SHORT = 0.5;
-/** Part of the members that pass conversations on, from which on a pool may be an app's. */
-const PASSING = 0.5;
 
 /** Part of a kind that remains when what it would show is looked for and is not there. */
 const REFUTED = 0.12;
@@ -42,7 +40,7 @@ const KINDS: readonly Kind[] = [
     share: 0.15,
     // Customers of an app follow answers up, and ask for what everybody asks for. Accounts that pass conversations on are a pool's, and what its users ask may be of any kind.
     left: (f, h) => {
-      if (f.relay.k >= PASSING * f.accounts.length) return 1;
+      if (mostlyPassed(f)) return 1;
       const used = f.singleUse.k < 0.9 * f.singleUse.n;
       return f.resale < 0.1 && (!used || f.distance > 2 * h.distanceLow) ? REFUTED : 1;
     },

@@ -6,7 +6,7 @@ import { pivotSignal } from '../signals/pivot.ts';
 import { relaySignal } from '../signals/relay.ts';
 import type { Signal } from '../signals/signal.ts';
 import { successionSignal } from '../signals/succession.ts';
-import { type Facts, human, ofOneDomain, ofOneOwner } from './facts.ts';
+import { type Facts, human, mostlyPassed, ofOneDomain, ofOneOwner, onePhrase } from './facts.ts';
 import { privatelyTied } from './hands.ts';
 import type { Learned } from './ledger.ts';
 import type { Judged } from './membership.ts';
@@ -34,8 +34,7 @@ const fired = (learned: Learned, facts: Facts, s: { readonly id: string }): numb
 const TIES = ['network', 'identity', 'succession'] as const;
 
 /** Whether members pass conversations on, more than honest cohorts do: whoever runs them is one. */
-const passesOn = (learned: Learned, facts: Facts): boolean =>
-  facts.relay.k >= 0.5 * facts.accounts.length && fired(learned, facts, relaySignal) >= 1;
+const passesOn = (learned: Learned, facts: Facts): boolean => mostlyPassed(facts) && fired(learned, facts, relaySignal) >= 1;
 
 /** What ties the accounts themselves, in bits: network, identity, and taking over from one another. */
 const ownTies = (learned: Learned, facts: Facts): number[] => [
@@ -210,8 +209,8 @@ export function oneFirm(learned: Learned, facts: Facts): string | null {
   return `teams: they draw on ${facts.pools} pools and are tied across them, by day: a firm whose teams each work off a queue of their own, on its cards and behind its network, looks the same, and so do freelancers whom one start-up pays. What no people do would decide: hours without sleep, accounts that take over from closed ones, a move to a new model within the day. Ask who pays`;
 }
 
-/** Part of the members that a common sentence or turn of phrase must reach to be one asker's. */
-const ASKER = { sentence: 0.5, phrase: 0.3, single: 0.5 } as const;
+/** Part of the members that a common sentence must reach to be one asker's, and that may follow nothing up where users do. */
+const ASKER = { sentence: 0.5, single: 0.5 } as const;
 
 /**
  * Whether what a pool of accounts asks may be its users'. One hand runs an app's, a gateway's or a reseller's accounts too: they are dealt from one deck, which is whatever its users ask next, they never sleep where those live everywhere, and nothing says who they are.
@@ -221,13 +220,7 @@ export function anybodys(learned: Learned, facts: Facts, honest: Honest): string
   const { scaffold } = facts.ties;
   const passed = passesOn(learned, facts);
   const followed = facts.singleUse.k <= ASKER.single * facts.singleUse.n;
-  if (
-    facts.pooled === null ||
-    !(followed || passed) ||
-    scaffold.tied >= ASKER.sentence * scaffold.of ||
-    facts.elicited.k >= ASKER.phrase * facts.elicited.n
-  )
-    return null;
+  if (facts.pooled === null || !(followed || passed) || scaffold.tied >= ASKER.sentence * scaffold.of || onePhrase(facts)) return null;
   const apart = honest.span.apart(facts.pooled);
   // Where too few honest communities are known nobody can tell.
   if (apart > honest.span.typical()) return null;
@@ -238,6 +231,8 @@ export function anybodys(learned: Learned, facts: Facts, honest: Honest): string
  * What would decide, where they cannot be told apart, and which of it is not there. Conversations that pass from account to account say who runs the accounts and not who asks: a pool of accounts behind one gateway serves whoever pays for it, so that they are no tie here.
  */
 export function queueLacks(t: Table, learned: Learned, members: readonly Judged[], facts: Facts): string {
+  if (passesOn(learned, facts))
+    return `customers: ${facts.relay.k} of ${members.length} carry on one another's conversations, so that whoever runs these accounts is one, and no people on a queue are; but an app, a company's gateway or a reseller that takes another account of a pool with each request looks the same, and then what is asked is its users' own. A tie of identity or succession would decide; ask whoever runs them whose requests these are`;
   const { quiet, attendance } = facts.week;
   const p = pace(t, learned, members, facts);
   const rests = p.quietDays || p.awayOften;
@@ -264,8 +259,6 @@ export function queueLacks(t: Table, learned: Learned, members: readonly Judged[
     ...(rests ? [] : unrested),
   ];
   const held = ownTies(learned, facts);
-  if (passesOn(learned, facts))
-    return `customers: ${facts.relay.k} of ${members.length} carry on one another's conversations, so that whoever runs these accounts is one, and no people on a queue are; but an app, a company's gateway or a reseller that takes another account of a pool with each request looks the same, and then what is asked is its users' own. A tie of identity or succession would decide; ask whoever runs them whose requests these are`;
   const there = TIES.filter((_, i) => (held[i] ?? 0) >= QUEUE.handBits);
   const untied = p.sleeps
     ? `${QUEUE.accounts} accounts or more that share no tool, hardly rest on a day in seven, and send more than ${QUEUE.requestsEach} requests each, ${QUEUE.requestsDay} a day`

@@ -36,30 +36,37 @@ function apartFrom(p: Pooled, kinds: readonly Float64Array[]): number {
   return distance(p, mixed(kinds, weights));
 }
 
-/** What honest communities ask for between them: customers of an app or a reseller are some of the kinds of people there are, in whatever parts; a data set is a kind of its own. */
+/** What honest communities ask for between them: customers of an app or a reseller are some of the kinds of people there are, in whatever parts; a data set is a kind of its own. Worked out when it is first asked: of most cohorts it never is. */
 export class Span {
   private readonly pools: readonly Pooled[];
-  private readonly kinds: readonly Float64Array[];
+  private readonly mu: Float64Array;
+  private smoothed: readonly Float64Array[] | undefined;
   private middle: number | undefined;
 
   /** @param pools contents of null cohorts @param mu everybody's */
   constructor(pools: readonly Pooled[], mu: Float64Array) {
     this.pools = pools.filter((p) => p.items > 0);
-    this.kinds = this.pools.map((p) => p.shares.map((x, d) => (1 - SMOOTH) * x + SMOOTH * (mu[d] as number)));
+    this.mu = mu;
+  }
+
+  private get kinds(): readonly Float64Array[] {
+    this.smoothed ??= this.pools.map((p) => p.shares.map((x, d) => (1 - SMOOTH) * x + SMOOTH * (this.mu[d] as number)));
+    return this.smoothed;
   }
 
   /** How far a pool is from the nearest mixture of them; NaN where there are fewer than five. */
   apart(p: Pooled): number {
-    return this.kinds.length < 5 ? Number.NaN : apartFrom(p, this.kinds);
+    return this.pools.length < 5 ? Number.NaN : apartFrom(p, this.kinds);
   }
 
   /** How far the middle one of them is from the nearest mixture of the others. */
   typical(): number {
+    const kinds = this.kinds;
     this.middle ??= median(
       this.pools.map((p, i) =>
         apartFrom(
           p,
-          this.kinds.filter((_, j) => j !== i),
+          kinds.filter((_, j) => j !== i),
         ),
       ),
     );

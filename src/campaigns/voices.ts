@@ -1,10 +1,10 @@
 import { BUCKETINGS, type Cell, deck } from './deck.ts';
-import { type Facts, sampled, type View } from './facts.ts';
+import { type Facts, onePhrase, sampled, theirs, type View } from './facts.ts';
 import type { Honest } from './rivals.ts';
 import { carriedPart, type Table } from './table.ts';
 
 /** Instructions that stand for users of a pool: so many at least, between them so much of what it sends, each in so much of its accounts, and so many of them looked at. */
-const VOICES = { least: 10, covered: 0.3, spread: 0.5, most: 0.5, phrase: 0.3, looked: 16 } as const;
+const VOICES = { least: 10, covered: 0.3, spread: 0.5, most: 0.5, looked: 16 } as const;
 
 /** A sentence that goes through a pool: the part of what its accounts send that carries it. */
 interface Voice {
@@ -24,9 +24,9 @@ function voicesOf(t: Table, accounts: readonly number[]): Voice[] {
     }
   const distinct = new Map<string, Voice>();
   for (const [v, by] of held) {
-    const holders = t.values[v]?.accounts.length ?? 0;
+    const value = t.values[v];
     // What strangers send as well is no user's of this pool.
-    if (by.size < VOICES.spread * accounts.length || holders - by.size > 0.5 * by.size) continue;
+    if (!value || by.size < VOICES.spread * accounts.length || !theirs(value, by.size, by.size)) continue;
     const part = [...by].reduce((x, [a, count]) => x + carriedPart(t, a, count), 0) / accounts.length;
     if (part > VOICES.most) continue;
     const sightings = [...by].sort((x, y) => x[0] - y[0]).join(' ');
@@ -48,7 +48,7 @@ export async function ownVoices(
   scoped: (accounts: readonly number[], values: readonly number[]) => Promise<View>,
 ): Promise<string | null> {
   // One turn of phrase through it all is one asker's.
-  if (facts.elicited.k >= VOICES.phrase * facts.elicited.n) return null;
+  if (onePhrase(facts)) return null;
   const voices = voicesOf(t, facts.accounts);
   const covered = voices.reduce((x, { part }) => x + part, 0);
   if (voices.length < VOICES.least || covered < VOICES.covered) return null;

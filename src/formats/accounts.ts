@@ -6,6 +6,7 @@ import { createGunzip, gunzipSync } from 'node:zlib';
 import { parse as parseCsv } from 'csv-parse/sync';
 import { decompress } from 'fzstd';
 import { messageOf, StillwatchError } from '../model/errors.ts';
+import { delimiterOf } from './csv.ts';
 import { object } from './format.ts';
 import { type Compression, inspect, sampleLines } from './input.ts';
 import { COMPRESSORS } from './parquet.ts';
@@ -49,10 +50,7 @@ function whole(path: string, compression: Compression): Buffer {
 }
 
 /** Rows of a CSV, divided by what its header is most divided by. */
-function csvRows(header: string, bytes: Buffer): Record<string, unknown>[] {
-  const delimiter = [',', ';', '\t', '|'].reduce((best, x) => (header.split(x).length > header.split(best).length ? x : best));
-  return csvOf(bytes, delimiter);
-}
+const csvRows = (header: string, bytes: Buffer): Record<string, unknown>[] => csvOf(bytes, delimiterOf(header, [',', ';', '\t', '|']));
 
 /** Rows of a CSV with a header whose names may have capitals and blanks around them. */
 export const csvOf = (text: Buffer | string, delimiter: string): Record<string, unknown>[] =>

@@ -1,10 +1,10 @@
 import { parse } from 'csv-parse/sync';
 
-/** The character between the fields of a table, by its header: whichever it holds most of outside of quotes. */
-export function delimiterOf(header: string): string {
+/** The character between the fields of a table, by its header: whichever of some it holds most of outside of quotes. */
+export function delimiterOf(header: string, some: readonly string[] = [',', ';', '\t']): string {
   const bare = header.replace(/"(?:[^"]|"")*"/g, '');
   const times = (c: string): number => bare.split(c).length - 1;
-  return [',', ';', '\t'].reduce((best, c) => (times(c) > times(best) ? c : best));
+  return some.reduce((best, c) => (times(c) > times(best) ? c : best));
 }
 
 /** Fields of a header. */
@@ -26,11 +26,11 @@ const NAME = /^[\p{L}_$@][\p{L}\p{N} _.$:/()[\]"'-]{0,99}$/u;
  */
 export function tableOf(text: string, whole: boolean): string | undefined {
   const header = text.slice(0, text.search(/[\r\n]|$/));
-  const names = header.length > HEADER_MAX ? [] : (parsed(header, delimiterOf(header))?.[0]?.record ?? []).map((n) => n.trim());
+  const delimiter = delimiterOf(header);
+  const names = header.length > HEADER_MAX ? [] : (parsed(header, delimiter)?.[0]?.record ?? []).map((n) => n.trim());
   // An index that a program wrote beside its table has no name.
   const named = names[0] === '' ? names.slice(1) : names;
   if (names.length < COLUMNS_MIN || new Set(names).size < names.length || !named.every((n) => NAME.test(n))) return undefined;
-  const delimiter = delimiterOf(header);
   const held: boolean[] = [];
   const rows = new Rows(delimiter, (fields) => held.push(fields !== null));
   rows.take(Buffer.from(text));

@@ -72,6 +72,9 @@ export const asMessages = (text: string): string =>
 export const reasoningIn = (answer: string): string =>
   `greatest(JSONExtractUInt(${answer}, 'usage', 'completion_tokens_details', 'reasoning_tokens'), JSONExtractUInt(${answer}, 'usage', 'output_tokens_details', 'reasoning_tokens'))`;
 
+/** SQL of what names a record within its trace; '' where either is not told: ids of records are their trace's own. */
+export const inTrace = (trace: string, id: string): string => `if(${trace} = '' OR ${id} = '', '', concat(${trace}, ' ', ${id}))`;
+
 /** SQL of the first of some texts that says something. */
 export const first = (...texts: string[]): string => texts.reduceRight((rest, t) => `if(${t} != '', ${t}, ${rest})`);
 

@@ -1,5 +1,5 @@
 import { CONTENTS, contents } from './body.ts';
-import { asMessages, between, type Column, type Format, first, has } from './format.ts';
+import { asMessages, between, type Column, type Format, first, has, inTrace } from './format.ts';
 
 /** Tokens of one side. Langfuse's buckets leave each other out (`output` is without `output_reasoning_tokens`), unless the plain two are all of the total. */
 const tokens = (usage: string, side: 'input' | 'output'): string =>
@@ -30,6 +30,8 @@ const said = (name: string): string => `if(meta['${name}'] != '', meta['${name}'
 /** Usage as JSON text, as a map. */
 export const usageOf = (json: string): string => `JSONExtract(${json}, 'Map(String, Float64)')`;
 
+const TRACE = first('r.trace_id', 'r.traceId');
+
 /** Langfuse's `events_full` rows; its enriched export of observations, whose id is plain and whose metadata are an object; and observations as its API and its pages give them. Inputs are a message list, an object with `messages`, or plain text. */
 export const langfuse: Format = {
   id: 'langfuse',
@@ -45,7 +47,7 @@ export const langfuse: Format = {
     ${first('r.start_time', 'r.startTime')} AS started, ${first('r.end_time', 'r.endTime')} AS finished`,
   columns: {
     ...observed('r.input', 'usage', 'r.tool_definitions'),
-    id: `concat(${first('r.trace_id', 'r.traceId')}, '/', ${first('r.span_id', 'r.id')})`,
+    id: `concat(${TRACE}, '/', ${first('r.span_id', 'r.id')})`,
     time: 'started',
     account: first('r.user_id', 'r.userId'),
     model: first('r.provided_model_name', 'r.model'),
@@ -58,8 +60,8 @@ export const langfuse: Format = {
   // A trace holds spans, tools and events too, which repeat what the call in them was.
   isCall: `upper(r.type) IN ('', 'GENERATION')`,
   nesting: {
-    own: `if(concat(r.trace_id, r.traceId) = '', '', concat(${first('r.trace_id', 'r.traceId')}, ' ', ${first('r.span_id', 'r.id')}))`,
-    outer: `if(concat(r.parent_span_id, r.parentObservationId, r.parent_observation_id) = '' OR concat(r.trace_id, r.traceId) = '', '', concat(${first('r.trace_id', 'r.traceId')}, ' ', ${first('r.parent_span_id', 'r.parentObservationId', 'r.parent_observation_id')}))`,
+    own: inTrace(TRACE, first('r.span_id', 'r.id')),
+    outer: inTrace(TRACE, first('r.parent_span_id', 'r.parentObservationId', 'r.parent_observation_id')),
   },
   accountHint: 'user_id (the older export of observations has none: take the enriched one)',
 };

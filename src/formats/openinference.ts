@@ -1,4 +1,4 @@
-import { between, type Column, type Format, has, object } from './format.ts';
+import { between, type Column, type Format, first, has, inTrace, object } from './format.ts';
 
 /** Messages of one request at most: what lies beyond is no conversation. */
 const MESSAGES_MAX = 2000;
@@ -67,6 +67,15 @@ const text = (raw: string): string =>
 const PREFIX = 'attributes.';
 const plain = (name: string): string => `if(startsWith(${name}, '${PREFIX}'), substring(${name}, ${PREFIX.length + 1}), ${name})`;
 
+/** What names a span by the id given, in each way that records name their trace. */
+const within = (context: string, flat: string, otlp: string, frame: string): string =>
+  first(
+    inTrace('r.context.trace_id', context),
+    inTrace('r.trace_id', flat),
+    inTrace('r.traceId', otlp),
+    inTrace(`attributes_map['context.trace_id']`, frame),
+  );
+
 /**
  * OpenInference 2.12 spans, one a line: attributes flattened (`llm.input_messages.N.message.content`), as objects within objects, or as the columns of a data frame (`attributes.llm.model_name`, also as Parquet). As OTLP they come
  * in with `otel`.
@@ -98,8 +107,8 @@ export const openinference: Format = {
   },
   isCall: `${isLlm('attributes_map')} AND JSONExtractString(record, 'span_kind') IN ('', 'LLM')`,
   nesting: {
-    own: `multiIf(r.context.span_id != '', concat(r.context.trace_id, ' ', r.context.span_id), r.span_id != '', concat(r.trace_id, ' ', r.span_id), r.spanId != '', concat(r.traceId, ' ', r.spanId), attributes_map['context.span_id'] != '', concat(attributes_map['context.trace_id'], ' ', attributes_map['context.span_id']), '')`,
-    outer: `multiIf(r.parent_id = '' AND r.parentSpanId = '', '', r.context.span_id != '', concat(r.context.trace_id, ' ', r.parent_id), r.span_id != '', concat(r.trace_id, ' ', r.parent_id), r.spanId != '', concat(r.traceId, ' ', r.parentSpanId), attributes_map['context.span_id'] != '', concat(attributes_map['context.trace_id'], ' ', r.parent_id), '')`,
+    own: within('r.context.span_id', 'r.span_id', 'r.spanId', `attributes_map['context.span_id']`),
+    outer: within('r.parent_id', 'r.parent_id', 'r.parentSpanId', 'r.parent_id'),
   },
   attributes: 'attributes_map',
   accountHint: 'user.id among the attributes',

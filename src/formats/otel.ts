@@ -1,4 +1,4 @@
-import { between, type Column, type Format, first, has, object } from './format.ts';
+import { between, type Column, type Format, first, has, inTrace, object } from './format.ts';
 import { observed, usageOf } from './langfuse.ts';
 import { flattened, isLlm, several } from './openinference.ts';
 
@@ -117,8 +117,8 @@ export const otel: Format = {
       arrayMap(x -> ${VALUE}, r.attributes)), arrayMap(x -> ${VALUE}, beside))) AS a, ${usageOf(attr('langfuse.observation.usage_details'))} AS usage`,
   isCall: `${isLlm('a')} AND ${KIND} IN ('', 'generation') AND (${MODEL} != '' OR a['gen_ai.input.messages'] != '' OR a['gen_ai.prompt'] != '' OR a['gen_ai.prompt.0.content'] != '') AND NOT (${STEPS})`,
   nesting: {
-    own: `multiIf(r.spanId != '' AND r.traceId != '', concat(r.traceId, ' ', r.spanId), r.context.span_id != '' AND r.context.trace_id != '', concat(r.context.trace_id, ' ', r.context.span_id), '')`,
-    outer: `multiIf(r.traceId != '' AND r.spanId != '' AND r.parentSpanId != '', concat(r.traceId, ' ', r.parentSpanId), r.context.trace_id != '' AND r.context.span_id != '' AND r.parent_id != '', concat(r.context.trace_id, ' ', r.parent_id), '')`,
+    own: first(inTrace('r.traceId', 'r.spanId'), inTrace('r.context.trace_id', 'r.context.span_id')),
+    outer: first(inTrace('r.traceId', 'r.parentSpanId'), inTrace('r.context.trace_id', 'r.parent_id')),
   },
   attributes: 'a',
   accountHint: 'user.id or enduser.id among the span attributes, or --field account=attributes["its.name"]',

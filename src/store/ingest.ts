@@ -191,6 +191,8 @@ async function statement(
   mine: string,
   unordered: boolean,
 ): Promise<string> {
+  if (part === 'nested')
+    return `INSERT INTO nested SETTINGS ${SKETCH_SETTINGS} SELECT DISTINCT outer_span, now('UTC') FROM (${readSelect(format, source, o, true, [])}) WHERE reason = '' AND outer_span != 0 AND outer_span NOT IN (SELECT span FROM nested)`;
   // What is rejected needs few columns, and what a scope asks of those.
   const few = part === 'rejects' && (o.scopes ?? []).length === 0 ? [] : undefined;
   const read = `SELECT *, {id:UInt32} AS path_id FROM (${scoped(readSelect(format, source, o, format.nesting !== undefined, few), o.scopes ?? [])})`;
@@ -198,8 +200,6 @@ async function statement(
   const moment = (ms: number) => `fromUnixTimestamp64Milli(toInt64(${Math.trunc(ms)}), 'UTC')`;
   const near = o.span && part === 'exchanges' ? `WHERE time >= ${moment(o.span[0])} AND time <= ${moment(o.span[1])}` : '';
   const where = (own: string) => [own, held ? `key NOT IN (SELECT key FROM ${part} ${near})` : '', mine].filter(Boolean).join(' AND ');
-  if (part === 'nested')
-    return `INSERT INTO nested SETTINGS ${SKETCH_SETTINGS} SELECT DISTINCT outer_span, now('UTC') FROM (${readSelect(format, source, o, true, [])}) WHERE reason = '' AND outer_span != 0 AND outer_span NOT IN (SELECT span FROM nested)`;
   const sketch = sketchSelect(`SELECT * EXCEPT line FROM (${read})`, { keyed: o.keyed === true, text: part === 'texts' });
   if (part === 'texts')
     return `INSERT INTO texts SETTINGS ${SKETCH_SETTINGS} SELECT key, acct, substring(text, 1, ${TEXT_MAX}) AS text, now('UTC') AS at, ${Math.trunc(o.keepTexts ?? 0)} AS days FROM (${sketch}) WHERE ${where(`reason = '' AND text != ''`)} LIMIT 1 BY key`;

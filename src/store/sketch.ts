@@ -15,6 +15,8 @@ export const SKETCH = {
   begunBytes: 1_000,
   segments: 40,
   segmentBytesMin: 14,
+  /** Of what a conversation began with, from which on it is told by that. */
+  threadBytesMin: 40,
   wordBytesMin: 4,
   wordBytesMax: 24,
 } as const;
@@ -53,6 +55,13 @@ const blockText = (c: string): string => {
         arrayStringConcat(arrayMap(b -> if(b.text != '', b.text, b.content), arrayFilter(b -> b.type IN ('', 'text', 'input_text'), ${blocks})), '\\n')),
      ${c})`;
 };
+
+/** A text as long as a sketch reads: its beginning and its end. */
+const bounded = (text: string): string => cut(text, SKETCH.textBytes - SKETCH.tailBytes, SKETCH.tailBytes);
+
+/** What the user says in the messages at some places `i`. */
+const saidWhere = (places: string): string =>
+  `arrayStringConcat(arrayFilter(t -> t != '', arrayMap(c -> ${blockText('c')}, arrayFilter((c, r, i) -> ${places} AND r IN ('user', 'human', ''), contents, roles, arrayEnumerate(roles)))), '\n')`;
 
 const segments = (norm: string): string =>
   `arrayFilter(s -> length(s) >= ${SKETCH.segmentBytesMin}, arrayMap(s -> trimBoth(s), splitByChar('\\n', ${norm})))`;
@@ -105,8 +114,6 @@ const SCRIPT = scriptOf('text', 'script');
 
 /** Ids of conversations that nobody makes twice by chance: a UUID, a dozen hexadecimal digits of which some are letters (a date, or a count, has none), and ours of what a conversation began with (`gateway/record.ts`). A number, or a word, is one account's own. */
 const OWN_ID = `length(conversation) >= 12 AND (match(extract(conversation, '[0-9a-fA-F]{12,}'), '[a-fA-F].*[0-9]|[0-9].*[a-fA-F]') OR match(conversation, '[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|^~[0-9A-Za-z_-]{27}$')) AND NOT match(conversation, '0{8}-?0{4}|[fF]{8}-?[fF]{4}|1{8}-?1{4}|12345678-?1234')`;
-/** Bytes of what a conversation began with, from which on it is told by that. */
-const BEGUN_MIN = 40;
 
 /**
  * Of a relation with columns `text` and `system`: `said`, the sentences whose hashes (in hex) are among `{marks:Array(String)}`, as they are compared:
@@ -167,7 +174,7 @@ SELECT
   toUInt8(${marks}) AS marks,
   path_id, row,
   /* What a conversation is known by in every account that holds a part of it. One that begins here is known by its text, which is the prompt. */
-  multiIf(ownId != '', ${keyed(`cityHash64(ownId, 'thread')`)}, length(beginning) < ${BEGUN_MIN} OR begunNorm = '', 0, ${keyed('cityHash64(begunNorm)')}) AS thread,
+  multiIf(ownId != '', ${keyed(`cityHash64(ownId, 'thread')`)}, length(beginning) < ${SKETCH.threadBytesMin} OR begunNorm = '', 0, ${keyed('cityHash64(begunNorm)')}) AS thread,
   reason${o.text ? ', text' : ''}${o.system ? ', system' : ''}
 FROM (
   SELECT *,
@@ -191,16 +198,16 @@ FROM (
         SELECT *,
           /* What one plain user message needs is done at once; lists, blocks and long texts take the long way. */
           if(content_state IN ('redacted', 'absent'), '', if(length(roles) = 1 AND roles[1] IN ('user', 'human', '') AND length(contents[1]) <= ${SKETCH.textBytes} AND NOT startsWith(contents[1], '[') AND NOT startsWith(contents[1], '{'),
-            contents[1], ${cut('newText', SKETCH.textBytes - SKETCH.tailBytes, SKETCH.tailBytes)})) AS text,
+            contents[1], ${bounded('newText')})) AS text,
           /* A log without ids of conversations sends what was said before with each request: what it began with tells them apart. */
           if(conversation != '' OR length(roles) = 0, '', substring(${blockText('first')}, 1, ${SKETCH.begunBytes})) AS begun,
           if(${OWN_ID}, conversation, '') AS ownId,
           /* A client that lets go of what was said first shows a later message in its place. */
-          if(answered = 0 OR turn > user_messages OR content_state IN ('redacted', 'absent'), '', if(spoken = 2 AND NOT startsWith(first, '[') AND NOT startsWith(first, '{'), ${cut('first', SKETCH.textBytes - SKETCH.tailBytes, SKETCH.tailBytes)}, ${cut('firstText', SKETCH.textBytes - SKETCH.tailBytes, SKETCH.tailBytes)})) AS beginning,
+          if(answered = 0 OR turn > user_messages OR content_state IN ('redacted', 'absent'), '', if(spoken = 2 AND NOT startsWith(first, '[') AND NOT startsWith(first, '{'), ${bounded('first')}, ${bounded('firstText')})) AS beginning,
           ${blockText('system')} AS systemGiven,
           if(length(roles) < 2, '', arrayStringConcat(arrayMap(c -> ${blockText('c')}, arrayFilter((c, r) -> r IN ('system', 'developer'), contents, roles)), '\n')) AS systemInline,
-          arrayStringConcat(arrayFilter(t -> t != '', arrayMap(c -> ${blockText('c')}, arrayFilter((c, r, i) -> i > answered AND r IN ('user', 'human', ''), contents, roles, arrayEnumerate(roles)))), '\n') AS newText,
-          if(answered = 0, '', arrayStringConcat(arrayFilter(t -> t != '', arrayMap(c -> ${blockText('c')}, arrayFilter((c, r, i) -> i < toInt64(spoken) AND r IN ('user', 'human', ''), contents, roles, arrayEnumerate(roles)))), '\n')) AS firstText
+          ${saidWhere('i > answered')} AS newText,
+          if(answered = 0, '', ${saidWhere('i < toInt64(spoken)')}) AS firstText
         FROM (
           SELECT *, messages.1 AS roles, messages.2 AS contents,
             /* The last answer that something follows. Many logs keep the answer itself as the last message: it is what was taken, not what was sent before. */

@@ -32,6 +32,9 @@ export interface AccountRow {
   readonly form: string;
 }
 
+/** The hash of an account as statements write it in hex, out of one that came in binary. */
+export const hexOf = (acct: bigint): string => acct.toString(16).toUpperCase().padStart(16, '0');
+
 export const when = (until: number | null): string =>
   until === null ? '' : `AND time <= fromUnixTimestamp64Milli(toInt64({until:String}), 'UTC')`;
 

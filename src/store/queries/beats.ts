@@ -1,6 +1,6 @@
 import { BEATS, type Beats, barsOf } from '../../campaigns/beats.ts';
 import type { Store } from '../store.ts';
-import { scopeParams, when, within } from './accounts.ts';
+import { hexOf, scopeParams, when, within } from './accounts.ts';
 
 /**
  * Exchanges of some accounts in each bar of the log's time: one pass over those accounts, a row of counts each.
@@ -28,7 +28,7 @@ export async function beatsOf(store: Store, accounts: readonly string[], from: n
     );
     const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
     for (let i = 0; i + 12 <= data.length; i += 12) {
-      const a = index.get(view.getBigUint64(i, true).toString(16).toUpperCase().padStart(16, '0'));
+      const a = index.get(hexOf(view.getBigUint64(i, true)));
       if (a !== undefined) counts[a * bars + view.getUint16(i + 8, true)] = view.getUint16(i + 10, true);
     }
   }

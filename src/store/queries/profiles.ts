@@ -2,7 +2,7 @@ import { BUCKETINGS, BUCKETS } from '../../campaigns/deck.ts';
 import type { CellTable } from '../../campaigns/profile.ts';
 import { Ints } from '../../links/sightings.ts';
 import type { Params, Store } from '../store.ts';
-import { type Scope, scopeParams, when, within } from './accounts.ts';
+import { hexOf, type Scope, scopeParams, when, within } from './accounts.ts';
 import { slicesOf } from './slices.ts';
 
 /** Bounds of the content profiles. */
@@ -120,7 +120,7 @@ SELECT reinterpretAsUInt64(acct) AS a, stratum, groupArrayArray(buckets) AS list
   let account: number | undefined;
   while (at < data.length) {
     const acct = view.getBigUint64(at, true);
-    if (acct !== last) account = index.get(acct.toString(16).toUpperCase().padStart(16, '0'));
+    if (acct !== last) account = index.get(hexOf(acct));
     last = acct;
     at += 8;
     const stratum = view.getUint16(at, true);

@@ -1,5 +1,6 @@
+import { SKETCH } from '../sketch.ts';
 import type { Store } from '../store.ts';
-import { when } from './accounts.ts';
+import { hexOf, when } from './accounts.ts';
 
 /** Conversations that one account began and another carried on, by pairs of accounts: indices into the account table. */
 export interface Relays {
@@ -20,8 +21,6 @@ export const NO_RELAYS = (accounts: number): Relays => ({
 
 /** Bounds of what is read: accounts of one conversation, partners of one account, and pairs in all. */
 const MOST = { accounts: 200, partners: 50, pairs: 2_000_000 } as const;
-/** Characters of a first message, from which on it tells a conversation. */
-const CHARS = 40;
 
 /**
  * Who carries on whose conversations. A conversation that begins in one account only, and goes on in others that never began it, was handed over: between accounts of one hand that takes another with each request, and hardly anywhere else.
@@ -46,7 +45,7 @@ export async function relaysOf(store: Store, index: ReadonlyMap<string, number>,
           SELECT thread AS v, acct, opening AS opens, time FROM ${e} AS e WHERE thread != 0 ${when(until)}
           UNION ALL
           SELECT prompt AS v, acct, opening AS opens, time FROM ${e} AS e
-          WHERE opening AND thread = 0 AND prompt != 0 AND chars >= ${CHARS} AND prompt GLOBAL IN (SELECT thread FROM ${e} AS e WHERE thread != 0 ${when(until)}) ${when(until)}
+          WHERE opening AND thread = 0 AND prompt != 0 AND chars >= ${SKETCH.threadBytesMin} AND prompt GLOBAL IN (SELECT thread FROM ${e} AS e WHERE thread != 0 ${when(until)}) ${when(until)}
         ) GROUP BY v, acct
       ) GROUP BY v HAVING countIf(opened) = 1 AND count() > 1 AND count() <= ${MOST.accounts}
     ) ARRAY JOIN takers AS taker
@@ -58,7 +57,7 @@ export async function relaysOf(store: Store, index: ReadonlyMap<string, number>,
   const from: number[] = [];
   const to: number[] = [];
   const count: number[] = [];
-  const at = (i: number): number => index.get(view.getBigUint64(i, true).toString(16).toUpperCase().padStart(16, '0')) ?? -1;
+  const at = (i: number): number => index.get(hexOf(view.getBigUint64(i, true))) ?? -1;
   for (let i = 0; i + 20 <= data.length; i += 20) {
     const [a, b] = [at(i), at(i + 8)];
     if (a < 0 || b < 0) continue;
