@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { appendFileSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -11,6 +11,7 @@ import { scopeOf } from '../src/gateway/record.ts';
 import { readSegment, ready, Spool } from '../src/gateway/spool.ts';
 import type { Dossier } from '../src/model/dossier.ts';
 import { identifiers, scan } from '../src/scan.ts';
+import { asideOf, bytesAside, eraseAside, expireAside } from '../src/serve/aside.ts';
 import { Intake } from '../src/serve/intake.ts';
 import { Notice } from '../src/serve/notice.ts';
 import { Outbox, signature } from '../src/serve/outbox.ts';
@@ -148,6 +149,68 @@ describe('erasing and expiry', () => {
       expect(await store.rows('SELECT * FROM rejects')).toEqual([]);
       expect(await expire(store, { exchanges: 1, texts: 5 }, ['a2'])).toBe(0);
       expect(await ids(store)).toEqual(['x2', 'x9']);
+    });
+  });
+});
+
+describe('lines of the spool that became no exchange', () => {
+  const kept = (dir: string): string[] =>
+    readdirSync(dir)
+      .filter((f) => f.endsWith('.bad'))
+      .flatMap((f) => readFileSync(join(dir, f), 'utf8').split('\n').filter(Boolean));
+  /** A segment of one whole line and of lines whose checksum fails. */
+  const segment = (dir: string, name: string, lines: readonly string[]): void => {
+    const s = new Spool({ dir, worker: `${name}~canonical`, bytesMax: 1e9, rotateMs: 1e9 });
+    s.putLine(JSON.stringify(record({ id: name })));
+    s.close();
+    const path = ready(dir)[0]?.path ?? '';
+    appendFileSync(path, lines.map((l) => `00000000 ${l}\n`).join(''));
+  };
+
+  it('stay by themselves where rejected lines are kept, and are reached by an export, an erasure, a hold and their time to live', async () => {
+    const dir = temp();
+    const spool = join(dir, 'spool');
+    const jane = JSON.stringify(record({ id: 'x1', account: 'jane' }));
+    await withStore(async (store) => {
+      segment(spool, 'w0', [
+        jane,
+        JSON.stringify(record({ id: 'x2', account: 'joe' })),
+        '{"id":"x3","account":"jane","to',
+        '{"id":4,"account": 17,"to',
+      ]);
+      expect(await intake(store, dir).segments()).toMatchObject({ accepted: 1, torn: 4 });
+      // What is in the store is not kept beside it.
+      expect(kept(spool)).toHaveLength(4);
+      expect(ready(spool)).toEqual([]);
+      expect(bytesAside(spool)).toBeGreaterThan(100);
+      expect(asideOf(spool, 'jane')).toEqual([`00000000 ${jane}`, '00000000 {"id":"x3","account":"jane","to']);
+      expect(asideOf(spool, 'jan')).toEqual([]);
+      expect(eraseAside(spool, 'jane')).toBe(2);
+      expect(eraseAside(spool, '17')).toBe(1);
+      expect(kept(spool).join()).toContain('joe');
+      expect(expireAside(spool, Date.now() - 60_000, [])).toBe(0);
+      expect(expireAside(spool, Date.now() + 60_000, ['joe'])).toBe(0);
+      expect(expireAside(spool, Date.now() + 60_000, ['jane'])).toBe(1);
+      expect(bytesAside(spool)).toBe(0);
+    });
+  });
+
+  it('are not kept where rejected lines are not, and the oldest make room for others', async () => {
+    const dir = temp();
+    const spool = join(dir, 'spool');
+    await withStore(async (store) => {
+      segment(spool, 'w0', ['{"id":"x3","account":"jane","to']);
+      expect(await intake(store, dir, { keepRejects: false }).segments()).toMatchObject({ accepted: 1, torn: 1 });
+      expect(kept(spool)).toEqual([]);
+      const said: unknown[] = [];
+      const i = new Intake(store, dir, spool, { spool: dir, keepRejects: true, spoolBytes: 10_000 }, null, (e) => said.push(e));
+      for (const [n, name] of ['w1', 'w2', 'w3'].entries()) {
+        segment(spool, name, [`{"id":"${name}${'x'.repeat(400)}`]);
+        await i.segments();
+        for (const f of readdirSync(spool)) utimesSync(join(spool, f), n + 1, n + 1);
+      }
+      expect(kept(spool).map((l) => l.slice(16, 18))).toEqual(['w2', 'w3']);
+      expect(said).toMatchObject([{ code: 'E_SPOOL' }]);
     });
   });
 });

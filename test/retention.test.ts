@@ -69,6 +69,14 @@ describe('keyed identifiers', () => {
       '2001:0db8:85a3:0000:0000:8a2e:0370:7334',
       '::ffff:192.0.2.128',
       '0:0:0:0:0:ffff:203.0.113.255',
+      '::FFFF:c000:0280',
+      '203.0.113.7:50123',
+      '[2001:db8::7]:443',
+      'fe80::1%eth0',
+      '2001:0:0:1::9',
+      '1:0:0:2:3:0:0:4',
+      'no:address',
+      'a.name',
     ];
     const path = file('keyed.jsonl', jsonl(ips.map((ip, i) => record({ id: `k${i}`, account: `a${i}`, ip }))));
     await withStore(async (s) => {
@@ -82,6 +90,34 @@ describe('keyed identifiers', () => {
         expect(indicatorsOf(ips[i] as string, 'ua', '', { k0, k1 })).toEqual([`address\0${r.ip}`, `network\0${r.network}`, 'client\0ua ']);
       // In a store of plain ones they stand as they are.
       expect(indicatorsOf('203.0.113.7', 'ua', '', null)[0]).toBe('address\x00203.0.113.7');
+    });
+  });
+
+  it('are told from one another however a log writes them', async () => {
+    const written: Record<string, readonly [string, string]> = {
+      '203.0.113.7': ['203.0.113.7', '203.0.113.0/24'],
+      '203.0.113.7:50123': ['203.0.113.7', '203.0.113.0/24'],
+      '203.0.113.7, 10.0.0.1': ['203.0.113.7', '203.0.113.0/24'],
+      '::ffff:203.0.113.7': ['203.0.113.7', '203.0.113.0/24'],
+      '::FFFF:cb00:7107': ['203.0.113.7', '203.0.113.0/24'],
+      '2001:db8::1': ['2001:db8::1', '2001:db8::/64'],
+      '2001:db8::2': ['2001:db8::2', '2001:db8::/64'],
+      '2001:0DB8:0:0:0:0:0:1': ['2001:db8::1', '2001:db8::/64'],
+      '[2001:db8:0:1::1]:443': ['2001:db8:0:1::1', '2001:db8:0:1::/64'],
+      'fe80::1%eth0': ['fe80::1', 'fe80::/64'],
+      'unknown, 203.0.113.7': ['unknown, 203.0.113.7', 'unknown, 203.0.113.0/24'],
+      'sha:0f3c': ['sha:0f3c', 'sha:0f3c::/64'],
+    };
+    const ips = Object.keys(written);
+    const path = file('addresses.jsonl', jsonl(ips.map((ip, i) => record({ id: `k${i}`, account: `a${i}`, ip }))));
+    await withStore(async (s) => {
+      await scanned(s, path);
+      const held = await s.rows<{ ip: string; network: string }>(
+        `SELECT ip, ${VALUE_SQL.network} AS network FROM exchanges ORDER BY toUInt32(substring(account, 2))`,
+      );
+      expect(Object.fromEntries(held.map((r, i) => [ips[i], [r.ip, r.network]]))).toEqual(written);
+      for (const [ip, [address, network]] of Object.entries(written).filter(([ip]) => !ip.includes(',')))
+        expect(indicatorsOf(ip, 'ua', '', null).slice(0, 2)).toEqual([`address\0${address}`, `network\0${network}`]);
     });
   });
 

@@ -14,8 +14,33 @@ export function trustList(entries: readonly string[]): BlockList | null {
   return list;
 }
 
-/** An address of version 4 as it is written, also where a socket of version 6 tells it. */
-export const plain = (a: string): string => (a.startsWith('::ffff:') ? a.slice(7) : a);
+/**
+ * An address as the store compares it (`store/sketch.ts`): without a port, brackets or a zone, version 6 in its one form (RFC 5952), and version 4 as such also where a socket of version 6 tells it. What is no address stays as it is.
+ */
+export function plain(a: string): string {
+  if (!a.includes(':')) return a;
+  const bare = /^([0-9.]+):[0-9]+$/.exec(a)?.[1] ?? (/^\[([^\]]*)/.exec(a)?.[1] ?? a).replace(/%.*$/, '');
+  if (isIP(bare) !== 6) return isIP(bare) === 4 ? bare : a;
+  const groups = new URL(`http://[${bare}]/`).hostname.slice(1, -1);
+  const old = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(groups);
+  if (!old) return groups;
+  const [high, low] = [Number.parseInt(old[1] as string, 16), Number.parseInt(old[2] as string, 16)];
+  return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
+}
+
+/** What addresses of one network begin with: /24, or /64 of version 6, as the store has it. @param ip as `plain` gives it */
+export function prefixOf(ip: string): string {
+  if (!ip.includes(':')) return ip.split('.').slice(0, 3).join('.');
+  if (isIP(ip) !== 6) return ip.split(':').slice(0, 4).join(':');
+  const [front = '', back] = ip.split('::');
+  const before = front === '' ? [] : front.split(':');
+  const after = back === undefined || back === '' ? [] : back.split(':');
+  const all =
+    back === undefined ? before : [...before, ...Array<string>(Math.max(0, 8 - before.length - after.length)).fill('0'), ...after];
+  const network = all.slice(0, 4);
+  while (network.at(-1) === '0') network.pop();
+  return network.length === 0 ? '' : network.join(':');
+}
 
 /** The client's address: the peer's own, unless the peer is a trusted proxy; then the last address in its header that is no trusted proxy. */
 export function clientAddress(req: IncomingMessage, header: string, trusted: BlockList | null): string {

@@ -1,4 +1,5 @@
-import { type IdentifierKey, keyedAddress, prefixOf } from './keyed.ts';
+import { plain, prefixOf } from './address.ts';
+import { type IdentifierKey, keyedAddress } from './keyed.ts';
 
 /** The network of an address as the store groups them: /24, or /64 of IPv6. */
 const networkOf = (ip: string): string => prefixOf(ip) + (ip.includes(':') ? '::/64' : '.0/24');
@@ -9,6 +10,6 @@ const networkOf = (ip: string): string => prefixOf(ip) + (ip.includes(':') ? '::
  * @param key of a store of keyed identifiers, whose addresses are hashes; null where they stand as they are
  */
 export function indicatorsOf(ip: string, userAgent: string, ja4: string, key: IdentifierKey | null): string[] {
-  const address = ip && key ? (keyedAddress(key, ip) ?? '') : ip;
+  const address = ip && key ? (keyedAddress(key, plain(ip)) ?? '') : plain(ip);
   return [...(address ? [`address\0${address}`, `network\0${networkOf(address)}`] : []), `client\0${userAgent} ${ja4}`];
 }

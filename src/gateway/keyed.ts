@@ -1,3 +1,4 @@
+import { prefixOf } from './address.ts';
 /**
  * The keyed hash of an address as the store computes it in SQL (`store/sketch.ts`): SipHash-2-4 (Aumasson and Bernstein, 2012) under the store's secret over CityHash64 of the text, version
  * 1.0.2, which is the one the engine has (Pike and Alakuijala, 2011). A worker holds no store and cannot ask it on the way of a request.
@@ -102,10 +103,6 @@ const hex = (key: IdentifierKey, text: string): string | null => {
   const h = cityHash64(Buffer.from(text, 'utf8'));
   return h === null ? null : sipHash64(key, h).toString(16).toUpperCase().padStart(16, '0');
 };
-
-/** What addresses of one network begin with: /24, or /64 of IPv6. */
-export const prefixOf = (ip: string): string =>
-  ip.includes(':') ? ip.split(':').slice(0, 4).join(':') : ip.split('.').slice(0, 3).join('.');
 
 /** An address as a store of keyed identifiers holds it: its network stays a part of it. Null of what is no address. */
 export function keyedAddress(key: IdentifierKey, ip: string): string | null {

@@ -24,11 +24,11 @@ const RUN = process.env['STILLWATCH_RUN'] ?? 'alone';
 
 const line = (text: string): string => `${crc32(text).toString(16).padStart(8, '0')} ${text}\n`;
 
-/** Records of a segment, and the bytes up to the last whole line. */
-export function readSegment(content: Buffer): { records: string[]; good: number; bad: number } {
+/** Records of a segment, the bytes up to the last whole line, and the lines whose checksum fails. */
+export function readSegment(content: Buffer): { records: string[]; good: number; bad: string[] } {
   const records: string[] = [];
+  const bad: string[] = [];
   let good = 0;
-  let bad = 0;
   let from = 0;
   for (let at = content.indexOf(10); at >= 0; at = content.indexOf(10, from)) {
     const text = content.toString('utf8', from, at);
@@ -36,7 +36,7 @@ export function readSegment(content: Buffer): { records: string[]; good: number;
     if (text.length > 9 && crc32(text.slice(9)).toString(16).padStart(8, '0') === text.slice(0, 8)) {
       records.push(text.slice(9));
       good = from;
-    } else bad += 1;
+    } else bad.push(text);
   }
   return { records, good, bad };
 }

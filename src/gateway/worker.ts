@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { type Budgets, MemoryBudgets, RedisBudgets } from '../barriers/gcra.ts';
 import type { Delta, Snapshot } from '../barriers/snapshot.ts';
-import { plain, trustList } from './address.ts';
+import { plain, prefixOf, trustList } from './address.ts';
 import { hostPort, type ServeConfig } from './config.ts';
 import { Decisions } from './decisions.ts';
 import { Guard } from './guard.ts';
@@ -162,17 +162,19 @@ export class Worker {
       s.on('connection', (socket) => {
         const address = plain(socket.remoteAddress ?? '');
         if (address === '' || from.trusted?.check(address, address.includes(':') ? 'ipv6' : 'ipv4')) return;
-        const n = (held.get(address) ?? 0) + 1;
+        // A /64 of version 6 is one subscriber's: its addresses are as many as anybody likes.
+        const holder = address.includes(':') ? prefixOf(address) : address;
+        const n = (held.get(holder) ?? 0) + 1;
         if (n > from.each) {
           this.parts.meters.dropped.inc();
           socket.destroy();
           return;
         }
-        held.set(address, n);
+        held.set(holder, n);
         socket.once('close', () => {
-          const left = (held.get(address) ?? 1) - 1;
-          if (left > 0) held.set(address, left);
-          else held.delete(address);
+          const left = (held.get(holder) ?? 1) - 1;
+          if (left > 0) held.set(holder, left);
+          else held.delete(holder);
         });
       });
     }

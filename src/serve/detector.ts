@@ -16,6 +16,7 @@ import { type AccountRecord, accountRecords } from '../store/queries/accounts.ts
 import { looks } from '../store/queries/looks.ts';
 import { type Tied, tiesOf } from '../store/queries/ties.ts';
 import type { Store } from '../store/store.ts';
+import { asideOf, eraseAside, expireAside } from './aside.ts';
 import { bodyOf, cutOf, findingOf, overBudget, quotesOf, sentencesOf, sentSince } from './desk.ts';
 import { graphOf } from './graph.ts';
 import { Intake, type Took } from './intake.ts';
@@ -32,6 +33,8 @@ export interface Answers {
 }
 
 const INTAKE_MS = 1000;
+/** Days for which segments that the engine refused stay where rejected lines are not kept. */
+const ASIDE_DAYS = 7;
 
 /** What changes or reads all of a store waits for a look under way; other questions, and intake, go on between its statements. */
 const ALONE: ReadonlySet<Question['ask']> = new Set(['scan', 'simulate', 'label', 'erase', 'expire', 'detect']);
@@ -58,6 +61,7 @@ export class Detector {
   /** The look under way, and how many wait to have the store for themselves: until they had it no other look begins. */
   private looking: Promise<void> | null = null;
   private alone = 0;
+  private keepsRejects = true;
 
   constructor(c: ServeConfig, answers: Answers, version: string, tell: (m: FromDetector) => void) {
     this.c = c;
@@ -86,7 +90,9 @@ export class Detector {
       keyed,
       scopes: this.c.scopes,
       live: true,
+      spoolBytes: this.c.spool.bytes_max,
     };
+    this.keepsRejects = options.keepRejects;
     this.intake = new Intake(this.store, this.c.state, spoolDir(this.c), options, this.notice, (error) => this.failed(error));
     const { k0, k1 } = this.store.secret;
     this.tell({ type: 'up', key: keyed ? { k0, k1 } : null });
@@ -294,11 +300,12 @@ export class Detector {
         this.fresh = true;
         return true;
       case 'export':
-        return exportOf(store, q.account);
+        return { ...(await exportOf(store, q.account)), set_aside: asideOf(spoolDir(this.c), q.account) };
       case 'erase':
         await this.take();
         this.erased.push({ account: q.account, at: Date.now() });
         this.notice?.forget(q.account);
+        eraseAside(spoolDir(this.c), q.account);
         return erase(store, q.account).finally(() => this.again(store));
       case 'owed':
         this.erased.push(...q.erased);
@@ -307,6 +314,7 @@ export class Detector {
       case 'expire':
         // A hold set since outweighs what is still owed to an erasure.
         this.erased = this.erased.filter((e) => !q.held.includes(e.account));
+        this.expireAside(q.days.rejects, q.held);
         return expire(store, q.days, q.held);
       case 'simulate':
         return this.answers.simulate(store, q.policy, q.steps, q.confidence);
@@ -314,6 +322,12 @@ export class Detector {
         await this.look();
         return true;
     }
+  }
+
+  /** Lines of the spool that became no exchange go with rejected lines; where those are not kept, after a week. */
+  private expireAside(rejects: number | undefined, held: readonly string[]): void {
+    const days = this.keepsRejects ? rejects : ASIDE_DAYS;
+    if (days !== undefined) expireAside(spoolDir(this.c), Date.now() - days * 86_400_000, held);
   }
 
   /** Ties of a finding, asked of the store once for each dossier: a picture is narrowed and opened many times. */

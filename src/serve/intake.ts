@@ -8,7 +8,6 @@ import {
   readdirSync,
   readFileSync,
   readSync,
-  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -21,6 +20,7 @@ import { readSegment, ready, remove, type Segment } from '../gateway/spool.ts';
 import { StillwatchError } from '../model/errors.ts';
 import { type IngestOptions, ingest } from '../store/ingest.ts';
 import type { Store } from '../store/store.ts';
+import { setAside } from './aside.ts';
 import type { Notice } from './notice.ts';
 import { replaceFile } from './replace.ts';
 
@@ -50,6 +50,11 @@ function span(lines: readonly string[]): readonly [number, number] | null {
     high = Math.max(high, t);
   }
   return lines.length > 0 ? [low - 1000, high + 1000] : null;
+}
+
+export interface IntakeOptions extends IngestOptions {
+  /** Bound on the spool, of which what is set aside may take a part. */
+  readonly spoolBytes?: number;
 }
 
 /** How far a followed file was read, what it holds, and how it begins. */
@@ -100,7 +105,7 @@ export class Intake {
   private readonly store: Store;
   private readonly dir: string;
   private readonly spool: string;
-  private readonly options: IngestOptions;
+  private readonly options: IntakeOptions;
   private readonly notice: Notice | null;
   private readonly unnoticed: (error: unknown) => void;
   private n = 0;
@@ -115,7 +120,7 @@ export class Intake {
     store: Store,
     state: string,
     spool: string,
-    options: IngestOptions,
+    options: IntakeOptions,
     notice: Notice | null = null,
     failed: (error: unknown) => void = () => undefined,
   ) {
@@ -146,6 +151,19 @@ export class Intake {
     }
   }
 
+  /** Sets lines aside; told when older ones had to make room. */
+  private aside(segment: string, lines: string | Uint8Array): void {
+    const gone = setAside(segment, lines, this.spool, this.options.spoolBytes ?? Number.POSITIVE_INFINITY);
+    if (gone > 0)
+      this.unnoticed(
+        new StillwatchError(
+          'E_SPOOL',
+          `${gone} bytes of older lines that became no exchange were removed to make room`,
+          'raise spool.bytes_max',
+        ),
+      );
+  }
+
   /** One round over the spool. */
   async segments(): Promise<Took> {
     let took: Took = { accepted: 0, rejected: 0, torn: 0, newest: 0 };
@@ -160,7 +178,7 @@ export class Intake {
       for (let from = 0; from < all.length; ) {
         const most = this.careful > 0 ? 1 : Number.POSITIVE_INFINITY;
         const lines: string[] = [];
-        const damaged = new Set<string>();
+        const damaged = new Map<string, readonly string[]>();
         let bytes = 0;
         let torn = 0;
         let to = from;
@@ -168,8 +186,8 @@ export class Intake {
           const s = all[to] as Segment;
           const r = readSegment(readFileSync(s.path));
           for (const x of r.records) lines.push(x);
-          torn += r.bad;
-          if (r.bad > 0) damaged.add(s.path);
+          torn += r.bad.length;
+          if (r.bad.length > 0) damaged.set(s.path, r.bad);
           bytes += s.bytes;
         }
         const part = all.slice(from, to);
@@ -178,8 +196,12 @@ export class Intake {
             ? await this.load(lines, format, `live ${format}`, posted === '').catch((e: unknown) => this.failed(e, part))
             : NONE;
 
-        // Lines whose checksum fails are no exchange any more, but stay for a person to look at.
-        for (const s of part) damaged.has(s.path) ? renameSync(s.path, `${s.path}.bad`) : remove(s.path);
+        // Lines whose checksum fails are no exchange any more, but stay for a person to look at, where rejected lines do.
+        for (const s of part) {
+          const lines = damaged.get(s.path);
+          if (lines && this.options.keepRejects) this.aside(s.path, `${lines.join('\n')}\n`);
+          remove(s.path);
+        }
         this.careful = Math.max(0, this.careful - 1);
         from = to;
         took = {
@@ -209,7 +231,8 @@ export class Intake {
     this.tries.set(only.path, tries);
     // Memory may be short for a while: a segment that is too large for it is so each time.
     if (tries < (error.code === 'E_MEMORY' ? 10 : 3)) throw error;
-    renameSync(only.path, `${only.path}.bad`);
+    this.aside(only.path, readFileSync(only.path));
+    remove(only.path);
     throw new StillwatchError(
       'E_SPOOL',
       `${only.path}.bad: the engine refused this segment ${tries} times; it is set aside: ${error.message}`,

@@ -13,6 +13,7 @@ import { spoolDir } from '../gateway/worker.ts';
 import type { Dossier } from '../model/dossier.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { Admin } from './admin.ts';
+import { bytesAside } from './aside.ts';
 import { Control } from './control.ts';
 import { Holders } from './holders.ts';
 import { holdState } from './lock.ts';
@@ -71,6 +72,7 @@ export class Primary {
     const gauge = (name: string, help: string) => new Gauge({ name: `stillwatch_${name}`, help, registers: [this.registry] });
     this.gauges = {
       spool: gauge('spool_bytes', 'Bytes spooled and not yet in the store'),
+      aside: gauge('spool_aside_bytes', 'Bytes of the spool that became no exchange and wait for a person'),
       waits: gauge('spool_oldest_seconds', 'Age of the oldest segment that is not in the store yet'),
       up: gauge('detector_up', '1 while the detection process runs'),
       lag: gauge('detection_lag_seconds', 'From the newest exchange of a look to its result'),
@@ -205,7 +207,6 @@ export class Primary {
   private expire(): void {
     const { expire, keep_days } = this.config.detection;
     const held = [...this.control.state.legalHolds.keys()];
-    if (Object.keys(expire).length === 0 && this.config.detection.retention !== 'all') return;
     this.ask({ ask: 'expire', days: { ...expire, texts: keep_days }, held }).then(
       (n) => Number(n) > 0 && this.log.info(`${n} exchanges were past their time to live`),
       (e: unknown) => this.log.warn(`expiry: ${messageOf(e)}`),
@@ -336,6 +337,7 @@ export class Primary {
   private async metrics(): Promise<string> {
     const now = Date.now();
     this.gauges.spool.set(depth(spoolDir(this.config)));
+    this.gauges.aside.set(bytesAside(spoolDir(this.config)));
     this.gauges.waits.set(oldest(spoolDir(this.config), now));
     this.gauges.up.set(this.detectorUp ? 1 : 0);
     this.gauges.cases.set([...this.control.state.cases.values()].filter((c) => c.status === 'open').length);

@@ -124,6 +124,27 @@ export const quoted = (source: string): string => `
     arrayConcat(${segments('norm')}, if(system = '', [], arrayConcat([system], ${segments(normalise(ascii('system')))})))))) AS said
   FROM (SELECT *, ${normalise('plain')} AS norm FROM (SELECT *, ${ascii('text')} AS plain, ${SCRIPT} FROM (${source})))`;
 
+/**
+ * An address as it is compared, of one as logs write it: the first of a list of forwarders, without a port, brackets or a zone, version 6 in its one form (RFC 5952) and version 4 as such also where a socket of version 6 told it. What is no
+ * address stays as it is. The gateway's twin is `plain` in `gateway/address.ts`.
+ */
+const addressOf = (ip: string): string => {
+  const first = `trimBoth(splitByChar(',', ${ip})[1])`;
+  const bare = `if(match(${first}, '^[0-9.]+:[0-9]+$'), splitByChar(':', ${first})[1], splitByChar('%', if(startsWith(${first}, '['), extract(${first}, '^.([^]]*)'), ${first}))[1])`;
+  // What needs nothing, or only its one form, is told first: most addresses.
+  return `multiIf(NOT multiSearchAny(${ip}, [':', ',']), ${ip}, NOT multiSearchAnyCaseInsensitive(${ip}, ['.', ',', '[', '%', ':ffff:']), ifNull(toString(toIPv6OrNull(${ip})), ${ip}), replaceRegexpOne(ifNull(toString(toIPv6OrNull(if(position(${bare}, ':') > 0, ${bare}, ''))), if(toIPv4OrNull(${bare}) IS NULL, ${ip}, ${bare})), '^::ffff:([0-9.]+)$', '\\\\1'))`;
+};
+
+/** What addresses of one network begin with: /24, or /64 of version 6. */
+const prefixOf = (ip: string): string =>
+  `if(position(${ip}, ':') > 0, ${prefix6(ip)}, arrayStringConcat(arraySlice(splitByChar('.', ${ip}), 1, 3), '.'))`;
+const prefix6 = (ip: string): string =>
+  `ifNull(replaceRegexpOne(cutIPv6(toIPv6OrNull(${ip}), 8, 0), '::$', ''), arrayStringConcat(arraySlice(splitByChar(':', ${ip}), 1, 4), ':'))`;
+
+/** The network of an address, as it is compared and shown. SQL over a column of addresses. */
+export const networkOf = (ip: string): string =>
+  `if(position(${ip}, ':') > 0, concat(${prefix6(ip)}, '::/64'), concat(arrayStringConcat(arraySlice(splitByChar('.', ${ip}), 1, 3), '.'), '.0/24'))`;
+
 /** Columns that a store of keyed identifiers keeps as hashes, and by which an account may be called. */
 export const HIDDEN: readonly string[] = ['end_user', 'api_key', 'ip'];
 
@@ -149,8 +170,8 @@ export function sketchSelect(
     o.keyed ? `if(${column} = '', '', leftPad(hex(${keyed(`cityHash64(${column})`)}), 16, '0')) AS ${column}` : column;
   // The network of a keyed address stays a part of it, so that accounts behind one network still meet.
   const address = o.keyed
-    ? `if(ip = '', '', concat('k', leftPad(hex(${keyed(`cityHash64(if(position(ip, ':') > 0, arrayStringConcat(arraySlice(splitByChar(':', ip), 1, 4), ':'), arrayStringConcat(arraySlice(splitByChar('.', ip), 1, 3), '.')))`)}), 16, '0'), '.0.0.', leftPad(hex(${keyed('cityHash64(ip)')}), 16, '0'))) AS ip`
-    : 'ip';
+    ? `if(address = '', '', concat('k', leftPad(hex(${keyed(`cityHash64(${prefixOf('address')})`)}), 16, '0'), '.0.0.', leftPad(hex(${keyed('cityHash64(address)')}), 16, '0'))) AS ip`
+    : 'address AS ip';
   return `
 SELECT
   sipHash64Keyed(({i0:UInt64}, {i1:UInt64}), cityHash64(account, '\\0', id)) AS key,
@@ -209,7 +230,7 @@ FROM (
           ${saidWhere('i > answered')} AS newText,
           if(answered = 0, '', ${saidWhere('i < toInt64(spoken)')}) AS firstText
         FROM (
-          SELECT *, messages.1 AS roles, messages.2 AS contents,
+          SELECT *, ${addressOf('ip')} AS address, messages.1 AS roles, messages.2 AS contents,
             /* The last answer that something follows. Many logs keep the answer itself as the last message: it is what was taken, not what was sent before. */
             if(length(roles) < 2, 0, arrayLastIndex(r -> r IN ('assistant', 'model', 'ai'),
               arraySlice(roles, 1, arrayLastIndex(r -> r NOT IN ('assistant', 'model', 'ai'), roles)))) AS answered,

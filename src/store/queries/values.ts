@@ -1,3 +1,4 @@
+import { networkOf } from '../sketch.ts';
 import type { Store } from '../store.ts';
 import { when } from './accounts.ts';
 
@@ -42,7 +43,7 @@ const COLUMNS: readonly { kind: ValueKind; sql: string; where: string }[] = [
   { kind: 'address', sql: 'ip', where: `ip != ''` },
   {
     kind: 'network',
-    sql: `if(position(ip, ':') > 0, concat(arrayStringConcat(arraySlice(splitByChar(':', ip), 1, 4), ':'), '::/64'), concat(arrayStringConcat(arraySlice(splitByChar('.', ip), 1, 3), '.'), '.0/24'))`,
+    sql: networkOf('ip'),
     where: `ip != ''`,
   },
   { kind: 'api_key', sql: 'api_key', where: `api_key != ''` },
