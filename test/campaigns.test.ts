@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { candidates, withoutStrays } from '../src/campaigns/candidates.ts';
 import { BUCKETINGS, BUCKETS, type Cell, DIMENSIONS, deck } from '../src/campaigns/deck.ts';
 import { leiden } from '../src/campaigns/leiden.ts';
-import { type Judged, judgeMembers, ofSentence, Pool, shareOf } from '../src/campaigns/membership.ts';
+import { type Judged, judgeMembers, ofSentence, Pool, type Share, shareOf, wordedOtherwise } from '../src/campaigns/membership.ts';
 import { neighbours } from '../src/campaigns/neighbours.ts';
 import { handed } from '../src/campaigns/relays.ts';
 import { oneItem } from '../src/campaigns/repeats.ts';
@@ -463,5 +463,16 @@ describe('what part of an account is the campaign’s, by the sentence that its 
     expect(ofSentence([...members, member(20, 0.9)], (a) => (a === 20 ? 0.1 : 1)).at(-1)?.share).toBeCloseTo(0.1, 1);
     // One wording of several bounds nothing.
     expect(ofSentence(members, () => 0.3)).toEqual(members);
+  });
+
+  it('is not more because a reseller’s other customers lean towards the pool, as honest accounts do', () => {
+    const carriers = new Map(Array.from({ length: 30 }, (_, a) => [a, { ...member(a, 0.09), low: 0.07, high: 0.095 }] as const));
+    const honest = (most: number): Share[] =>
+      Array.from({ length: 100 }, (_, account) => ({ account, share: (most * account) / 99, low: 0, high: 1, gain: 0, items: 50 }));
+    const leaning = [...carriers.keys()].map((a) => member(a, 0.21));
+    expect(wordedOtherwise(leaning, carriers, honest(0.3))).toBe(false);
+    // Nobody honest draws as much: the campaign is worded in other ways too.
+    expect(wordedOtherwise(leaning, carriers, honest(0.05))).toBe(true);
+    expect(wordedOtherwise(leaning.slice(0, 14), carriers, honest(0.05))).toBe(false);
   });
 });

@@ -334,3 +334,30 @@ export function ofSentence(judged: readonly Judged[], carries: (account: number)
     return { ...j, share: part, low: Math.min(j.low, part), high: Math.min(j.high, part + SAID.give) };
   });
 }
+
+/** Of honest accounts, the part that draws less from a pool which is none of theirs than counts as drawn; and of carriers, how many must draw so much. */
+const OTHERWISE = { chance: 0.99, carriers: 0.5 } as const;
+
+/**
+ * Whether a cohort whose accounts carry its sentence in part of their traffic words its work in other ways too: what half of them send without the sentence comes from the pool for certain, and by more than nearly all honest accounts draw
+ * from it. Nobody's own work is the population's mean, and a reseller's other customers may lean towards the pool as a whole. That is asked of the cohort: one account's own work may be near to the pool, and through its key came what
+ * carries the sentence.
+ *
+ * @param judged by all that they send
+ * @param carriers by what carries the sentence
+ * @param honest what other accounts draw from the pool
+ */
+export function wordedOtherwise(judged: readonly Judged[], carriers: ReadonlyMap<number, Judged>, honest: readonly Share[]): boolean {
+  const drawn =
+    honest.length >= HONEST_MIN
+      ? quantile(
+          honest.map((h) => h.share),
+          OTHERWISE.chance,
+        )
+      : 0;
+  const more = judged.filter((j) => {
+    const c = carriers.get(j.account);
+    return c !== undefined && j.low > c.high && j.share - c.share > drawn;
+  });
+  return more.length >= OTHERWISE.carriers * carriers.size;
+}

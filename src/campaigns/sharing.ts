@@ -14,6 +14,7 @@ import {
   ofSentence,
   Pool,
   shares,
+  wordedOtherwise,
 } from './membership.ts';
 import { centreWithout } from './profile.ts';
 import type { Honest } from './rivals.ts';
@@ -84,6 +85,7 @@ export function share(
   const sample = honest.filter((_, i) => i % step === 0);
   const shown = privatelyTied(t, facts);
   const tied = (a: number): boolean => inside.has(a) && shown(a);
+  const held = shares(t, pool, mu, sample);
   const judged = judgeMembers(
     shares(
       t,
@@ -91,7 +93,7 @@ export function share(
       mu,
       [...near].sort((x, y) => x - y),
     ),
-    shares(t, pool, mu, sample),
+    held,
     tied,
     carries,
   );
@@ -106,10 +108,7 @@ export function share(
     judgeCarriers(carrierShares(t, pool, mu, part), honestCarriers(t, pool, mu, sample, every), part).map((j) => [j.account, j]),
   );
   // In a cohort of mixed accounts the sentence is what sets the campaign's part apart: content alone makes nobody a member who carries none of it.
-  // Where what an account sends without the sentence comes from the pool for certain too, it is worded in more ways than one: the part is that of all of it.
-  // That is asked of the cohort: one account's own work may be near to the pool, and through its key came what carries the sentence.
-  const more = judged.filter((j) => j.low > (carriers.get(j.account)?.high ?? Number.POSITIVE_INFINITY));
-  const worded = more.length >= 0.5 * carriers.size;
+  const worded = wordedOtherwise(judged, carriers, held);
   return judged.flatMap((j) => {
     const c = carriers.get(j.account);
     if (!c) return tied(j.account) ? j : [];
