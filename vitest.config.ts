@@ -15,6 +15,7 @@ const WORLDS = [
   'link',
   'shapes',
   'likely',
+  'repeats',
   'writers',
   'campaigns',
   'signals',

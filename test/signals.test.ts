@@ -16,6 +16,7 @@ import { deckSignal } from '../src/signals/deck.ts';
 import { freshSignal } from '../src/signals/fresh.ts';
 import { SIGNALS } from '../src/signals/index.ts';
 import { outputSignal } from '../src/signals/output.ts';
+import { partitionSignal } from '../src/signals/partition.ts';
 import { successionSignal } from '../src/signals/succession.ts';
 
 const tie = (tied: number, of: number) => ({ tied, of, values: [], panel: new Set<number>(), passing: [] });
@@ -35,6 +36,8 @@ const facts = (over: Partial<Facts> = {}): Facts => ({
   distance: 0.5,
   pooled: null,
   itemsShared: 0.002,
+  rounds: null,
+  scoped: false,
   ties: { identity: tie(0, 12), network: tie(0, 12), client: tie(0, 12), scaffold: tie(0, 12) },
   rateSpread: 0.9,
   rated: 12,
@@ -352,6 +355,11 @@ describe('innocent explanations', () => {
     expect(fits(items, table([campus], 450))).not.toContain('classroom');
     const same = { ties: { ...facts().ties, network: { ...tie(of, of), values: [0] }, identity: { ...tie(of, of), values: [1] } } };
     expect(fits({ ...items, ...same }, table([campus, shared('payment')], 80))).not.toContain('classroom');
+    // Nobody deals a class its work, each item to so many and to no more; nor the runners of a benchmark.
+    expect(fits({ ...items, rounds: { times: 3, part: 0.9 } }, table([campus], 80))).not.toContain('classroom');
+    const run = { repeatedMedian: 0.6, itemsShared: 0.2, ties: facts().ties };
+    expect(fits(run, table([], 80))).toContain('benchmark');
+    expect(fits({ ...run, rounds: { times: 3, part: 0.9 } }, table([], 80))).not.toContain('benchmark');
     // A school's mail domain is no purse.
     expect(fits({ ...items, ...same }, table([campus, shared('email_domain')], 80))).toContain('classroom');
   });
@@ -422,6 +430,13 @@ describe('items that come back', () => {
     expect(weighed(0.2).bits).toBeLessThan(-2);
     expect(weighed(0.015)).toMatchObject({ bits: 0, outcome: 'quiet' });
     expect(weighed(0.015).reason).toContain('1.5 % of the other members');
+    // Dealt in rounds, they are neither a benchmark's nor a class's, however often they come back; that is no reason to name anybody.
+    const dealt = { accounts: campaign.accounts, fresh: { k: 5, n: 100 }, itemsShared: 0.2, rounds: { times: 8, part: 0.6 } };
+    expect(freshSignal.weigh(facts(dealt), freshSignal.learn(nulls, 0))).toMatchObject({ bits: 0 });
+    const partition = (over: Partial<Facts>) => partitionSignal.weigh(facts({ ...dealt, ...over }), partitionSignal.learn(nulls, 0));
+    expect(partition({ rounds: null }).bits).toBeLessThan(-3);
+    expect(partition({})).toMatchObject({ bits: 0, outcome: 'not applicable' });
+    expect(partition({}).reason).toContain('dealt in rounds');
     // No step from all to nothing between what dealt pools show and what benchmarks do.
     expect(weighed(0.0301).bits).toBeGreaterThan(-0.1);
     const part = weighed(0.055).bits / weighed(0.2).bits;

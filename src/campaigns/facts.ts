@@ -4,7 +4,7 @@ import { type Lockstep, lockstep } from './beats.ts';
 import { type Cell, type Deck, deck } from './deck.ts';
 import { distance, type Pooled, pooled } from './profile.ts';
 import { type Relay, relayOf } from './relays.ts';
-import { itemsShared } from './repeats.ts';
+import { dealtInRounds, itemsShared, type Rounds } from './repeats.ts';
 import { median, quantile } from './stats.ts';
 import { endsOf, type Succession, takeovers } from './succession.ts';
 import { carriedPart, DAY, type Table } from './table.ts';
@@ -51,6 +51,8 @@ export interface Facts {
   readonly pooled: Pooled | null;
   /** Part of the other members that send an item too, mean over items. */
   readonly itemsShared: number;
+  /** How often the deck goes round that they are dealt from; null where nothing shows that items are dealt in rounds. */
+  readonly rounds: Rounds | null;
   readonly ties: Readonly<Record<'identity' | 'network' | 'client' | 'scaffold', Tie>>;
   /** Standard deviation of ln(openings per active day); NaN when too few members are active on three days. */
   readonly rateSpread: number;
@@ -82,6 +84,8 @@ export interface Facts {
   readonly outTokensMedian: number;
   /** Output tokens of all members, scaled to distinct items: an item asked twice is taken once. */
   readonly haulTokens: number;
+  /** Whether figures of requests and answers are of what carries the cohort's sentence, and not of all that its accounts send. */
+  readonly scoped: boolean;
   readonly repeatedMedian: number;
   readonly topOwner: { readonly owner: string; readonly share: number };
   /** The most common mail domain, and how many accounts outside use it. */
@@ -313,6 +317,7 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
   const domain = top(records.map((r) => r?.email_domain ?? ''));
   const owner = top(accounts.map((a) => t.owner[a] ?? ''));
   const window = t.hasText ? pooled(cells) : null;
+  const shared = t.hasText ? itemsShared(cells) : 0;
   return {
     accounts,
     exchanges: rows.reduce((x, r) => x + r.n, 0),
@@ -320,7 +325,8 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
     pools: 1,
     distance: window ? distance(window, mu) : 0,
     pooled: window,
-    itemsShared: t.hasText ? itemsShared(cells) : 0,
+    itemsShared: shared,
+    rounds: shared > 0 ? dealtInRounds(cells) : null,
     ties: ties(t, accounts),
     rateSpread: rated.length >= 4 ? Math.sqrt(rated.reduce((x, y) => x + (y - m) ** 2, 0) / (rated.length - 1)) : Number.NaN,
     rated: rated.length,
@@ -338,6 +344,7 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
     elicited: { k: texts.filter((r) => (r.reasoned + r.graded) / r.with_text >= ELICITED).length, n: texts.length },
     fresh: { k: accounts.filter((a) => (t.repeated[a] ?? 0) < 0.05).length, n: accounts.length },
     outTokensMedian: median(rows.map((r) => r.out_tokens / conversationsOf(r))),
+    scoped: accounts.some((a) => view?.rows.has(a) === true),
     haulTokens: rows.reduce((x, r) => x + r.out_tokens * (r.openings > 0 && r.items > 0 ? Math.min(1, r.items / r.openings) : 1), 0),
     repeatedMedian: median(accounts.map((a) => t.repeated[a] ?? 0)),
     topOwner: { owner: owner.name, share: owner.share },

@@ -5,7 +5,7 @@ import { FAMILY, type Facts, factsOf } from './facts.ts';
 import { components } from './hands.ts';
 import type { Learned } from './ledger.ts';
 import type { Case } from './settle.ts';
-import { endsOf, takeovers, tookOver } from './succession.ts';
+import { endsOf, gaveWay, takeovers, tookOver } from './succession.ts';
 import type { Table } from './table.ts';
 
 /** Cohorts that are parts of one: by who takes over from whom, and by what they are dealt from. */
@@ -56,11 +56,12 @@ export function joinSuccessors(cases: Case[], t: Table, k: Kin, learned: Learned
           learned.models.get(successionSignal.id) as never,
         ).bits;
       if (Math.max(bits(a, b), bits(b, a)) < JOIN.successionBits) continue;
-      // That they took over is a tie of theirs: an address of its own for each account is what a failover looks like.
-      const candidate: Candidate = {
-        ...union(a, b),
-        took: new Set([...tookOver(t, ends(a), accountsOf(b)), ...tookOver(t, ends(b), accountsOf(a))]),
-      };
+      // That they took over is a tie of theirs, and of those that gave way to them: an address of its own for each account is what a failover looks like.
+      const over = (from: Case, to: Case): number[] => [
+        ...tookOver(t, ends(from), accountsOf(to)),
+        ...gaveWay(t, accountsOf(from), accountsOf(to)),
+      ];
+      const candidate: Candidate = { ...union(a, b), took: new Set([...over(a, b), ...over(b, a)]) };
       const facts = factsOf(t, candidate.accounts, k.mu);
       if (deckSignal.weigh(facts, deckModel).bits < JOIN.deckBits) continue;
       const one = again(candidate, facts);

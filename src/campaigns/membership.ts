@@ -160,6 +160,8 @@ function blend(counts: ArrayLike<number>, at: number, less: ArrayLike<number> | 
   return out;
 }
 
+const NEARLY_ALL = 0.8;
+
 /**
  * Shares of accounts that carry a cohort's sentence in part of their traffic: of the exchanges that carry it, how many hold content of the pool rather than what
  * the account sends anyway (its other exchanges, smoothed by the population)? A reseller's other customers are no evidence against the campaign, and a
@@ -170,7 +172,9 @@ export function carrierShares(t: Table, pool: Pool, mu: Float64Array, part: (acc
   return pool.tallies().map(([account, own]) => {
     const s = shareOf(own.counts, 0, pool.without(account), blend(t.profiles.counts, account * DIMENSIONS, own.counts, mu));
     const p = part(account);
-    return { account, items: own.n, share: s.share * p, low: s.low * p, high: s.high * p, gain: s.gain / Math.max(1, own.n) };
+    // Where nearly all that carries the sentence is of the pool, all of it may be: that is counted, and the items that look like the account's own by chance are not.
+    const high = s.share >= NEARLY_ALL ? 1 : s.high;
+    return { account, items: own.n, share: s.share * p, low: s.low * p, high: high * p, gain: s.gain / Math.max(1, own.n) };
   });
 }
 

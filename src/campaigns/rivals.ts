@@ -64,6 +64,9 @@ const HOUSE = 30;
 const ofOneHouse = (f: Facts, t: Table): boolean =>
   f.accounts.length >= HOUSE && (onePayer(f, t) || (f.ties.network.tied >= 0.5 * f.accounts.length && onOneNetwork(f, t) < 0.5));
 
+/** That items are dealt in rounds, where they are: whoever picks for themselves does not. */
+const dealt = (f: Facts): string => (f.rounds ? `, but dealt in rounds, each to ${f.rounds.times} at most` : '');
+
 type Test = (f: Facts, c: Candidate, t: Table, h: Honest) => Omit<Rival, 'id' | 'becomes'>;
 
 /** As different as honest accounts are, and measured well enough to say so. */
@@ -140,13 +143,14 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
       const campus = onOneNetwork(f, t);
       // A class's items recur across most of it (a tenth that collides by chance, or on purpose, is no class), it sits behind one network and not behind a panel of them, pays for itself,
       // and a term's work is no data set.
-      const shared = f.repeatedMedian >= 0.2 || f.itemsShared >= 0.5 * SAME_ITEMS;
+      // Nobody deals a class its work in rounds.
+      const shared = f.rounds === null && (f.repeatedMedian >= 0.2 || f.itemsShared >= 0.5 * SAME_ITEMS);
       return {
         kind: 'classroom',
         fits: shared && human(f) && campus >= 0.5 && !onePayer(f, t) && each <= TERM_REQUESTS,
         axis: 'coordination',
         bits: -8,
-        reason: `${pc(f.repeatedMedian)} of items shared, ${pc(campus)} of members on one network, ${onePayer(f, t) ? 'identities shared, ' : ''}${Math.round(each)} requests each, ${human(f) ? 'human days' : 'no human days'}`,
+        reason: `${pc(f.repeatedMedian)} of items shared${dealt(f)}, ${pc(campus)} of members on one network, ${onePayer(f, t) ? 'identities shared, ' : ''}${Math.round(each)} requests each, ${human(f) ? 'human days' : 'no human days'}`,
       };
     },
   },
@@ -158,10 +162,11 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
       // Who samples each item several times repeats too: what is run by all is in many, not in a few, and its runners do not share their cards.
       fits:
         !ofOneHouse(f, t) &&
+        f.rounds === null &&
         (f.itemsShared >= SAME_ITEMS || (f.repeatedMedian >= 0.3 && f.itemsShared >= 0.5 * SAME_ITEMS && !onePayer(f, t))),
       axis: 'coordination',
       bits: -10,
-      reason: `${pc(f.repeatedMedian)} of a member's distinct items are sent by other accounts too, word for word but for figures in them; an item stands, however wrapped, in ${pc(f.itemsShared)} of the other members; a dealt pool hardly repeats`,
+      reason: `${pc(f.repeatedMedian)} of a member's distinct items are sent by other accounts too, word for word but for figures in them; an item stands, however wrapped, in ${pc(f.itemsShared)} of the other members${f.rounds ? dealt(f) : '; a dealt pool hardly repeats'}`,
     }),
   },
   {
@@ -197,7 +202,7 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
         fits: free && little && (burst || brief) && !strangers,
         axis: 'extraction',
         bits: -4,
-        reason: `${f.recorded > 0 ? `${pc(f.free)} of the accounts are on a free tier` : 'no account record says what tier they are on'}, ${f.born.n === 0 ? 'created nobody knows when' : burst ? `${f.born.k} of ${f.born.n} created within a week` : 'created at different times'}, active for ${f.lifetimeDays.toFixed(1)} days, ${(f.haulTokens / 1e6).toFixed(2)} million output tokens in all`,
+        reason: `${f.recorded > 0 ? `${pc(f.free)} of the accounts are on a free tier` : 'no account record says what tier they are on'}, ${f.born.n === 0 ? 'created nobody knows when' : burst ? `${f.born.k} of ${f.born.n} created within a week` : 'created at different times'}, active for ${f.lifetimeDays.toFixed(1)} days, ${(f.haulTokens / 1e6).toFixed(2)} million output tokens in ${f.scoped ? 'what carries their sentence' : 'all'}`,
       };
     },
   },
@@ -250,7 +255,7 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
         axis: 'coordination',
         // It tells nothing for or against; it says that as much is too little to name anybody on.
         bits: 0,
-        reason: `${Math.round(each)} requests each, ${(f.haulTokens / 1e6).toFixed(2)} million output tokens in all, ${human(f) ? 'by day' : 'round the clock'}: ${fits ? 'so little, at human hours, is what one task done by many hands looks like' : 'more than a task done by hand'}`,
+        reason: `${Math.round(each)} requests each, ${(f.haulTokens / 1e6).toFixed(2)} million output tokens in ${f.scoped ? 'what carries their sentence' : 'all'}, ${human(f) ? 'by day' : 'round the clock'}: ${fits ? 'so little, at human hours, is what one task done by many hands looks like' : 'more than a task done by hand'}`,
       };
     },
   },

@@ -19,10 +19,11 @@ import { kindsLeft } from './kinds.ts';
 import { type Ledger, ledger } from './ledger.ts';
 import type { Judged } from './membership.ts';
 import { anybodys, oneFirm, oneHouse, onePayer, oneQueue, queueLacks, withoutUntied } from './queue.ts';
+import { dealtTo } from './repeats.ts';
 import { ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
 import { around, type Bench, share } from './sharing.ts';
 import { median } from './stats.ts';
-import { endsOf, tookOver } from './succession.ts';
+import { endsOf, gaveWay, tookOver } from './succession.ts';
 import { carriedPart, type Table } from './table.ts';
 
 /** One cohort, judged. */
@@ -159,7 +160,14 @@ function apartFromQueues(x: Bench, c: Candidate, all: Settled): Case {
   const members =
     all.view || all.few
       ? all.members
-      : withoutUntied(x.t, x.learned, all.members, all.facts, (some) => factsOf(x.t, some, x.k.mu), c.took ?? successors(x, all.facts));
+      : withoutUntied(
+          x.t,
+          x.learned,
+          all.members,
+          all.facts,
+          (some) => factsOf(x.t, some, x.k.mu),
+          new Set([...(c.took ?? successors(x, all.facts)), ...fellows(x, all.facts)]),
+        );
   if (members.length < LIMITS.membersMin || members.length === all.members.length) return weighed(x, c, all);
   const stays = new Set(members);
   const accounts = members.map((j) => j.account);
@@ -167,7 +175,7 @@ function apartFromQueues(x: Bench, c: Candidate, all: Settled): Case {
     ...all,
     members,
     accounts,
-    facts: factsOf(x.t, accounts, x.k.mu),
+    facts: inRounds(all.facts, factsOf(x.t, accounts, x.k.mu)),
     beside: [...all.beside, ...all.members.filter((j) => !stays.has(j) && j.low > 0)],
   });
   if (tied.verdict === 'campaign') return tied;
@@ -187,15 +195,30 @@ function apartFromQueues(x: Bench, c: Candidate, all: Settled): Case {
   };
 }
 
+/** Accounts that are dealt their items in the rounds of a cohort's deck: who deals to those that ties set apart deals to these, and knows of all of them. */
+function fellows(x: Bench, f: Facts): ReadonlySet<number> {
+  return f.rounds
+    ? dealtTo(
+        sampled(f.accounts).flatMap((a) => x.t.profiles.cellsOf(a)),
+        f.rounds,
+      )
+    : new Set();
+}
+
+/** Figures of the most of a cohort: what shows that items are dealt in rounds is how often they stand in all of it. Without some of its accounts each stands in fewer, by chance, and nothing is to be seen. */
+const inRounds = (whole: Facts, some: Facts): Facts =>
+  some.rounds || !whole.rounds || some.accounts.length < MOST * whole.accounts.length ? some : { ...some, rounds: whole.rounds };
+const MOST = 0.5;
+
 /** Bits from which on it is no chance that accounts begin when others end. */
 const TAKEN_OVER = 3;
 
-/** Accounts of a cohort that began within the hour after another one was closed, where that is no chance: it ties them to it, whatever addresses they have. */
+/** Accounts of a cohort that began within the hour after another one was closed, and those that were closed then, where that is no chance: it ties them to one another, whatever addresses they have. */
 function successors(x: Bench, f: Facts): ReadonlySet<number> {
   const s = successionSignal as Signal<never>;
   const by = f.succession.recorded || f.signUps.recorded;
   if (!by || s.weigh(f, x.learned.models.get(s.id) as never).bits < TAKEN_OVER) return new Set();
-  return new Set(tookOver(x.t, endsOf(x.t, f.accounts), f.accounts, 1));
+  return new Set([...tookOver(x.t, endsOf(x.t, f.accounts), f.accounts, 1), ...gaveWay(x.t, f.accounts, f.accounts, 1)]);
 }
 
 /** Leaves out who is no member, and again with the others' pool, until nobody goes. */
@@ -222,14 +245,14 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
     const same = kept.length === accounts.length;
     members = kept;
     accounts = kept.map((j) => j.account);
-    facts = factsOf(x.t, accounts, x.k.mu, narrowed(scope, accounts));
+    facts = inRounds(from.facts, factsOf(x.t, accounts, x.k.mu, narrowed(scope, accounts)));
     if (same) break;
   }
   const only = (some: readonly Judged[]): void => {
     if (some.length < LIMITS.membersMin || some.length === members.length) return;
     members = some;
     accounts = some.map((j) => j.account);
-    facts = factsOf(x.t, accounts, x.k.mu, narrowed(scope, accounts));
+    facts = inRounds(from.facts, factsOf(x.t, accounts, x.k.mu, narrowed(scope, accounts)));
   };
   only(surest(facts, members, scope !== null));
   for (const a of accounts) beside.delete(a);

@@ -92,6 +92,28 @@ export function tookOver(
   );
 }
 
+/**
+ * Accounts that were closed, by their records, with a start or a sign-up of others within so many hours after it. Where it is no chance that accounts begin as others end, it ties those that ended as well: whoever put new accounts in
+ * their place ran the old ones.
+ */
+export function gaveWay(
+  t: Table,
+  before: readonly number[],
+  after: readonly number[],
+  hours: number = Math.max(...SUCCESSION_HOURS),
+): number[] {
+  const starts = after
+    .flatMap((a) => [t.rows[a]?.first, t.records[a]?.created])
+    .filter((s): s is number => typeof s === 'number' && s > t.from + DAY)
+    .sort((x, y) => x - y);
+  return before.filter((a) => {
+    const closed = t.records[a]?.closed ?? null;
+    if (closed === null || closed > t.to) return false;
+    const next = starts[upTo(starts, closed)];
+    return next !== undefined && next - closed <= hours * HOUR;
+  });
+}
+
 /** Both ways to tell a start, as a cohort's facts have them. */
 export const takeovers = (t: Table, ends: ReturnType<typeof endsOf>, after: readonly number[]): Pick<Facts, 'succession' | 'signUps'> => ({
   succession: succession(t, ends, after),

@@ -6,7 +6,8 @@ import { probability } from '../campaigns/stats.ts';
 import type { Table } from '../campaigns/table.ts';
 import type { Beside, Coverage, Dossier, Evidence, Exemplar, Finding, LookAlike, Undecided } from '../model/dossier.ts';
 import type { ScanOptions } from '../scan.ts';
-import type { Place } from '../store/queries/cohorts.ts';
+import type { AccountRow } from '../store/queries/accounts.ts';
+import type { Place, Taken } from '../store/queries/cohorts.ts';
 import type { Store } from '../store/store.ts';
 import { calibration } from './calibration.ts';
 import { concealment, usualRotation } from './concealment.ts';
@@ -168,6 +169,7 @@ function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: U
   const whole = members.reduce((x, m) => x + (m.row?.n ?? 0), 0);
   // Cover traffic is not loot: what was taken is scaled to the campaign's part of its members' exchanges.
   const part = whole > 0 ? exchanges / whole : 1;
+  const took = takenBy(t, c, loot, part);
   const hidden = concealment(c, honest.nulls, honest.rotation);
   const mix = rounded(mixOfFinding(known, opened));
   const joined = new Map<string, number>();
@@ -216,9 +218,9 @@ function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: U
     models: loot.models,
     loot: {
       exchanges: Math.round(exchanges),
-      distinct_items: Math.round(loot.items * part),
-      output_tokens: Math.round(loot.output * part),
-      reasoning_tokens: Math.round(loot.reasoning * part),
+      distinct_items: Math.round(took.items),
+      output_tokens: Math.round(took.output),
+      reasoning_tokens: Math.round(took.reasoning),
       days: days.length,
     },
     evidence,
@@ -234,8 +236,44 @@ function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: U
       blast_radius: { accounts: members.length, exchanges: whole, innocent_exchanges_estimated: Math.round(whole - exchanges) },
     },
   };
-  return { ...base, title: title(base), summary: summary(base, c, Math.round((loot.begun || loot.items) * part)) };
+  return { ...base, title: title(base), summary: summary(base, c, Math.round(took.begun)) };
 }
+
+/**
+ * What a cohort took. Where what carries its sentence was counted by itself, it is that, scaled to the share that is told: other customers of its accounts have conversations and answers of another length. Else all that its accounts
+ * sent, in proportion.
+ */
+function takenBy(t: Table, c: Case, loot: Taken, part: number): Pick<Taken, 'items' | 'begun' | 'output' | 'reasoning'> {
+  const own = c.members.flatMap((m) => {
+    const r = c.view?.rows.get(m.account);
+    const all = t.rows[m.account];
+    return r && all && r.n > 0 ? [{ r, all, told: partOf(m) * all.n }] : [];
+  });
+  const told = own.reduce((x, o) => x + o.told, 0);
+  const said = own.reduce((x, o) => x + o.r.n, 0);
+  // Where much more is told than carries it, what carries it is one wording of several, or in passing.
+  if (own.length < c.members.length || told > WORDED * said)
+    return {
+      items: loot.items * part,
+      begun: (loot.begun || loot.items) * part,
+      output: loot.output * part,
+      reasoning: loot.reasoning * part,
+    };
+  const sum = (f: (r: AccountRow) => number): number => own.reduce((x, o) => x + (f(o.r) * o.told) / o.r.n, 0);
+  // An item that several of them sent is one.
+  const once = Math.min(
+    1,
+    loot.begun /
+      Math.max(
+        1,
+        own.reduce((x, o) => x + o.all.items, 0),
+      ),
+  );
+  const items = once * sum((r) => r.items);
+  return { items, begun: items, output: sum((r) => r.out_tokens), reasoning: sum((r) => r.reasoning_tokens) };
+}
+
+const WORDED = 1.25;
 
 function besideOf(t: Table, c: Case): Beside[] {
   return c.beside

@@ -28,6 +28,13 @@ export const freshSignal: typeof base = {
   ...base,
   weigh: (facts, model) => {
     const w = base.weigh(facts, model);
+    if (w.bits < 0 && facts.rounds)
+      return {
+        ...w,
+        bits: 0,
+        outcome: 'quiet',
+        reason: `${w.reason}; but they are dealt in rounds: each stands in ${facts.rounds.times} members at most, and what all go through stands in many`,
+      };
     const part = common(facts.itemsShared);
     return w.bits < 0 && part < 1
       ? {

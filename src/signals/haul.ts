@@ -30,7 +30,7 @@ export const haulSignal: Signal<HaulModel> = {
       bits,
       figure: facts.haulTokens,
       reference: ref,
-      reason: `${(facts.haulTokens / 1e6).toFixed(1)} million output tokens in all that these accounts sent, the campaign's part or not, each item of an account counted once; a small published instruction set holds 3.4 million`,
+      reason: `${(facts.haulTokens / 1e6).toFixed(1)} million output tokens in ${facts.scoped ? 'what carries their sentence' : `all that these accounts sent, the campaign's part or not`}, each item of an account counted once; a small published instruction set holds 3.4 million`,
     };
   },
 };

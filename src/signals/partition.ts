@@ -35,6 +35,14 @@ export const partitionSignal: Signal<Model> = {
         reason: `an item like a member's, however it is worded, stands in ${(100 * x).toFixed(1)} % of the others: hardly any come back; that counts for one hand only where a bound on the size of their pool is known`,
       };
     }
+    if (facts.rounds)
+      return {
+        outcome: 'not applicable',
+        bits: 0,
+        figure: x,
+        reference: ref,
+        reason: `an item like a member's, however it is worded, stands in ${facts.rounds.times} of ${facts.deck.accounts} members at most, and hardly any in more (${Math.round(100 * facts.rounds.part)} % of what they send stands in ${facts.rounds.times === 2 ? 'one or two' : `${facts.rounds.times - 1} or ${facts.rounds.times}`}): it is dealt in rounds, as nobody does who picks for themselves from a benchmark or a question bank; an operator does so, and so does a queue that asks for several answers to each item`,
+      };
     const common = 1 / (x * Math.log(COMMON.to / COMMON.from));
     const dealt = Math.exp(-x / DEALT) / DEALT;
     const bits = Math.min(0, cap(Math.log(dealt / common) * LOG2E, model.m + 200));
