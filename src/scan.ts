@@ -23,6 +23,7 @@ import { recurringOf } from './store/queries/recurring.ts';
 import { relaysOf } from './store/queries/relays.ts';
 import { movedShares, releasesOf } from './store/queries/releases.ts';
 import { repeatedShares } from './store/queries/repeats.ts';
+import { spokenOf } from './store/queries/spoken.ts';
 import { sharedColumns, sharedScaffolds } from './store/queries/values.ts';
 import { alreadyRead, type FileCoverage } from './store/readings.ts';
 import { HIDDEN, keyedAccount } from './store/sketch.ts';
@@ -312,6 +313,14 @@ async function test(store: Store, t: Table, o: ScanOptions): Promise<Judgement> 
       };
     },
     recurring: (accounts) => recurringOf(store, hashes(accounts), until),
+    spoken: (accounts, values, stretches) =>
+      spokenOf(
+        store,
+        hashes(accounts),
+        values.map((v) => t.values[v]?.value ?? ''),
+        { from: t.from, to: t.to, stretches },
+        until,
+      ),
     beats: (accounts) => beatsOf(store, hashes(accounts), t.from, t.to, until),
     ...(o.without ? { without: o.without } : {}),
     ...(o.progress ? { progress: o.progress } : {}),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { handed, NO_RELAY, relayOf } from '../src/campaigns/relays.ts';
+import { type Spoken, shuffled } from '../src/campaigns/voices.ts';
 import { relaysOf } from '../src/store/queries/relays.ts';
 import { Random } from '../src/world/random.ts';
 import { type Exchange, judged, sentenceOf } from './support/judged.ts';
@@ -134,6 +135,28 @@ describe('members that pass conversations on', () => {
     ).toBe(0);
     // A few of very many are chance.
     expect(relayOf({ ...shared, able: shared.able.map(() => 400) }, all, own).k).toBe(0);
+  });
+});
+
+describe('instructions over time', () => {
+  const spoken = (f: (voice: number, stretch: number, r: Random) => number, stretches = 30): Spoken => {
+    const r = new Random(3);
+    return { stretches, counts: Float64Array.from({ length: 12 * stretches }, (_, i) => f(Math.floor(i / stretches), i % stretches, r)) };
+  };
+  const chance = (mean: number, r: Random): number =>
+    Array.from({ length: 400 }, () => (r.unit() < mean / 400 ? 1 : 0)).reduce<number>((x, y) => x + y, 0);
+
+  it('come as cards of one deck do where they are dealt, whatever the pace, and not where each has times of its own or a clock', () => {
+    const pace = (b: number): number => 1 + 0.8 * Math.sin(b);
+    expect(shuffled(spoken((v, b, r) => chance((4 + v) * pace(b), r)))).toBe(true);
+    expect(shuffled(spoken((v, b, r) => chance((4 + v) * (1 + 0.8 * Math.sin(b + v)), r)))).toBe(false);
+    // One that begins in the middle.
+    expect(shuffled(spoken((v, b, r) => chance(v > 6 && b < 15 ? 0.2 : 10, r)))).toBe(false);
+    // Jobs by the clock are evener than chance.
+    expect(shuffled(spoken(() => 10))).toBe(false);
+    // Too little to tell.
+    expect(shuffled(spoken((_, __, r) => chance(1, r)))).toBe(false);
+    expect(shuffled(spoken((_, __, r) => chance(10, r), 8))).toBe(false);
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Cell } from '../src/campaigns/deck.ts';
+import { withoutOutsiders } from '../src/campaigns/hands.ts';
 import { dealtInRounds, dealtTo, itemsShared } from '../src/campaigns/repeats.ts';
 import { rng } from '../src/campaigns/stats.ts';
 import { gaveWay, tookOver } from '../src/campaigns/succession.ts';
@@ -138,6 +139,20 @@ describe('items that come back', () => {
     const found = dealtInRounds(cells);
     expect(found).toMatchObject({ times: 5 });
     expect([...dealtTo(cells, found ?? { times: 0, part: 0 })].sort((x, y) => x - y)).toEqual(list(50, (i) => i));
+  });
+});
+
+describe('who sends what the others send', () => {
+  it('is no stranger where the deck goes round a second time, if told to ask as they are', () => {
+    const r = rng(9);
+    const deal = list(30, (a) => new Set(list(60, (i) => 60 * a + i)));
+    // The second time round begins; and somebody takes of the same set by themselves.
+    const again = list(4, () => new Set(list(60, () => upTo(r, 0, 1800))));
+    const sets = [...deal, ...again];
+    const t = { profiles: { cellsOf: (a: number) => cellsOf(sets).filter((c) => c.account === a) } } as unknown as Table;
+    const members = sets.map((_, account) => ({ account, membership: 1, share: 1, low: 0.9, high: 1 }));
+    expect(withoutOutsiders(t, null, members).map((m) => m.account)).toEqual(list(30, (a) => a));
+    expect(withoutOutsiders(t, null, members, (a) => (a === 33 ? 0.2 : 1)).map((m) => m.account)).toEqual(list(33, (a) => a));
   });
 });
 

@@ -16,7 +16,7 @@ import type { Bench } from './sharing.ts';
 import { Span } from './span.ts';
 import { median, quantile } from './stats.ts';
 import { DAY, type Table } from './table.ts';
-import { ownVoices } from './voices.ts';
+import { ownVoices, type Spoken } from './voices.ts';
 
 export interface Judgement {
   readonly cases: readonly Case[];
@@ -43,6 +43,8 @@ export interface JudgeOptions {
   readonly beats: (accounts: readonly number[]) => Promise<Beats>;
   /** How items of some accounts come back among them. */
   readonly recurring: (accounts: readonly number[]) => Promise<Recurring>;
+  /** How often some accounts begin with each of some values, over so many stretches of the log's time. */
+  readonly spoken: (accounts: readonly number[], values: readonly number[], stretches: number) => Promise<Spoken>;
   readonly without?: readonly string[];
   readonly progress?: (said: string, done: number, all: number) => void;
 }
@@ -190,7 +192,7 @@ export async function judge(whole: Table, o: JudgeOptions): Promise<Judgement> {
   for (const [i, x] of cases.entries()) {
     if (x.verdict !== 'campaign' || tiedAccounts(learned, x.facts)) continue;
     const feed = publicFeed(await o.recurring(accountsOf(x)), t.from, t.to);
-    const said = feed ?? (await ownVoices(t, x.facts, honest, o.scoped));
+    const said = feed ?? (await ownVoices(t, x.facts, honest, o.scoped, o.spoken));
     if (said)
       cases[i] = {
         ...x,

@@ -90,7 +90,18 @@ export function itemsShared(cells: readonly Cell[]): number {
 }
 
 /** What it takes to tell rounds of a deck: items that stand in so many members, how many fewer than chance stand in one more, by how many errors (chance itself taken low by so many), and how few accounts those are of all. */
-const ROUNDS = { items: 20, ratio: 0.3, errors: 5, sure: 3, accounts: 4, beyond: 0.2, at: 0.3, uneven: 0.5, pairs: 50, pairAccounts: 60 } as const;
+const ROUNDS = {
+  items: 20,
+  ratio: 0.3,
+  errors: 5,
+  sure: 3,
+  accounts: 4,
+  beyond: 0.2,
+  at: 0.3,
+  uneven: 0.5,
+  pairs: 50,
+  pairAccounts: 60,
+} as const;
 
 /** How often a deck goes round. */
 export interface Rounds {

@@ -237,7 +237,7 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
     const stays = new Set(whole);
     for (const j of those) if (!stays.has(j) && j.low > 0) beside.set(j.account, j);
     const alike = withoutStrangers(x.t, facts, whole, { mixed: scope !== null, took });
-    const briefed = ofOneBrief(x.t, c, withoutOutsiders(x.t, scope, alike));
+    const briefed = ofOneBrief(x.t, c, withoutOutsiders(x.t, scope, alike, carries));
     const clocked = ofOneClock(x.t, c, facts, briefed.kept);
     const kept = clocked.kept;
     apart.push(...briefed.apart, ...clocked.apart);

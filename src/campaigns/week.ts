@@ -45,10 +45,11 @@ function atWork(t: Table, account: number, r: AccountRow): AccountRow {
     const w = (from + i + 3) % 7;
     week[w] = (week[w] as number) + n;
   });
+  const [begin, end] = [from * DAY, (from + days.length) * DAY - 1];
   return {
     ...r,
-    first: from * DAY,
-    last: (from + days.length) * DAY - 1,
+    first: Math.floor(r.first / DAY) === from ? r.first : begin,
+    last: Math.floor(r.last / DAY) === Math.floor(end / DAY) ? r.last : end,
     days: days.filter((n) => n > 0).length,
     n: days.reduce((x, n) => x + n, 0),
     week,
@@ -57,6 +58,9 @@ function atWork(t: Table, account: number, r: AccountRow): AccountRow {
 
 /** Accounts by whom the middle of a crowd is told. */
 const VOICES = 2_000;
+
+/** Part of a first or last day that is taken off at most: who works from nine to five has not been late on the first. */
+const PARTIAL = 0.5;
 
 /** The same from days of the week alone. */
 export function weekOfAll(rows: readonly AccountRow[]): { quiet: number; attendance: number } {
@@ -70,9 +74,13 @@ export function weekOfAll(rows: readonly AccountRow[]): { quiet: number; attenda
     const rate = new Float64Array(7);
     rates.push(rate);
     // The first day of 1970 was a Thursday.
+    // Nobody rests in the hours before their first request, or after their last one: of the days that these are on a part counts.
+    const before = Math.min(PARTIAL, (r.first - first * DAY) / DAY);
+    const after = Math.min(PARTIAL, ((first + span) * DAY - r.last) / DAY);
     for (let w = 0; w < 7; w++) {
       const days = Math.floor(span / 7) + ((w - ((first + 3) % 7) + 7) % 7 < span % 7 ? 1 : 0);
-      rate[w] = ((r.week[w] ?? 0) / days) * (span / r.n);
+      const there = days - (w === (first + 3) % 7 ? before : 0) - (w === (first + span + 2) % 7 ? after : 0);
+      rate[w] = ((r.week[w] ?? 0) / there) * ((span - before - after) / r.n);
     }
   }
   if (attended.length < 4) return { quiet: Number.NaN, attendance: Number.NaN };
