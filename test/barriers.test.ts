@@ -13,6 +13,7 @@ import {
   extend,
   fileAppeal,
   lift,
+  liftRefuted,
   type Proposal,
   propose,
 } from '../src/barriers/commands.ts';
@@ -198,6 +199,12 @@ test('the same finding again changes nothing; what people closed stays closed; n
   expect(clearedAccounts(s)).toEqual([]);
   s = run(s, [{ at: NOW, by: 'bert', what: { type: 'case.disposed', id, disposition: 'false positive', reason: 'r' } }]);
   expect(clearedAccounts(s)).toEqual(['a', 'b', 'c', 'd']);
+  // What two called a false positive leaves nothing standing on them, and nothing proposed.
+  const before = [...s.barriers.values()].filter((b) => b.case === id).map((b) => b.state);
+  expect(before).toContain('active');
+  s = run(s, liftRefuted(s, { name: 'bert', role: 'analyst' }, id, NOW + 1));
+  expect([...s.barriers.values()].filter((b) => b.case === id && ['active', 'proposed'].includes(b.state))).toEqual([]);
+  expect(liftRefuted(s, { name: 'bert', role: 'analyst' }, id, NOW + 2)).toEqual([]);
 });
 
 test('the token of the host is nobody: it seconds nothing, and nothing of its own is seconded by one person', () => {

@@ -523,6 +523,10 @@ test('intake takes JSON Lines, plain and gzip, and OTLP; a bomb is refused', asy
       r.json(),
     ),
   ).toEqual({ taken: 2 });
+  // Packed without saying so it is told by what it is; what is not taken is refused, and no heap of rejected lines.
+  const send = (body: Buffer) => fetch(`${at}/v1/exchanges`, { method: 'POST', body: new Uint8Array(body) });
+  expect(await send(gzipSync(lines)).then((r) => r.json())).toEqual({ taken: 2 });
+  expect((await send(Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 1, 2, 10, 3]))).status).toBe(415);
   expect(
     await fetch(`${at}/v1/traces`, {
       method: 'POST',

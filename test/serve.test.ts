@@ -148,6 +148,9 @@ webhooks: [{url: "http://127.0.0.1:${port}/", secret: hush}]
     2000,
   );
   expect((await ann('POST', '/v1/gates', { reason: 'all' })).status).toBe(400);
+  // A slip in a name would close to everybody what was meant for some.
+  const slip = await ann('POST', '/v1/gates', { models: ['m'], tier: ['trial'], reason: 'not for trials' });
+  expect(slip).toMatchObject({ status: 400, body: { error: { code: 'E_BODY', message: expect.stringContaining('"tier" is no field') } } });
   // The caller's reference finds the barrier, its evidence and who decided.
   const ref = (await s.admin('GET', `/v1/references/${b?.appeal}`, undefined, 'vera-token')).body as unknown as {
     decided_by: { by: string }[];
@@ -367,6 +370,21 @@ test('a faulty configuration or policy is told with its place, and reloading one
   expect(run(`serve --check --config ${file('b.yaml', 'admin: {listen: "0.0.0.0:1"}\ntail: [x]\n')}`)).toMatch(
     /reachable from other hosts/,
   );
+  for (const [given, told] of [
+    ['decisions: {listen: "127.0.0.1:99999"}', /decisions\.listen: has a port of at most 65535/],
+    ['decisions: {listen: "127.0.0.1:8090"}', /admin\.listen and decisions\.listen are one port/],
+    ['proxy: {listen: "127.0.0.1:81", upstream: "ftp://x"}', /proxy\.upstream: is an http or https URL/],
+    ['proxy: {listen: "127.0.0.1:81", upstream: "http://localhost:81"}', /proxy\.upstream is the proxy itself/],
+    [
+      'proxy: {listen: "127.0.0.1:81", upstream: "http://x", trusted_proxies: ["10.0.0.0/99"]}',
+      /trusted_proxies\.0: is an address or a range/,
+    ],
+    ['proxy: {listen: "127.0.0.1:81", upstream: "http://x", ja4_header: "x ja4"}', /ja4_header: is the name of a header/],
+    ['tail: [x]\nredis: {url: "localhost:6379"}', /redis\.url: is a URL of Redis/],
+    ['tail: [x]\nverify_url: example.com/verify', /verify_url: is an http or https URL/],
+    ['tail: [x]\ndetection: {accounts: nowhere.jsonl}', /detection\.accounts .*nowhere\.jsonl is not there/],
+  ] as const)
+    expect(run(`serve --check --config ${file('b.yaml', `${given}\n`)}`)).toMatch(told);
   const s = await started(
     service(
       (p) => `store: ./store\ndecisions: {listen: "127.0.0.1:${p.decide}"}\n`,
@@ -416,6 +434,31 @@ test('a faulty configuration or policy is told with its place, and reloading one
   s.process.kill('SIGHUP');
   await s.until('the new policy', async () => (await decide()) === 'allow' && (await decide()) === 'allow');
   expect(run(`serve --config ${join(dir, 'stillwatch.yaml')}`)).toMatch(/E_STATE_LOCKED .*in use by process/);
+  // What no worker can serve with, though nothing shows it before: the old ones go on, and what was accepted for it is taken back.
+  const accepted = join(dir, '.stillwatch-serve', 'config.json');
+  const held = readFileSync(accepted, 'utf8');
+  writeFileSync(config, `${good.trimEnd()}\naccounts: {clickhouse: {url: "http://%zz@127.0.0.1:9", query: "SELECT 1"}}\n`);
+  s.process.kill('SIGHUP');
+  await s.until('the word on it', async () => s.log().includes('no worker could serve with the new configuration'));
+  expect(readFileSync(accepted, 'utf8')).toBe(held);
+  expect(await decide()).toBe('allow');
+  // With nothing to serve any more the old workers go, and a later configuration finds their ports free.
+  writeFileSync(config, good.replace(/decisions: .*/, 'tail: [nothing.jsonl]'));
+  s.process.kill('SIGHUP');
+  await s.until('the ports to close', async () =>
+    decide().then(
+      () => null,
+      () => true,
+    ),
+  );
+  writeFileSync(config, good);
+  s.process.kill('SIGHUP');
+  await s.until('decisions again', async () =>
+    decide().then(
+      (x) => x === 'allow',
+      () => null,
+    ),
+  );
 });
 
 test('the state of a port nobody listens on is told plainly', async () => {

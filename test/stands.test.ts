@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, renameSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
@@ -293,9 +293,44 @@ describe('keys', () => {
       expect(error).toBeInstanceOf(Error);
       expect(JSON.stringify(error, Object.getOwnPropertyNames(error)) + String((error as Error).cause)).not.toContain('sk-secret');
     }
+    // What goes by a field passes over nobody for a slip in it.
+    const one = keyHash('sk-1');
+    for (const [content, told] of [
+      ['', /it holds no key/],
+      ['key_sha256,account\n', /it holds no key/],
+      ['key_sha256,account\nsk-1,alice\n', /row 1: key_sha256 is no SHA-256/],
+      [`key_sha256,account\n${one},alice\n${one},bob\n`, /row 2: the key of another account/],
+      [`key_sha256,account,verify\n${one},alice,id\n`, /a column is called "verify"/],
+      [`key_sha256,account,verification\n${one},alice,gold\n`, /row 1: verification is one of/],
+      [`key_sha256,account,created\n${one},alice,25.11.2026\n`, /row 1: created is no date/],
+      [`key_sha256,account,country\n${one},alice,China\n`, /row 1: country is no code of two letters/],
+    ] as const) {
+      writeFileSync(file, content);
+      expect(() => readHolders(file)).toThrow(told);
+    }
     writeFileSync(join(dir, 's.yaml'), 'decisions: {listen: "127.0.0.1:0"}\naccounts: {file: keys.csv}\n');
     expect(() => readConfig(join(dir, 's.yaml'))).toThrow(/accounts\.file/);
   });
+});
+
+test('a file of keys that is cut to a few takes nobody’s key away', async () => {
+  const file = join(temp(), 'keys.csv');
+  const rows = (n: number) => `key_sha256,account\n${Array.from({ length: n }, (_, i) => `${keyHash(`sk-${i}`)},a${i}\n`).join('')}`;
+  writeFileSync(file, rows(9));
+  const said: string[] = [];
+  const look = new Lookup({ file, cache_seconds: 0, cache_entries: 1, unknown_key: 'refuse' }, (x) => said.push(x));
+  const whose = async (i: number, at: number) => (await look.ask(keyHash(`sk-${i}`), at))?.account;
+  for (const [content, kept] of [
+    [rows(3), 'a8'],
+    ['', 'a8'],
+    [rows(7), undefined],
+  ] as const) {
+    writeFileSync(file, content);
+    utimesSync(file, said.length + 10, said.length + 10);
+    await pause(5);
+    expect(await whose(8, Date.now())).toBe(kept);
+  }
+  expect(said).toEqual([expect.stringMatching(/holds 3 keys where it held 9/), expect.stringMatching(/it holds no key/)]);
 });
 
 /** A worker before an upstream that answers from nowhere. */

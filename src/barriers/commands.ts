@@ -130,7 +130,7 @@ export function approve(s: State, by: Actor, id: string, now: number, options: {
     refuse(
       'E_EVIDENCE',
       `${by.name} has not opened the evidence of case ${b.case}`,
-      `open it first: GET /v1/cases/${b.case}, or stillwatch explain`,
+      `open it first, with a token of your own: GET /v1/cases/${b.case}, or the console; what the host's own commands read counts for nobody`,
     );
   if (b.approvals.some((a) => a.by === by.name))
     refuse('E_TWICE', `${by.name} has accepted it already`, 'a suspension takes two different persons');
@@ -169,6 +169,15 @@ export function lift(s: State, by: Actor, id: string, reason: string, now: numbe
   const what: Happening =
     b.state === 'proposed' ? { type: 'barrier.refused', id, reason: words(reason) } : { type: 'barrier.lifted', id, reason: words(reason) };
   return [{ at: now, by: by.name, what }];
+}
+
+/** What two analysts called a false positive leaves nothing standing, and nothing proposed, on its accounts. The second of them is who lifts it. */
+export function liftRefuted(s: State, by: Actor, id: string, now: number): Event[] {
+  const c = caseOf(s, id);
+  if (c.disposition?.is !== 'false positive' || c.disposition.seconded === undefined) return [];
+  return [...s.barriers.values()]
+    .filter((b) => b.case === c.id && ((b.state === 'active' && b.expires > now) || b.state === 'proposed'))
+    .flatMap((b) => lift(s, by, b.id, `case ${c.id} was called a false positive by two`, now));
 }
 
 export function extend(s: State, by: Actor, id: string, hours: number, reason: string, now: number): Event[] {

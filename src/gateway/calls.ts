@@ -49,14 +49,18 @@ export function moment(r: Json, name: string): number | undefined {
   return at;
 }
 
-/** A bounded body, unpacked when it is gzip: the bound holds for what comes out. */
+const GZIP = Buffer.from([0x1f, 0x8b]);
+const ZSTD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
+
+/** A bounded body, unpacked when it is gzip, by what it says or is: the bound holds for what comes out. Taken for lines, a packed file would be a heap of rejected ones. */
 export async function bodyOf(req: IncomingMessage, max: number): Promise<Buffer> {
   const raw = await readBody(req, max).catch((e: unknown) => {
-    throw e instanceof TooLarge ? new Bad(413, `the body is larger than ${max} bytes`) : e;
+    throw e instanceof TooLarge ? new Bad(413, `the body is larger than ${max} bytes (body_bytes_max): send it in parts`) : e;
   });
   const encoding = req.headers['content-encoding'] ?? 'identity';
-  if (encoding === 'identity') return raw;
-  if (encoding !== 'gzip') throw new Bad(415, 'content-encoding is gzip or none');
+  if (raw.subarray(0, 4).equals(ZSTD)) throw new Bad(415, 'zstd is not taken here: send gzip, or none');
+  if (encoding === 'identity' && !raw.subarray(0, 2).equals(GZIP)) return raw;
+  if (encoding !== 'gzip' && encoding !== 'identity') throw new Bad(415, 'content-encoding is gzip or none');
   const parts: Buffer[] = [];
   let bytes = 0;
   const unzip = createGunzip();

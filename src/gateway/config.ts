@@ -11,11 +11,33 @@ import { DIALECTS } from './dialects.ts';
 import { FIELDS } from './fields.ts';
 import { readHolders } from './lookup.ts';
 
-const address = v.pipe(v.string(), v.regex(/^(\[[0-9a-f:]+\]|[^:\s]+):\d{1,5}$/i, 'is HOST:PORT, for example 127.0.0.1:8080'));
+const address = v.pipe(
+  v.string(),
+  v.regex(/^(\[[0-9a-f:]+\]|[^:\s]+):\d{1,5}$/i, 'is HOST:PORT, for example 127.0.0.1:8080'),
+  v.check((x) => Number(x.slice(x.lastIndexOf(':') + 1)) <= 65_535, 'has a port of at most 65535'),
+);
 const positive = v.pipe(v.number(), v.minValue(0, 'must not be negative'));
 const whole = v.pipe(v.number(), v.integer('is a whole number'), v.minValue(1, 'is at least 1'));
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'is the SHA-256 of the token, 64 hexadecimal digits'));
-const url = v.pipe(v.string(), v.url('is a URL'));
+const url = v.pipe(v.string(), v.url('is a URL'), v.regex(/^https?:\/\//i, 'is an http or https URL'));
+const link = v.pipe(
+  v.string(),
+  v.check((x) => x === '' || (URL.canParse(x) && /^(https?|mailto):/i.test(x)), 'is an http or https URL'),
+);
+const header = v.pipe(v.string(), v.regex(/^[!#$%&'*+.^_`|~0-9a-z-]*$/i, 'is the name of a header'));
+/** An address, or a range of them. */
+const range = v.pipe(
+  v.string(),
+  v.check((x) => {
+    const [ip = '', bits, ...more] = x.split('/');
+    const most = isIP(ip) === 4 ? 32 : isIP(ip) === 6 ? 128 : -1;
+    return most > 0 && more.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most));
+  }, 'is an address or a range, for example 10.0.0.0/8'),
+);
+const redisUrl = v.pipe(
+  v.string(),
+  v.check((x) => URL.canParse(x) && /^rediss?:\/\/./i.test(x), 'is a URL of Redis, for example redis://127.0.0.1:6379'),
+);
 const away = v.picklist(['open', 'closed']);
 const tls = v.strictObject({ cert: v.string(), key: v.string() });
 const scopeMatch = v.strictObject({
@@ -38,7 +60,7 @@ const schema = v.strictObject({
       listen: address,
       tls: v.optional(tls),
       upstream: url,
-      key_header: v.optional(v.string(), ''),
+      key_header: v.optional(header, ''),
       routes: v.optional(v.record(v.string(), v.union([v.picklist(DIALECTS), FIELDS])), {
         '/v1/messages': 'anthropic',
         '/v1/chat/completions': 'openai',
@@ -46,10 +68,10 @@ const schema = v.strictObject({
       }),
       /** Paths forwarded without being read: GET only. */
       forward: v.optional(v.array(v.string()), ['/v1/models']),
-      trusted_proxies: v.optional(v.array(v.string()), []),
-      client_address_header: v.optional(v.string(), 'x-forwarded-for'),
-      ja4_header: v.optional(v.string(), ''),
-      country_header: v.optional(v.string(), ''),
+      trusted_proxies: v.optional(v.array(range), []),
+      client_address_header: v.optional(header, 'x-forwarded-for'),
+      ja4_header: v.optional(header, ''),
+      country_header: v.optional(header, ''),
       connections: v.optional(whole, 256),
       /** Of those one address holds at most so many, three quarters unless said: nobody shuts the others out alone. Trusted proxies stand for many. */
       connections_per_address: v.optional(whole),
@@ -88,12 +110,12 @@ const schema = v.strictObject({
       token_sha256: v.optional(sha256),
       body_bytes_max: v.optional(whole, 64 * 1024 * 1024),
       /** The header that carries the key, where it is neither `authorization` nor `x-api-key`; the proxy's when absent. */
-      key_header: v.optional(v.string(), ''),
+      key_header: v.optional(header, ''),
       /** Headers in which the gateway, and never its callers, says where a request comes from and what its TLS looks like. */
-      country_header: v.optional(v.string(), ''),
+      country_header: v.optional(header, ''),
       /** A header in which the gateway names the account itself, and which it sets or takes out of every request: a caller who could set it would be whoever they like. */
-      account_header: v.optional(v.string(), ''),
-      ja4_header: v.optional(v.string(), ''),
+      account_header: v.optional(header, ''),
+      ja4_header: v.optional(header, ''),
     }),
   ),
   tail: v.optional(v.array(v.string()), []),
@@ -135,13 +157,13 @@ const schema = v.strictObject({
   scopes: v.optional(v.array(v.strictObject({ match: scopeMatch, mode: v.picklist(['exclude', 'metadata-only']) })), []),
   redis: v.optional(
     v.strictObject({
-      url: v.string(),
+      url: redisUrl,
       timeout_ms: v.optional(whole, 200),
       when_away: v.optional(v.strictObject({ limits: v.optional(away, 'open'), slow: v.optional(away, 'closed') }), {}),
     }),
   ),
-  verify_url: v.optional(v.string(), ''),
-  appeal_url: v.optional(v.string(), ''),
+  verify_url: v.optional(link, ''),
+  appeal_url: v.optional(link, ''),
   name_the_policy: v.optional(v.boolean(), false),
   webhooks: v.optional(
     v.array(
@@ -277,8 +299,36 @@ const plainName = (name: string): string =>
     .trim()
     .toLowerCase();
 
+/** Whether two addresses to listen on are one: the same port, on the same host or on all. Port 0 is any that is free. */
+function meets(a: string, b: string): boolean {
+  const [x, y] = [hostPort(a), hostPort(b)];
+  const all = (h: string): boolean => h === '0.0.0.0' || h === '::';
+  return x.port === y.port && x.port !== 0 && (x.host === y.host || all(x.host) || all(y.host));
+}
+
+/** Whether a proxy would forward to itself. */
+function ownUpstream(p: ProxyConfig): boolean {
+  const u = new URL(p.upstream);
+  const own = hostPort(p.listen);
+  const port = Number(u.port || (u.protocol === 'https:' ? 443 : 80));
+  const host = u.hostname.replace(/^\[|\]$/g, '');
+  return own.port !== 0 && port === own.port && local(host) && (local(own.host) || own.host === '0.0.0.0' || own.host === '::');
+}
+
 function faults(c: ServeConfig, p: Policy): [string, string] | null {
   if (!c.proxy && !c.decisions && c.tail.length === 0) return ['there is nothing to serve', 'give proxy, decisions or tail'];
+  const ports = [
+    ['proxy.listen', c.proxy?.listen],
+    ['decisions.listen', c.decisions?.listen],
+    ['admin.listen', c.admin.listen],
+  ] as const;
+  for (const [i, [name, listen]] of ports.entries())
+    for (const [other, taken] of ports.slice(0, i))
+      if (listen !== undefined && taken !== undefined && meets(listen, taken))
+        return [`${name} and ${other} are one port, ${listen}`, 'give each a port of its own'];
+  if (c.proxy && ownUpstream(c.proxy)) return ['proxy.upstream is the proxy itself', 'give the address of the model API'];
+  if (c.detection.accounts && !existsSync(c.detection.accounts))
+    return [`detection.accounts ${c.detection.accounts} is not there`, 'check the path; without account records leave it out'];
   const budgets = p.limits.default || p.limits.tiers || p.limits.verification || p.limits.new_accounts || p.rules.some((r) => r.budget);
   if (budgets && !sharesBudgets(c)) return unshared(c);
   const names = c.admin.tokens.map((t) => plainName(t.name));

@@ -6,7 +6,7 @@ import { amount, Bad, bodyOf, type Json, json, linesOf, moment, parsed, words } 
 import { type Asked, asked, crowded, type Dialect, errorBody, refuse } from './dialects.ts';
 import { type Pass, rehearsedIn, type Stop } from './guard.ts';
 import { keyOf } from './headers.ts';
-import { type Holder, keyHash } from './lookup.ts';
+import { type Holder, isCountry, keyHash } from './lookup.ts';
 import type { Parts } from './proxy.ts';
 import { ACCOUNTS_AWAY, BAD, TOO_MANY, UNKNOWN_KEY } from './refusals.ts';
 import { reservation, reserved } from './reservations.ts';
@@ -145,6 +145,8 @@ export class Decisions {
     const caps = words(r, 'capabilities');
     const models = words(r, 'models');
     const born = moment(r, 'created');
+    // A gate on a country would pass over what is no code.
+    if (text(r['country']) !== '' && !isCountry(text(r['country']))) throw new Bad(400, 'country is a code of two letters, for example DE');
     const countries = [text(r['country']), holder?.country ?? ''].filter((x) => x !== '');
     const tier = holder?.tier || text(r['tier']);
     const verification = holder?.verification || text(r['verification']);

@@ -3,6 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
 import { parse } from 'csv-parse/sync';
 import { request } from 'undici';
+import { LEVELS } from '../barriers/model.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import type { ServeConfig } from './config.ts';
 
@@ -20,10 +21,26 @@ export interface Holder {
 export const keyHash = (key: string): string => digest('sha256', key, 'hex');
 
 const FIELDS = ['account', 'organization', 'tier', 'verification', 'country'] as const;
+const COLUMNS: readonly string[] = ['key_sha256', 'key', ...FIELDS, 'created'];
 
+/** What a field of a holder may not be: a gate or a limit that goes by it would pass over the account without a word. Null where all is well; never the value, which may be anything. */
+function faultOf(row: Record<string, unknown>): string | null {
+  const said = (f: string): string => (typeof row[f] === 'string' ? row[f] : '');
+  if (said('country') !== '' && !isCountry(said('country'))) return 'country is no code of two letters';
+  if (said('verification') !== '' && !LEVELS.includes(said('verification'))) return `verification is one of ${LEVELS.join(', ')}`;
+  if (said('created') !== '' && !Number.isFinite(Date.parse(said('created')))) return 'created is no date, for example 2026-05-04';
+  return null;
+}
+
+/** A country by its code of two letters (ISO 3166-1). */
+export const isCountry = (x: string): boolean => /^[a-z]{2}$/i.test(x);
+
+/** @throws Error where a field is not what it has to be */
 function holder(row: Record<string, unknown>): Holder | null {
   const out: Record<string, string | number> = {};
   for (const f of FIELDS) if (typeof row[f] === 'string' && row[f] !== '') out[f] = row[f];
+  const fault = faultOf(row);
+  if (fault) throw new Error(`the account lookup answered something else: ${fault}`);
   const created = typeof row['created'] === 'string' ? Date.parse(row['created']) : Number.NaN;
   if (Number.isFinite(created)) out['created'] = created;
   return typeof out['account'] === 'string' ? (out as unknown as Holder) : null;
@@ -51,7 +68,21 @@ export function readHolders(path: string): Map<string, Holder> {
     );
   }
   const out = new Map<string, Holder>();
+  const refuse = (said: string): never => {
+    throw new StillwatchError('E_ACCOUNTS', `accounts.file ${path}: ${said}`, `columns: ${COLUMNS.filter((c) => c !== 'key').join(', ')}`);
+  };
+  if (rows.length === 0) refuse('it holds no key');
   for (const [i, row] of rows.entries()) {
+    // A misspelt column would be no column, and what goes by it would pass over everybody.
+    const other = Object.keys(row).find((c) => !COLUMNS.includes(c));
+    if (other !== undefined)
+      refuse(
+        `${i === 0 ? 'a column' : `row ${i + 1}`} is called ${/^[\w .-]{1,40}$/.test(other) ? JSON.stringify(other) : 'something else'}, which is none of these`,
+      );
+    const fault = faultOf(row);
+    if (fault) refuse(`row ${i + 1}: ${fault}`);
+    if (typeof row['key_sha256'] === 'string' && row['key_sha256'] !== '' && !/^[0-9a-f]{64}$/i.test(row['key_sha256']))
+      refuse(`row ${i + 1}: key_sha256 is no SHA-256 of a key, 64 hexadecimal digits`);
     const hash =
       typeof row['key_sha256'] === 'string' && row['key_sha256']
         ? row['key_sha256'].toLowerCase()
@@ -59,16 +90,15 @@ export function readHolders(path: string): Map<string, Holder> {
           ? keyHash(row['key'])
           : '';
     const h = holder(row);
-    if (hash === '' || !h)
-      throw new StillwatchError(
-        'E_ACCOUNTS',
-        `accounts.file ${path}: row ${i + 1} has no key_sha256 or no account`,
-        'columns: key_sha256, account, organization, tier, verification, country, created',
-      );
+    if (hash === '' || !h) return refuse(`row ${i + 1} has no key_sha256 or no account`);
+    if ((out.get(hash)?.account ?? h.account) !== h.account) refuse(`row ${i + 1}: the key of another account in a row before`);
     out.set(hash, h);
   }
   return out;
 }
+
+/** Part of the keys that a file must still hold to be taken over while serving. */
+const KEPT = 0.5;
 
 type Source = (hash: string) => Promise<Holder | null>;
 
@@ -84,7 +114,13 @@ function sourceOf(o: ServeConfig['accounts'], told: (said: string) => void): Sou
         try {
           const now = statSync(o.file as string).mtimeMs;
           if (now !== mtime) {
-            held = readHolders(o.file as string);
+            const read = readHolders(o.file as string);
+            // A file that was cut between two rows is a whole file of fewer: so many keys do not go at once unless somebody says so.
+            if (read.size < KEPT * held.size)
+              throw new Error(
+                `accounts.file ${o.file} holds ${read.size} keys where it held ${held.size}: as few are taken over by a reload (SIGHUP) only`,
+              );
+            held = read;
             mtime = now;
           }
         } catch (error) {

@@ -77,7 +77,20 @@ export class Worker {
         maxRetriesPerRequest: 0,
         enableOfflineQueue: false,
       });
-      this.redis.on('error', () => undefined);
+      // Said as it begins and when it is over; what budgets do meanwhile is configured.
+      let away = false;
+      this.redis.on('error', (e: NodeJS.ErrnoException) => {
+        if (!away)
+          this.tell({
+            type: 'said',
+            said: `Redis is away (${e.code ?? 'no answer'}): limits are ${config.redis?.when_away.limits}, slow barriers ${config.redis?.when_away.slow} until it is back`,
+          });
+        away = true;
+      });
+      this.redis.on('ready', () => {
+        if (away) this.tell({ type: 'said', said: 'Redis is back' });
+        away = false;
+      });
       const { redis } = this;
       budgets = new RedisBudgets(redis, (answer) => within(answer, timeout));
     }

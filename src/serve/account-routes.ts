@@ -72,6 +72,7 @@ export function accountRoutes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/labels',
+      takes: ['account', 'label', 'reason', 'revoke'],
       role: 'analyst',
       run: async ({ body, who }) => {
         const given = {
@@ -134,6 +135,7 @@ export function accountRoutes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/holds',
+      takes: ['account', 'reason', 'clear'],
       role: 'admin',
       run: ({ body, who }) =>
         run(

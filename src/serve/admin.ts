@@ -16,13 +16,17 @@ export interface Call {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-export interface Route {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+interface Common {
   /** `/v1/cases/:id`. */
   readonly path: string;
   readonly role: Role | 'anyone';
   readonly run: (c: Call) => unknown;
 }
+
+export type Route =
+  | (Common & { readonly method: 'GET' | 'DELETE' })
+  /** `takes`: every field of its body. Another one is a slip, and what it was to narrow would be done to everybody. */
+  | (Common & { readonly method: 'POST'; readonly takes: readonly string[] });
 
 export class Text {
   readonly body: string;
@@ -111,7 +115,16 @@ export class Admin {
   listen(): Promise<number> {
     const { host, port } = hostPort(this.listenAt);
     return new Promise((resolve, reject) => {
-      this.server.once('error', reject);
+      this.server.once('error', (fault: NodeJS.ErrnoException) =>
+        reject(
+          new StillwatchError(
+            'E_LISTEN',
+            `admin.listen ${this.listenAt} cannot be listened on: ${fault.code === 'EADDRINUSE' ? 'another program listens there' : messageOf(fault)}`,
+            'choose another address, or stop what is there',
+            { cause: fault },
+          ),
+        ),
+      );
       this.server.listen(port, host, () => resolve((this.server.address() as { port: number }).port));
     });
   }
@@ -170,6 +183,14 @@ export class Admin {
         const j: unknown = raw.length === 0 ? {} : JSON.parse(raw.toString('utf8'));
         if (typeof j !== 'object' || j === null || Array.isArray(j)) throw new SyntaxError('no object');
         body = j as Record<string, unknown>;
+        const takes = hit.r.method === 'POST' ? hit.r.takes : [];
+        const other = Object.keys(body).find((k) => !takes.includes(k));
+        if (other !== undefined)
+          throw new StillwatchError(
+            'E_BODY',
+            `${JSON.stringify(other.slice(0, 100))} is no field of ${hit.r.path}`,
+            takes.length > 0 ? `its fields: ${takes.join(', ')}` : 'it takes none',
+          );
       }
       send(
         200,

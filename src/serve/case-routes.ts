@@ -1,6 +1,6 @@
 import { answered, blast } from '../barriers/blast.ts';
 import { subjectOf } from '../barriers/cases.ts';
-import { CLEARED, caseOf, clearedAccounts, deleteView, saveView, simple } from '../barriers/commands.ts';
+import { CLEARED, caseOf, clearedAccounts, deleteView, liftRefuted, saveView, simple } from '../barriers/commands.ts';
 import { about, lastDone, merge, openOn, split, undo } from '../barriers/curate.ts';
 import { type Budget, type Case, DISPOSITIONS, type Disposition } from '../barriers/model.ts';
 import type { Held } from '../model/desk.ts';
@@ -72,6 +72,7 @@ export function caseRoutes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/views',
+      takes: ['name', 'address', 'delete'],
       role: 'analyst',
       run: ({ body, who }) => {
         const name = text(body, 'name');
@@ -97,6 +98,7 @@ export function caseRoutes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/cases',
+      takes: ['finding'],
       role: 'analyst',
       run: ({ body, who }) => {
         const id = text(body, 'finding', 200);
@@ -225,6 +227,7 @@ export function caseRoutes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/cases/:id/comment',
+      takes: ['text'],
       role: 'analyst',
       run: ({ params, body, who }) =>
         run(simple(who, { type: 'case.commented', id: caseOf(s(), params['id'] ?? '').id, text: text(body, 'text') }, now())),
@@ -232,6 +235,7 @@ export function caseRoutes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/cases/:id/assign',
+      takes: ['to'],
       role: 'analyst',
       run: ({ params, body, who }) => {
         const { id } = caseOf(s(), params['id'] ?? '');
@@ -246,6 +250,7 @@ export function caseRoutes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/cases/:id/dispose',
+      takes: ['disposition', 'reason', 'open'],
       role: 'analyst',
       run: async ({ params, body, who }) => {
         const disposition = text(body, 'disposition') as Disposition;
@@ -264,13 +269,22 @@ export function caseRoutes(h: House): Route[] {
             now(),
           ),
         );
+        const lifted = liftRefuted(s(), who, c.id, now());
+        if (lifted.length > 0) run(lifted);
         await teach();
-        return { case: s().cases.get(c.id) };
+        const standing = [...s().barriers.values()].filter((b) => b.case === c.id && b.state === 'active' && b.expires > now());
+        return {
+          case: s().cases.get(c.id),
+          ...(lifted.length > 0 ? { lifted: lifted.length } : {}),
+          // A case that is closed lifts nothing by itself.
+          ...(standing.length > 0 ? { standing: standing.map((b) => ({ id: b.id, action: b.action, expires: b.expires })) } : {}),
+        };
       },
     },
     {
       method: 'POST',
       path: '/v1/cases/:id/reopen',
+      takes: ['reason'],
       role: 'analyst',
       run: ({ params, body, who }) =>
         run(simple(who, { type: 'case.reopened', id: caseOf(s(), params['id'] ?? '').id, reason: text(body, 'reason') }, now())),
@@ -278,6 +292,7 @@ export function caseRoutes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/cases/:id/merge',
+      takes: ['from', 'reason'],
       role: 'analyst',
       run: ({ params, body, who }) => {
         const id = params['id'] ?? '';
@@ -288,6 +303,7 @@ export function caseRoutes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/cases/:id/split',
+      takes: ['accounts', 'reason'],
       role: 'analyst',
       run: ({ params, body, who }) => {
         const id = params['id'] ?? '';
@@ -299,6 +315,7 @@ export function caseRoutes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/cases/:id/undo',
+      takes: ['seq'],
       role: 'analyst',
       run: async ({ params, body, who }) => {
         const id = params['id'] ?? '';

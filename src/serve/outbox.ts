@@ -19,6 +19,9 @@ const TOLD = [
   'case.opened',
   'case.updated',
   'case.disposed',
+  'case.reopened',
+  'case.merged',
+  'case.split',
   'barrier.proposed',
   'barrier.approved',
   'barrier.refused',
@@ -33,7 +36,14 @@ const TOLD = [
   'appeal.decided',
   'appeal.reopened',
   'policy.read',
+  'mode.changed',
+  'verification.recorded',
   'label.given',
+  'label.revoked',
+  'hold.set',
+  'hold.cleared',
+  'data.exported',
+  'data.erased',
 ];
 /** What, taken back, changes what stands. */
 const STANDS: readonly string[] = ['barrier.approved', 'barrier.lifted', 'barrier.spared', 'barrier.extended'];

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { AggregatorRegistry, Gauge, Registry } from 'prom-client';
 import { LOCAL } from '../barriers/events.ts';
-import type { Subject } from '../barriers/policy.ts';
+import type { Policy, Subject } from '../barriers/policy.ts';
 import { readConfig, type ServeConfig, sharesBudgets, unshared } from '../gateway/config.ts';
 import { depth, oldest } from '../gateway/spool.ts';
 import { spoolDir } from '../gateway/worker.ts';
@@ -57,6 +57,8 @@ export class Primary {
   private detectorFails = 0;
   private asked = 0;
   private stopping = false;
+  /** Whom commands on this host are to ask. */
+  private where = '';
   private dossier: Dossier | null = null;
   private subjects: Readonly<Record<string, Subject>> = {};
 
@@ -175,11 +177,7 @@ export class Primary {
     const url = `${this.config.admin.tls ? 'https' : 'http'}://${host.replace(/:\d+$/, '')}:${admin}`;
     const where = JSON.stringify({ url, token_file: join(this.config.state, 'admin.token'), pid: process.pid });
     writeFileSync(join(this.config.state, 'admin.json'), where, { mode: 0o600 });
-    // Beside an embedded store too: a command that finds the store in use learns whom to ask.
-    if (!/^https?:/.test(this.config.store)) {
-      mkdirSync(this.config.store, { recursive: true, mode: 0o700 });
-      writeFileSync(join(this.config.store, 'serve.json'), where, { mode: 0o600 });
-    }
+    this.where = where;
     this.workers.start(this.programs.worker, this.accepted);
     this.startDetector();
     this.clocks.push(
@@ -249,6 +247,7 @@ export class Primary {
 
   private fromDetector(m: FromDetector): void {
     if (m.type === 'up') {
+      this.point();
       this.detectorUp = true;
       this.workers.know(m.key);
       this.owe();
@@ -359,19 +358,33 @@ export class Primary {
           .filter((p) => !held.includes(p))
           .map((p) => canListen(p)),
       );
-      this.config = config;
-      this.accept();
-      this.control.setPolicy(policy);
-      this.admin.setTokens(config.admin.tokens, [{ name: LOCAL, role: 'admin', token: this.localToken() }]);
-      this.outbox.setHooks(this.hooks());
-      // It starts again with what was accepted.
-      this.stopDetector();
-      this.workers.replace();
+      const before = { config: this.config, policy: this.control.policy };
+      this.take(config, policy);
+      this.workers.replace(() => {
+        // A worker that is started again must find what those that serve were started with.
+        this.take(before.config, before.policy);
+        this.log.error('E_CONFIG no worker could serve with the new configuration; the old one holds again');
+      });
       this.log.info('configuration read again');
     } catch (error) {
       const e = error as StillwatchError;
       this.log.error(`${e.code ?? 'E_CONFIG'} ${messageOf(error)}; the old configuration stays`);
     }
+  }
+
+  /** Beside an embedded store too, once it is held: a command that finds the store in use learns whom to ask. */
+  private point(): void {
+    if (!/^https?:/.test(this.config.store)) writeFileSync(join(this.config.store, 'serve.json'), this.where, { mode: 0o600 });
+  }
+
+  private take(config: ServeConfig, policy: Policy): void {
+    this.config = config;
+    this.accept();
+    this.control.setPolicy(policy);
+    this.admin.setTokens(config.admin.tokens, [{ name: LOCAL, role: 'admin', token: this.localToken() }]);
+    this.outbox.setHooks(this.hooks());
+    // It starts again with what was accepted.
+    this.stopDetector();
   }
 
   async stop(): Promise<void> {
@@ -388,7 +401,9 @@ export class Primary {
     this.control.close();
     this.holders.save();
     rmSync(join(this.config.state, 'pid'), { force: true });
-    if (!/^https?:/.test(this.config.store)) rmSync(join(this.config.store, 'serve.json'), { force: true });
+    // Another service on this store has written its own.
+    const at = join(this.config.store, 'serve.json');
+    if (!/^https?:/.test(this.config.store) && existsSync(at) && readFileSync(at, 'utf8') === this.where) rmSync(at, { force: true });
     this.log.info('stopped');
   }
 }

@@ -70,6 +70,7 @@ export function routes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/barriers',
+      takes: ['case', 'accounts', 'action', 'reason', 'hours', 'budget', 'summary', 'level'],
       role: 'analyst',
       run: ({ body, who }) => {
         const action = text(body, 'action') as Action;
@@ -80,6 +81,8 @@ export function routes(h: House): Route[] {
         const rates = budget ? [budget['requests_per_minute'], budget['tokens_per_minute']].filter((x) => x !== undefined) : [];
         if ((action === 'slow' && rates.length === 0) || !rates.every((x) => typeof x === 'number' && Number.isFinite(x) && x >= 0))
           wrong('slow needs a budget of numbers: requests_per_minute or tokens_per_minute for all its accounts together');
+        const other = Object.keys(budget ?? {}).find((k) => k !== 'requests_per_minute' && k !== 'tokens_per_minute');
+        if (other !== undefined) wrong(`budget.${other.slice(0, 100)} is no field: a budget has requests_per_minute and tokens_per_minute`);
         if (action === 'slow' && h.sharesBudgets?.() === false)
           wrong('several workers cannot keep one budget in memory: give redis in the configuration, or workers: 1');
         const id = IDS.id('b');
@@ -135,6 +138,7 @@ export function routes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/barriers/:id/approve',
+      takes: ['dry_run', 'enforcing'],
       role: 'analyst',
       run: ({ params, body, who }) => {
         // Who accepts on a page that is out of date about what accepting does is asked to look again.
@@ -151,6 +155,7 @@ export function routes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/barriers/:id/lift',
+      takes: ['reason', 'accounts'],
       role: 'analyst',
       run: ({ params, body, who }) => {
         run(lift(s(), who, params['id'] ?? '', text(body, 'reason'), now(), texts(body, 'accounts')));
@@ -160,6 +165,7 @@ export function routes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/barriers/:id/extend',
+      takes: ['hours', 'reason'],
       role: 'analyst',
       run: ({ params, body, who }) => {
         run(extend(s(), who, params['id'] ?? '', number(body, 'hours'), text(body, 'reason'), now()));
@@ -170,6 +176,7 @@ export function routes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/gates',
+      takes: ['models', 'capabilities', 'countries', 'tiers', 'everything', 'reason', 'hours'],
       role: 'analyst',
       run: ({ body, who }) => {
         const id = IDS.id('g');
@@ -189,6 +196,7 @@ export function routes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/gates/:id/open',
+      takes: ['reason'],
       role: 'analyst',
       run: ({ params, body, who }) => {
         run(openGate(s(), who, params['id'] ?? '', text(body, 'reason'), now()));
@@ -232,6 +240,7 @@ export function routes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/appeals',
+      takes: ['reference', 'account', 'text'],
       role: 'viewer',
       run: ({ body, who }) => {
         const reference = text(body, 'reference', 128);
@@ -243,6 +252,7 @@ export function routes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/appeals/:reference/decide',
+      takes: ['lift', 'reason', 'all'],
       role: 'analyst',
       run: ({ params, body, who }) => {
         if (typeof body['lift'] !== 'boolean') wrong('lift is true or false');
@@ -257,6 +267,7 @@ export function routes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/appeals/:reference/undo',
+      takes: ['reason'],
       role: 'analyst',
       run: ({ params, body, who }) => {
         run(undoAppeal(control.audit.entries, s(), who, params['reference'] ?? '', text(body, 'reason'), now()));
@@ -266,6 +277,7 @@ export function routes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/verifications',
+      takes: ['account', 'level'],
       role: 'analyst',
       run: ({ body, who }) => {
         if (!LEVELS.includes(text(body, 'level', 64))) wrong(`level is one of ${LEVELS.join(', ')}`);
@@ -277,6 +289,7 @@ export function routes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/mode',
+      takes: ['enforcing', 'reason'],
       role: 'admin',
       run: ({ body, who }) => {
         if (typeof body['enforcing'] !== 'boolean') wrong('enforcing is true or false');
@@ -352,6 +365,7 @@ export function routes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/scan',
+      takes: ['paths', 'format'],
       role: 'admin',
       run: ({ body, who }) => {
         // It reads what the service may read, and rejected lines are shown: that is the host's own command, and nobody's from elsewhere.
@@ -371,6 +385,7 @@ export function routes(h: House): Route[] {
     {
       method: 'POST',
       path: '/v1/policy/simulate',
+      takes: ['policy', 'steps', 'confidence'],
       role: 'analyst',
       run: async ({ body }) =>
         new Text(
@@ -384,7 +399,7 @@ export function routes(h: House): Route[] {
           ),
         ),
     },
-    { method: 'POST', path: '/v1/detect', role: 'analyst', run: () => h.ask({ ask: 'detect' }) },
+    { method: 'POST', path: '/v1/detect', takes: [], role: 'analyst', run: () => h.ask({ ask: 'detect' }) },
     ...accountRoutes(h),
   ];
 }

@@ -24,12 +24,16 @@ export class Workers {
   private readonly successors = new Map<number, ClusterWorker>();
   /** Started by a reload, and not taking traffic yet. */
   private readonly fresh = new Set<number>();
+  private readonly awaited = new Map<number, () => void>();
   private fails = 0;
   private key: IdentifierKey | null = null;
   private stopping = false;
   private replacing = false;
   /** Asked for while another reload is under way. */
   private again = false;
+  /** Those that a reload has started, until all of them take traffic; and what to do where one of them ends before. */
+  private batch: readonly ClusterWorker[] = [];
+  private failed: () => void = () => undefined;
 
   /** Told what workers learn of an account. */
   holder: (m: FromWorker & { readonly type: 'holder' }) => void = () => undefined;
@@ -90,18 +94,39 @@ export class Workers {
       this.fails = 0;
       this.up.add(w.id);
       this.fresh.delete(w.id);
+      this.awaited.get(w.id)?.();
+      this.awaited.delete(w.id);
     }
     if (m?.type === 'spent') this.send(this.successors.get(w.id), m);
   }
 
+  /** When a worker takes traffic on all of its ports, which it says itself: the cluster's own event comes with the first of them. */
+  private whenUp(w: ClusterWorker, run: () => void): void {
+    if (this.up.has(w.id)) {
+      run();
+      return;
+    }
+    const before = this.awaited.get(w.id);
+    this.awaited.set(w.id, () => {
+      before?.();
+      run();
+    });
+  }
+
   private gone(w: ClusterWorker, code: number, signal: string): void {
     this.up.delete(w.id);
+    this.awaited.delete(w.id);
     this.successors.delete(w.id);
-    if (this.fresh.delete(w.id) && this.current().length >= this.wanted && !this.stopping) {
+    if (this.fresh.delete(w.id) && this.batch.includes(w) && !this.stopping) {
       this.log.error(
         { code, signal },
         'a worker with the new configuration ended before it took traffic; those with the old one go on. Mend it, and send SIGHUP again',
       );
+      // Its fellows would be started again, and fail again: what was before holds.
+      for (const other of this.batch) if (other !== w && !other.isDead()) this.retire(other);
+      for (const other of this.batch) if (this.fresh.delete(other.id)) other.kill();
+      this.batch = [];
+      this.failed();
       return;
     }
     if (this.stopping || this.replaced.delete(w.id)) return;
@@ -120,8 +145,12 @@ export class Workers {
     );
   }
 
-  /** As many new ones as are configured; when all of them take traffic the old ones, also those of a reload before that are not up yet, end what they began and go. */
-  replace(): void {
+  /**
+   * As many new ones as are configured; when all of them take traffic the old ones, also those of a reload before that are not up yet, end what they began and go.
+   * @param failed told where a new one ends before it takes traffic: the old ones stay
+   */
+  replace(failed: () => void = this.failed): void {
+    this.failed = failed;
     // One after the other: a reload within a reload would leave what was spent in between with nobody.
     if (this.replacing) {
       this.again = true;
@@ -129,8 +158,13 @@ export class Workers {
     }
     const old = this.current();
     const fresh = Array.from({ length: this.wanted }, (_, i) => this.fork(`w${Date.now().toString(36)}${i}`));
-    if (fresh.length === 0) return;
+    // Nothing is served any more: those that serve end what they began.
+    if (fresh.length === 0) {
+      for (const o of old) this.retire(o);
+      return;
+    }
     this.replacing = true;
+    this.batch = old.length > 0 ? fresh : [];
     // Of this reload: its timer, or the end of one of its workers, must not end the wait of a later one.
     let ended = false;
     const over = (): void => {
@@ -155,18 +189,20 @@ export class Workers {
     }
     let ready = 0;
     for (const w of fresh)
-      w.once('listening', () => {
+      this.whenUp(w, () => {
         ready += 1;
         if (ready < fresh.length) return;
-        for (const o of old) {
-          this.replaced.add(o.id);
-          const end = () => this.send(o, { type: 'drain', ms: RELOAD_DRAIN_MS });
-          if (this.up.has(o.id)) end();
-          else o.once('listening', end);
-        }
+        this.batch = [];
+        for (const o of old) this.retire(o);
         // What the old ones spent until they stopped taking any comes with their drain.
         setTimeout(over, HANDED_MS).unref();
       });
+  }
+
+  /** Ends a worker once it takes traffic, and when what it began is done: no other comes in its place. */
+  private retire(w: ClusterWorker): void {
+    this.replaced.add(w.id);
+    this.whenUp(w, () => this.send(w, { type: 'drain', ms: RELOAD_DRAIN_MS }));
   }
 
   /** Ends all of them; one that does not within the given time is ended. */
