@@ -260,8 +260,18 @@ export function queueLacks(t: Table, learned: Learned, members: readonly Judged[
   ];
   const held = ownTies(learned, facts);
   const there = TIES.filter((_, i) => (held[i] ?? 0) >= QUEUE.handBits);
+  // What there is of ties, where it is not enough: a reader who finds them in the ledger asks why they do not decide.
+  const some = TIES.flatMap((name, i) =>
+    (held[i] ?? 0) >= 0.5 && !there.includes(name)
+      ? [`${name === 'succession' ? 'succession or pivot' : name} ${(held[i] ?? 0).toFixed(1)} bits`]
+      : [],
+  );
+  const less =
+    some.length > 0
+      ? ` There is ${some.join(' and ')}, and a tie is ${QUEUE.handBits}${p.sleeps && (held[0] ?? 0) > 0 ? `, to which a network that people share adds ${QUEUE.handBits - 1} at most` : ''}.`
+      : '';
   const untied = p.sleeps
     ? `${QUEUE.accounts} accounts or more that share no tool, hardly rest on a day in seven, and send more than ${QUEUE.requestsEach} requests each, ${QUEUE.requestsDay} a day`
     : `${QUEUE.accounts} accounts or more that share no tool and send more than ${QUEUE.requestsEach} requests each, ${QUEUE.requestsDay} a day, since hardly any of these ever sleeps, or ${QUEUE.many} that send fewer`;
-  return `hands: people who take tasks from one queue, a team with one template, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace. What keeps these from being told apart: ${short.join('; ') || 'no tie of their own'}. A tie of identity, network or succession (${there.length > 0 ? `${there.join(' and ')} is there; it takes ` : ''}${rests ? `two, because they rest${p.sleeps ? '' : ', or cards that pay for a handful each'}` : p.sleeps ? 'one, or a network and a little of another, since neighbours who sleep share one' : 'one'}) would decide. ${rests ? 'Nothing but such a tie would: only accounts that do not rest so can be told apart without one' : `Without one it takes ${untied}`}`;
+  return `hands: people who take tasks from one queue, a team with one template, or scripts of one tutorial, send the same content and copy the same instruction at much the same pace. What keeps these from being told apart: ${short.join('; ') || 'no tie of their own'}. A tie of identity, network or succession (${there.length > 0 ? `${there.join(' and ')} is there; it takes ` : ''}${rests ? `two, because they rest${p.sleeps ? '' : ', or cards that pay for a handful each'}` : p.sleeps ? 'one, or a network and a little of another, since neighbours who sleep share one' : 'one'}) would decide.${less} ${rests ? 'Nothing but such a tie would: only accounts that do not rest so can be told apart without one' : `Without one it takes ${untied}`}`;
 }

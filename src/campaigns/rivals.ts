@@ -130,7 +130,7 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
         axis: 'extraction',
         bits: fits ? -10 : named ? -3 : 0,
         reason: named
-          ? `${f.resale >= 0.5 ? 'the organisation resells, and its customers are not declared: ' : ''}${pc(Math.max(f.topOwner.share, domain ? f.topDomain.share : 0))} of the accounts are declared by one organisation or mail domain of its own, ${pc(f.verified)} of them verified`
+          ? `${f.resale >= 0.5 ? 'the organisation resells, and its customers are not declared: ' : ''}${pc(Math.max(f.topOwner.share, domain ? f.topDomain.share : 0))} of the accounts are declared by one organisation or mail domain of its own, ${pc(f.verified)} of them verified${f.verified < 0.5 ? ', and it takes half' : ''}`
           : 'no organisation declares most of the accounts',
       };
     },
@@ -145,12 +145,20 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
       // and a term's work is no data set.
       // Nobody deals a class its work in rounds.
       const shared = f.rounds === null && (f.repeatedMedian >= 0.2 || f.itemsShared >= 0.5 * SAME_ITEMS);
+      const has: readonly (readonly [boolean, string])[] = [
+        [shared, 'the same items'],
+        [campus >= 0.5, 'one network'],
+        [!onePayer(f, t), 'members who each pay alone'],
+        [each <= TERM_REQUESTS, `${TERM_REQUESTS} requests each at most`],
+        [human(f), 'human days'],
+      ];
+      const not = has.filter(([there]) => !there).map(([, what]) => what);
       return {
         kind: 'classroom',
-        fits: shared && human(f) && campus >= 0.5 && !onePayer(f, t) && each <= TERM_REQUESTS,
+        fits: not.length === 0,
         axis: 'coordination',
         bits: -8,
-        reason: `${pc(f.repeatedMedian)} of items shared${dealt(f)}, ${pc(campus)} of members on one network, ${onePayer(f, t) ? 'identities shared, ' : ''}${Math.round(each)} requests each, ${human(f) ? 'human days' : 'no human days'}`,
+        reason: `${pc(f.repeatedMedian)} of items shared${dealt(f)}, ${pc(campus)} of members on one network, ${onePayer(f, t) ? 'identities shared, ' : ''}${Math.round(each)} requests each, ${human(f) ? 'human days' : 'no human days'}${not.length > 0 ? `; a class has ${not.join(', ')}` : ''}`,
       };
     },
   },

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { FORMATS } from '../formats/index.ts';
 import { RECORDS_MAX } from '../formats/read.ts';
-import type { Dossier, Finding } from '../model/dossier.ts';
+import type { Dossier, Finding, LookAlike } from '../model/dossier.ts';
 import { StillwatchError } from '../model/errors.ts';
 import { odds, sure } from '../model/odds.ts';
 import { inert } from '../report/inert.ts';
@@ -61,8 +61,7 @@ export async function explain(what: string, store: () => Promise<Store>, t: Term
   const found = d && ([...d.campaigns, ...d.undecided].find((f) => f.id === what) as Finding | undefined);
   if (found) return ledgerText(found, t);
   const cleared = d?.look_alikes.find((f) => f.id === what);
-  if (cleared)
-    return `${inert(cleared.title)}\n${wrap(`Cleared or of another kind: ${cleared.kind}. ${cleared.explanation}`, t.width).map(inert).join('\n')}\n${cleared.evidence.map((e) => `  ${e.signal.padEnd(18)} ${e.bits.toFixed(2).padStart(6)}  ${inert(e.reason)}`).join('\n')}\n`;
+  if (cleared) return clearedText(cleared, t);
   throw new StillwatchError(
     'E_UNKNOWN',
     `${JSON.stringify(what)} is neither a signal nor a campaign of the last scan`,
@@ -70,10 +69,12 @@ export async function explain(what: string, store: () => Promise<Store>, t: Term
   );
 }
 
-function ledgerText(f: Finding, t: Terminal): string {
-  const out = [`${f.id}: ${f.title}`, '', ...wrap(f.summary, t.width), ''];
+/** Evidence by axis, with what it adds up to. */
+function axesText(f: Pick<Finding, 'evidence' | 'axes'>, t: Terminal): string[] {
+  const out: string[] = [];
   for (const axis of ['coordination', 'extraction', 'concealment'] as const) {
     const rows = f.evidence.filter((e) => e.axis === axis);
+    if (rows.length === 0) continue;
     const sum = rows.reduce((x, e) => x + e.bits, 0);
     out.push(
       `${axis}: ${sum.toFixed(2)} bits, probability ${odds(f.axes[axis], 3)}${axis === 'concealment' ? ' (enters no confidence)' : ''}`,
@@ -87,12 +88,35 @@ function ledgerText(f: Finding, t: Terminal): string {
     }
     out.push('');
   }
-  out.push(
-    `confidence ${odds(f.confidence, 3)} = coordination x extraction, calibrated on ${f.calibrated_on}`,
+  return out;
+}
+
+const tried = (f: Pick<Finding, 'explanations'>): string[] => [
+  'Innocent explanations tested',
+  ...f.explanations.map((x) => `  ${x.fits ? 'FITS    ' : 'no      '} ${x.kind}: ${x.reason}`),
+];
+
+/** A cohort that was cleared, or is of another kind: why, its evidence, and whose accounts these are. */
+function clearedText(l: LookAlike, t: Terminal): string {
+  const said = l.explanation.startsWith(`${l.kind}: `) ? l.explanation : `${l.kind}: ${l.explanation}`;
+  const out = [
+    `${l.id}: ${l.title}`,
     '',
-    'Innocent explanations tested',
-  );
-  for (const x of f.explanations) out.push(`  ${x.fits ? 'FITS    ' : 'no      '} ${x.kind}: ${x.reason}`);
+    ...wrap(`Cleared, or of another kind. ${said}`, t.width),
+    '',
+    ...axesText(l, t),
+    ...tried(l),
+    '',
+    `Accounts (${l.accounts.length}; an account may be in several cohorts)`,
+    ...l.accounts.slice(0, 15).map((a) => `  ${a}`),
+    ...(l.accounts.length > 15 ? [`  and ${l.accounts.length - 15} more (scan --format json lists all)`] : []),
+  ];
+  return `${out.map(inert).join('\n')}\n`;
+}
+
+function ledgerText(f: Finding, t: Terminal): string {
+  const out = [`${f.id}: ${f.title}`, '', ...wrap(f.summary, t.width), '', ...axesText(f, t)];
+  out.push(`confidence ${odds(f.confidence, 3)} = coordination x extraction, calibrated on ${f.calibrated_on}`, '', ...tried(f));
   out.push(
     '',
     `Loot, by each account's share: ${count(f.loot.exchanges)} exchanges, ${count(f.loot.distinct_items)} distinct items, ${count(f.loot.output_tokens)} output tokens over ${f.loot.days} days`,
