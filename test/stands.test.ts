@@ -1,5 +1,5 @@
 import { appendFileSync, mkdirSync, readFileSync, renameSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { Agent, createServer, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -313,6 +313,28 @@ describe('keys', () => {
   });
 });
 
+test('a worker that goes answers what comes on a connection that was idle, and ends it with that answer', async () => {
+  const { port, worker } = await serving();
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const ask = () =>
+    new Promise<{ status: number; connection: string }>((resolve, reject) => {
+      const req = request({ host: '127.0.0.1', port, path: '/v1/models', agent, headers: { authorization: 'Bearer sk-alice' } }, (res) => {
+        res.resume();
+        res.on('end', () => resolve({ status: res.statusCode ?? 0, connection: res.headers.connection ?? '' }));
+      });
+      req.on('error', reject);
+      req.end();
+    });
+  expect(await ask()).toMatchObject({ status: 200, connection: 'keep-alive' });
+  await pause(20);
+  const gone = worker.drain(5000);
+  expect(await ask()).toEqual({ status: 200, connection: 'close' });
+  await gone;
+  // It takes no other.
+  await expect(ask()).rejects.toThrow(/ECONNREFUSED/);
+  agent.destroy();
+});
+
 test('a file of keys that is cut to a few takes nobody’s key away', async () => {
   const file = join(temp(), 'keys.csv');
   const rows = (n: number) => `key_sha256,account\n${Array.from({ length: n }, (_, i) => `${keyHash(`sk-${i}`)},a${i}\n`).join('')}`;
@@ -349,7 +371,7 @@ async function serving(proxy = '', accounts = '', limits = NO_POLICY.limits, sta
   open.push({ close: () => worker.drain(200) });
   const [port = 0] = worker.ports();
   const metrics = () => worker.parts.meters.registry.metrics();
-  return { port, up, metrics };
+  return { port, up, metrics, worker };
 }
 
 const HEAD = (key: string, length: number) =>

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecure } from 'node:https';
+import { Server as NetServer } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { type Budgets, MemoryBudgets, RedisBudgets } from '../barriers/gcra.ts';
@@ -52,6 +53,9 @@ export type FromWorker =
   | { readonly type: 'holder'; readonly account: string; readonly tier?: string; readonly verification: string };
 
 export const spoolDir = (c: ServeConfig): string => join(c.state, 'spool');
+
+/** How long a connection that is idle when its worker goes may still bring a request. */
+const IDLE_MS = 1000;
 
 /** One worker: the proxy and the decision API on their ports, with the last snapshot it was given. */
 export class Worker {
@@ -241,7 +245,14 @@ export class Worker {
   }
 
   /** Stops taking connections, lets answers finish for so long, and closes. */
-  async drain(ms: number): Promise<void> {
+  drain(ms: number): Promise<void> {
+    this.gone ??= this.end(ms);
+    return this.gone;
+  }
+
+  private gone: Promise<void> | null = null;
+
+  private async end(ms: number): Promise<void> {
     this.leaving = true;
     await Promise.all(
       this.servers.map(
@@ -251,11 +262,13 @@ export class Worker {
               server.closeAllConnections();
               resolve();
             }, ms);
-            server.close(() => {
+            // Takes no connection any more. One that is idle may have its next request under way: closed in its face it would be reset, so it is answered, and ends with its answer (`leaving`).
+            NetServer.prototype.close.call(server, () => {
               clearTimeout(late);
+              clearTimeout(idle);
               resolve();
             });
-            server.closeIdleConnections();
+            const idle = setTimeout(() => server.closeIdleConnections(), Math.min(IDLE_MS, ms));
           }),
       ),
     );
