@@ -335,6 +335,7 @@ describe('the week of a cohort', () => {
       n: week.reduce((x, y) => x + 4 * y, 0),
       days: 28,
       week: week.map((x) => 4 * x),
+      hours: new Array<number>(24).fill(1),
     }) as unknown as AccountRow;
   const rests = account([9, 9, 9, 9, 9, 0, 0]);
   const works = account([5, 5, 5, 5, 5, 5, 5]);
@@ -356,8 +357,20 @@ describe('the week of a cohort', () => {
     const at = (d: number): number => (d === 4 ? 4 : d === 11 ? 4 : 24);
     const week = new Array<number>(7).fill(0);
     for (let d = 4; d <= 11; d++) week[(d + 3) % 7] = (week[(d + 3) % 7] as number) + at(d);
-    const row = { first, last, n: week.reduce((x, y) => x + y, 0), days: 8, week } as unknown as AccountRow;
+    const hours = new Array<number>(24).fill(6);
+    const row = { first, last, n: week.reduce((x, y) => x + y, 0), days: 8, week, hours } as unknown as AccountRow;
     expect(weekOfAll([row, row, row, row]).quiet).toBeGreaterThan(0.6);
+    // Who never works in the morning has missed none by beginning at noon: two short days at the weekend are rest.
+    const late = {
+      first: 5 * DAY + DAY / 2,
+      last: 13 * DAY - 1,
+      n: 142,
+      days: 8,
+      week: [20, 40, 20, 20, 20, 11, 11],
+      hours: hours.map((_, h) => (h < 12 ? 0 : 10)),
+    };
+    const rows = Array.from({ length: 4 }, () => late as unknown as AccountRow);
+    expect(weekOfAll(rows).quiet).toBeLessThan(0.6);
     // Who takes the weekend off has it all the same.
     const off = week.map((n, w) => (w > 4 ? 0 : n));
     const resting = { ...row, n: off.reduce((x, y) => x + y, 0), week: off } as AccountRow;

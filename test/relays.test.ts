@@ -144,19 +144,19 @@ describe('instructions over time', () => {
     return { stretches, counts: Float64Array.from({ length: 12 * stretches }, (_, i) => f(Math.floor(i / stretches), i % stretches, r)) };
   };
   const chance = (mean: number, r: Random): number =>
-    Array.from({ length: 400 }, () => (r.unit() < mean / 400 ? 1 : 0)).reduce<number>((x, y) => x + y, 0);
+    Array.from({ length: 4000 }, () => (r.unit() < mean / 4000 ? 1 : 0)).reduce<number>((x, y) => x + y, 0);
 
   it('come as cards of one deck do where they are dealt, whatever the pace, and not where each has times of its own or a clock', () => {
     const pace = (b: number): number => 1 + 0.8 * Math.sin(b);
-    expect(shuffled(spoken((v, b, r) => chance((4 + v) * pace(b), r)))).toBe(true);
-    expect(shuffled(spoken((v, b, r) => chance((4 + v) * (1 + 0.8 * Math.sin(b + v)), r)))).toBe(false);
+    expect(shuffled(spoken((v, b, r) => chance((20 + v) * pace(b), r)))).toBe(true);
+    expect(shuffled(spoken((v, b, r) => chance((20 + v) * (1 + 0.8 * Math.sin(b + v)), r)))).toBe(false);
     // One that begins in the middle.
-    expect(shuffled(spoken((v, b, r) => chance(v > 6 && b < 15 ? 0.2 : 10, r)))).toBe(false);
+    expect(shuffled(spoken((v, b, r) => chance(v > 6 && b < 15 ? 0.2 : 30, r)))).toBe(false);
     // Jobs by the clock are evener than chance.
-    expect(shuffled(spoken(() => 10))).toBe(false);
+    expect(shuffled(spoken(() => 30))).toBe(false);
     // Too little to tell.
-    expect(shuffled(spoken((_, __, r) => chance(1, r)))).toBe(false);
-    expect(shuffled(spoken((_, __, r) => chance(10, r), 8))).toBe(false);
+    expect(shuffled(spoken((_, __, r) => chance(10, r)))).toBe(false);
+    expect(shuffled(spoken((_, __, r) => chance(30, r), 8))).toBe(false);
   });
 });
 

@@ -7,7 +7,8 @@ import type { Dossier } from '../src/model/dossier.ts';
 import { cutOf, quotesOf } from '../src/serve/desk.ts';
 import { openStore } from '../src/store/open.ts';
 import { erase, expire } from '../src/store/personal.ts';
-import { VALUE_SQL } from '../src/store/queries/values.ts';
+import { accountRows } from '../src/store/queries/accounts.ts';
+import { sharedColumns, VALUE_SQL } from '../src/store/queries/values.ts';
 import { makeWorld, type WorldSummary } from '../src/world/make.ts';
 import { file, jsonl, record, SECRET, scanned, temp, withStore } from './support/tools.ts';
 
@@ -86,8 +87,17 @@ describe('keyed identifiers', () => {
       );
       const { k0, k1 } = s.secret;
       expect(held).toHaveLength(ips.length);
+      // Of addresses that many hosts have nothing is held, and none is an indicator.
+      const none = ['10.0.0.1', '::1', 'fe80::1', 'fe80::1%eth0'];
       for (const [i, r] of held.entries())
-        expect(indicatorsOf(ips[i] as string, 'ua', '', { k0, k1 })).toEqual([`address\0${r.ip}`, `network\0${r.network}`, 'client\0ua ']);
+        if (none.includes(ips[i] as string))
+          expect([r.ip, indicatorsOf(ips[i] as string, 'ua', '', { k0, k1 })]).toEqual(['', ['client\0ua ']]);
+        else
+          expect(indicatorsOf(ips[i] as string, 'ua', '', { k0, k1 })).toEqual([
+            `address\0${r.ip}`,
+            `network\0${r.network}`,
+            'client\0ua ',
+          ]);
       // In a store of plain ones they stand as they are.
       expect(indicatorsOf('203.0.113.7', 'ua', '', null)[0]).toBe('address\x00203.0.113.7');
     });
@@ -105,7 +115,10 @@ describe('keyed identifiers', () => {
       '2001:0DB8:0:0:0:0:0:1': ['2001:db8::1', '2001:db8::/64'],
       '[2001:db8:0:1::1]:443': ['2001:db8:0:1::1', '2001:db8:0:1::/64'],
       'fe80::1%eth0': ['fe80::1', 'fe80::/64'],
-      'unknown, 203.0.113.7': ['unknown, 203.0.113.7', 'unknown, 203.0.113.0/24'],
+      ' 203.0.113.7': ['203.0.113.7', '203.0.113.0/24'],
+      'unknown, 203.0.113.7': ['203.0.113.7', '203.0.113.0/24'],
+      '192.168.1.4, 203.0.113.7': ['203.0.113.7', '203.0.113.0/24'],
+      '192.168.1.4, 10.0.0.1': ['192.168.1.4', '192.168.1.0/24'],
       'sha:0f3c': ['sha:0f3c', 'sha:0f3c::/64'],
     };
     const ips = Object.keys(written);
@@ -116,8 +129,26 @@ describe('keyed identifiers', () => {
         `SELECT ip, ${VALUE_SQL.network} AS network FROM exchanges ORDER BY toUInt32(substring(account, 2))`,
       );
       expect(Object.fromEntries(held.map((r, i) => [ips[i], [r.ip, r.network]]))).toEqual(written);
-      for (const [ip, [address, network]] of Object.entries(written).filter(([ip]) => !ip.includes(',')))
+      for (const [ip, [address, network]] of Object.entries(written).filter(([ip]) => !/[, %]/.test(ip)))
         expect(indicatorsOf(ip, 'ua', '', null).slice(0, 2)).toEqual([`address\0${address}`, `network\0${network}`]);
+    });
+  });
+
+  it('that many hosts have tie nobody: homes and forwarders hold the same', async () => {
+    const path = file(
+      'homes.jsonl',
+      jsonl(Array.from({ length: 8 }, (_, i) => record({ id: `k${i}`, account: `a${i}`, ip: i < 4 ? '192.168.1.7' : '203.0.113.7' }))),
+    );
+    await withStore(async (s) => {
+      await scanned(s, path);
+      const rows = await accountRows(s, null);
+      const shared = await sharedColumns(s, new Map(rows.map((r, i) => [r.acct, i])), null);
+      expect(
+        shared
+          .filter((v) => v.kind === 'address' || v.kind === 'network')
+          .map((v) => v.value)
+          .sort(),
+      ).toEqual(['203.0.113.0/24', '203.0.113.7']);
     });
   });
 

@@ -355,11 +355,11 @@ describe('innocent explanations', () => {
     expect(fits(items, table([campus], 450))).not.toContain('classroom');
     const same = { ties: { ...facts().ties, network: { ...tie(of, of), values: [0] }, identity: { ...tie(of, of), values: [1] } } };
     expect(fits({ ...items, ...same }, table([campus, shared('payment')], 80))).not.toContain('classroom');
-    // Nobody deals a class its work, each item to so many and to no more; nor the runners of a benchmark.
-    expect(fits({ ...items, rounds: { times: 3, part: 0.9 } }, table([campus], 80))).not.toContain('classroom');
+    // A class whose members review one another's work is dealt it in rounds, and so are the judges of an evaluation.
+    expect(fits({ ...items, rounds: { times: 3, part: 0.9 } }, table([campus], 80))).toContain('classroom');
     const run = { repeatedMedian: 0.6, itemsShared: 0.2, ties: facts().ties };
     expect(fits(run, table([], 80))).toContain('benchmark');
-    expect(fits({ ...run, rounds: { times: 3, part: 0.9 } }, table([], 80))).not.toContain('benchmark');
+    expect(fits({ ...run, rounds: { times: 3, part: 0.9 } }, table([], 80))).toContain('benchmark');
     // A school's mail domain is no purse.
     expect(fits({ ...items, ...same }, table([campus, shared('email_domain')], 80))).toContain('classroom');
   });

@@ -14,20 +14,20 @@ export const CROWD = 1_500;
  * An account that sends what other members send, far more often than they send one another's items, draws from the same source by a hand of its own: beyond the middle by so many
  * robust standard deviations, which are no smaller than `spread`, and by no less than `least` of its items.
  */
-const OUTSIDER = { least: 0.08, deviations: 5, spread: 0.015, carries: 0.8 } as const;
+const OUTSIDER = { least: 0.08, deviations: 5, spread: 0.015 } as const;
 
-/** @param carries the part of what an account sends that carries a sentence of the cohort: who is told to ask as the others are is no stranger to them, and where a deck goes round a second time those who are dealt to then send what others sent */
+/** @param spared who is no stranger: where a deck goes round a second time, those who are dealt to then send what others sent */
 export function withoutOutsiders(
   t: Table,
   scope: View | null,
   members: readonly Judged[],
-  carries: (account: number) => number = () => 0,
+  spared: (account: number) => boolean = () => false,
 ): Judged[] {
   if (scope || members.length > CROWD) return [...members];
   const repeated = repeatedWithOthers(members.flatMap((m) => t.profiles.cellsOf(m.account)));
   const rates = [...repeated.values()];
   const limit = Math.max(OUTSIDER.least, median(rates) + OUTSIDER.deviations * Math.max(OUTSIDER.spread, spread(rates)));
-  return members.filter((m) => (repeated.get(m.account) ?? 0) <= limit || carries(m.account) >= OUTSIDER.carries);
+  return members.filter((m) => (repeated.get(m.account) ?? 0) <= limit || spared(m.account));
 }
 
 /** Whether an account shows one of some values, however often. */

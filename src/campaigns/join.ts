@@ -59,7 +59,7 @@ export function joinSuccessors(cases: Case[], t: Table, k: Kin, learned: Learned
       // That they took over is a tie of theirs, and of those that gave way to them: an address of its own for each account is what a failover looks like.
       const over = (from: Case, to: Case): number[] => [
         ...tookOver(t, ends(from), accountsOf(to)),
-        ...gaveWay(t, accountsOf(from), accountsOf(to)),
+        ...gaveWay(t, accountsOf(from), accountsOf(to), 1),
       ];
       const candidate: Candidate = { ...union(a, b), took: new Set([...over(a, b), ...over(b, a)]) };
       const facts = factsOf(t, candidate.accounts, k.mu);

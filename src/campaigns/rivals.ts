@@ -64,8 +64,8 @@ const HOUSE = 30;
 const ofOneHouse = (f: Facts, t: Table): boolean =>
   f.accounts.length >= HOUSE && (onePayer(f, t) || (f.ties.network.tied >= 0.5 * f.accounts.length && onOneNetwork(f, t) < 0.5));
 
-/** That items are dealt in rounds, where they are: whoever picks for themselves does not. */
-const dealt = (f: Facts): string => (f.rounds ? `, but dealt in rounds, each to ${f.rounds.times} at most` : '');
+/** That items are dealt in rounds, where they are: raters and judges who answer each item several times over, or peers who review one another's work, are dealt to so as well as an operator's accounts. */
+const dealt = (f: Facts): string => (f.rounds ? `, dealt in rounds, each to ${f.rounds.times} at most` : '');
 
 type Test = (f: Facts, c: Candidate, t: Table, h: Honest) => Omit<Rival, 'id' | 'becomes'>;
 
@@ -143,8 +143,8 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
       const campus = onOneNetwork(f, t);
       // A class's items recur across most of it (a tenth that collides by chance, or on purpose, is no class), it sits behind one network and not behind a panel of them, pays for itself,
       // and a term's work is no data set.
-      // Nobody deals a class its work in rounds.
-      const shared = f.rounds === null && (f.repeatedMedian >= 0.2 || f.itemsShared >= 0.5 * SAME_ITEMS);
+      // Work that a class reviews among itself is dealt in rounds as well.
+      const shared = f.repeatedMedian >= 0.2 || f.itemsShared >= 0.5 * SAME_ITEMS;
       const has: readonly (readonly [boolean, string])[] = [
         [shared, 'the same items'],
         [campus >= 0.5, 'one network'],
@@ -170,7 +170,6 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
       // Who samples each item several times repeats too: what is run by all is in many, not in a few, and its runners do not share their cards.
       fits:
         !ofOneHouse(f, t) &&
-        f.rounds === null &&
         (f.itemsShared >= SAME_ITEMS || (f.repeatedMedian >= 0.3 && f.itemsShared >= 0.5 * SAME_ITEMS && !onePayer(f, t))),
       axis: 'coordination',
       bits: -10,

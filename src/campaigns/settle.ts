@@ -53,6 +53,8 @@ const LIMITS = {
   probe: 400,
   membersMin: 5,
   worthBits: -7,
+  /** Part of what an account sends that carries the cohort's sentence, from which on it is told to ask as the others are. */
+  instructed: 0.8,
 } as const;
 
 /** How much more of their traffic the whole of some accounts must give to a pool than the part that carries a sentence. */
@@ -236,8 +238,14 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
     const whole = ofOnePart(scope ? those : ofOneShare(x.t, facts, those));
     const stays = new Set(whole);
     for (const j of those) if (!stays.has(j) && j.low > 0) beside.set(j.account, j);
+    // A published template over a published set makes nobody one of them: it takes a tie of their own besides.
+    const shown = privatelyTied(x.t, facts);
     const alike = withoutStrangers(x.t, facts, whole, { mixed: scope !== null, took });
-    const briefed = ofOneBrief(x.t, c, withoutOutsiders(x.t, scope, alike, carries));
+    const briefed = ofOneBrief(
+      x.t,
+      c,
+      withoutOutsiders(x.t, scope, alike, (a) => carries(a) >= LIMITS.instructed && shown(a)),
+    );
     const clocked = ofOneClock(x.t, c, facts, briefed.kept);
     const kept = clocked.kept;
     apart.push(...briefed.apart, ...clocked.apart);

@@ -42,7 +42,7 @@ function voicesOf(t: Table, accounts: readonly number[]): Voice[] {
 }
 
 /** Stretches of time that instructions are compared over: so long at least, with so many requests of an instruction in the mean; fewer tell nothing. How far from one the figure of one deck may be, beside its error. */
-const TIME = { stretchMs: 6 * 3_600_000, each: 5, least: 12, apart: 0.1, errors: 3, most: 0.35 } as const;
+const TIME = { stretchMs: 6 * 3_600_000, each: 20, least: 12, apart: 0.05, errors: 3, most: 0.25 } as const;
 
 /** How many stretches of time the requests of some instructions are enough for. */
 export const stretchesFor = (requests: number, voices: number, from: number, to: number): number =>

@@ -59,8 +59,16 @@ function atWork(t: Table, account: number, r: AccountRow): AccountRow {
 /** Accounts by whom the middle of a crowd is told. */
 const VOICES = 2_000;
 
-/** Part of a first or last day that is taken off at most: who works from nine to five has not been late on the first. */
+/** Part of a first or last day that is taken off at most. */
 const PARTIAL = 0.5;
+
+const hourOf = (at: number): number => Math.floor((at % DAY) / 3_600_000);
+
+/** Part of what an account does in a day that it does before an hour of it, by all its days. */
+function doneBefore(r: AccountRow, hour: number): number {
+  const all = r.hours.reduce((x, y) => x + y, 0);
+  return r.hours.slice(0, hour).reduce((x, y) => x + y, 0) / Math.max(1, all);
+}
 
 /** The same from days of the week alone. */
 export function weekOfAll(rows: readonly AccountRow[]): { quiet: number; attendance: number } {
@@ -74,9 +82,9 @@ export function weekOfAll(rows: readonly AccountRow[]): { quiet: number; attenda
     const rate = new Float64Array(7);
     rates.push(rate);
     // The first day of 1970 was a Thursday.
-    // Nobody rests in the hours before their first request, or after their last one: of the days that these are on a part counts.
-    const before = Math.min(PARTIAL, (r.first - first * DAY) / DAY);
-    const after = Math.min(PARTIAL, ((first + span) * DAY - r.last) / DAY);
+    // Nobody rests in the hours before their first request, or after their last one: of the days that these are on counts what of a day's work the account is used to do in the hours that are left.
+    const before = Math.min(PARTIAL, doneBefore(r, hourOf(r.first)));
+    const after = Math.min(PARTIAL, 1 - doneBefore(r, hourOf(r.last) + 1));
     for (let w = 0; w < 7; w++) {
       const days = Math.floor(span / 7) + ((w - ((first + 3) % 7) + 7) % 7 < span % 7 ? 1 : 0);
       const there = days - (w === (first + 3) % 7 ? before : 0) - (w === (first + span + 2) % 7 ? after : 0);

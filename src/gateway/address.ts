@@ -28,6 +28,12 @@ export function plain(a: string): string {
   return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
 }
 
+/** Addresses that many hosts have, each in a network of its own (RFC 1918, 6598, 3927 and 4193; loopback): the store ties nobody by them. @param ip as `plain` gives it */
+export const isPrivate = (ip: string): boolean =>
+  /^(10|127|0)\.|^192\.168\.|^172\.(1[6-9]|2\d|3[01])\.|^100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|^169\.254\.|^::1?$|^f[cd][0-9a-f]{2}:|^fe[89ab][0-9a-f]:/.test(
+    ip,
+  );
+
 /** What addresses of one network begin with: /24, or /64 of version 6, as the store has it. @param ip as `plain` gives it */
 export function prefixOf(ip: string): string {
   if (!ip.includes(':')) return ip.split('.').slice(0, 3).join('.');

@@ -124,15 +124,21 @@ export const quoted = (source: string): string => `
     arrayConcat(${segments('norm')}, if(system = '', [], arrayConcat([system], ${segments(normalise(ascii('system')))})))))) AS said
   FROM (SELECT *, ${normalise('plain')} AS norm FROM (SELECT *, ${ascii('text')} AS plain, ${SCRIPT} FROM (${source})))`;
 
+/** Addresses that many hosts have, each in a network of its own (RFC 1918, 6598, 3927 and 4193; loopback): where they stand in a log they are a forwarder's, or a home's, and who shares one shares nothing. SQL over an address as it is compared. */
+export const isPrivate = (ip: string): string =>
+  `match(${ip}, '^(10|127|0)\\\\.|^192\\\\.168\\\\.|^172\\\\.(1[6-9]|2[0-9]|3[01])\\\\.|^100\\\\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\\\\.|^169\\\\.254\\\\.|^::1?($|/)|^f[cd][0-9a-f]{2}:|^fe[89ab][0-9a-f]:')`;
+
 /**
- * An address as it is compared, of one as logs write it: the first of a list of forwarders, without a port, brackets or a zone, version 6 in its one form (RFC 5952) and version 4 as such also where a socket of version 6 told it. What is no
+ * An address as it is compared, of one as logs write it: of a list of forwarders the first that is a public address, without a port, brackets or a zone, version 6 in its one form (RFC 5952) and version 4 as such also where a socket of version 6 told it. What is no
  * address stays as it is. The gateway's twin is `plain` in `gateway/address.ts`.
  */
 const addressOf = (ip: string): string => {
-  const first = `trimBoth(splitByChar(',', ${ip})[1])`;
+  const listed = `arrayMap(x -> trimBoth(x), splitByChar(',', ${ip}))`;
+  // In a list a client's own network comes first where its proxy says so, and words stand for what is not known.
+  const first = `if(position(${ip}, ',') = 0, trimBoth(${ip}), arrayConcat(arrayFilter(x -> match(x, '^\\\\[?[0-9a-fA-F]*[.:]') AND NOT ${isPrivate('x')}, ${listed}), ${listed})[1])`;
   const bare = `if(match(${first}, '^[0-9.]+:[0-9]+$'), splitByChar(':', ${first})[1], splitByChar('%', if(startsWith(${first}, '['), extract(${first}, '^.([^]]*)'), ${first}))[1])`;
   // What needs nothing, or only its one form, is told first: most addresses.
-  return `multiIf(NOT multiSearchAny(${ip}, [':', ',']), ${ip}, NOT multiSearchAnyCaseInsensitive(${ip}, ['.', ',', '[', '%', ':ffff:']), ifNull(toString(toIPv6OrNull(${ip})), ${ip}), replaceRegexpOne(ifNull(toString(toIPv6OrNull(if(position(${bare}, ':') > 0, ${bare}, ''))), if(toIPv4OrNull(${bare}) IS NULL, ${ip}, ${bare})), '^::ffff:([0-9.]+)$', '\\\\1'))`;
+  return `multiIf(NOT multiSearchAny(${ip}, [':', ',', ' ']), ${ip}, NOT multiSearchAnyCaseInsensitive(${ip}, ['.', ',', '[', '%', ' ', ':ffff:']), ifNull(toString(toIPv6OrNull(${ip})), ${ip}), replaceRegexpOne(ifNull(toString(toIPv6OrNull(if(position(${bare}, ':') > 0, ${bare}, ''))), if(toIPv4OrNull(${bare}) IS NULL, ${ip}, ${bare})), '^::ffff:([0-9.]+)$', '\\\\1'))`;
 };
 
 /** What addresses of one network begin with: /24, or /64 of version 6. */
@@ -170,7 +176,7 @@ export function sketchSelect(
     o.keyed ? `if(${column} = '', '', leftPad(hex(${keyed(`cityHash64(${column})`)}), 16, '0')) AS ${column}` : column;
   // The network of a keyed address stays a part of it, so that accounts behind one network still meet.
   const address = o.keyed
-    ? `if(address = '', '', concat('k', leftPad(hex(${keyed(`cityHash64(${prefixOf('address')})`)}), 16, '0'), '.0.0.', leftPad(hex(${keyed('cityHash64(address)')}), 16, '0'))) AS ip`
+    ? `if(address = '' OR ${isPrivate('address')}, '', concat('k', leftPad(hex(${keyed(`cityHash64(${prefixOf('address')})`)}), 16, '0'), '.0.0.', leftPad(hex(${keyed('cityHash64(address)')}), 16, '0'))) AS ip`
     : 'address AS ip';
   return `
 SELECT

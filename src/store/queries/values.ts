@@ -1,4 +1,4 @@
-import { networkOf } from '../sketch.ts';
+import { isPrivate, networkOf } from '../sketch.ts';
 import type { Store } from '../store.ts';
 import { when } from './accounts.ts';
 
@@ -38,13 +38,14 @@ const collect = (kind: ValueKind, rows: readonly Row[], index: ReadonlyMap<strin
     return { kind, value: r.v, accounts: Int32Array.from(pairs, (p) => p[0]), counts: Float64Array.from(pairs, (p) => p[1]) };
   });
 
-/** Columns of an exchange that can tie accounts, with what makes a sighting. */
-const COLUMNS: readonly { kind: ValueKind; sql: string; where: string }[] = [
-  { kind: 'address', sql: 'ip', where: `ip != ''` },
+/** Columns of an exchange that can tie accounts, with what makes a sighting, and which of their values `v` tie nobody. */
+const COLUMNS: readonly { kind: ValueKind; sql: string; where: string; not?: string }[] = [
+  { kind: 'address', sql: 'ip', where: `ip != ''`, not: isPrivate('v') },
   {
     kind: 'network',
     sql: networkOf('ip'),
     where: `ip != ''`,
+    not: isPrivate('v'),
   },
   { kind: 'api_key', sql: 'api_key', where: `api_key != ''` },
   { kind: 'tools', sql: `leftPad(hex(tools_hash), 16, '0')`, where: 'tools_hash != 0' },
@@ -61,7 +62,7 @@ export async function sharedColumns(store: Store, index: ReadonlyMap<string, num
     const rows = await store.rows<Row>(
       `SELECT v, groupArray(${VALUE.accountsMax})(a) AS accts, groupArray(${VALUE.accountsMax})(c) AS counts FROM (
         SELECT leftPad(hex(acct), 16, '0') AS a, ${c.sql} AS v, count() AS c FROM ${store.all('exchanges')} AS e WHERE (${c.where}) ${when(until)} GROUP BY acct, v
-      ) GROUP BY v HAVING count() >= ${VALUE.accountsMin} AND count() < ${VALUE.accountsMax} ORDER BY count() DESC, v LIMIT ${VALUE.valuesMax}`,
+      ) ${c.not ? `WHERE NOT ${c.not}` : ''} GROUP BY v HAVING count() >= ${VALUE.accountsMin} AND count() < ${VALUE.accountsMax} ORDER BY count() DESC, v LIMIT ${VALUE.valuesMax}`,
       until === null ? {} : { until: String(until) },
     );
     out.push(...collect(c.kind, rows, index));
