@@ -96,12 +96,7 @@ export function tookOver(
  * Accounts that were closed, by their records, with a start or a sign-up of others within so many hours after it. Where it is no chance that accounts begin as others end, it ties those that ended as well: whoever put new accounts in
  * their place ran the old ones.
  */
-export function gaveWay(
-  t: Table,
-  before: readonly number[],
-  after: readonly number[],
-  hours: number = Math.max(...SUCCESSION_HOURS),
-): number[] {
+export function gaveWay(t: Table, before: readonly number[], after: readonly number[], hours: number): number[] {
   const starts = after
     .flatMap((a) => [t.rows[a]?.first, t.records[a]?.created])
     .filter((s): s is number => typeof s === 'number' && s > t.from + DAY)

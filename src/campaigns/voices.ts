@@ -95,23 +95,8 @@ export async function ownVoices(
   const voices = voicesOf(t, facts.accounts);
   const covered = voices.reduce((x, { part }) => x + part, 0);
   if (voices.length < VOICES.least || covered < VOICES.covered) return null;
-  const cells: Cell[] = [];
-  const some = sampled(facts.accounts);
-  for (const [i, { v }] of voices.slice(0, VOICES.looked).entries()) {
-    const strata = new Map<number, number[]>();
-    for (const c of (await scoped(some, [v])).cells) {
-      const list = strata.get(c.stratum) ?? [];
-      for (const b of c.buckets) list.push(b);
-      strata.set(c.stratum, list);
-    }
-    for (const [stratum, buckets] of strata)
-      if (buckets.length >= 2 * BUCKETINGS) cells.push({ account: i, stratum, buckets: Uint8Array.from(buckets) });
-  }
-  const d = deck(cells);
-  // Sentences of the items themselves have subjects too, if less: templates that a data set is made of.
-  if (!d || d.rho < honest.rhoMedian || 3 * d.se > d.rho) return null;
-  // Templates of one shuffled deck come in the same proportions at any time; products have times of their own.
   const looked = voices.slice(0, VOICES.looked);
+  // Templates of one shuffled deck come in the same proportions at any time; products have times of their own. One question settles it, before one for each of them.
   const requests = looked.reduce((x, { part }) => x + part, 0) * facts.accounts.reduce((x, a) => x + (t.rows[a]?.openings ?? 0), 0);
   const stretches = stretchesFor(requests, looked.length, t.from, t.to);
   if (
@@ -125,5 +110,20 @@ export async function ownVoices(
     )
   )
     return null;
+  const cells: Cell[] = [];
+  const some = sampled(facts.accounts);
+  for (const [i, { v }] of looked.entries()) {
+    const strata = new Map<number, number[]>();
+    for (const c of (await scoped(some, [v])).cells) {
+      const list = strata.get(c.stratum) ?? [];
+      for (const b of c.buckets) list.push(b);
+      strata.set(c.stratum, list);
+    }
+    for (const [stratum, buckets] of strata)
+      if (buckets.length >= 2 * BUCKETINGS) cells.push({ account: i, stratum, buckets: Uint8Array.from(buckets) });
+  }
+  const d = deck(cells);
+  // Sentences of the items themselves have subjects too, if less: templates that a data set is made of.
+  if (!d || d.rho < honest.rhoMedian || 3 * d.se > d.rho) return null;
   return `customers: ${voices.length} instructions go through most of these accounts, each in a part of what they send, and under each stand subjects of its own (rho ${d.rho.toFixed(3)} between them; honest accounts ${honest.rhoMedian.toFixed(3)}): users of one app or gateway that spreads them over a pool of accounts look so, and one operator's wordings do not. Ask whoever runs them whose requests these are`;
 }

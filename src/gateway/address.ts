@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
+import { PRIVATE } from '../model/ranges.ts';
 
 /** Addresses whose word about the client's address is believed. */
 export function trustList(entries: readonly string[]): BlockList | null {
@@ -28,11 +29,10 @@ export function plain(a: string): string {
   return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
 }
 
-/** Addresses that many hosts have, each in a network of its own (RFC 1918, 6598, 3927 and 4193; loopback): the store ties nobody by them. @param ip as `plain` gives it */
-export const isPrivate = (ip: string): boolean =>
-  /^(10|127|0)\.|^192\.168\.|^172\.(1[6-9]|2\d|3[01])\.|^100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|^169\.254\.|^::1?$|^f[cd][0-9a-f]{2}:|^fe[89ab][0-9a-f]:/.test(
-    ip,
-  );
+const SHARED = new RegExp(PRIVATE);
+
+/** Whether the store ties nobody by an address. @param ip as `plain` gives it */
+export const isPrivate = (ip: string): boolean => SHARED.test(ip);
 
 /** What addresses of one network begin with: /24, or /64 of version 6, as the store has it. @param ip as `plain` gives it */
 export function prefixOf(ip: string): string {
@@ -45,7 +45,7 @@ export function prefixOf(ip: string): string {
     back === undefined ? before : [...before, ...Array<string>(Math.max(0, 8 - before.length - after.length)).fill('0'), ...after];
   const network = all.slice(0, 4);
   while (network.at(-1) === '0') network.pop();
-  return network.length === 0 ? '' : network.join(':');
+  return network.join(':');
 }
 
 /** The client's address: the peer's own, unless the peer is a trusted proxy; then the last address in its header that is no trusted proxy. */

@@ -58,9 +58,9 @@ export async function bodyOf(req: IncomingMessage, max: number): Promise<Buffer>
     throw e instanceof TooLarge ? new Bad(413, `the body is larger than ${max} bytes (body_bytes_max): send it in parts`) : e;
   });
   const encoding = req.headers['content-encoding'] ?? 'identity';
+  if (encoding !== 'gzip' && encoding !== 'identity') throw new Bad(415, 'content-encoding is gzip or none');
   if (raw.subarray(0, 4).equals(ZSTD)) throw new Bad(415, 'zstd is not taken here: send gzip, or none');
   if (encoding === 'identity' && !raw.subarray(0, 2).equals(GZIP)) return raw;
-  if (encoding !== 'gzip' && encoding !== 'identity') throw new Bad(415, 'content-encoding is gzip or none');
   const parts: Buffer[] = [];
   let bytes = 0;
   const unzip = createGunzip();

@@ -35,15 +35,19 @@ function faultOf(row: Record<string, unknown>): string | null {
 /** A country by its code of two letters (ISO 3166-1). */
 export const isCountry = (x: string): boolean => /^[a-z]{2}$/i.test(x);
 
-/** @throws Error where a field is not what it has to be */
 function holder(row: Record<string, unknown>): Holder | null {
   const out: Record<string, string | number> = {};
   for (const f of FIELDS) if (typeof row[f] === 'string' && row[f] !== '') out[f] = row[f];
-  const fault = faultOf(row);
-  if (fault) throw new Error(`the account lookup answered something else: ${fault}`);
   const created = typeof row['created'] === 'string' ? Date.parse(row['created']) : Number.NaN;
   if (Number.isFinite(created)) out['created'] = created;
   return typeof out['account'] === 'string' ? (out as unknown as Holder) : null;
+}
+
+/** The holder that a service of accounts answers with. @throws Error where a field is not what it has to be */
+function answered(row: Record<string, unknown>): Holder | null {
+  const fault = faultOf(row);
+  if (fault) throw new Error(`the account lookup answered something else: ${fault}`);
+  return holder(row);
 }
 
 /** A file of key hashes: CSV or JSON Lines with `key_sha256` (or `key`), `account` and what else is known. */
@@ -151,7 +155,7 @@ function sourceOf(o: ServeConfig['accounts'], told: (said: string) => void): Sou
       }
       const said = (await r.body.json()) as Record<string, unknown> | null;
       if (said === null) return null;
-      const h = holder(said);
+      const h = answered(said);
       // An answer that names nobody is a fault of whoever answers, and says nothing of the key.
       if (!h) throw new Error('the account lookup answered without an account');
       return h;
@@ -177,7 +181,7 @@ function sourceOf(o: ServeConfig['accounts'], told: (said: string) => void): Sou
         clickhouse_settings: { readonly: '2' },
       });
       const row = ((await r.json()) as Record<string, unknown>[])[0];
-      return row ? holder(row) : null;
+      return row ? answered(row) : null;
     };
   }
   return async () => null;

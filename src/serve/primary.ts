@@ -57,6 +57,8 @@ export class Primary {
   private detectorFails = 0;
   private asked = 0;
   private stopping = false;
+  /** What workers served with before a reload, until those of it do. */
+  private served: { readonly config: ServeConfig; readonly policy: Policy } | null = null;
   /** Whom commands on this host are to ask. */
   private where = '';
   private dossier: Dossier | null = null;
@@ -358,11 +360,15 @@ export class Primary {
           .filter((p) => !held.includes(p))
           .map((p) => canListen(p)),
       );
-      const before = { config: this.config, policy: this.control.policy };
+      // Of reloads one upon the other it is one that workers have served with that holds, and not what one between them asked for.
+      const served = this.served ?? { config: this.config, policy: this.control.policy };
+      this.served = served;
       this.take(config, policy);
-      this.workers.replace(() => {
-        // A worker that is started again must find what those that serve were started with.
-        this.take(before.config, before.policy);
+      this.workers.replace((took) => {
+        this.served = null;
+        if (took) return;
+        // A worker that is started again must find what it can serve with.
+        this.take(served.config, served.policy);
         this.log.error('E_CONFIG no worker could serve with the new configuration; the old one holds again');
       });
       this.log.info('configuration read again');

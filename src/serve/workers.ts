@@ -22,8 +22,6 @@ export class Workers {
   private readonly up = new Set<number>();
   private readonly replaced = new Set<number>();
   private readonly successors = new Map<number, ClusterWorker>();
-  /** Started by a reload, and not taking traffic yet. */
-  private readonly fresh = new Set<number>();
   private readonly awaited = new Map<number, () => void>();
   private fails = 0;
   private key: IdentifierKey | null = null;
@@ -31,9 +29,9 @@ export class Workers {
   private replacing = false;
   /** Asked for while another reload is under way. */
   private again = false;
-  /** Those that a reload has started, until all of them take traffic; and what to do where one of them ends before. */
+  /** Those that a reload has started, until all of them take traffic; and whom to tell whether they came to. */
   private batch: readonly ClusterWorker[] = [];
-  private failed: () => void = () => undefined;
+  private done: (took: boolean) => void = () => undefined;
 
   /** Told what workers learn of an account. */
   holder: (m: FromWorker & { readonly type: 'holder' }) => void = () => undefined;
@@ -93,7 +91,6 @@ export class Workers {
     if (m?.type === 'listening') {
       this.fails = 0;
       this.up.add(w.id);
-      this.fresh.delete(w.id);
       this.awaited.get(w.id)?.();
       this.awaited.delete(w.id);
     }
@@ -114,19 +111,19 @@ export class Workers {
   }
 
   private gone(w: ClusterWorker, code: number, signal: string): void {
-    this.up.delete(w.id);
+    const served = this.up.delete(w.id);
     this.awaited.delete(w.id);
     this.successors.delete(w.id);
-    if (this.fresh.delete(w.id) && this.batch.includes(w) && !this.stopping) {
+    if (!served && this.batch.includes(w) && !this.stopping) {
       this.log.error(
         { code, signal },
         'a worker with the new configuration ended before it took traffic; those with the old one go on. Mend it, and send SIGHUP again',
       );
       // Its fellows would be started again, and fail again: what was before holds.
       for (const other of this.batch) if (other !== w && !other.isDead()) this.retire(other);
-      for (const other of this.batch) if (this.fresh.delete(other.id)) other.kill();
+      for (const other of this.batch) if (!this.up.has(other.id) && !other.isDead()) other.kill();
       this.batch = [];
-      this.failed();
+      this.done(false);
       return;
     }
     if (this.stopping || this.replaced.delete(w.id)) return;
@@ -147,10 +144,10 @@ export class Workers {
 
   /**
    * As many new ones as are configured; when all of them take traffic the old ones, also those of a reload before that are not up yet, end what they began and go.
-   * @param failed told where a new one ends before it takes traffic: the old ones stay
+   * @param done told true when that is so, and false where a new one ends before it takes traffic: the old ones stay
    */
-  replace(failed: () => void = this.failed): void {
-    this.failed = failed;
+  replace(done: (took: boolean) => void = this.done): void {
+    this.done = done;
     // One after the other: a reload within a reload would leave what was spent in between with nobody.
     if (this.replacing) {
       this.again = true;
@@ -161,6 +158,7 @@ export class Workers {
     // Nothing is served any more: those that serve end what they began.
     if (fresh.length === 0) {
       for (const o of old) this.retire(o);
+      this.done(true);
       return;
     }
     this.replacing = true;
@@ -177,10 +175,7 @@ export class Workers {
       }
     };
     setTimeout(over, RELOAD_MS).unref();
-    for (const w of fresh) {
-      this.fresh.add(w.id);
-      w.once('exit', over);
-    }
+    for (const w of fresh) w.once('exit', over);
     for (const [i, w] of old.entries()) {
       const next = fresh[i % fresh.length] as ClusterWorker;
       this.successors.set(w.id, next);
@@ -193,6 +188,7 @@ export class Workers {
         ready += 1;
         if (ready < fresh.length) return;
         this.batch = [];
+        this.done(true);
         for (const o of old) this.retire(o);
         // What the old ones spent until they stopped taking any comes with their drain.
         setTimeout(over, HANDED_MS).unref();

@@ -1,3 +1,5 @@
+import { PRIVATE } from '../model/ranges.ts';
+
 /**
  * The sketch, in SQL: what is kept of an exchange once its text has been read (DESIGN section 4).
  *
@@ -124,9 +126,8 @@ export const quoted = (source: string): string => `
     arrayConcat(${segments('norm')}, if(system = '', [], arrayConcat([system], ${segments(normalise(ascii('system')))})))))) AS said
   FROM (SELECT *, ${normalise('plain')} AS norm FROM (SELECT *, ${ascii('text')} AS plain, ${SCRIPT} FROM (${source})))`;
 
-/** Addresses that many hosts have, each in a network of its own (RFC 1918, 6598, 3927 and 4193; loopback): where they stand in a log they are a forwarder's, or a home's, and who shares one shares nothing. SQL over an address as it is compared. */
-export const isPrivate = (ip: string): string =>
-  `match(${ip}, '^(10|127|0)\\\\.|^192\\\\.168\\\\.|^172\\\\.(1[6-9]|2[0-9]|3[01])\\\\.|^100\\\\.(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])\\\\.|^169\\\\.254\\\\.|^::1?($|/)|^f[cd][0-9a-f]{2}:|^fe[89ab][0-9a-f]:')`;
+/** Whether an address, or a network, is one that many have. SQL over it as it is compared. */
+export const isPrivate = (ip: string): string => `match(${ip}, '${PRIVATE}')`;
 
 /**
  * An address as it is compared, of one as logs write it: of a list of forwarders the first that is a public address, without a port, brackets or a zone, version 6 in its one form (RFC 5952) and version 4 as such also where a socket of version 6 told it. What is no
@@ -143,13 +144,10 @@ const addressOf = (ip: string): string => {
 
 /** What addresses of one network begin with: /24, or /64 of version 6. */
 const prefixOf = (ip: string): string =>
-  `if(position(${ip}, ':') > 0, ${prefix6(ip)}, arrayStringConcat(arraySlice(splitByChar('.', ${ip}), 1, 3), '.'))`;
-const prefix6 = (ip: string): string =>
-  `ifNull(replaceRegexpOne(cutIPv6(toIPv6OrNull(${ip}), 8, 0), '::$', ''), arrayStringConcat(arraySlice(splitByChar(':', ${ip}), 1, 4), ':'))`;
+  `if(position(${ip}, ':') > 0, ifNull(replaceRegexpOne(cutIPv6(toIPv6OrNull(${ip}), 8, 0), '::$', ''), arrayStringConcat(arraySlice(splitByChar(':', ${ip}), 1, 4), ':')), arrayStringConcat(arraySlice(splitByChar('.', ${ip}), 1, 3), '.'))`;
 
 /** The network of an address, as it is compared and shown. SQL over a column of addresses. */
-export const networkOf = (ip: string): string =>
-  `if(position(${ip}, ':') > 0, concat(${prefix6(ip)}, '::/64'), concat(arrayStringConcat(arraySlice(splitByChar('.', ${ip}), 1, 3), '.'), '.0/24'))`;
+export const networkOf = (ip: string): string => `concat(${prefixOf(ip)}, if(position(${ip}, ':') > 0, '::/64', '.0/24'))`;
 
 /** Columns that a store of keyed identifiers keeps as hashes, and by which an account may be called. */
 export const HIDDEN: readonly string[] = ['end_user', 'api_key', 'ip'];
