@@ -433,8 +433,7 @@ test('a faulty configuration or policy is told with its place, and reloading one
   writeFileSync(config, good);
   s.process.kill('SIGHUP');
   await s.until('the new policy', async () => (await decide()) === 'allow' && (await decide()) === 'allow');
-  expect(run(`serve --config ${join(dir, 'stillwatch.yaml')}`)).toMatch(/E_STATE_LOCKED .*in use by process/);
-  // What no worker can serve with, though nothing shows it before: the old ones go on, and what was accepted for it is taken back.
+  // What no worker can serve with, though nothing shows it before: the old ones go on, and what was accepted for it is taken back, to the reload before, which is still under way.
   const accepted = join(dir, '.stillwatch-serve', 'config.json');
   const held = readFileSync(accepted, 'utf8');
   writeFileSync(config, `${good.trimEnd()}\naccounts: {clickhouse: {url: "http://%zz@127.0.0.1:9", query: "SELECT 1"}}\n`);
@@ -442,15 +441,16 @@ test('a faulty configuration or policy is told with its place, and reloading one
   await s.until('the word on it', async () => s.log().includes('no worker could serve with the new configuration'));
   expect(readFileSync(accepted, 'utf8')).toBe(held);
   expect(await decide()).toBe('allow');
+  expect(run(`serve --config ${join(dir, 'stillwatch.yaml')}`)).toMatch(/E_STATE_LOCKED .*in use by process/);
   // With nothing to serve any more the old workers go, and a later configuration finds their ports free.
   writeFileSync(config, good.replace(/decisions: .*/, 'tail: [nothing.jsonl]'));
   s.process.kill('SIGHUP');
-  await s.until('the ports to close', async () =>
+  const gone = () =>
     decide().then(
-      () => null,
+      () => false,
       () => true,
-    ),
-  );
+    );
+  await s.until('the ports to close', async () => (await gone()) && (await gone()) && (await gone()) && (await gone()));
   writeFileSync(config, good);
   s.process.kill('SIGHUP');
   await s.until('decisions again', async () =>

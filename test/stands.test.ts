@@ -335,6 +335,22 @@ test('a worker that goes answers what comes on a connection that was idle, and e
   agent.destroy();
 });
 
+test('a worker that may take its time to go, and is then asked to stop, stops in the shorter time', async () => {
+  const { port, worker } = await serving();
+  const cut = new Promise<Error>((resolve) => {
+    const headers = { authorization: 'Bearer sk-alice', 'content-length': 100 };
+    const req = request({ host: '127.0.0.1', port, path: '/v1/messages', method: 'POST', headers });
+    req.on('error', resolve);
+    req.write('half');
+  });
+  await pause(100);
+  const gone = worker.drain(3_600_000);
+  await pause(50);
+  void worker.drain(100);
+  await gone;
+  expect(await cut).toMatchObject({ code: 'ECONNRESET' });
+});
+
 test('a file of keys that is cut to a few takes nobody’s key away', async () => {
   const file = join(temp(), 'keys.csv');
   const rows = (n: number) => `key_sha256,account\n${Array.from({ length: n }, (_, i) => `${keyHash(`sk-${i}`)},a${i}\n`).join('')}`;

@@ -11,7 +11,6 @@ worker.tell = (m) => process.send?.(m);
 // The parent gathers the counts of all workers.
 AggregatorRegistry.setRegistries([worker.parts.meters.registry]);
 new AggregatorRegistry();
-let draining = false;
 
 /** What keeps it from starting is said by the parent, in its own words: an error printed whole could hold a line of a file of keys. */
 async function begin(): Promise<Worker> {
@@ -27,8 +26,6 @@ async function begin(): Promise<Worker> {
 }
 
 async function drain(ms = config.drain_seconds * 1000): Promise<void> {
-  if (draining) return;
-  draining = true;
   await worker.drain(ms);
   process.exit(0);
 }

@@ -244,31 +244,28 @@ export class Worker {
     return { type: 'have', version: g.snapshot.version };
   }
 
-  /** Stops taking connections, lets answers finish for so long, and closes. */
+  /** Stops taking connections, lets answers finish for so long, and closes. Asked again, the shorter time holds: who ends after a reload may be asked to stop. */
   drain(ms: number): Promise<void> {
-    this.gone ??= this.end(ms);
+    setTimeout(() => {
+      for (const { server } of this.servers) server.closeAllConnections();
+    }, ms).unref();
+    setTimeout(() => {
+      for (const { server } of this.servers) server.closeIdleConnections();
+    }, Math.min(IDLE_MS, ms)).unref();
+    this.gone ??= this.end();
     return this.gone;
   }
 
   private gone: Promise<void> | null = null;
 
-  private async end(ms: number): Promise<void> {
+  private async end(): Promise<void> {
     this.leaving = true;
     await Promise.all(
       this.servers.map(
         ({ server }) =>
+          // Takes no connection any more. One that is idle may have its next request under way: closed in its face it would be reset, so it is answered, and ends with its answer (`leaving`).
           new Promise<void>((resolve) => {
-            const late = setTimeout(() => {
-              server.closeAllConnections();
-              resolve();
-            }, ms);
-            // Takes no connection any more. One that is idle may have its next request under way: closed in its face it would be reset, so it is answered, and ends with its answer (`leaving`).
-            NetServer.prototype.close.call(server, () => {
-              clearTimeout(late);
-              clearTimeout(idle);
-              resolve();
-            });
-            const idle = setTimeout(() => server.closeIdleConnections(), Math.min(IDLE_MS, ms));
+            NetServer.prototype.close.call(server, () => resolve());
           }),
       ),
     );

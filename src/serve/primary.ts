@@ -57,8 +57,9 @@ export class Primary {
   private detectorFails = 0;
   private asked = 0;
   private stopping = false;
-  /** What workers served with before a reload, until those of it do. */
-  private served: { readonly config: ServeConfig; readonly policy: Policy } | null = null;
+  private reloading = false;
+  /** Asked for while another reload is under way. */
+  private again = false;
   /** Whom commands on this host are to ask. */
   private where = '';
   private dossier: Dossier | null = null;
@@ -349,6 +350,18 @@ export class Primary {
 
   /** Reads configuration and policy anew. A faulty one changes nothing and is said; a good one reaches new workers, and the old ones finish what they began. */
   async reload(): Promise<void> {
+    this.again = true;
+    // One after the other: what workers turn out not to serve with gives way to what they served with, and not to what was before that.
+    if (this.reloading) return;
+    this.reloading = true;
+    while (this.again && !this.stopping) {
+      this.again = false;
+      await this.readAgain();
+    }
+    this.reloading = false;
+  }
+
+  private async readAgain(): Promise<void> {
     try {
       const { config, policy } = readConfig(this.programs.configPath);
       if (config.state !== this.config.state || config.store !== this.config.store)
@@ -360,18 +373,15 @@ export class Primary {
           .filter((p) => !held.includes(p))
           .map((p) => canListen(p)),
       );
-      // Of reloads one upon the other it is one that workers have served with that holds, and not what one between them asked for.
-      const served = this.served ?? { config: this.config, policy: this.control.policy };
-      this.served = served;
+      const before = { config: this.config, policy: this.control.policy };
       this.take(config, policy);
-      this.workers.replace((took) => {
-        this.served = null;
-        if (took) return;
-        // A worker that is started again must find what it can serve with.
-        this.take(served.config, served.policy);
-        this.log.error('E_CONFIG no worker could serve with the new configuration; the old one holds again');
-      });
       this.log.info('configuration read again');
+      if (await this.workers.replace(() => this.again)) return;
+      // A worker that is started again must find what it can serve with.
+      if (this.stopping) return;
+      this.take(before.config, before.policy);
+      this.workers.fill();
+      this.log.error('E_CONFIG no worker could serve with the new configuration; the old one holds again');
     } catch (error) {
       const e = error as StillwatchError;
       this.log.error(`${e.code ?? 'E_CONFIG'} ${messageOf(error)}; the old configuration stays`);

@@ -9,8 +9,9 @@ import { messageOf } from '../model/errors.ts';
 export const RESTART_MS = [500, 1000, 2000, 5000, 10_000];
 /** What was begun before a reload may go on for so long: an answer of an hour is a long one. */
 const RELOAD_DRAIN_MS = 3_600_000;
-/** How long a reload waits for one before it: until what old workers spent has been handed on, and at most. */
+/** What old workers spent has been handed on by then. */
 const HANDED_MS = 2_000;
+/** New workers that take no traffic by then make room for a reload that waits for them. */
 const RELOAD_MS = 60_000;
 
 /** Keeps as many gateway workers as are configured, tells them what stands, and replaces them on a reload. */
@@ -24,11 +25,12 @@ export class Workers {
   private readonly successors = new Map<number, ClusterWorker>();
   private readonly awaited = new Map<number, () => void>();
   private fails = 0;
+  private forked = 0;
   private key: IdentifierKey | null = null;
   private stopping = false;
-  private replacing = false;
-  /** Asked for while another reload is under way. */
-  private again = false;
+  private stopMs = 0;
+  /** Until what old workers spent has been handed on: a reload within that would leave it with nobody. */
+  private handed: Promise<void> = Promise.resolve();
   /** Those that a reload has started, until all of them take traffic; and whom to tell whether they came to. */
   private batch: readonly ClusterWorker[] = [];
   private done: (took: boolean) => void = () => undefined;
@@ -53,8 +55,8 @@ export class Workers {
     return c.proxy || c.decisions ? c.workers : 0;
   }
 
-  private fork(name: string): ClusterWorker {
-    return cluster.fork({ STILLWATCH_RUN: this.run, STILLWATCH_WORKER: name });
+  private fork(): ClusterWorker {
+    return cluster.fork({ STILLWATCH_RUN: this.run, STILLWATCH_WORKER: `w${this.forked++}` });
   }
 
   start(program: string, accepted: string): void {
@@ -65,7 +67,12 @@ export class Workers {
     cluster.on('exit', (w, code, signal) => this.gone(w, code, signal));
     // What goes wrong with a child's channel ends the child, not the parent.
     cluster.on('fork', (w) => w.on('error', (e) => this.log.warn(`a worker's channel: ${messageOf(e)}`)));
-    for (let i = 0; i < this.wanted; i++) this.fork(`w${i}`);
+    this.fill();
+  }
+
+  /** Starts what is missing: one that ended while a reload was under way was not started again. */
+  fill(): void {
+    for (let i = this.current().length; i < this.wanted; i++) this.fork();
   }
 
   push(delta: Delta): void {
@@ -86,6 +93,8 @@ export class Workers {
   private heard(w: ClusterWorker, m: FromWorker): void {
     if (m?.type === 'ready') this.send(w, { type: 'identifiers', key: this.key });
     if (m?.type === 'ready' || m?.type === 'want') this.send(w, { type: 'snapshot', snapshot: this.snapshot() });
+    // What is said to one that just starts is not heard before.
+    if (m?.type === 'ready' && this.stopping) this.send(w, { type: 'drain', ms: this.stopMs });
     if (m?.type === 'said') this.log.error(m.said);
     if (m?.type === 'holder') this.holder(m);
     if (m?.type === 'listening') {
@@ -119,11 +128,7 @@ export class Workers {
         { code, signal },
         'a worker with the new configuration ended before it took traffic; those with the old one go on. Mend it, and send SIGHUP again',
       );
-      // Its fellows would be started again, and fail again: what was before holds.
-      for (const other of this.batch) if (other !== w && !other.isDead()) this.retire(other);
-      for (const other of this.batch) if (!this.up.has(other.id) && !other.isDead()) other.kill();
-      this.batch = [];
-      this.done(false);
+      this.takeBack();
       return;
     }
     if (this.stopping || this.replaced.delete(w.id)) return;
@@ -131,7 +136,7 @@ export class Workers {
     this.fails += 1;
     this.log.error({ code, signal }, `a worker ended; another starts in ${wait} ms`);
     setTimeout(() => {
-      if (!this.stopping && this.current().length < this.wanted) this.fork(`w${w.id}`);
+      if (!this.stopping && this.current().length < this.wanted) this.fork();
     }, wait);
   }
 
@@ -142,40 +147,39 @@ export class Workers {
     );
   }
 
+  /** Ends those of a reload: started again they would fail again, and what was before holds. */
+  private takeBack(): void {
+    for (const w of this.batch) {
+      if (w.isDead()) continue;
+      this.retire(w);
+      if (!this.up.has(w.id)) w.kill();
+    }
+    this.batch = [];
+    this.done(false);
+  }
+
   /**
-   * As many new ones as are configured; when all of them take traffic the old ones, also those of a reload before that are not up yet, end what they began and go.
-   * @param done told true when that is so, and false where a new one ends before it takes traffic: the old ones stay
+   * As many new ones as are configured; when all of them take traffic the old ones end what they began and go. One call at a time.
+   * @param waits whether another reload waits for this one
+   * @returns false where a new one ends before it takes traffic, or takes none for a minute while another reload waits: the old ones stay
    */
-  replace(done: (took: boolean) => void = this.done): void {
-    this.done = done;
-    // One after the other: a reload within a reload would leave what was spent in between with nobody.
-    if (this.replacing) {
-      this.again = true;
-      return;
-    }
+  async replace(waits: () => boolean): Promise<boolean> {
+    await this.handed;
     const old = this.current();
-    const fresh = Array.from({ length: this.wanted }, (_, i) => this.fork(`w${Date.now().toString(36)}${i}`));
+    const fresh = Array.from({ length: this.wanted }, () => this.fork());
     // Nothing is served any more: those that serve end what they began.
-    if (fresh.length === 0) {
-      for (const o of old) this.retire(o);
-      this.done(true);
-      return;
-    }
-    this.replacing = true;
-    this.batch = old.length > 0 ? fresh : [];
-    // Of this reload: its timer, or the end of one of its workers, must not end the wait of a later one.
-    let ended = false;
-    const over = (): void => {
-      if (ended) return;
-      ended = true;
-      this.replacing = false;
-      if (this.again && !this.stopping) {
-        this.again = false;
-        this.replace();
-      }
-    };
-    setTimeout(over, RELOAD_MS).unref();
-    for (const w of fresh) w.once('exit', over);
+    if (fresh.length === 0) for (const o of old) this.retire(o);
+    // Nothing was served before: there is nothing to go back to, and what ends is started again.
+    if (fresh.length === 0 || old.length === 0) return true;
+    this.batch = fresh;
+    const taken = new Promise<boolean>((resolve) => {
+      this.done = resolve;
+    });
+    const late = setInterval(() => {
+      if (!waits()) return;
+      this.log.error(`workers with the new configuration took no traffic in ${RELOAD_MS / 1000} s; those with the old one go on`);
+      this.takeBack();
+    }, RELOAD_MS).unref();
     for (const [i, w] of old.entries()) {
       const next = fresh[i % fresh.length] as ClusterWorker;
       this.successors.set(w.id, next);
@@ -186,13 +190,16 @@ export class Workers {
     for (const w of fresh)
       this.whenUp(w, () => {
         ready += 1;
-        if (ready < fresh.length) return;
+        if (this.batch !== fresh || ready < fresh.length) return;
         this.batch = [];
-        this.done(true);
         for (const o of old) this.retire(o);
         // What the old ones spent until they stopped taking any comes with their drain.
-        setTimeout(over, HANDED_MS).unref();
+        this.handed = new Promise((r) => setTimeout(r, HANDED_MS).unref());
+        this.done(true);
       });
+    const took = await taken;
+    clearInterval(late);
+    return took;
   }
 
   /** Ends a worker once it takes traffic, and when what it began is done: no other comes in its place. */
@@ -204,6 +211,7 @@ export class Workers {
   /** Ends all of them; one that does not within the given time is ended. */
   async stop(ms: number): Promise<void> {
     this.stopping = true;
+    this.stopMs = ms;
     await Promise.all(
       Object.values(cluster.workers ?? {}).map(
         (w) =>
