@@ -41,13 +41,27 @@ describe('tailed files', () => {
       await i.tail(log);
       expect(await ids(store)).toEqual(['x1', 'x2', 'x3']);
       expect(await i.tail(log)).toMatchObject({ accepted: 0, rejected: 0 });
+      // Who writes it opens the new one a while after: until then the old one gains lines, which come in pieces too.
+      appendFileSync(`${log}.1`, jsonl([record({ id: 'x4' })]).slice(0, 30));
+      expect(await i.tail(log)).toMatchObject({ accepted: 0, torn: 0 });
+      appendFileSync(`${log}.1`, jsonl([record({ id: 'x4' })]).slice(30));
+      expect(await i.tail(log)).toMatchObject({ accepted: 1 });
       // A rotation in the middle of a line loses that line, counted, and no other.
       appendFileSync(log, '{"id": "torn", "acc');
       renameSync(log, `${log}.2`);
-      writeFileSync(log, jsonl([record({ id: 'x4' })]));
+      writeFileSync(log, jsonl([record({ id: 'x5' })]));
+      appendFileSync(`${log}.1`, jsonl([record({ id: 'x6' })]));
+      for (let n = 0; n < 3; n++) expect(await i.tail(log)).toMatchObject({ torn: 0 });
+      expect(await ids(store)).toEqual(['x1', 'x2', 'x3', 'x4', 'x5', 'x6']);
+      for (const n of [1, 2]) utimesSync(`${log}.${n}`, 1, 1);
       expect(await i.tail(log)).toMatchObject({ accepted: 0, torn: 1 });
+      expect(await i.tail(log)).toMatchObject({ accepted: 0, torn: 0 });
+      // One that nobody writes to any more is left alone.
+      appendFileSync(log, jsonl([record({ id: 'x7' })]));
       await i.tail(log);
-      expect(await ids(store)).toEqual(['x1', 'x2', 'x3', 'x4']);
+      appendFileSync(`${log}.1`, jsonl([record({ id: 'x8' })]));
+      await i.tail(log);
+      expect(await ids(store)).toEqual(['x1', 'x2', 'x3', 'x4', 'x5', 'x6', 'x7']);
     });
   });
 });

@@ -19,9 +19,10 @@ import type { Store } from '../store/store.ts';
 import { asideOf, eraseAside, expireAside } from './aside.ts';
 import { bodyOf, cutOf, findingOf, overBudget, quotesOf, sentencesOf, sentSince } from './desk.ts';
 import { graphOf } from './graph.ts';
-import { Intake, type Took } from './intake.ts';
+import { Intake } from './intake.ts';
 import { Notice } from './notice.ts';
 import { ERASE_MS, type FromDetector, type Question } from './questions.ts';
+import type { Took } from './tails.ts';
 
 /** Renderers of answers in text; given by the command line, which has them already. */
 export interface Answers {

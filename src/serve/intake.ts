@@ -1,20 +1,6 @@
-import { hash } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
-import { canonical } from '../formats/canonical.ts';
-import { formatById, recognise } from '../formats/index.ts';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { formatById } from '../formats/index.ts';
 import { inspect } from '../formats/input.ts';
 import { readSegment, ready, remove, type Segment } from '../gateway/spool.ts';
 import { StillwatchError } from '../model/errors.ts';
@@ -22,19 +8,10 @@ import { type IngestOptions, ingest } from '../store/ingest.ts';
 import type { Store } from '../store/store.ts';
 import { setAside } from './aside.ts';
 import type { Notice } from './notice.ts';
-import { replaceFile } from './replace.ts';
-
-export interface Took {
-  readonly accepted: number;
-  readonly rejected: number;
-  readonly torn: number;
-  /** When the newest of it arrived here, ms since 1970; 0 when nothing did. */
-  readonly newest: number;
-}
+import { Tails, type Took } from './tails.ts';
 
 const NONE = { accepted: 0, rejected: 0 };
 const BATCH_BYTES = 32 << 20;
-const TAIL_BYTES = 16 << 20;
 
 /** How the proxy's own records begin: what callers say comes after it. */
 const OWN = /^\{"id":"[0-9a-f-]{36}","time":"([0-9TZ:.-]{20,30})"/;
@@ -57,46 +34,6 @@ export interface IntakeOptions extends IngestOptions {
   readonly spoolBytes?: number;
 }
 
-/** How far a followed file was read, what it holds, and how it begins. */
-interface Mark {
-  readonly ino: number;
-  readonly offset: number;
-  readonly format?: string;
-  readonly head?: string;
-}
-
-const HEAD_BYTES = 512;
-
-/** What tells a file from one that was written over it: a hash of how it begins, as far as it was read. */
-function headOf(path: string, offset: number): string {
-  const fd = openSync(path, 'r');
-  try {
-    const buffer = Buffer.alloc(Math.min(HEAD_BYTES, offset));
-    const n = readSync(fd, buffer, 0, buffer.length, 0);
-    return hash('sha256', buffer.subarray(0, n), 'hex').slice(0, 32);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** Lines that tell the format of a batch. */
-const SAMPLED = 5_000;
-
-/**
- * The format of some lines: what they show, else what the file was so far. Lines without one record among them are no log, and are rejected, counted and kept like any other bad line: what comes
- * after must not wait for them.
- * @throws StillwatchError E_FORMAT where there are records, of no known format
- */
-function formatOf(lines: readonly string[], before: string | undefined, path: string): string {
-  if (before) return before;
-  const sample = lines.slice(0, SAMPLED);
-  const f = recognise(sample);
-  if (f) return f.id;
-  if (sample.some((l) => l.trimStart().startsWith('{')))
-    throw new StillwatchError('E_FORMAT', `${path} is in no known log format`, 'its lines were left where they are');
-  return canonical.id;
-}
-
 /**
  * Brings what workers spooled, and what tailed files gained, into the store. A segment is removed only after the store has it: a kill in between repeats it,
  * and the store leaves out what it has.
@@ -108,6 +45,7 @@ export class Intake {
   private readonly options: IntakeOptions;
   private readonly notice: Notice | null;
   private readonly unnoticed: (error: unknown) => void;
+  private readonly tails: Tails;
   private n = 0;
   private careful = 0;
   private readonly tries = new Map<string, number>();
@@ -131,6 +69,7 @@ export class Intake {
     this.spool = spool;
     this.options = options;
     mkdirSync(this.dir, { recursive: true, mode: 0o700 });
+    this.tails = new Tails(this.dir, (lines, format, path) => this.load(lines, format, path));
   }
 
   /** @param own records that the proxy wrote: sent again they are the same to the letter. What others send may come again with another time. */
@@ -240,81 +179,8 @@ export class Intake {
     );
   }
 
-  /** Whole lines that a file gained since the last round. A file that was replaced or cut short is read from its start. */
-  async tail(path: string): Promise<Took> {
-    const nothing: Took = { accepted: 0, rejected: 0, torn: 0, newest: 0 };
-    if (!existsSync(path)) return nothing;
-    const mark = join(this.dir, `tail-${Buffer.from(path).toString('base64url').slice(-80)}.json`);
-    const held: Mark = { ino: 0, offset: 0, ...(existsSync(mark) ? (JSON.parse(readFileSync(mark, 'utf8')) as Partial<Mark>) : {}) };
-    const s = statSync(path);
-    let format = held.format;
-    const keep = (offset: number, ino = s.ino) => {
-      const at: Mark = {
-        ino,
-        offset,
-        ...(format ? { format } : {}),
-        ...(ino === s.ino ? { head: headOf(path, offset) } : held.head ? { head: held.head } : {}),
-      };
-      replaceFile(mark, JSON.stringify(at));
-    };
-    if (held.ino !== 0 && s.ino !== held.ino) {
-      // Rotated by renaming: what the old file gained since the last round is read before the new one.
-      const rest = await this.rest(path, held);
-      if (rest) {
-        keep(rest.offset, held.ino);
-        if (rest.took) return rest.took;
-      }
-    }
-    // Copied and cut short, it may have grown beyond its old place by now: how it begins tells.
-    const same = s.ino === held.ino && s.size >= held.offset && (held.head === undefined || headOf(path, held.offset) === held.head);
-    const from = same ? held.offset : 0;
-    if (s.size === from) return nothing;
-    const fd = openSync(path, 'r');
-    const buffer = Buffer.alloc(Math.min(TAIL_BYTES, fstatSync(fd).size - from));
-    const read = readSync(fd, buffer, 0, buffer.length, from);
-    closeSync(fd);
-    const end = buffer.subarray(0, read).lastIndexOf(10) + 1;
-    if (end === 0 && buffer.length < TAIL_BYTES) return nothing;
-    // A line longer than the bound is no exchange: it is left out and counted.
-    if (end === 0) {
-      keep(from + buffer.length);
-      return { ...nothing, torn: 1 };
-    }
-    const lines = buffer.toString('utf8', 0, end).split(/\r?\n/).filter(Boolean);
-    const named = lines.length > 0 ? formatOf(lines, format, path) : '';
-    const done = lines.length > 0 ? await this.load(lines, named, path) : { accepted: 0, rejected: 0 };
-    // What gave no exchange may have been another format: the next lines are looked at anew.
-    if (done.accepted > 0) format = named;
-    else if (done.rejected > 0) format = undefined;
-    keep(from + end);
-    return { ...nothing, ...done, newest: s.mtimeMs };
-  }
-
-  /** What a file that was renamed holds beyond where it was read to; null when it is gone or compressed away. */
-  private async rest(path: string, held: Mark): Promise<{ offset: number; took: Took | null } | null> {
-    const dir = dirname(path);
-    const old = readdirSync(dir)
-      .map((name) => join(dir, name))
-      .find((p) => {
-        try {
-          return statSync(p).ino === held.ino;
-        } catch {
-          return false;
-        }
-      });
-    if (!old) return null;
-    const fd = openSync(old, 'r');
-    const buffer = Buffer.alloc(Math.min(TAIL_BYTES, Math.max(0, fstatSync(fd).size - held.offset)));
-    const read = readSync(fd, buffer, 0, buffer.length, held.offset);
-    closeSync(fd);
-    // Nobody writes to it any more: a last line without an end is a line.
-    const whole = read < TAIL_BYTES ? read : buffer.subarray(0, read).lastIndexOf(10) + 1;
-    const lines = buffer.toString('utf8', 0, whole).split(/\r?\n/).filter(Boolean);
-    if (lines.length === 0) return { offset: held.offset + read, took: null };
-    const newest = statSync(old).mtimeMs;
-    const format = recognise(lines);
-    // A line torn by the rotation, or another file under the old number: counted, and the new file is read.
-    if (!format) return { offset: held.offset + read, took: { accepted: 0, rejected: 0, torn: lines.length, newest } };
-    return { offset: held.offset + whole, took: { torn: 0, ...(await this.load(lines, format.id, path)), newest } };
+  /** Whole lines that a followed file gained since the last round. */
+  tail(path: string): Promise<Took> {
+    return this.tails.read(path);
   }
 }
