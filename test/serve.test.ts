@@ -367,6 +367,11 @@ test('a faulty configuration or policy is told with its place, and reloading one
   };
   expect(run(`serve --check --config ${bad}`)).toMatch(/E_CONFIG .*workers: is at least 1.*proxy\.listen: is HOST:PORT/);
   expect(run(`serve --check --config ${file('b.yaml', 'a: [')}`)).toMatch(/E_CONFIG .*no YAML/);
+  const several =
+    'proxy: {listen: "127.0.0.1:81", upstream: "http://127.0.0.1:81"}\naccounts: {file: nowhere.csv}\ndetection: {accounts: none.csv}\n';
+  expect(run(`serve --check --config ${file('c.yaml', several)}`)).toMatch(
+    /the proxy itself; detection\.accounts .*not there; accounts\.file .*not there/,
+  );
   expect(run(`serve --check --config ${file('b.yaml', 'admin: {listen: "0.0.0.0:1"}\ntail: [x]\n')}`)).toMatch(
     /reachable from other hosts/,
   );

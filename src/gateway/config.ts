@@ -274,8 +274,13 @@ function placed(c: ServeConfig, path: string): { config: ServeConfig; policy: Po
     })),
   };
   const policy = c.policy ? readPolicy(at(c.policy)) : NO_POLICY;
-  const wrong = faults(config, policy);
-  if (wrong) throw new StillwatchError('E_CONFIG', `${path}: ${wrong[0]}`, wrong[1]);
+  const wrong = [...faults(config, policy)];
+  if (wrong.length > 0)
+    throw new StillwatchError(
+      'E_CONFIG',
+      `${path}: ${wrong.map(([fault]) => fault).join('; ')}`,
+      [...new Set(wrong.map(([, hint]) => hint))].join('; '),
+    );
   return { config, policy };
 }
 
@@ -315,8 +320,9 @@ function ownUpstream(p: ProxyConfig): boolean {
   return own.port !== 0 && port === own.port && local(host) && (local(own.host) || own.host === '0.0.0.0' || own.host === '::');
 }
 
-function faults(c: ServeConfig, p: Policy): [string, string] | null {
-  if (!c.proxy && !c.decisions && c.tail.length === 0) return ['there is nothing to serve', 'give proxy, decisions or tail'];
+/** Each fault with what to do about it. */
+function* faults(c: ServeConfig, p: Policy): Generator<[fault: string, hint: string]> {
+  if (!c.proxy && !c.decisions && c.tail.length === 0) yield ['there is nothing to serve', 'give proxy, decisions or tail'];
   const ports = [
     ['proxy.listen', c.proxy?.listen],
     ['decisions.listen', c.decisions?.listen],
@@ -325,30 +331,30 @@ function faults(c: ServeConfig, p: Policy): [string, string] | null {
   for (const [i, [name, listen]] of ports.entries())
     for (const [other, taken] of ports.slice(0, i))
       if (listen !== undefined && taken !== undefined && meets(listen, taken))
-        return [`${name} and ${other} are one port, ${listen}`, 'give each a port of its own'];
-  if (c.proxy && ownUpstream(c.proxy)) return ['proxy.upstream is the proxy itself', 'give the address of the model API'];
+        yield [`${name} and ${other} are one port, ${listen}`, 'give each a port of its own'];
+  if (c.proxy && ownUpstream(c.proxy)) yield ['proxy.upstream is the proxy itself', 'give the address of the model API'];
   if (c.detection.accounts && !existsSync(c.detection.accounts))
-    return [`detection.accounts ${c.detection.accounts} is not there`, 'check the path; without account records leave it out'];
+    yield [`detection.accounts ${c.detection.accounts} is not there`, 'check the path; without account records leave it out'];
   const budgets = p.limits.default || p.limits.tiers || p.limits.verification || p.limits.new_accounts || p.rules.some((r) => r.budget);
-  if (budgets && !sharesBudgets(c)) return unshared(c);
+  if (budgets && !sharesBudgets(c)) yield unshared(c);
   const names = c.admin.tokens.map((t) => plainName(t.name));
   const hashes = c.admin.tokens.map((t) => t.token_sha256.toLowerCase());
   if (new Set(hashes).size < hashes.length)
-    return ['admin.tokens: two tokens are one and the same', 'give each person a token of their own'];
+    yield ['admin.tokens: two tokens are one and the same', 'give each person a token of their own'];
   const bad = names.find((n, i) => n === '' || RESERVED.has(n) || names.indexOf(n) !== i);
   if (bad !== undefined)
-    return [
+    yield [
       bad === ''
         ? 'admin.tokens: a token has no name'
         : `admin.tokens: ${JSON.stringify(bad)} is ${RESERVED.has(bad) ? 'a name of the service itself' : 'the name of two tokens'}`,
       'give each person a name of their own: two-person rules go by it',
     ];
   if (!local(hostPort(c.admin.listen).host) && !c.admin.off_host)
-    return [`admin.listen ${c.admin.listen} is reachable from other hosts`, 'listen on 127.0.0.1, or say off_host: true and give tls'];
+    yield [`admin.listen ${c.admin.listen} is reachable from other hosts`, 'listen on 127.0.0.1, or say off_host: true and give tls'];
   if (c.admin.off_host && !c.admin.tls)
-    return ['admin.off_host without tls would send tokens in the clear', 'give admin.tls with cert and key'];
+    yield ['admin.off_host without tls would send tokens in the clear', 'give admin.tls with cert and key'];
   if (c.decisions && !local(hostPort(c.decisions.listen).host) && !c.decisions.token_sha256)
-    return ['decisions.listen is reachable from other hosts without a token', 'give decisions.token_sha256'];
+    yield ['decisions.listen is reachable from other hosts without a token', 'give decisions.token_sha256'];
   for (const [name, t] of [
     ['admin', c.admin.tls],
     ['proxy', c.proxy?.tls],
@@ -358,15 +364,15 @@ function faults(c: ServeConfig, p: Policy): [string, string] | null {
       try {
         createSecureContext({ cert: file(t.cert, `${name}.tls.cert`), key: file(t.key, `${name}.tls.key`) });
       } catch (error) {
-        return [`${name}.tls: ${messageOf(error)}`, 'give a certificate and its key, as PEM files'];
+        yield [`${name}.tls: ${messageOf(error)}`, 'give a certificate and its key, as PEM files'];
       }
-  if (c.accounts.file && !existsSync(c.accounts.file)) return [`accounts.file ${c.accounts.file} is not there`, 'check the path'];
-  if (c.accounts.file && !statSync(c.accounts.file).isFile()) return [`accounts.file ${c.accounts.file} is no file`, 'check the path'];
-  if (c.accounts.file)
+  if (!c.accounts.file) return;
+  if (!existsSync(c.accounts.file)) yield [`accounts.file ${c.accounts.file} is not there`, 'check the path'];
+  else if (!statSync(c.accounts.file).isFile()) yield [`accounts.file ${c.accounts.file} is no file`, 'check the path'];
+  else
     try {
       readHolders(c.accounts.file);
     } catch (error) {
-      return [messageOf(error), error instanceof StillwatchError ? error.hint : 'check the file'];
+      yield [messageOf(error), error instanceof StillwatchError ? error.hint : 'check the file'];
     }
-  return null;
 }
