@@ -343,8 +343,7 @@ async function coverage(store: Store, t: Table, files: readonly FileCoverage[], 
       'the log has no text: accounts that send the same work and share nothing else are not seen, and what others take cannot be told',
     );
   if (!t.hasRecords) none(['signup-burst', 'identity'], 'no account records were given (--accounts FILE)');
-  if (!t.values.some((v) => v.kind === 'address') && t.rows.every((r) => r.addresses <= 1))
-    none(['network'], 'the log has no addresses, or no account shares one');
+  if (!t.values.some((v) => v.kind === 'address') && t.rows.every((r) => r.addresses === 0)) none(['network'], 'the log has no addresses');
   if (judgement && judgement.leftOut > 0)
     not.push({ signal: 'candidates', because: `${judgement.leftOut} smaller candidates were left out beyond the limit` });
   return {

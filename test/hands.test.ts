@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Beats, commonBeat } from '../src/campaigns/beats.ts';
 import type { Candidate } from '../src/campaigns/candidates.ts';
 import type { Facts } from '../src/campaigns/facts.ts';
-import { ofOneBrief, ofOneClock, ofOnePart, ofOneShare, surest, withoutStrangers } from '../src/campaigns/hands.ts';
+import { ofOneBrief, ofOneClock, ofOnePace, ofOnePart, ofOneShare, surest, withoutStrangers } from '../src/campaigns/hands.ts';
 import type { Judged } from '../src/campaigns/membership.ts';
 import { rng } from '../src/campaigns/stats.ts';
 import type { Table } from '../src/campaigns/table.ts';
@@ -99,6 +99,11 @@ describe('members of one hand', () => {
     const resold = Array.from({ length: 30 }, (_, i) => 0.04 * 1.05 ** i);
     expect(ofOnePart(lend(resold))).toHaveLength(30);
     expect(ofOnePart(lend([0.9, 0.8, 0.1]))).toHaveLength(3);
+    // Where all lend all they send, an owner with work of their own beside is told, however much of the account is used; where others lend less too, nobody can tell.
+    const all = Array<number>(30).fill(1);
+    expect(accounts(ofOnePart(lend([...all, 0.9])))).toEqual(rows(0, 30));
+    expect(ofOnePart(lend([...all, 0.95]))).toHaveLength(31);
+    expect(ofOnePart(lend([...all, ...Array<number>(6).fill(0.9)]))).toHaveLength(36);
   });
 
   it('leave out strangers who hold none of what nearly all members hold: content cannot tell them apart', () => {
@@ -208,5 +213,48 @@ describe('members of one hand', () => {
     // A turn of phrase is no instruction, and of a cohort that the sentence itself found everybody carries it.
     expect(ofOneBrief(told(60), found, all)).toMatchObject({ kept: all, apart: [] });
     expect(ofOneBrief(told(90), { ...found, scaffold: [0] }, all)).toMatchObject({ kept: all, apart: [] });
+    // A template that all of them use in part finds them, and what most are told divides them; where all are told one thing, what most are told besides does not.
+    const also = (template: number) =>
+      table(
+        [
+          { kind: 'scaffold', accounts: rows(0, 18), count: template },
+          { kind: 'scaffold', accounts: rows(0, 12), count: 90 },
+        ],
+        18,
+        () => 2,
+      );
+    expect(ofOneBrief(also(30), { ...found, scaffold: [0] }, all)).toMatchObject({ kept: all.slice(0, 12), apart: rows(12, 18) });
+    expect(ofOneBrief(also(95), { ...found, scaffold: [0] }, all)).toMatchObject({ kept: all, apart: [] });
+  });
+
+  it('are told from neighbours of one office by ties that do not meet and paces that do not overlap', () => {
+    const all = rows(0, 30).map((a) => member(a));
+    const paced = (pace: (a: number) => number, count = 90): Table => {
+      const t = table(
+        [
+          { kind: 'address', accounts: rows(0, 20) },
+          { kind: 'payment', accounts: rows(20, 30) },
+          { kind: 'scaffold', accounts: rows(0, 30), count },
+        ],
+        30,
+        () => 2,
+      );
+      return { ...t, rows: rows(0, 30).map((a) => ({ n: 10 * pace(a), days: 10 })) } as unknown as Table;
+    };
+    const tied = facts({ network: [0], identity: [1] });
+    const people = (a: number): number => (a < 20 ? 60 + (a % 7) : 8 + (a % 5));
+    expect(ofOnePace(paced(people), found, tied, all)).toMatchObject({ kept: all.slice(0, 20), apart: rows(20, 30) });
+    // Told alike in all they send, they are one hand at two paces; and at one pace nothing tells them apart.
+    expect(ofOnePace(paced(people, 10_000), { ...found, scaffold: [2] }, tied, all)).toMatchObject({ kept: all, apart: [] });
+    expect(
+      ofOnePace(
+        paced((a) => 20 + (a % 7)),
+        found,
+        tied,
+        all,
+      ),
+    ).toMatchObject({ kept: all, apart: [] });
+    // Who holds no tie of their own is no group.
+    expect(ofOnePace(paced(people), found, facts({ network: [0] }), all)).toMatchObject({ kept: all, apart: [] });
   });
 });

@@ -6,7 +6,7 @@ import { joinPieces, joinTied } from '../src/campaigns/join.ts';
 import { type Found, ordered } from '../src/campaigns/judge.ts';
 import { learn, ledger } from '../src/campaigns/ledger.ts';
 import { oneHouse, onePayer, oneQueue, queueLacks, tiedAccounts, withoutUntied } from '../src/campaigns/queue.ts';
-import { rivals } from '../src/campaigns/rivals.ts';
+import { plainest, rivals, unexplained } from '../src/campaigns/rivals.ts';
 import type { Case } from '../src/campaigns/settle.ts';
 import { Span } from '../src/campaigns/span.ts';
 import { probability, rng } from '../src/campaigns/stats.ts';
@@ -15,6 +15,7 @@ import { breadthSignal } from '../src/signals/breadth.ts';
 import { deckSignal } from '../src/signals/deck.ts';
 import { freshSignal } from '../src/signals/fresh.ts';
 import { SIGNALS } from '../src/signals/index.ts';
+import { networkSignal } from '../src/signals/network.ts';
 import { outputSignal } from '../src/signals/output.ts';
 import { partitionSignal } from '../src/signals/partition.ts';
 import { successionSignal } from '../src/signals/succession.ts';
@@ -67,6 +68,8 @@ const facts = (over: Partial<Facts> = {}): Facts => ({
   resale: 0,
   lifetimeDays: 14,
   addressesPerDay: 1,
+  addressed: 12,
+  paying: 12,
   ...over,
 });
 
@@ -388,6 +391,48 @@ describe('innocent explanations', () => {
     expect(fits({ repeatedMedian: 0.9, itemsShared: 0.3 }, table(panel, 80))).not.toContain('benchmark');
     const cards = { ties: { ...facts().ties, identity: { ...tie(of, of), values: [20] } } };
     expect(fits({ repeatedMedian: 1, itemsShared: 0.06, ...cards }, table([...panel, shared('payment')], 80))).not.toContain('benchmark');
+  });
+});
+
+describe('what cleared a cohort', () => {
+  const rival = (id: string) => ({
+    id,
+    kind: id,
+    fits: true,
+    reason: '',
+    becomes: 'look-alike' as const,
+    axis: 'coordination' as const,
+    bits: 0,
+  });
+
+  it('is told by a mechanism that shows, then as strangers, and as an app that nobody declares last', () => {
+    const told = (ids: readonly string[], over: Partial<Facts> = {}) => plainest(ids.map(rival), facts(over))?.id;
+    expect(told(['reseller', 'one-task', 'own-subjects'])).toBe('own-subjects');
+    expect(told(['reseller', 'one-task', 'own-subjects'], { resale: 0.7 })).toBe('reseller');
+    expect(told(['benchmark', 'own-subjects'])).toBe('benchmark');
+    expect(told(['reseller', 'one-task'])).toBe('reseller');
+    expect(told(['one-task'])).toBe('one-task');
+    expect(told([])).toBeUndefined();
+  });
+
+  it('says nothing of members whose items nobody else sends, where it is that the others’ are everybody’s', () => {
+    const t = { repeated: Float64Array.from([1, 0.9, 0, 0.02, 0.3]) } as unknown as Table;
+    const of = (repeatedMedian: number) => unexplained(t, facts({ accounts: [0, 1, 2, 3, 4], repeatedMedian }));
+    expect(of(0.3)).toEqual([2, 3]);
+    // Items told alike under wrappers of each one's own are not seen word for word.
+    expect(of(0.02)).toEqual([]);
+  });
+});
+
+describe('what the log does not hold', () => {
+  it('is no sign of anything: where there are no addresses none are said to be nobody’s', () => {
+    const model = networkSignal.learn(honest(40), 0);
+    expect(networkSignal.weigh(facts(), model)).toMatchObject({ outcome: 'quiet' });
+    expect(networkSignal.weigh(facts({ addressed: 0 }), model)).toMatchObject({
+      outcome: 'not applicable',
+      bits: 0,
+      reason: 'the log has no addresses of these accounts',
+    });
   });
 });
 

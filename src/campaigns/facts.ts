@@ -98,7 +98,11 @@ export interface Facts {
   readonly licensed: number;
   readonly resale: number;
   readonly lifetimeDays: number;
+  /** New addresses a member and day, median; NaN where the log has none of theirs. */
   readonly addressesPerDay: number;
+  /** Members of whom the log has addresses, and of whom a record says how they pay. */
+  readonly addressed: number;
+  readonly paying: number;
 }
 
 export const FAMILY: Readonly<Record<ValueKind, keyof Facts['ties']>> = {
@@ -364,6 +368,8 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
       rows.map((r) => (r.last - r.first) / DAY),
       0.9,
     ),
-    addressesPerDay: median(rows.map((r) => r.addresses / Math.max(1, r.days))),
+    addressesPerDay: median(rows.filter((r) => r.addresses > 0).map((r) => r.addresses / Math.max(1, r.days))),
+    addressed: rows.filter((r) => r.addresses > 0).length,
+    paying: records.filter((r) => (r?.payment ?? '') !== '').length,
   };
 }

@@ -2,7 +2,7 @@ import type { Candidate } from './candidates.ts';
 import { type Facts, inStep, type View } from './facts.ts';
 import type { Judged } from './membership.ts';
 import { repeatedWithOthers } from './repeats.ts';
-import { median, spread } from './stats.ts';
+import { median, quantile, spread } from './stats.ts';
 import { carriedPart, type Table } from './table.ts';
 
 /** Same deck is not same hand: who of those that draw from one source belongs to one hand. */
@@ -85,10 +85,10 @@ export function ofOneShare(t: Table, facts: Facts, members: readonly Judged[]): 
 }
 
 /**
- * Who lends less than this part of what the middle member lends, and less than so many robust standard deviations of the logarithm below it, lends by another's hand; and so does a group of fewer than half that lends
+ * Who lends less than this part of what the middle member lends (less than the last part where nine in ten lend all they send: whoever has a life of its own beside is none of those), and less than so many robust standard deviations of the logarithm below it, lends by another's hand; and so does a group of fewer than half that lends
  * less than the second part of what everybody else does.
  */
-const LENT = { part: 0.75, deviations: 3, gap: 0.5, least: 10 } as const;
+const LENT = { part: 0.75, deviations: 3, gap: 0.5, least: 10, all: 0.99, ofAll: 0.97 } as const;
 
 /**
  * Members of one hand lend it like parts of what they send, whether all of it, two thirds beside cover, or a tenth of what a reseller's customers send. Who lends far less than the others do, even by the upper end of its interval, is an
@@ -99,11 +99,12 @@ export function ofOnePart(members: readonly Judged[]): Judged[] {
   const lent = (m: Judged): { readonly share: number; readonly high: number } => m.said ?? m;
   const logs = members.map((m) => Math.log(lent(m).share)).filter(Number.isFinite);
   if (logs.length < LENT.least) return [...members];
-  const spreadOut = Math.exp(median(logs) - Math.max(-Math.log(LENT.part), LENT.deviations * spread(logs)));
   const shares = members
     .map((m) => lent(m).share)
     .filter((s) => s > 0)
     .sort((x, y) => x - y);
+  const part = quantile(shares, 0.1) >= LENT.all ? LENT.ofAll : LENT.part;
+  const spreadOut = Math.exp(median(logs) - Math.max(-Math.log(part), LENT.deviations * spread(logs)));
   const upper = shares.findLast((s, i) => i > 0 && i < 0.5 * shares.length && (shares[i - 1] as number) < LENT.gap * s) ?? 0;
   const least = Math.max(spreadOut, upper);
   return members.filter((m) => !(lent(m).high < least));
@@ -191,6 +192,35 @@ export function ofOneClock(
   return { kept: members.filter((m) => !apart.has(m.account)), apart: [...apart] };
 }
 
+/** A group of at least so many, and at most half, that shares private values among itself alone; it and the others keep different paces where so many in ten of the slower stay below as many of the faster, by a factor in the middle. */
+const PACE = { group: 5, most: 0.5, part: 0.9, factor: 3 } as const;
+
+/**
+ * One hand runs its accounts at one pace, or lets each have its own; neighbours in an office, whom their landlord's card and address tie to one another and to nobody else, work at theirs. Where nothing but content
+ * connects a group to the others and their paces do not overlap, the group is a question of its own. What all of them are told in nearly all they send says one hand, whatever their pace.
+ */
+export function ofOnePace(
+  t: Table,
+  c: Candidate,
+  facts: Facts,
+  members: readonly Judged[],
+): { readonly kept: Judged[]; readonly apart: readonly number[] } {
+  const inside = new Set(members.map((m) => m.account));
+  const gone = new Set<number>();
+  const pace = (a: number): number => (t.rows[a]?.n ?? 0) / Math.max(1, t.rows[a]?.days ?? 1);
+  const slower = (a: readonly number[], b: readonly number[]): boolean =>
+    quantile(a, PACE.part) < quantile(b, 1 - PACE.part) && PACE.factor * median(a) < median(b);
+  if (!c.scaffold.some((v) => instructed(t, v, inside)))
+    for (const g of components(tiedIn(t, facts, members))) {
+      if (g.length < PACE.group || g.length > PACE.most * members.length) continue;
+      const own = new Set(g);
+      const theirs = g.map(pace);
+      const others = members.filter((m) => !own.has(m.account)).map((m) => pace(m.account));
+      if (slower(theirs, others) || slower(others, theirs)) for (const a of g) gone.add(a);
+    }
+  return { kept: members.filter((m) => !gone.has(m.account)), apart: [...gone] };
+}
+
 /** Accounts that a chain of shared values connects, the largest group first. */
 export function components(by: ReadonlyMap<number, readonly number[]>): number[][] {
   const root = new Map<number, number>();
@@ -228,8 +258,12 @@ export function ofOneBrief(
       const g = groups.get(v) ?? new Set();
       groups.set(v, g.add(a));
     }
-  const [[sentence, first] = [-1, null] as const] = [...groups].sort((x, y) => y[1].size - x[1].size);
-  if (!first || first.size < BRIEF.largest * inside.size || c.scaffold.includes(sentence)) return { kept: [...members], apart: [] };
+  // What found them all divides nobody. Where it is how all of them are told to ask, what some are told besides divides nobody either; a phrase or a template in part of what they send may be anybody's.
+  const toldAlike = c.scaffold.some((v) => instructed(t, v, inside));
+  const [[sentence, first] = [-1, null] as const] = [...groups]
+    .filter(([v]) => !c.scaffold.includes(v))
+    .sort((x, y) => y[1].size - x[1].size);
+  if (!first || first.size < BRIEF.largest * inside.size || toldAlike) return { kept: [...members], apart: [] };
   const gone = new Set<number>();
   for (const g of c.scaffold.length > 0 ? [] : groups.values()) {
     if (g.size < BRIEF.others || [...g].some((a) => first.has(a))) continue;

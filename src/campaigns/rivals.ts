@@ -38,6 +38,9 @@ export const ONE_TASK = 'one-task';
 /** A public benchmark that teams run in part, under wrappers of their own, shows 0.15 and more; dealt pools 0.03 at most (docs/signals/partition.md). */
 const SAME_ITEMS = 0.1;
 
+/** Part of a member's items from which on it is worth saying that others send them too. */
+const SEEN = 0.05;
+
 /** Where accounts do different things, this part of them must share a card or an address to be farmed by one hand. */
 const FARMED = 0.3;
 
@@ -173,7 +176,7 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
         (f.itemsShared >= SAME_ITEMS || (f.repeatedMedian >= 0.3 && f.itemsShared >= 0.5 * SAME_ITEMS && !onePayer(f, t))),
       axis: 'coordination',
       bits: -10,
-      reason: `${pc(f.repeatedMedian)} of a member's distinct items are sent by other accounts too, word for word but for figures in them; an item stands, however wrapped, in ${pc(f.itemsShared)} of the other members${f.rounds ? dealt(f) : '; a dealt pool hardly repeats'}`,
+      reason: `${f.repeatedMedian >= SEEN ? `${pc(f.repeatedMedian)} of a member's distinct items are sent by other accounts too, word for word but for figures in them; ` : ''}an item stands, however wrapped, in ${pc(f.itemsShared)} of the other members${f.rounds ? dealt(f) : '; a dealt pool hardly repeats'}`,
     }),
   },
   {
@@ -186,7 +189,10 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
       const used = f.singleUse.k <= 0.5 * f.singleUse.n;
       const failover = replaced(f);
       return {
-        kind: 'reseller or app that spreads its users over accounts',
+        kind:
+          f.resale > 0
+            ? 'reseller or app that spreads its users over accounts'
+            : 'accounts as mixed as everybody: unrelated, or an app whose users sit behind them',
         fits: (f.resale >= 0.6 && (mixed || used)) || (mixed && used && !heterogeneous(f, h) && !failover),
         axis: 'extraction',
         bits: -6,
@@ -296,6 +302,21 @@ export function explained(f: Facts, t: Table, h: Honest): boolean {
   const c: Candidate = { accounts: f.accounts, sources: ['kindred'], scaffold: [] };
   return TESTS.some((x) => MECHANISMS.has(x.id) && x.test(f, c, t, h).fits);
 }
+
+/**
+ * What a cleared cohort is said to be, of the explanations that fit: a mechanism that shows before one that says only what content is like, strangers before people with one task, which fits any few requests sent by day, and an app that
+ * nobody declares last: everybody's content is as mixed as everybody's.
+ */
+export function plainest(fits: readonly Rival[], f: Facts): Rival | undefined {
+  const declared = (r: Rival): boolean => mechanism(r) && (r.id !== 'reseller' || f.resale > 0);
+  return (
+    fits.find(declared) ?? fits.find((r) => r.id !== ONE_TASK && r.id !== 'reseller') ?? fits.find((r) => r.id === 'reseller') ?? fits[0]
+  );
+}
+
+/** Members of a cohort that is cleared because its items are everybody's, of whose items nobody else sends any: it says nothing of them. */
+export const unexplained = (t: Table, f: Facts): number[] =>
+  f.repeatedMedian >= 0.3 ? f.accounts.filter((a) => (t.repeated[a] ?? 0) < SEEN) : [];
 
 /** Every innocent explanation, tested; those that fit take their bits. `without` leaves clearers out, as the lab does in turn. */
 export function rivals(f: Facts, c: Candidate, t: Table, h: Honest, without: readonly string[] = []): Rival[] {

@@ -8,6 +8,7 @@ import {
   CROWD,
   ofOneBrief,
   ofOneClock,
+  ofOnePace,
   ofOnePart,
   ofOneShare,
   privatelyTied,
@@ -20,7 +21,7 @@ import { type Ledger, ledger } from './ledger.ts';
 import type { Judged } from './membership.ts';
 import { anybodys, oneFirm, oneHouse, onePayer, oneQueue, queueLacks, withoutUntied } from './queue.ts';
 import { dealtTo } from './repeats.ts';
-import { ONE_TASK, type Rival, rivals, TASK } from './rivals.ts';
+import { ONE_TASK, type Rival, rivals, TASK, unexplained } from './rivals.ts';
 import { around, type Bench, share } from './sharing.ts';
 import { median } from './stats.ts';
 import { endsOf, gaveWay, tookOver } from './succession.ts';
@@ -145,14 +146,32 @@ export function settle(
   if (accounts.length > LIMITS.crowd) {
     // A crowd of which a sample is no campaign is not judged one by one.
     const probe = sampled(accounts, LIMITS.probe);
-    const tried = apartFromQueues(
+    const tried = ofOneHand(
       x,
       c,
       winnowed(x, c, scope, { ...whole, accounts: probe, facts: factsOf(t, probe, k.mu, narrowed(scope, probe)) }),
     );
     if (tried.verdict !== 'campaign') return asFound;
   }
-  return apartFromQueues(x, c, winnowed(x, c, scope, whole));
+  return ofOneHand(x, c, winnowed(x, c, scope, whole));
+}
+
+/** Ties of two hands are in a cohort where two hands are, and each speaks for the whole. Of what would be named, whom most are told apart from by what they are told, or by their own ties and pace, is asked about by themselves. */
+function ofOneHand(x: Bench, c: Candidate, all: Settled): Case {
+  const one = apartFromQueues(x, c, all);
+  if (one.verdict !== 'campaign' || all.view) return one;
+  const briefed = ofOneBrief(x.t, c, one.members);
+  const { kept, apart } = ofOnePace(x.t, c, one.facts, briefed.kept);
+  if (kept.length === one.members.length || kept.length < LIMITS.membersMin) return one;
+  const accounts = kept.map((j) => j.account);
+  return weighed(x, c, {
+    ...all,
+    members: kept,
+    accounts,
+    facts: inRounds(one.facts, factsOf(x.t, accounts, x.k.mu)),
+    apart: [...one.apart, ...briefed.apart, ...apart],
+    beside: one.beside,
+  });
 }
 
 /**
@@ -267,6 +286,8 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
   return { accounts, members, facts, few: false, apart, beside: [...beside.values()], view: scope };
 }
 
+const BY_ITEMS: ReadonlySet<string> = new Set(['benchmark', 'classroom']);
+
 function weighed(x: Bench, c: Candidate, { members, facts, few, apart, beside, view }: Settled): Case {
   const tried = rivals(facts, c, x.t, x.honest, x.without);
   const against = [
@@ -321,18 +342,20 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart, beside, v
           ...lacking(facts, book, x.honest, x.confidenceMin),
         ]
       : [];
+  // What clears most by their items says nothing of those whose items nobody else sends: they are a question of their own.
+  const unlike = new Set(verdict === 'look-alike' && fits[0] && BY_ITEMS.has(fits[0].id) ? unexplained(x.t, facts) : []);
   return {
     candidate: c,
     facts,
     view,
     ledger: book,
     rivals: tried,
-    members,
+    members: unlike.size > 0 ? members.filter((m) => !unlike.has(m.account)) : members,
     verdict,
     kind,
     missing,
     confidence,
-    apart,
+    apart: [...apart, ...unlike],
     beside,
     barred: few || task !== undefined || queued || open !== null || fits.length > 0,
   };

@@ -249,9 +249,12 @@ export class Worker {
     setTimeout(() => {
       for (const { server } of this.servers) server.closeAllConnections();
     }, ms).unref();
-    setTimeout(() => {
-      for (const { server } of this.servers) server.closeIdleConnections();
-    }, Math.min(IDLE_MS, ms)).unref();
+    setTimeout(
+      () => {
+        for (const { server } of this.servers) server.closeIdleConnections();
+      },
+      Math.min(IDLE_MS, ms),
+    ).unref();
     this.gone ??= this.end();
     return this.gone;
   }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Facts } from '../campaigns/facts.ts';
 import type { Judgement } from '../campaigns/judge.ts';
+import { plainest } from '../campaigns/rivals.ts';
 import type { Case } from '../campaigns/settle.ts';
 import { probability } from '../campaigns/stats.ts';
 import type { Table } from '../campaigns/table.ts';
@@ -103,16 +104,17 @@ export async function assemble(
   };
 }
 
-/** Findings that begin with the same accounts are told apart by all of them: an id names one. */
+/** Findings that begin with the same accounts are told apart by all of them: an id names one. Of the same accounts in two ways the first is told. */
 const apart = <T extends { readonly id: string; readonly accounts: readonly (string | { readonly account: string })[] }>(
   list: readonly T[],
   taken: Set<string>,
 ): T[] =>
-  list.map((x) => {
+  list.flatMap((x) => {
     const all = x.accounts.map((a) => (typeof a === 'string' ? a : a.account)).sort();
     const id = taken.has(x.id) ? idOf([`${all.length}\n${all.join('\n')}`]) : x.id;
+    if (taken.has(id)) return [];
     taken.add(id);
-    return { ...x, id };
+    return [{ ...x, id }];
   });
 
 const cleared = (c: Case): boolean => c.verdict === 'look-alike' || c.verdict === 'other kind';
@@ -289,7 +291,8 @@ function besideOf(t: Table, c: Case): Beside[] {
 
 function lookAlike(t: Table, c: Case): LookAlike {
   const accounts = c.members.map((m) => t.rows[m.account]?.account ?? '');
-  const fit = c.rivals.find((r) => r.fits);
+  const fits = c.rivals.filter((r) => r.fits);
+  const fit = c.verdict === 'other kind' ? fits[0] : plainest(fits, c.facts);
   const kind = c.verdict === 'other kind' ? (fit?.becomes ?? c.kind) : (fit?.kind ?? c.kind);
   // Of honest cohorts the range is kept: hundreds of cleared cohorts would repeat the same figures, one by one.
   const evidence = c.ledger.evidence.map(({ reference: { values: _, ...reference }, ...e }) => ({

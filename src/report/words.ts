@@ -28,6 +28,15 @@ const dayOf = (iso: string): string => {
 const carry = (n: number, f: Pick<Finding, 'accounts'>, one: string, many: string): string =>
   `${of(n, f)} ${n >= f.accounts.length ? one : many}`;
 
+/** Part of those whom sentences tie that one of them holds, for it to be told as one. */
+const ONE = 0.8;
+
+/** Mostly theirs: of those who send it, no more than one is outside for two inside. */
+const sentences = (f: Pick<Finding, 'indicators'>, tied: number): string =>
+  f.indicators.some((i) => i.kind === 'scaffold' && i.accounts >= ONE * tied)
+    ? 'a sentence that is mostly theirs'
+    : 'one of several sentences that are each mostly theirs';
+
 /**
  * The sentence a person would write: what they did together, since when, and what speaks for it.
  * @param dealt distinct items that their conversations begin with
@@ -53,9 +62,9 @@ export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case, dealt: n
   const head = `${count(f.accounts.length)} accounts${born}`;
   const parts = deck ? [`${head} dealt ${pool}`, `${sent} ${when}`] : [`${head} sent ${sent} ${when}`];
   if (facts.ties.scaffold.tied > 0.5 * facts.accounts.length)
-    parts.push(`${carry(facts.ties.scaffold.tied, f, 'carries', 'carry')} a sentence that hardly anybody else sends`);
+    parts.push(`${carry(facts.ties.scaffold.tied, f, 'carries', 'carry')} ${sentences(f, facts.ties.scaffold.tied)}`);
   if (facts.ties.network.tied > 0.5 * facts.accounts.length)
-    parts.push(`${carry(facts.ties.network.tied, f, 'comes', 'come')} from addresses that hardly anybody else uses`);
+    parts.push(`${carry(facts.ties.network.tied, f, 'comes', 'come')} from addresses that are mostly theirs`);
   const closed = f.timeline.reduce((n, d) => n + d.closed, 0);
   if (closed >= 3) parts.push(`${count(closed)} of them have been closed`);
   const takeover = c.ledger.evidence.find((e) => e.signal === 'succession');

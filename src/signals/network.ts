@@ -9,7 +9,8 @@ export const networkSignal = countSignal({
   absent: 0.5,
   lean: [2, 0.7],
   prior: [0, 0, 0.5, 1],
-  count: (f) => ({ k: f.ties.network.tied, n: f.ties.network.of }),
+  missing: 'the log has no addresses of these accounts',
+  count: (f) => (f.addressed === 0 && f.ties.network.tied === 0 ? { k: 0, n: 0 } : { k: f.ties.network.tied, n: f.ties.network.of }),
   say: (c, _f, typical) =>
     c.k === 0
       ? 'no address or network is mostly theirs'

@@ -9,6 +9,7 @@ export const signupSignal = countSignal({
   absent: 0.5,
   lean: [2, 1],
   least: 5,
+  missing: 'no account record says when these accounts were created (--accounts)',
   count: (f) => f.born,
   say: (c, _f, typical) => `${c.k} of ${c.n} members were created within one week; in honest cohorts ${percent(typical)} of theirs`,
 });
