@@ -196,7 +196,7 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
         fits: (f.resale >= 0.6 && (mixed || used)) || (mixed && used && !heterogeneous(f, h) && !failover),
         axis: 'extraction',
         bits: -6,
-        reason: `${f.resale > 0 ? `${pc(f.resale)} of the accounts resell` : 'no account says that it resells'}; content ${!told ? 'is not known' : mixed ? 'is as mixed as the population' : 'stands apart from the population'}, answers ${used ? 'are followed up' : 'are not followed up'}${failover ? '; new accounts take over within the hour as others are closed, which no app whose users stay needs' : ''}`,
+        reason: `${f.resale > 0 ? `${pc(f.resale)} of the accounts serve end users of their own` : 'no account names end users or a reseller'}; content ${!told ? 'is not known' : mixed ? 'is as mixed as the population' : 'stands apart from the population'}, answers ${used ? 'are followed up' : 'are not followed up'}${failover ? '; new accounts take over within the hour as others are closed, which no app whose users stay needs' : ''}`,
       };
     },
   },

@@ -9,6 +9,7 @@ import { wrap } from '../report/table.ts';
 import { BESIDE, count } from '../report/words.ts';
 import { bodyOf } from '../serve/desk.ts';
 import { SIGNALS } from '../signals/index.ts';
+import { accountOf } from '../store/queries/account.ts';
 import { accountRecords } from '../store/queries/accounts.ts';
 import { likelyOf } from '../store/queries/likely.ts';
 import type { Store } from '../store/store.ts';
@@ -177,11 +178,36 @@ function likelyLines({ conversations, likely }: Awaited<ReturnType<typeof likely
   ];
 }
 
+/** Findings that an account is no part of, and of whose indicators it shows some: whoever looks it up learns that, and that nobody named it for that. */
+async function sharesWith(store: Store, d: Dossier, id: string): Promise<string[]> {
+  const apart = [...d.campaigns, ...d.undecided].filter(
+    (f) => f.indicators.length > 0 && ![...f.accounts, ...(f.beside ?? [])].some((a) => a.account === id),
+  );
+  const file = apart.length > 0 ? await accountOf(store, id) : null;
+  if (!file) return [];
+  const shown = new Map([...file.scaffolds, ...file.indicators].map((s) => [`${s.kind}\0${s.value}`, s.exchanges]));
+  return apart.flatMap((f) => {
+    const held = f.indicators.flatMap(({ kind, value }) => {
+      const n = shown.get(`${kind}\0${value}`);
+      return n === undefined ? [] : [{ kind, n }];
+    });
+    const kinds = [...new Set(held.map((h) => h.kind))].map((kind) => {
+      const most = Math.max(...held.flatMap((h) => (h.kind === kind ? [h.n] : [])));
+      return most > 0 ? `${kind} (in ${most} of its ${file.exchanges} exchanges)` : kind;
+    });
+    return kinds.length > 0
+      ? [
+          `  shares with    ${f.id} (${d.campaigns.includes(f as Finding) ? 'campaign' : 'undecided'}, in which it is not named): ${kinds.join(', ')}`,
+        ]
+      : [];
+  });
+}
+
 /** `stillwatch accounts <id>`: one account's file. */
 export async function accountFile(id: string, store: Store): Promise<string> {
   const row = await store.first<Record<string, string>>(
     `SELECT count() AS n, uniqExact(conversation) AS conversations, uniqExactIf(prompt, opening) AS items, toString(min(time)) AS first, toString(max(time)) AS last, uniqExact(toDate(time)) AS days,
-      sum(output_tokens) AS output, arrayStringConcat(topK(3)(toString(model)), ', ') AS models, arrayStringConcat(topK(3)(user_agent), ', ') AS clients, uniqExact(ip) AS addresses,
+      sum(output_tokens) AS output, arrayStringConcat(topK(3)(toString(model)), ', ') AS models, arrayStringConcat(topK(3)(user_agent), ', ') AS clients, uniqExactIf(ip, ip != '') AS addresses,
       arrayStringConcat(arrayMap(x -> toString(x), sumForEach(arrayMap(h -> toUInt32(h = toHour(time)), range(24)))), ' ') AS hours FROM ${store.all('exchanges')} AS e WHERE acct = cityHash64({id:String}) AND account = {id:String}`,
     { id },
   );
@@ -222,6 +248,7 @@ export async function accountFile(id: string, store: Store): Promise<string> {
         `  not named      ${f.id} its pool is drawn on by this account, share ${b.share.toFixed(2)} (${b.share_low.toFixed(2)}-${b.share_high.toFixed(2)}). ${BESIDE}`,
       );
   }
+  if (d) out.push(...(await sharesWith(store, d, id)));
   for (const l of d?.look_alikes ?? []) if (l.accounts.includes(id)) out.push(`  cleared with   ${l.id}: ${l.kind}`);
   return `${out.map(inert).join('\n')}\n`;
 }

@@ -24,7 +24,7 @@ export interface AccountRow {
   /** Exchanges by day of the week, Monday first, in UTC. */
   readonly week: number[];
   readonly organization: string;
-  /** Part of its exchanges that came through a reseller or a marketplace. */
+  /** Part of its exchanges that came through a reseller or a marketplace, or whose end user one named. */
   readonly resold: number;
   readonly end_users: number;
   readonly addresses: number;
@@ -111,7 +111,7 @@ const accountSlice = (store: Store, until: number | null, scope: Scope, slice: s
       sum(output_tokens) AS out_tokens, sum(reasoning_tokens) AS reasoning_tokens, sum(chars) AS chars,
       countIf(bitAnd(marks, 1) > 0) AS reasoned, countIf(bitAnd(marks, 2) > 0) AS graded, countIf(bitAnd(marks, 4) > 0) AS obfuscated, countIf(tool_count > 0) AS tooled,
       [${HOURS}] AS hours, [${WEEK}] AS week,
-      max(toString(organization)) AS organization, avg(channel IN ('reseller', 'marketplace')) AS resold, uniq(end_user) AS end_users, uniqIf(ip, ip != '') AS addresses,
+      max(toString(organization)) AS organization, avg(channel IN ('reseller', 'marketplace') OR end_user_source = 'reseller') AS resold, uniq(end_user) AS end_users, uniqIf(ip, ip != '') AS addresses,
       toString(argMin(cityHash64(shape, user_agent, ja4), key)) AS form
     FROM ${store.all('exchanges')} AS exchanges WHERE 1 ${slice.replaceAll('acct', 'exchanges.acct')} ${within(store, until, scope)} ${when(until)} GROUP BY exchanges.acct ORDER BY exchanges.acct SETTINGS prefer_column_name_to_alias = 1`,
     { ...(until === null ? {} : { until: String(until) }), ...scopeParams(scope) },
