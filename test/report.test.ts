@@ -1,14 +1,15 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { accountFile } from '../src/cli/look.ts';
 import type { Dossier, Finding } from '../src/model/dossier.ts';
 import { odds, sure } from '../src/model/odds.ts';
 import { render } from '../src/report/index.ts';
 import { commonValues } from '../src/report/indicators.ts';
 import { csv, html as esc, inert } from '../src/report/inert.ts';
 import { makeWorld } from '../src/world/make.ts';
-import { scanned, temp, withStore } from './support/tools.ts';
+import { file, jsonl, scanned, take, temp, withStore } from './support/tools.ts';
 
 const HOSTILE = [
   '=cmd|calc!A1',
@@ -33,11 +34,25 @@ describe('text of logs comes out inert', () => {
 });
 
 let dossier: Dossier;
+let visitor = '';
+let memberFile = '';
 const OPTIONS = { width: 100, color: false, program: 'stillwatch', store: '' };
 
 beforeAll(async () => {
   const world = await makeWorld({ out: temp(), seed: 21, accounts: 240, days: 8, campaigns: [{ kind: 'sharded', accounts: 30 }] });
-  const real = await withStore((s) => scanned(s, world.files.exchanges, { accounts: world.files.accounts }));
+  const real = await withStore(async (s) => {
+    const d = await scanned(s, world.files.exchanges, { accounts: world.files.accounts });
+    const member = d.campaigns[0]?.accounts[0]?.account ?? '';
+    const own = readFileSync(world.files.exchanges, 'utf8')
+      .split('\n')
+      .filter((l) => l.includes(`"${member}"`))
+      .slice(0, 5)
+      .map((l, i) => ({ ...(JSON.parse(l) as Record<string, unknown>), id: `v${i}`, account: 'visitor', ip: '2001:db8:77::1' }));
+    await take(s, file('visitor.jsonl', jsonl(own)));
+    visitor = await accountFile('visitor', s);
+    memberFile = await accountFile(member, s);
+    return d;
+  });
   // Every string an attacker can choose, chosen badly.
   const poison = (f: Finding): Finding => ({
     ...f,
@@ -208,4 +223,12 @@ it('rounds no probability up to certainty', () => {
     '> 0.999',
   ]);
   expect([sure(0.123), sure(0.999)]).toEqual(['0.12', '0.99']);
+});
+
+describe('the file of an account', () => {
+  it('says whose indicators it shows where nobody named it, and of a member that it is one', () => {
+    expect(visitor).toMatch(/shares with +c-[0-9a-f]{8} \(campaign, in which it is not named\): scaffold \(in 5 of its 5 exchanges\)/);
+    expect(memberFile).toMatch(/campaign +c-[0-9a-f]{8}: membership/);
+    expect(memberFile).not.toMatch(/shares with +\S+ \(campaign/);
+  });
 });
