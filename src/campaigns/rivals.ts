@@ -192,7 +192,7 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
         kind:
           f.resale > 0
             ? 'reseller or app that spreads its users over accounts'
-            : 'accounts as mixed as everybody: unrelated, or an app whose users sit behind them',
+            : 'as mixed as everybody: unrelated, or an app with users behind it',
         fits: (f.resale >= 0.6 && (mixed || used)) || (mixed && used && !heterogeneous(f, h) && !failover),
         axis: 'extraction',
         bits: -6,

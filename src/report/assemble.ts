@@ -81,7 +81,10 @@ export async function assemble(
     else if (cleared(c)) lookAlikes.push(lookAlike(t, c));
   }
   lookAlikes.sort((x, y) => y.confidence - x.confidence || y.exchanges - x.exchanges);
-  for (const list of [campaigns, undecided]) list.sort((x, y) => y.confidence - x.confidence || y.exchanges - x.exchanges);
+  campaigns.sort((x, y) => y.confidence - x.confidence || y.exchanges - x.exchanges);
+  // Of questions the one that most may hang on goes first: how sure it is says little where a rule keeps it from being named.
+  const atStake = (u: Undecided): number => u.confidence * (u.loot.output_tokens + u.exchanges);
+  undecided.sort((x, y) => atStake(y) - atStake(x));
   const ids = new Set<string>();
   return {
     schema: 'stillwatch.dossier/1',

@@ -47,7 +47,7 @@ export function table(d: Dossier, o: TableOptions): string {
   if (d.undecided.length > 0) {
     out.push(
       '',
-      bold(`Undecided (${d.undecided.length}): not enough to name anyone`),
+      bold(`Undecided (${d.undecided.length}): not enough to name anyone; the first are those that most may hang on`),
       ...d.undecided
         .slice(0, 8)
         .flatMap((u) => [

@@ -60,7 +60,12 @@ export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case, dealt: n
   const sent = `${count(f.exchanges)} exchanges with ${count(f.loot.output_tokens)} output tokens`;
   const when = `since ${dayOf(f.first_seen)}, on ${f.loot.days} ${f.loot.days === 1 ? 'day' : 'days'}`;
   const head = `${count(f.accounts.length)} accounts${born}`;
-  const parts = deck ? [`${head} dealt ${pool}`, `${sent} ${when}`] : [`${head} sent ${sent} ${when}`];
+  // That items are alike is no dealing while most of the odds are against one hand.
+  const parts = !deck
+    ? [`${head} sent ${sent} ${when}`]
+    : c.ledger.coordination >= 0.5
+      ? [`${head} dealt ${pool}`, `${sent} ${when}`]
+      : [`${head} sent items of like subjects, ${items} in all`, `${sent} ${when}`];
   if (facts.ties.scaffold.tied > 0.5 * facts.accounts.length)
     parts.push(`${carry(facts.ties.scaffold.tied, f, 'carries', 'carry')} ${sentences(f, facts.ties.scaffold.tied)}`);
   if (facts.ties.network.tied > 0.5 * facts.accounts.length)
@@ -72,7 +77,9 @@ export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case, dealt: n
   const fitting = f.explanations.filter((e) => e.fits);
   const end =
     c.kind === 'one source, hands unresolved'
-      ? 'they draw on one source, and whether that is one hand is not settled'
+      ? c.ledger.coordination >= 0.5
+        ? 'they draw on one source, and whether that is one hand is not settled'
+        : 'they may draw on one source; more speaks against one hand than for it'
       : fitting.length === 0
         ? 'none of the innocent explanations tested fits'
         : `an explanation fits: ${fitting[0]?.kind ?? ''}`;
