@@ -62,6 +62,7 @@ const facts = (over: Partial<Facts> = {}): Facts => ({
   topOwner: { owner: '', share: 0 },
   topDomain: { domain: 'mail.example', share: 0.2, others: 300 },
   verified: 0.1,
+  businesses: 0,
   free: 0.3,
   recorded: 12,
   licensed: 0,
@@ -384,6 +385,15 @@ describe('innocent explanations', () => {
       expect(fits({ ...all, signUps: { ...replaced, ...over } }, table([campus], 80))).toContain('reseller');
   });
 
+  it('of customers of one product: each verified as a business, under an owner of its own, and not tied', () => {
+    const untied = { identity: tie(0, of), network: tie(0, of), client: tie(0, of), scaffold: tie(of, of) };
+    const each = { businesses: 0.9, topOwner: { owner: 'a', share: 1 / of }, ties: untied };
+    expect(fits(each, table([], 80))).toContain('businesses');
+    expect(fits({ ...each, businesses: 0.6 }, table([], 80))).not.toContain('businesses');
+    expect(fits({ ...each, topOwner: { owner: 'a', share: 0.4 } }, table([], 80))).not.toContain('businesses');
+    expect(fits({ ...each, ties: { ...untied, network: tie(of, of) } }, table([], 80))).not.toContain('businesses');
+  });
+
   it('of a benchmark: items that many run, not items that a few sent twice', () => {
     expect(fits({ repeatedMedian: 0.9, itemsShared: 0.3 }, table([campus], 80))).toContain('benchmark');
     expect(fits({ repeatedMedian: 1, itemsShared: 0.02 }, table(panel, 80))).not.toContain('benchmark');
@@ -417,10 +427,15 @@ describe('what cleared a cohort', () => {
 
   it('says nothing of members whose items nobody else sends, where it is that the others’ are everybody’s', () => {
     const t = { repeated: Float64Array.from([1, 0.9, 0, 0.02, 0.3]) } as unknown as Table;
-    const of = (repeatedMedian: number) => unexplained(t, facts({ accounts: [0, 1, 2, 3, 4], repeatedMedian }));
+    const of = (repeatedMedian: number) => unexplained('benchmark', t, facts({ accounts: [0, 1, 2, 3, 4], repeatedMedian }));
     expect(of(0.3)).toEqual([2, 3]);
     // Items told alike under wrappers of each one's own are not seen word for word.
     expect(of(0.02)).toEqual([]);
+    // Of businesses, of those that nobody verified as one.
+    const records = ['business', 'business', 'email', null].map((verification) => verification && { verification });
+    const some = facts({ accounts: [0, 1, 2, 3] });
+    expect(unexplained('businesses', { records } as unknown as Table, some)).toEqual([2, 3]);
+    expect(unexplained('own-subjects', { records } as unknown as Table, some)).toEqual([]);
   });
 });
 

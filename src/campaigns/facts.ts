@@ -91,6 +91,8 @@ export interface Facts {
   /** The most common mail domain, and how many accounts outside use it. */
   readonly topDomain: { readonly domain: string; readonly share: number; readonly others: number };
   readonly verified: number;
+  /** Part of them that the provider verified as a business. */
+  readonly businesses: number;
   /** Part of the accounts on a tier named free or trial. */
   readonly free: number;
   /** Members whose account record is known. */
@@ -357,6 +359,7 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
       share: domain.share,
       others: Math.max(0, (t.domains.get(domain.name) ?? 0) - Math.round(domain.share * accounts.length)),
     },
+    businesses: records.filter((r) => r?.verification === 'business').length / Math.max(1, accounts.length),
     verified: records.filter((r) => r?.verification === 'business' || r?.verification === 'id').length / Math.max(1, accounts.length),
     recorded: records.filter((r) => r !== null).length,
     free: records.filter((r) => /^(free|trial)/i.test(r?.tier ?? '')).length / Math.max(1, accounts.length),

@@ -38,6 +38,12 @@ export const ONE_TASK = 'one-task';
 /** A public benchmark that teams run in part, under wrappers of their own, shows 0.15 and more; dealt pools 0.03 at most (docs/signals/partition.md). */
 const SAME_ITEMS = 0.1;
 
+/** Nearly all verified as businesses, under owners of their own, and hardly any tied by what one hand would share. */
+const BUSINESSES = { verified: 0.8, owner: 0.2, tied: 0.2 } as const;
+
+/** Part of a member's items that others send too, where that is what a cohort is. */
+const MOSTLY = 0.3;
+
 /** Part of a member's items from which on it is worth saying that others send them too. */
 const SEEN = 0.05;
 
@@ -139,6 +145,23 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
     },
   },
   {
+    id: 'businesses',
+    becomes: 'look-alike',
+    test: (f) => {
+      const n = f.accounts.length;
+      const tied = Math.max(f.ties.identity.tied, f.ties.network.tied);
+      // Customers of one product, branches of one franchise: a template and an hour are what they have in common. Whoever verified them knows that they are many.
+      const fits = f.businesses >= BUSINESSES.verified && f.topOwner.share < BUSINESSES.owner && tied < BUSINESSES.tied * n;
+      return {
+        kind: 'businesses of their own, each verified as one (customers of one product, a franchise)',
+        fits,
+        axis: 'coordination',
+        bits: -8,
+        reason: `${pc(f.businesses)} of the accounts are verified as a business, ${f.topOwner.share > 0 ? `${pc(f.topOwner.share)} of them name the same owner` : 'no two of them name the same owner'}, and ${tied} of ${n} share payment, contact data or addresses that are mostly theirs`,
+      };
+    },
+  },
+  {
     id: 'classroom',
     becomes: 'look-alike',
     test: (f, _c, t) => {
@@ -173,7 +196,7 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
       // Who samples each item several times repeats too: what is run by all is in many, not in a few, and its runners do not share their cards.
       fits:
         !ofOneHouse(f, t) &&
-        (f.itemsShared >= SAME_ITEMS || (f.repeatedMedian >= 0.3 && f.itemsShared >= 0.5 * SAME_ITEMS && !onePayer(f, t))),
+        (f.itemsShared >= SAME_ITEMS || (f.repeatedMedian >= MOSTLY && f.itemsShared >= 0.5 * SAME_ITEMS && !onePayer(f, t))),
       axis: 'coordination',
       bits: -10,
       reason: `${f.repeatedMedian >= SEEN ? `${pc(f.repeatedMedian)} of a member's distinct items are sent by other accounts too, word for word but for figures in them; ` : ''}an item stands, however wrapped, in ${pc(f.itemsShared)} of the other members${f.rounds ? dealt(f) : '; a dealt pool hardly repeats'}`,
@@ -314,9 +337,12 @@ export function plainest(fits: readonly Rival[], f: Facts): Rival | undefined {
   );
 }
 
-/** Members of a cohort that is cleared because its items are everybody's, of whose items nobody else sends any: it says nothing of them. */
-export const unexplained = (t: Table, f: Facts): number[] =>
-  f.repeatedMedian >= 0.3 ? f.accounts.filter((a) => (t.repeated[a] ?? 0) < SEEN) : [];
+/** Members of whom what clears most of a cohort says nothing: nobody else sends any of their items, where it is that the others' are everybody's; nobody verified them, where it is that the others were. */
+export function unexplained(id: string, t: Table, f: Facts): number[] {
+  if (id === 'businesses') return f.accounts.filter((a) => t.records[a]?.verification !== 'business');
+  const byItems = (id === 'benchmark' || id === 'classroom') && f.repeatedMedian >= MOSTLY;
+  return byItems ? f.accounts.filter((a) => (t.repeated[a] ?? 0) < SEEN) : [];
+}
 
 /** Every innocent explanation, tested; those that fit take their bits. `without` leaves clearers out, as the lab does in turn. */
 export function rivals(f: Facts, c: Candidate, t: Table, h: Honest, without: readonly string[] = []): Rival[] {

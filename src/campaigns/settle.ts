@@ -286,8 +286,6 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
   return { accounts, members, facts, few: false, apart, beside: [...beside.values()], view: scope };
 }
 
-const BY_ITEMS: ReadonlySet<string> = new Set(['benchmark', 'classroom']);
-
 function weighed(x: Bench, c: Candidate, { members, facts, few, apart, beside, view }: Settled): Case {
   const tried = rivals(facts, c, x.t, x.honest, x.without);
   const against = [
@@ -342,8 +340,8 @@ function weighed(x: Bench, c: Candidate, { members, facts, few, apart, beside, v
           ...lacking(facts, book, x.honest, x.confidenceMin),
         ]
       : [];
-  // What clears most by their items says nothing of those whose items nobody else sends: they are a question of their own.
-  const unlike = new Set(verdict === 'look-alike' && fits[0] && BY_ITEMS.has(fits[0].id) ? unexplained(x.t, facts) : []);
+  // What clears the others says nothing of them: they are a question of their own.
+  const unlike = new Set(verdict === 'look-alike' && fits[0] ? unexplained(fits[0].id, x.t, facts) : []);
   return {
     candidate: c,
     facts,
