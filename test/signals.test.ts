@@ -390,6 +390,8 @@ describe('innocent explanations', () => {
     const each = { businesses: 0.9, topOwner: { owner: 'a', share: 1 / of }, ties: untied };
     expect(fits(each, table([], 80))).toContain('businesses');
     expect(fits({ ...each, businesses: 0.6 }, table([], 80))).not.toContain('businesses');
+    for (const through of [{ resale: 0.7 }, { scoped: true }])
+      expect(fits({ ...each, ...through }, table([], 80))).not.toContain('businesses');
     expect(fits({ ...each, topOwner: { owner: 'a', share: 0.4 } }, table([], 80))).not.toContain('businesses');
     expect(fits({ ...each, ties: { ...untied, network: tie(of, of) } }, table([], 80))).not.toContain('businesses');
   });

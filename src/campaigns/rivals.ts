@@ -151,13 +151,15 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
       const n = f.accounts.length;
       const tied = Math.max(f.ties.identity.tied, f.ties.network.tied);
       // Customers of one product, branches of one franchise: a template and an hour are what they have in common. Whoever verified them knows that they are many.
-      const fits = f.businesses >= BUSINESSES.verified && f.topOwner.share < BUSINESSES.owner && tied < BUSINESSES.tied * n;
+      // What passes through a part of what they send, or through those who resell, is not theirs.
+      const own = !f.scoped && f.resale < 0.5;
+      const fits = own && f.businesses >= BUSINESSES.verified && f.topOwner.share < BUSINESSES.owner && tied < BUSINESSES.tied * n;
       return {
         kind: 'businesses of their own, each verified as one (customers of one product, a franchise)',
         fits,
         axis: 'coordination',
         bits: -8,
-        reason: `${pc(f.businesses)} of the accounts are verified as a business, ${f.topOwner.share > 0 ? `${pc(f.topOwner.share)} of them name the same owner` : 'no two of them name the same owner'}, and ${tied} of ${n} share payment, contact data or addresses that are mostly theirs`,
+        reason: `${pc(f.businesses)} of the accounts are verified as a business, ${f.topOwner.share > 0 ? `${pc(f.topOwner.share)} of them name the same owner` : 'no two of them name the same owner'}, and ${tied} of ${n} share payment, contact data or addresses that are mostly theirs${own ? '' : '; they serve others, or it is a part of what they send, and of that it says nothing'}`,
       };
     },
   },
