@@ -236,9 +236,13 @@ function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: U
     timeline: days.map((d) => ({ ...d, joined: joined.get(d.day) ?? 0, closed: closed.get(d.day) ?? 0 })),
     explanations: c.rivals.map((r) => ({ kind: r.kind, fits: r.fits, reason: r.reason })),
     recommended: {
-      action:
-        c.verdict === 'campaign' ? 'open a case; verify identity of all accounts together after a person has read the evidence' : 'watch',
-      blast_radius: { accounts: members.length, exchanges: whole, innocent_exchanges_estimated: Math.round(whole - exchanges) },
+      action: adviceOn(c),
+      blast_radius: {
+        accounts: members.length,
+        exchanges: whole,
+        // Of a question all may be innocent: what is expected, at its odds.
+        innocent_exchanges_estimated: Math.round(whole - (c.verdict === 'campaign' ? 1 : c.confidence) * exchanges),
+      },
     },
   };
   return { ...base, title: title(base), summary: summary(base, c, Math.round(took.begun)) };
@@ -279,6 +283,14 @@ function takenBy(t: Table, c: Case, loot: Taken, part: number): Pick<Taken, 'ite
 }
 
 const WORDED = 1.25;
+
+/** What would settle it, for a person to do. */
+function adviceOn(c: Case): string {
+  if (c.verdict === 'campaign') return 'open a case; verify identity of all accounts together after a person has read the evidence';
+  return c.ledger.coordination >= 0.5
+    ? 'watch; verify the identity of ten of them, drawn at random, or ask whoever pays for them, and act on nobody before'
+    : 'watch';
+}
 
 function besideOf(t: Table, c: Case): Beside[] {
   return c.beside
