@@ -69,6 +69,10 @@ export async function scan(store: Store, given: ScanOptions): Promise<Dossier> {
   await readAccountRecords(store, o, keyed);
   const { files, inputs } = await read(store, o, keyed);
   const t = await sketches(store, o);
+  if (t.strays > 0)
+    o.warn?.(
+      `W_CLOCK ${t.strays} ${t.strays === 1 ? 'account has' : 'accounts have'} a time farther from all others than those span together, and the log is taken to go from ${new Date(t.from).toISOString().slice(0, 10)} to ${new Date(t.to).toISOString().slice(0, 10)}: a clock may be wrong`,
+    );
   const judgement = t.rows.length > 0 ? await test(store, t, o) : null;
   const dossier = await assemble(store, t, judgement, await coverage(store, t, files, judgement), { ...o, inputs }, clock.stages());
   if (o.record !== false)

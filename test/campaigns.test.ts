@@ -8,7 +8,7 @@ import { handed } from '../src/campaigns/relays.ts';
 import { oneItem } from '../src/campaigns/repeats.ts';
 import { fitBeta, logBetaBinomial, logGamma, probability, quantile, rng } from '../src/campaigns/stats.ts';
 import { endsOf, succession } from '../src/campaigns/succession.ts';
-import type { Table } from '../src/campaigns/table.ts';
+import { DAY, spanOf, type Table } from '../src/campaigns/table.ts';
 import { weekOfAll } from '../src/campaigns/week.ts';
 import type { AccountRow } from '../src/store/queries/accounts.ts';
 import { NO_RELAYS } from '../src/store/queries/relays.ts';
@@ -326,7 +326,6 @@ describe('statistics', () => {
 });
 
 describe('the week of a cohort', () => {
-  const DAY = 86_400_000;
   /** An account over four whole weeks, so many requests on each day of the week. */
   const account = (week: readonly number[]): AccountRow =>
     ({
@@ -491,6 +490,11 @@ describe('what part of an account is the campaign’s, by the sentence that its 
     expect(ofSentence([...members, member(20, 0.9)], (a) => (a === 20 ? 0.1 : 1)).at(-1)?.share).toBeCloseTo(0.1, 1);
     // One wording of several bounds nothing.
     expect(ofSentence(members, () => 0.3)).toEqual(members);
+    // Where all carry it in all they send, what the middle one is estimated to draw is all, and who copied it into other work is estimated at far less.
+    const short = Array.from({ length: 20 }, (_, i) => ({ ...member(i, 0.5 + 0.005 * i), low: 0.4, high: 0.65 }));
+    const set = ofSentence([...short, { ...member(20, 0.05), high: 0.1 }], () => 1);
+    expect(set.slice(0, 20).every((j) => j.share > 0.9)).toBe(true);
+    expect(set.at(-1)?.share).toBeLessThan(0.15);
   });
 
   it('is not more because a reseller’s other customers lean towards the pool, as honest accounts do', () => {
@@ -502,5 +506,21 @@ describe('what part of an account is the campaign’s, by the sentence that its 
     // Nobody honest draws as much: the campaign is worded in other ways too.
     expect(wordedOtherwise(leaning, carriers, honest(0.05))).toBe(true);
     expect(wordedOtherwise(leaning.slice(0, 14), carriers, honest(0.05))).toBe(false);
+  });
+});
+
+describe('when a log begins and ends', () => {
+  const row = (first: number, last: number) => ({ first: first * DAY, last: last * DAY });
+  const log = Array.from({ length: 50 }, (_, i) => row(100 + (i % 3), 113 - (i % 2)));
+
+  it('is not moved by a few clocks that are wrong by more than all of it, and is by what anybody may see', () => {
+    expect(spanOf(log)).toEqual({ from: 100 * DAY, to: 113 * DAY, strays: 0 });
+    expect(spanOf([...log, row(101, 478)])).toEqual({ from: 100 * DAY, to: 113 * DAY, strays: 1 });
+    expect(spanOf([...log, row(101, 478), row(3, 110), row(101, 9000)])).toEqual({ from: 100 * DAY, to: 113 * DAY, strays: 3 });
+    // Somebody who came back after some days, many who did after a year, and a log of a few accounts: nothing is left out.
+    expect(spanOf([...log, row(101, 120)])).toMatchObject({ to: 120 * DAY, strays: 0 });
+    expect(spanOf([...log, ...Array.from({ length: 5 }, () => row(470, 478))])).toMatchObject({ to: 478 * DAY, strays: 0 });
+    expect(spanOf([row(0, 1), row(0, 900)])).toMatchObject({ to: 900 * DAY, strays: 0 });
+    expect(spanOf([])).toMatchObject({ strays: 0 });
   });
 });

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -256,6 +256,17 @@ describe('scan', () => {
     expect([d.coverage.exchanges, d.coverage.with_text]).toEqual([5_000, 0]);
     expect(d.coverage.not_applicable.map((x) => x.signal)).toContain('deck');
     expect(d.look_alikes.filter((l) => /classroom|harness/.test(l.kind))).toEqual([]);
+  });
+});
+
+describe('a demo', () => {
+  it('takes nothing away that no demo made', () => {
+    const dir = temp();
+    mkdirSync(join(dir, 'world'));
+    writeFileSync(join(dir, 'world', 'mine.txt'), 'mine');
+    expect(run(['demo', '--out', dir])).toMatchObject({ code: 2, err: expect.stringMatching(/E_OUT .*world\/mine\.txt/) });
+    expect(existsSync(join(dir, 'world', 'mine.txt'))).toBe(true);
+    expect(run(['demo', '--out', join(dir, 'world', 'mine.txt')]).err).toMatch(/E_OUT .* is a file/);
   });
 });
 

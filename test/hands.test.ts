@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Beats, commonBeat } from '../src/campaigns/beats.ts';
 import type { Candidate } from '../src/campaigns/candidates.ts';
 import type { Facts } from '../src/campaigns/facts.ts';
-import { ofOneBrief, ofOneClock, ofOnePace, ofOnePart, ofOneShare, surest, withoutStrangers } from '../src/campaigns/hands.ts';
+import { ofOneBrief, ofOneClock, ofOnePace, ofOnePart, ofOneShare, ofOneTold, surest, withoutStrangers } from '../src/campaigns/hands.ts';
 import type { Judged } from '../src/campaigns/membership.ts';
 import { rng } from '../src/campaigns/stats.ts';
 import type { Table } from '../src/campaigns/table.ts';
@@ -225,6 +225,22 @@ describe('members of one hand', () => {
       );
     expect(ofOneBrief(also(30), { ...found, scaffold: [0] }, all)).toMatchObject({ kept: all.slice(0, 12), apart: rows(12, 18) });
     expect(ofOneBrief(also(95), { ...found, scaffold: [0] }, all)).toMatchObject({ kept: all, apart: [] });
+  });
+
+  it('leave out owners of stolen keys by what is counted: who sends anything that nearly all members’ instruction does not stand in', () => {
+    const list = rows(0, 20).map((a) => member(a));
+    const parts = (owners: readonly number[], strangers = 0) => {
+      const t = table([{ kind: 'scaffold', accounts: [...rows(0, 20), ...rows(100, 100 + strangers)] }], 20, () => 2);
+      return { ...t, valuesOf: rows(0, 20).map((a) => [{ v: 0, count: owners[a - 17] ?? 100 }]) } as unknown as Table;
+    };
+    // Rows have a hundred exchanges each.
+    expect(accounts(ofOneTold(parts([83, 60, 30]), list))).toEqual(rows(0, 17));
+    expect(ofOneTold(parts([96, 99, 97]), list)).toHaveLength(20);
+    // A sentence of the world's is nobody's instruction.
+    expect(ofOneTold(parts([83, 60, 30], 40), list)).toHaveLength(20);
+    // Where members lend parts, nothing is counted.
+    const lend = { ...parts([]), valuesOf: rows(0, 20).map((a) => [{ v: 0, count: 40 + 3 * a }]) } as unknown as Table;
+    expect(ofOneTold(lend, list)).toHaveLength(20);
   });
 
   it('are told from neighbours of one office by ties that do not meet and paces that do not overlap', () => {

@@ -9,6 +9,7 @@ import { rejects } from '../src/cli/look.ts';
 import { readAccounts } from '../src/formats/accounts.ts';
 import { recognise } from '../src/formats/index.ts';
 import { resolveInputs } from '../src/formats/input.ts';
+import { dateOrder } from '../src/formats/read.ts';
 import { openStore } from '../src/store/open.ts';
 import { momentOf, pullTable } from '../src/store/pull.ts';
 import { accountRows } from '../src/store/queries/accounts.ts';
@@ -126,11 +127,17 @@ describe('which files are read', () => {
   });
 
   it('what is packed or written in a way that is not read is called by its name', async () => {
+    const tar = Buffer.alloc(1024);
+    tar.write('log.jsonl', 0);
+    tar.write('ustar', 257);
+    tar.write('{"a":1}', 512);
     const files = {
       'a.jsonl': Buffer.from('BZh91AY'),
       'b.jsonl': Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]),
       'c.jsonl': Buffer.from('{"a":1}', 'utf16le'),
       'd.jsonl': Buffer.from('{"a":1}', 'utf16le').swap16(),
+      'e.jsonl': tar,
+      'f.jsonl': gzipSync(tar),
     };
     const paths = Object.entries(files).map(([name, bytes]) => file(name, bytes));
     const { unreadable } = await resolveInputs(paths, temp(), () => process.stdin);
@@ -139,6 +146,8 @@ describe('which files are read', () => {
       expect.stringContaining('xz'),
       expect.stringContaining('UTF-16'),
       expect.stringContaining('UTF-16'),
+      expect.stringContaining('tar archive'),
+      expect.stringContaining('tar archive'),
     ]);
   });
 
@@ -301,6 +310,48 @@ describe('records of many makes', () => {
     ]);
     expect(coverage).toMatchObject({ exchanges: 1, reasons: [{ reason: 'bad_time', lines: 2 }] });
   });
+});
+
+describe('dates between slashes', () => {
+  const seen = (times: readonly string[]) =>
+    withStore(async (store) => {
+      const c = await take(store, file('t.jsonl', jsonl(times.map((time, i) => record({ id: `x${i}`, time })))));
+      const rows = await store.rows<{ t: string }>("SELECT formatDateTime(time, '%F %R') AS t FROM exchanges ORDER BY id");
+      return [...rows.map((r) => r.t), c.rejected];
+    });
+
+  it('are read in one order a file, which those tell that can be read one way only; where nothing tells, nobody guesses', async () => {
+    expect(await seen(['10/12/2026 10:00:00', '10/13/2026 11:00:00'])).toEqual(['2026-10-12 10:00', '2026-10-13 11:00', 0]);
+    expect(await seen(['10/12/2026 10:00:00', '13/12/2026 11:00:00'])).toEqual(['2026-12-10 10:00', '2026-12-13 11:00', 0]);
+    expect(await seen(['10/12/2026 10:00:00', '10/11/2026 11:00:00', '05/05/2026 12:00:00'])).toEqual(['2026-05-05 12:00', 2]);
+    // What neither order of the file reads is no time of another.
+    expect(await seen(['13/12/2026 10:00:00', '14/12/2026 11:00:00', '12/31/2026 12:00:00'])).toEqual([
+      '2026-12-13 10:00',
+      '2026-12-14 11:00',
+      '2026-12-31 12:00',
+      0,
+    ]);
+    // A date in what people say tells nothing.
+    expect(dateOrder(['{"time":"10/12/2026","text":"on 25/12/2026 we rest"}'])).toBe('unknown');
+    expect(dateOrder(['{"time":"2026-12-10T00:00:00Z"}'])).toBeUndefined();
+  });
+});
+
+describe('a rejected line', () => {
+  it('is kept without what lets somebody in', () =>
+    withStore(async (store) => {
+      await take(
+        store,
+        file(
+          'r.jsonl',
+          `{"id":"1","account":"a","api_key":"sk-live-VERYSECRET1","time":"nope"}\n{"id":"2","account":"a","time":"no","h":"Authorization: Bearer abcdefgh12345678","u":"https://ann:hunter2@host/x"}\n`,
+        ),
+      );
+      const said = await rejects(store, 10);
+      expect(said).not.toMatch(/VERYSECRET|abcdefgh1234|hunter2/);
+      expect(said).toMatch(/"account":"a","api_key":"\[masked\]","time":"nope"/);
+      expect(said).toMatch(/Bearer \[masked\].*:\/\/\[masked\]@host/);
+    }));
 });
 
 describe('account records', () => {

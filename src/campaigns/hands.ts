@@ -1,5 +1,5 @@
 import type { Candidate } from './candidates.ts';
-import { type Facts, inStep, type View } from './facts.ts';
+import { type Facts, inStep, theirs, type View } from './facts.ts';
 import type { Judged } from './membership.ts';
 import { repeatedWithOthers } from './repeats.ts';
 import { median, quantile, spread } from './stats.ts';
@@ -110,6 +110,39 @@ export function ofOnePart(members: readonly Judged[]): Judged[] {
   return members.filter((m) => !(lent(m).high < least));
 }
 
+/** Where this part of a cohort carries one sentence of theirs in all they send, who carries it in less, and sends so many exchanges without it, has work of its own. */
+const TOLD = { members: 0.75, all: 0.99, less: 0.95, without: 5 } as const;
+
+/**
+ * Where nearly all members are told one thing in all they send, how much of an account is told that is counted, and not estimated: whoever sends anything else beside is an owner whose key is lent or stolen, however much of the account the
+ * campaign made. Whoever never carries it is another question (`ofOneBrief`).
+ */
+export function ofOneTold(t: Table, members: readonly Judged[]): Judged[] {
+  const told = toldInAll(t, members);
+  if (!told) return [...members];
+  return members.filter(({ account }) => {
+    const part = told.get(account) ?? 0;
+    return part === 0 || part >= TOLD.less || (1 - part) * (t.rows[account]?.n ?? 0) < TOLD.without;
+  });
+}
+
+/** What part of each member's exchanges carries the sentence of theirs that nearly all carry in all they send; null where there is none. */
+export function toldInAll(t: Table, members: readonly Pick<Judged, 'account'>[]): ReadonlyMap<number, number> | null {
+  const parts = new Map<number, Map<number, number>>();
+  for (const { account } of members)
+    for (const { v, count } of t.valuesOf[account] ?? []) {
+      if (t.values[v]?.kind !== 'scaffold') continue;
+      const by = parts.get(v) ?? new Map<number, number>();
+      parts.set(v, by.set(account, carriedPart(t, account, count)));
+    }
+  const [told, k] = [...parts]
+    .map(([v, by]) => [by, [...by.values()].filter((x) => x >= TOLD.all).length, v] as const)
+    // A sentence of the world's divides nobody.
+    .filter(([, n, v]) => theirs(t.values[v] as Table['values'][number], n, n))
+    .sort((x, y) => y[1] - x[1])[0] ?? [null, 0];
+  return k >= TOLD.members * members.length ? told : null;
+}
+
 /** Where this part of a cohort holds a tie, who holds none is no member; of two kinds of private tie half will do: that one hand gives most of its accounts both and the others neither is hard to believe. */
 const HELD = 0.8;
 const HELD_BOTH = 0.5;
@@ -140,12 +173,12 @@ export function withoutStrangers(
 ): Judged[] {
   const by = heldBy(facts, mixed);
   if (by.length === 0) return [...members];
-  const theirs = holds(
+  const show = holds(
     t,
     by.flatMap((f) => facts.ties[f].values),
   );
   const panel = by.includes('network') ? facts.ties.network.panel : new Set<number>();
-  return members.filter((m) => theirs(m.account) || panel.has(m.account) || took.has(m.account));
+  return members.filter((m) => show(m.account) || panel.has(m.account) || took.has(m.account));
 }
 
 /** Where they hold no tie, the lower bound of a member's share is at least this part of the middle one. */

@@ -314,14 +314,15 @@ export function longer(t: Table, judged: readonly Judged[]): (account: number) =
 }
 
 /** Where nearly all members carry the sentence, and the middle one draws no more than so many times what carries it, it tells what is the campaign's; whoever is told much more than carries it is told that, give or take. */
-const SAID = { carriers: 0.8, times: 1.25, less: 0.8, give: 0.1 } as const;
+const SAID = { carriers: 0.8, times: 1.25, less: 0.8, give: 0.1, all: 0.99, alike: 0.75, least: 0.3 } as const;
 
 /**
  * Shares, told by how much carries the cohort's sentence where that is what members draw: what comes through a stolen key carries it, and what its owner sends does not, however near to the pool it is. Where the sentence is one
  * wording of several, members draw a multiple of what carries it, and it bounds nothing.
  * @param carries the part of an account's exchanges that carries a sentence of the cohort
  */
-export function ofSentence(judged: readonly Judged[], carries: (account: number) => number): Judged[] {
+export function ofSentence(estimated: readonly Judged[], carries: (account: number) => number): Judged[] {
+  const judged = toldAlike(estimated, carries);
   const members = judged.filter((j) => j.membership >= 0.5 && j.share > 0);
   const carriers = members.filter((j) => carries(j.account) > 0);
   const times = quantile(
@@ -337,6 +338,22 @@ export function ofSentence(judged: readonly Judged[], carries: (account: number)
     if (part === 0 || part >= SAID.less * j.share) return j;
     return { ...j, share: part, low: Math.min(j.low, part), high: Math.min(j.high, part + SAID.give) };
   });
+}
+
+/**
+ * Where nearly all members carry the sentence in all they send, all of it is the campaign's, and what the middle one of them is estimated to draw tells how far estimates fall short here: a pool that is much like what honest accounts ask passes
+ * for half of it. Everybody's estimate is set right by that; who copied the sentence into other work is estimated at far less, and stays there.
+ */
+function toldAlike(judged: readonly Judged[], carries: (account: number) => number): Judged[] {
+  const members = judged.filter((j) => j.membership >= 0.5 && j.share > 0);
+  const all = members.filter((j) => carries(j.account) >= SAID.all);
+  const middle = quantile(
+    all.map((j) => j.share),
+    0.5,
+  );
+  if (all.length < SAID.alike * members.length || !(middle >= SAID.least && middle < 1)) return [...judged];
+  const set = (x: number): number => Math.min(1, x / middle);
+  return judged.map((j) => (carries(j.account) > 0 ? { ...j, share: set(j.share), low: set(j.low), high: set(j.high) } : j));
 }
 
 /** Of honest accounts, the part that draws less from a pool which is none of theirs than counts as drawn; and of carriers, how many must draw so much. */

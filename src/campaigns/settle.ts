@@ -11,8 +11,10 @@ import {
   ofOnePace,
   ofOnePart,
   ofOneShare,
+  ofOneTold,
   privatelyTied,
   surest,
+  toldInAll,
   withoutOutsiders,
   withoutStrangers,
 } from './hands.ts';
@@ -86,6 +88,8 @@ export function settleBoth(x: Bench, found: { readonly c: Candidate; readonly f:
   const part = settle(x, { c, f: found.f }, scope);
   if (part.verdict === 'look-alike' || part.verdict === 'other kind') return part;
   const whole = settle(x, { c, f: factsOf(x.t, c.accounts, x.k.mu) }, null, true);
+  const told = part.verdict === 'campaign' ? toldInAll(x.t, part.members) : null;
+  if (told) return RANK[whole.verdict] === RANK[part.verdict] ? whole : inAll(part, told);
   const ahead = RANK[whole.verdict] - RANK[part.verdict] || surer(whole, part) || larger(whole, part);
   if (ahead !== 0) return ahead > 0 ? whole : part;
   // Judged alike, and much more of what they send comes from the pool than carries the sentence: it is one wording of several, and the whole is what they take.
@@ -94,6 +98,16 @@ export function settleBoth(x: Bench, found: { readonly c: Candidate; readonly f:
   // What customers of a reseller send is part of its whole, and of nobody's campaign.
   return part.facts.resale < 0.5 && Math.max(lent(whole), lent(part)) > MORE * said ? whole : part;
 }
+
+/** A cohort that was judged by a phrase in a part of what its members send, and is told another thing in all of it: they have no work of their own beside, and all of it is what was taken. */
+const inAll = (part: Case, told: ReadonlyMap<number, number>): Case => ({
+  ...part,
+  view: null,
+  members: part.members.map((m) => {
+    const share = Math.min(1, told.get(m.account) ?? m.share);
+    return { ...m, share, low: share, high: 1 };
+  }),
+});
 
 /** How much surer one of two open questions is than the other, where that is worth saying: a member or two more make up for nothing. */
 function surer(a: Case, b: Case): number {
@@ -254,7 +268,7 @@ function winnowed(x: Bench, c: Candidate, scope: View | null, from: Settled): Se
   for (let round = 0; round < (accounts.length > LIMITS.crowd ? 2 : 4); round++) {
     const judged = share(x, accounts, kin, scope, carries, facts);
     const those = judged.filter((j) => j.membership >= 0.5 && !granted(x.t, j.account));
-    const whole = ofOnePart(scope ? those : ofOneShare(x.t, facts, those));
+    const whole = ofOneTold(x.t, ofOnePart(scope ? those : ofOneShare(x.t, facts, those)));
     const stays = new Set(whole);
     for (const j of those) if (!stays.has(j) && j.low > 0) beside.set(j.account, j);
     // A published template over a published set makes nobody one of them: it takes a tie of their own besides.

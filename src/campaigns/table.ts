@@ -34,6 +34,8 @@ export interface Table {
   readonly domains: ReadonlyMap<string, number>;
   readonly from: number;
   readonly to: number;
+  /** Accounts with a time that lies beyond those two: see `spanOf`. */
+  readonly strays: number;
   /** Activity over time of the accounts that are tested; null until it is asked for. */
   readonly beats: Tempo | null;
 }
@@ -67,6 +69,33 @@ export function recordValues(records: readonly (AccountRecord | null)[]): Shared
   return out;
 }
 
+/** Accounts whose clock may be wrong: so many, or this part of all. */
+const STRAY = { accounts: 3, part: 0.001 } as const;
+
+/**
+ * When a log begins and ends, in ms since 1970. A clock that is a year wrong in one line would make a log of two weeks one of a year, and every account in it short-lived: a few accounts whose first or last
+ * exchange lies farther from all others than those span together do not stretch it.
+ */
+export function spanOf(rows: readonly Pick<AccountRow, 'first' | 'last'>[]): {
+  readonly from: number;
+  readonly to: number;
+  readonly strays: number;
+} {
+  const firsts = rows.map((r) => r.first).sort((a, b) => a - b);
+  const lasts = rows.map((r) => r.last).sort((a, b) => b - a);
+  const most = Math.max(STRAY.accounts, STRAY.part * rows.length);
+  if (rows.length <= 2 * most) return { from: firsts[0] ?? Number.POSITIVE_INFINITY, to: lasts[0] ?? Number.NEGATIVE_INFINITY, strays: 0 };
+  const usual = { from: firsts[Math.floor(most)] as number, to: lasts[Math.floor(most)] as number };
+  const span = Math.max(DAY, usual.to - usual.from);
+  // The outermost that is no farther from the next one in than all that lies within.
+  const edge = (list: readonly number[]): number => {
+    for (let i = Math.floor(most) - 1; i >= 0; i--) if (Math.abs((list[i] as number) - (list[i + 1] as number)) > span) return i + 1;
+    return 0;
+  };
+  const [a, b] = [edge(firsts), edge(lasts)];
+  return { from: firsts[a] as number, to: lasts[b] as number, strays: a + b };
+}
+
 /**
  * Part of an account's conversations that carry a sentence, by how many of its exchanges do. A system text is looked into where a conversation begins, and what follows is a step of it: an agent of ten steps carries its brief in a tenth of its
  * exchanges, and in all that it does. What stands in more exchanges than conversations begin stands in steps as well, and is a part of exchanges.
@@ -76,7 +105,7 @@ export function carriedPart(t: Pick<Table, 'rows'>, account: number, count: numb
   return count / Math.max(1, openings > 0 && count <= openings ? openings : n);
 }
 
-export function table(parts: Omit<Table, 'valuesOf' | 'owner' | 'domains' | 'from' | 'to' | 'beats'>): Table {
+export function table(parts: Omit<Table, 'valuesOf' | 'owner' | 'domains' | 'from' | 'to' | 'strays' | 'beats'>): Table {
   const valuesOf: { v: number; count: number }[][] = Array.from({ length: parts.rows.length }, () => []);
   parts.values.forEach((value, v) => {
     for (let i = 0; i < value.accounts.length; i++) {
@@ -85,13 +114,8 @@ export function table(parts: Omit<Table, 'valuesOf' | 'owner' | 'domains' | 'fro
     }
   });
   const owner = parts.rows.map((r, i) => (parts.records[i]?.organization || r.organization || '').trim().toLowerCase());
-  let from = Number.POSITIVE_INFINITY;
-  let to = Number.NEGATIVE_INFINITY;
-  for (const r of parts.rows) {
-    from = Math.min(from, r.first);
-    to = Math.max(to, r.last);
-  }
+  const { from, to, strays } = spanOf(parts.rows);
   const domains = new Map<string, number>();
   for (const r of parts.records) if (r?.email_domain) domains.set(r.email_domain, (domains.get(r.email_domain) ?? 0) + 1);
-  return { ...parts, valuesOf, owner, domains, from, to, beats: null };
+  return { ...parts, valuesOf, owner, domains, from, to, strays, beats: null };
 }

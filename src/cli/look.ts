@@ -256,7 +256,8 @@ export async function accountFile(id: string, store: Store): Promise<string> {
 /** What to do about a reason. */
 const HINTS: Readonly<Record<string, string>> = {
   absurd_time: 'the time is before 2015 or after 2100; name another place with --field time=PATH',
-  bad_time: 'the time could not be read: ISO 8601, or seconds, milliseconds or smaller parts since 1970',
+  bad_time:
+    'the time could not be read: ISO 8601, or seconds, milliseconds or smaller parts since 1970; of dates like 10/12/2026 nothing may tell which is the month',
   no_time: 'name where the time stands with --field time=PATH',
   no_id: 'name where the id of a request stands with --field id=PATH',
   not_a_call: 'a step that is no call of a model, or a call around another one of the same account: nothing to do',

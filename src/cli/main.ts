@@ -165,7 +165,11 @@ function program(): Command {
           const n = served
             ? (JSON.parse(await askAdmin(served, 'DELETE', at)) as { exchanges: number }).exchanges
             : await withStore(flags.store, (s) => erase(s, flags.account));
-          t.note(`erased ${n} exchanges of this account, and what was kept beside them`);
+          t.note(
+            n > 0
+              ? `erased ${n} exchanges of this account, and what was kept beside them; a log that still holds them brings them back when it has grown and is scanned again`
+              : 'there is no exchange of this account; whatever else was kept of one of that name is gone. Identifiers are those of the log, letter by letter',
+          );
         }
       });
   p.command('check')

@@ -307,9 +307,10 @@ function finish(d: Dossier, failOn: number | null, flags: ScanFlags, t: Terminal
   for (const f of d.coverage.files) {
     if (f.note !== '') t.note(`${f.state === 'read' || f.state === 'already_read' ? 'I_FILE' : 'W_FILE'} ${f.name}: ${f.note}`);
   }
+  const again = d.coverage.files.reduce((n, f) => n + (f.state === 'read' ? f.duplicates : 0), 0);
   const written = writtenBy(flags);
   t.note(
-    `${d.campaigns.length} ${d.campaigns.length === 1 ? 'campaign' : 'campaigns'}, ${d.undecided.length} undecided, ${d.look_alikes.length} cleared or of another kind; ${d.coverage.exchanges} exchanges, ${d.coverage.rejected} lines rejected; ${((Date.now() - started) / 1000).toFixed(1)} s${written.length > 0 ? `; written to ${written.map(([, path]) => path).join(' and ')}` : ''}`,
+    `${d.campaigns.length} ${d.campaigns.length === 1 ? 'campaign' : 'campaigns'}, ${d.undecided.length} undecided, ${d.look_alikes.length} cleared or of another kind; ${d.coverage.exchanges} exchanges, ${d.coverage.rejected} lines rejected${again > 0 ? `, ${again} with an id that was there before left out` : ''}; ${((Date.now() - started) / 1000).toFixed(1)} s${written.length > 0 ? `; written to ${written.map(([, path]) => path).join(' and ')}` : ''}`,
   );
   if (d.coverage.exchanges > 0 && d.coverage.with_text === 0)
     t.note('W_NO_TEXT no exchange holds text: content tests are not applicable (is it in another field? --field messages=path)');

@@ -265,6 +265,7 @@ export function inspect(name: string, path: string): Input {
   if (head.length === 0) throw new StillwatchError('E_EMPTY', `${name} is empty`, 'nothing to do');
   const odd = UNREAD.find((x) => x.starts.every((byte, i) => head[i] === byte));
   if (odd) throw new StillwatchError('E_ENCODING', `the file is ${odd.is}`, odd.hint);
+  if (tarIn(head)) throw new StillwatchError('E_ENCODING', 'the file is a tar archive', 'unpack it: tar -xf');
   if (wideIn(head)) throw new StillwatchError('E_ENCODING', 'the file is UTF-16', 'convert it: iconv -f UTF-16 -t UTF-8');
   const hash = createHash('sha256').update(`${stat.size}:`).update(head);
   if (stat.size > HEAD) hash.update(slice(path, Math.max(0, stat.size - HEAD), HEAD));
@@ -286,6 +287,18 @@ const UNREAD: readonly { readonly starts: readonly number[]; readonly is: string
   { starts: [0xfd, 0x37, 0x7a, 0x58, 0x5a], is: 'compressed with xz', hint: 'unpack it: unxz' },
   { starts: [0x50, 0x4b, 0x03, 0x04], is: 'a zip archive', hint: 'unpack it: unzip' },
 ];
+
+/** A tar archive, packed with gzip or not: its first header says so at byte 257. */
+function tarIn(head: Buffer): boolean {
+  const begins = (b: Buffer): boolean => b.subarray(257, 262).toString('latin1') === 'ustar';
+  if (compressionOf(head) !== 'gzip') return begins(head);
+  try {
+    return begins(gunzipSync(head, { finishFlush: constants.Z_SYNC_FLUSH }));
+  } catch {
+    // What is damaged is told where it is read.
+    return false;
+  }
+}
 
 /** UTF-16, with its mark or without: every other byte of the beginning is nought. */
 function wideIn(head: Buffer): boolean {

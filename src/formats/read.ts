@@ -45,6 +45,39 @@ export interface ReadOptions {
   readonly fields?: Readonly<Record<string, string>>;
   /** Canonical column that names the billed party (`--account-by`). */
   readonly accountBy?: string;
+  /** Which comes first in dates like 10/12/2026, told by those of the input that can be read one way only; 'unknown' where none is, or both are. */
+  readonly dates?: DateOrder;
+}
+
+export type DateOrder = 'day first' | 'month first' | 'unknown';
+
+/** A field that is a date between slashes, with a time or without. */
+const SLASHED =
+  /(?:^|["',;\t|])\s*(\d{1,2})\/(\d{1,2})\/\d{4}(?:[ T,]+\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:\s*[AP]M)?)?\s*(?=["',;\t|]|$)/gi;
+
+/** The order of dates between slashes in some lines; undefined where there are none. */
+export function dateOrder(lines: readonly string[]): DateOrder | undefined {
+  const seen = lines.flatMap((l) => [...l.slice(0, DATED_IN).matchAll(SLASHED)].map((m) => [Number(m[1]), Number(m[2])] as const));
+  if (seen.length === 0) return undefined;
+  const day = seen.some(([a]) => a > 12);
+  const month = seen.some(([, b]) => b > 12);
+  return day === month ? 'unknown' : day ? 'day first' : 'month first';
+}
+
+/** Characters of a line that are looked at for dates. */
+const DATED_IN = 4_000;
+
+/** Dates between slashes as one order reads them: one that the other order alone can read is none, and where nobody knows the order so is one that both can. */
+function slashed(order: DateOrder): string {
+  const part = (n: number): string => `toUInt8OrZero(extractAllGroups(c_time, '([0-9]{1,2})/([0-9]{1,2})/')[1][${n}])`;
+  const read = order === 'month first' ? 'parseDateTime64BestEffortUSOrNull' : 'parseDateTime64BestEffortOrNull';
+  const not =
+    order === 'day first'
+      ? `${part(2)} > 12`
+      : order === 'month first'
+        ? `${part(1)} > 12`
+        : `(${part(1)} <= 12 AND ${part(2)} <= 12 AND ${part(1)} != ${part(2)})`;
+  return `if(${not}, NULL, ${read}(c_time, 3, 'UTC'))`;
 }
 
 const empty = (type: string): string =>
@@ -83,6 +116,7 @@ export function readSelect(format: Format, source: string, options: ReadOptions 
     .filter((c) => c !== 'account')
     .map((c) => (c === 'time' ? 'c_time AS stamp' : c === 'model' ? `c_model AS model` : `c_${c} AS ${c}`));
   const lines = exploded(format, source);
+  const best = `parseDateTime64BestEffortOrNull(${STAMP}, 3, 'UTC')`;
   // Of one account and one model: a wrapper that says whose it is, around a call that does not, is all there is to know; and a judge that is asked while another model answers is another call.
   const key = (name: string): string => `cityHash64(${name}, trimBoth(${account}), c_model)`;
   const wraps = nested ? ` OR (own_key != '' AND ${key('own_key')} IN (SELECT span FROM nested))` : '';
@@ -96,7 +130,7 @@ SELECT ${renamed.join(', ')}, trimBoth(${account}) AS account, at, row, tool_cou
   if(why = 'not_json' AND (JSONType(line) IN ('Array', 'Int64', 'UInt64', 'Double', 'String', 'Bool') OR trimBoth(line) = 'null'), 'not_an_object', why) AS reason
 FROM (
   SELECT *,
-    coalesce(if(${CLOCK}, NULL, parseDateTime64BestEffortOrNull(${STAMP}, 3, 'UTC')), if(match(c_time, '^[0-9]{13}$'), fromUnixTimestamp64Milli(toInt64OrZero(c_time), 'UTC'), NULL)) AS at,
+    coalesce(if(${CLOCK}, NULL, ${options.dates ? `if(match(c_time, '^[ ]*[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}'), ${slashed(options.dates)}, ${best})` : best}), if(match(c_time, '^[0-9]{13}$'), fromUnixTimestamp64Milli(toInt64OrZero(c_time), 'UTC'), NULL)) AS at,
     ${wanted.includes('tools') ? `toUInt16(if(c_tools = '', 0, JSONLength(c_tools)))` : '0'} AS tool_count
   FROM (
   SELECT *, ${columns.join(', ')}, ${format.isCall ?? '1'} AS is_call${nested ? `, ${format.nesting?.own ?? `''`} AS own_key, ${format.nesting?.outer ?? `''`} AS outer_key` : ''}

@@ -17,6 +17,8 @@ const address = v.pipe(
   v.check((x) => Number(x.slice(x.lastIndexOf(':') + 1)) <= 65_535, 'has a port of at most 65535'),
 );
 const positive = v.pipe(v.number(), v.minValue(0, 'must not be negative'));
+/** Above nothing, and below all. */
+const part = v.pipe(v.number(), v.gtValue(0, 'is above 0'), v.ltValue(1, 'is below 1'));
 const whole = v.pipe(v.number(), v.integer('is a whole number'), v.minValue(1, 'is at least 1'));
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'is the SHA-256 of the token, 64 hexadecimal digits'));
 const url = v.pipe(v.string(), v.url('is a URL'), v.regex(/^https?:\/\//i, 'is an http or https URL'));
@@ -135,8 +137,8 @@ const schema = v.strictObject({
       accounts: v.optional(v.string()),
       /** Days of traffic that a look goes over, back from the newest exchange. */
       window_days: v.optional(whole, 45),
-      confidence: v.optional(positive, 0.5),
-      fdr: v.optional(positive, 0.1),
+      confidence: v.optional(part, 0.5),
+      fdr: v.optional(part, 0.1),
       retention: v.optional(v.picklist(['none', 'evidence', 'all']), 'evidence'),
       keep_days: v.optional(whole, 30),
       /** How addresses, keys, end users and account data stand in a new store; one that has begun says itself. */
@@ -230,7 +232,7 @@ export function parseConfig(document: unknown, path: string): ServeConfig {
     throw new StillwatchError(
       'E_CONFIG',
       `${path}: ${r.issues
-        .slice(0, 8)
+        .slice(0, 40)
         .map((i) => `${v.getDotPath(i) ?? 'document'}: ${i.message}`)
         .join('; ')}`,
       'see docs/serve.md for the fields',

@@ -84,7 +84,9 @@ export function table(d: Dossier, o: TableOptions): string {
   }
   const next = d.campaigns[0] ?? d.undecided[0];
   out.push('');
-  if (next) out.push(`Next: ${o.program} explain ${next.id}${o.store}`);
+  if (c.exchanges === 0)
+    out.push(`Next: see above why nothing was read; --input-format NAME and --field NAME=PATH say how a log is to be read`);
+  else if (next) out.push(`Next: ${o.program} explain ${next.id}${o.store}`);
   else if (d.coverage.not_applicable.some((x) => x.signal === 'signup-burst'))
     out.push(`Next: give account records with --accounts FILE; identity signals were not applicable`);
   else out.push(`Next: ${o.program} accounts <id>${o.store} shows one account's file`);

@@ -6,7 +6,7 @@ import { finished } from 'node:stream/promises';
 import type { Format } from '../formats/format.ts';
 import { type Input, inspect, sampleRecords } from '../formats/input.ts';
 import { COMPRESSORS } from '../formats/parquet.ts';
-import { exploded, type ReadOptions, readSelect } from '../formats/read.ts';
+import { dateOrder, exploded, quote, type ReadOptions, readSelect } from '../formats/read.ts';
 import { zstdWhole } from '../formats/zstd.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { otherSecret } from './open.ts';
@@ -51,7 +51,9 @@ const placeOf = async (input: Input, o: IngestOptions): Promise<string> =>
  * Reads one input into the store. Safe to repeat: an exchange already there (by account and id) is not added again,
  * and a run that was interrupted is completed by the next.
  */
-export async function ingest(store: Store, input: Input, format: Format, o: IngestOptions): Promise<FileCoverage> {
+export async function ingest(store: Store, input: Input, format: Format, given: IngestOptions): Promise<FileCoverage> {
+  const dates = input.parquet ? undefined : dateOrder(await sampleRecords(input, DATED));
+  const o: IngestOptions = dates ? { ...given, dates } : given;
   if (store.sealed) throw otherSecret(true);
   const key = keyOf(input, o);
   const all = await readings(store, input);
@@ -62,6 +64,9 @@ export async function ingest(store: Store, input: Input, format: Format, o: Inge
   const old = all.filter((r) => r !== before);
   const reopened = await withdraw(store, old);
   const note = [
+    ...(dates === 'unknown'
+      ? ['nothing tells which comes first in its dates, the day or the month: those that can be read both ways are rejected']
+      : []),
     ...(before?.state === 'started' ? ['an earlier scan was interrupted here; completed now'] : []),
     ...(before?.state === 'reopened' ? ['read once more: what it held as duplicates of another file was taken out with that'] : []),
     ...(old.length > 0 ? ['read in another way before; what was read then was taken out again'] : []),
@@ -154,6 +159,19 @@ async function counts(store: Store, id: number): Promise<{ accepted: number; rej
 }
 
 /** Which rows of an input a statement is about. */
+/** Lines that tell the order of dates. */
+const DATED = 2_000;
+
+/** What a rejected line may hold that lets somebody in: keys and passwords by the name of their field, keys by how they begin, and what stands before the host of an address. */
+const CREDENTIALS: readonly (readonly [is: string, becomes: string])[] = [
+  [
+    String.raw`(?i)("[a-z_-]*(?:api_?key|authorization|password|passwd|secret|access_?token|auth_?token)"\s*:\s*")[^"]*`,
+    String.raw`\1[masked]`,
+  ],
+  [String.raw`(?i)\b(bearer\s+|sk-|pk-|rk-|gh[pousr]_|xox[abp]-)[a-z0-9_.~+/=-]{6,}`, String.raw`\1[masked]`],
+  [String.raw`://[^/\s:@"]+:[^@/\s"]+@`, '://[masked]@'],
+];
+
 type Part = 'exchanges' | 'rejects' | 'texts' | 'nested';
 
 async function load(store: Store, input: Input, format: Format, id: number, part: Part, o: IngestOptions, place = ''): Promise<void> {
@@ -180,7 +198,7 @@ async function load(store: Store, input: Input, format: Format, id: number, part
 }
 
 /** Whose a rejected line is: the account that was read, or of a line that is torn what stands where records name one. 0 where nobody is named. */
-const NAMED = `if(account != '', cityHash64(account), if(extract(line, '"account"\\\\s*:\\\\s*"([^"]*)"') AS named = '', 0, cityHash64(named)))`;
+const NAMED = `if(account != '', cityHash64(account), if(extract(line, '"account"\\s*:\\s*"([^"]*)"') AS named = '', 0, cityHash64(named)))`;
 
 async function statement(
   store: Store,
@@ -205,7 +223,12 @@ async function statement(
     return `INSERT INTO texts SETTINGS ${SKETCH_SETTINGS} SELECT key, acct, substring(text, 1, ${TEXT_MAX}) AS text, now('UTC') AS at, ${Math.trunc(o.keepTexts ?? 0)} AS days FROM (${sketch}) WHERE ${where(`reason = '' AND text != ''`)} LIMIT 1 BY key`;
   if (part === 'exchanges')
     return `INSERT INTO exchanges SETTINGS ${SKETCH_SETTINGS}, max_insert_threads = 2 SELECT * EXCEPT reason FROM (${sketch}) WHERE ${where(`reason = ''`)} LIMIT 1 BY key`;
-  const head = o.keepRejects ? 'substring(toValidUTF8(line), 1, 300)' : `''`;
+  const head = o.keepRejects
+    ? CREDENTIALS.reduce(
+        (text, [is, becomes]) => `replaceRegexpAll(${text}, ${quote(is)}, ${quote(becomes)})`,
+        'substring(toValidUTF8(line), 1, 300)',
+      )
+    : `''`;
   return `INSERT INTO rejects SETTINGS ${SKETCH_SETTINGS} SELECT cityHash64({place:String}, ${unordered ? 0 : 'row'}, line, 'reject') AS key, path_id, row, reason, ${head} AS head, ${NAMED} AS acct FROM (${read}) WHERE ${where(`reason != ''`)} LIMIT 1 BY key`;
 }
 
