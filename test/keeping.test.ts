@@ -16,7 +16,7 @@ import { Intake } from '../src/serve/intake.ts';
 import { Notice } from '../src/serve/notice.ts';
 import { Outbox, signature } from '../src/serve/outbox.ts';
 import { ingest } from '../src/store/ingest.ts';
-import { erase, eraseLate, expire, exportOf } from '../src/store/personal.ts';
+import { erase, eraseLate, expire, exportOf, purge } from '../src/store/personal.ts';
 import type { Store } from '../src/store/store.ts';
 import { makeWorld } from '../src/world/make.ts';
 import { file, jsonl, record, scanned, temp, withStore } from './support/tools.ts';
@@ -63,6 +63,28 @@ describe('tailed files', () => {
       await i.tail(log);
       expect(await ids(store)).toEqual(['x1', 'x2', 'x3', 'x4', 'x5', 'x6', 'x7']);
     });
+  });
+});
+
+describe('what was erased', () => {
+  it('is on the disk in no form once the store is purged, nor is the name in what removed it', async () => {
+    const at = join(temp(), 'store');
+    const line = { account: 'ERASEME-77', ip: '198.51.100.77' };
+    const log = file(
+      'e.jsonl',
+      `${jsonl([record({ id: 'x1', ...line }), record({ id: 'x2' })])}{"id":"x3","account":"ERASEME-77","time":"never"}\n`,
+    );
+    await withStore(async (s) => {
+      await scanned(s, log);
+      expect(await erase(s, 'ERASEME-77')).toBe(1);
+      expect(await purge(s)).toBe(true);
+      expect(await ids(s)).toEqual(['x2']);
+    }, at);
+    const holding = readdirSync(at, { recursive: true, withFileTypes: true })
+      .filter((f) => f.isFile())
+      .map((f) => join(f.parentPath, f.name))
+      .filter((f) => /ERASEME-77|198\.51\.100\.77/.test(readFileSync(f, 'latin1')));
+    expect(holding).toEqual([]);
   });
 });
 

@@ -4,7 +4,7 @@ import { messageOf, StillwatchError } from '../model/errors.ts';
 import { inert } from '../report/inert.ts';
 import { sayLabel } from '../store/labels.ts';
 import { openStore } from '../store/open.ts';
-import { erase, exportOf } from '../store/personal.ts';
+import { erase, exportOf, purge } from '../store/personal.ts';
 import type { Store } from '../store/store.ts';
 import { RUNGS } from '../world/campaigns.ts';
 import { makeWorld, parseCampaign } from '../world/make.ts';
@@ -164,7 +164,14 @@ function program(): Command {
         else {
           const n = served
             ? (JSON.parse(await askAdmin(served, 'DELETE', at)) as { exchanges: number }).exchanges
-            : await withStore(flags.store, (s) => erase(s, flags.account));
+            : await withStore(flags.store, async (s) => {
+                const erased = await erase(s, flags.account);
+                if (!(await purge(s)))
+                  t.note(
+                    'W_ERASE what the engine wrote anew is still on disk in its earlier form; it goes the next time the store is opened',
+                  );
+                return erased;
+              });
           t.note(
             n > 0
               ? `erased ${n} exchanges of this account, and what was kept beside them; a log that still holds them brings them back when it has grown and is scanned again`

@@ -127,47 +127,87 @@ export async function expire(store: Store, days: Days, held: readonly string[]):
   return n;
 }
 
+/** An account as statements that remove it write it: the engine keeps their text, and a name in it would outlive what was removed. */
+async function hashed(store: Store, account: string): Promise<bigint> {
+  return BigInt((await store.first<{ h: string }>('SELECT toString(cityHash64({a:String})) AS h', { a: account }))?.h ?? '0');
+}
+
 /** Exchanges of an account up to a moment, and their texts, that came in after it was erased. @returns exchanges removed */
 export async function eraseLate(store: Store, account: string, before: number): Promise<number> {
-  const params = { a: account, before: String(before) };
-  const own = `acct = cityHash64({a:String}) AND account = {a:String} AND time <= fromUnixTimestamp64Milli({before:Int64}, 'UTC')`;
+  const params = { before: String(before) };
+  const own = `acct = ${await hashed(store, account)} AND time <= fromUnixTimestamp64Milli({before:Int64}, 'UTC')`;
   const n = (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM exchanges WHERE ${own}`, params)).reduce(
     (x, r) => x + Number(r.n),
     0,
   );
   if (n === 0) return 0;
-  await store.everywhere(
-    `ALTER TABLE capabilities DELETE WHERE acct = cityHash64({a:String}) AND time <= fromUnixTimestamp64Milli({before:Int64}, 'UTC') SETTINGS mutations_sync = 1`,
-    params,
-  );
-  await store.everywhere(
-    `ALTER TABLE texts DELETE WHERE key IN (SELECT key FROM exchanges WHERE ${own}) SETTINGS mutations_sync = 1`,
-    params,
-  );
-  await store.everywhere(`ALTER TABLE exchanges DELETE WHERE ${own} SETTINGS mutations_sync = 1`, params);
+  const gone = (table: string, where: string) =>
+    store.everywhere(`ALTER TABLE ${table} DELETE WHERE ${where} SETTINGS mutations_sync = 1`, params);
+  await gone('capabilities', own);
+  await gone('texts', `key IN (SELECT key FROM exchanges WHERE ${own})`);
+  await gone('exchanges', own);
   return n;
 }
 
-/** Removes an account from sketches, texts, exemplars, records, rejected lines and dossiers. @returns exchanges removed */
+/** Removes an account from sketches, texts, exemplars, records, rejected lines and dossiers. What the engine wrote it to before goes some minutes later, or with `purge`. @returns exchanges removed */
 export async function erase(store: Store, account: string): Promise<number> {
-  const params = { a: account, q: naming(account) };
-  const own = 'acct = cityHash64({a:String}) AND account = {a:String}';
-  const n = (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM exchanges WHERE ${own}`, params)).reduce(
+  const hash = await hashed(store, account);
+  const own = `acct = ${hash}`;
+  const n = (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM exchanges WHERE ${own}`)).reduce(
     (x, r) => x + Number(r.n),
     0,
   );
-  const gone = async (table: string, where: string) =>
-    store.everywhere(`ALTER TABLE ${table} DELETE WHERE ${where} SETTINGS mutations_sync = 1`, params);
-  await gone('texts', 'acct = cityHash64({a:String})');
-  await gone('capabilities', 'acct = cityHash64({a:String})');
-  await gone('exchanges', own);
-  await gone('accounts', 'account = {a:String}');
-  await gone('labels', 'account = {a:String}');
-  await gone('exemplars', 'account = {a:String}');
-  await gone('sentences', 'account = {a:String}');
-  await gone('rejects', REJECTED);
+  const gone = (table: string, where: string) => store.everywhere(`ALTER TABLE ${table} DELETE WHERE ${where} SETTINGS mutations_sync = 1`);
+  for (const table of ['texts', 'capabilities', 'exchanges']) await gone(table, own);
+  for (const table of ['accounts', 'labels', 'exemplars', 'sentences']) await gone(table, `cityHash64(account) = ${hash}`);
+  const lines = await store.rowsEverywhere<{ key: string }>(`SELECT toString(key) AS key FROM rejects WHERE ${REJECTED}`, {
+    a: account,
+    q: naming(account),
+  });
+  for (let i = 0; i < lines.length; i += KEYS)
+    await gone(
+      'rejects',
+      `key IN (${lines
+        .slice(i, i + KEYS)
+        .map((r) => BigInt(r.key))
+        .join(', ')})`,
+    );
   for (const d of await dossiersOf(store, JSON.stringify(account))) await rewrite(store, d, (x) => without(x, account));
   return n;
+}
+
+/** Rejected lines that one statement removes. */
+const KEYS = 5_000;
+
+/** How long `purge` waits, and how often it looks. */
+const PURGE = { ms: 20_000, every: 200 } as const;
+
+/**
+ * Waits until the parts of an embedded store that something was erased from are gone from its disk: the engine keeps what it has written anew for some minutes, and nobody would be there to see it go. Of a server nothing is
+ * asked: it goes on running.
+ * @returns whether they are gone
+ */
+export async function purge(store: Store): Promise<boolean> {
+  if (store.kind !== 'embedded') return true;
+  const tables = await store.rows<{ name: string }>(
+    `SELECT DISTINCT table AS name FROM system.parts WHERE database = currentDatabase() AND NOT active`,
+  );
+  for (const { name } of tables) {
+    await store.everywhere(
+      `ALTER TABLE ${name} MODIFY SETTING old_parts_lifetime = 1, cleanup_delay_period = 1, max_cleanup_delay_period = 1, cleanup_delay_period_random_add = 0`,
+    );
+    // It looks for what is old where it is begun anew.
+    await store.everywhere(`DETACH TABLE ${name}`);
+    await store.everywhere(`ATTACH TABLE ${name}`);
+  }
+  for (const end = Date.now() + PURGE.ms; Date.now() < end; ) {
+    const left = await store.first<{ n: string }>(
+      `SELECT count() AS n FROM system.parts WHERE database = currentDatabase() AND NOT active`,
+    );
+    if (Number(left?.n ?? 0) === 0) return true;
+    await new Promise((r) => setTimeout(r, PURGE.every));
+  }
+  return false;
 }
 
 /** Puts another body in the place of a dossier that is kept. */
