@@ -9,7 +9,7 @@ import { rejects } from '../src/cli/look.ts';
 import { readAccounts } from '../src/formats/accounts.ts';
 import { recognise } from '../src/formats/index.ts';
 import { resolveInputs } from '../src/formats/input.ts';
-import { dateOrder } from '../src/formats/read.ts';
+import { absentFields, dateOrder } from '../src/formats/read.ts';
 import { openStore } from '../src/store/open.ts';
 import { momentOf, pullTable } from '../src/store/pull.ts';
 import { accountRows } from '../src/store/queries/accounts.ts';
@@ -334,6 +334,14 @@ describe('dates between slashes', () => {
     // A date in what people say tells nothing.
     expect(dateOrder(['{"time":"10/12/2026","text":"on 25/12/2026 we rest"}'])).toBe('unknown');
     expect(dateOrder(['{"time":"2026-12-10T00:00:00Z"}'])).toBeUndefined();
+  });
+});
+
+describe('a field that was named', () => {
+  it('and stands in no record is told', () => {
+    const records = ['{"who":{"id":"a"},"rows":[1]}', '{"who":null}', 'torn'];
+    expect(absentFields(records, { account: 'who.id', ip: 'IP', model: 'who.name', id: 'rows.1' })).toEqual(['ip=IP', 'model=who.name']);
+    expect(absentFields([], { ip: 'IP' })).toEqual([]);
   });
 });
 

@@ -70,7 +70,7 @@ export async function resolveInputs(
     try {
       inputs.push(inspect(name, path));
     } catch (error) {
-      unreadable.push({ name, code: error instanceof StillwatchError ? error.code : 'E_READ', reason: messageOf(error) });
+      unreadable.push({ name, code: error instanceof StillwatchError ? error.code : 'E_READ', reason: reasonOf(error) });
     }
   };
   for (const arg of args) {
@@ -280,6 +280,10 @@ export function inspect(name: string, path: string): Input {
     fingerprint: hash.digest('hex').slice(0, 32),
   };
 }
+
+/** What is wrong, and for a file that is to be unpacked or converted, how. */
+const reasonOf = (error: unknown): string =>
+  error instanceof StillwatchError && error.code === 'E_ENCODING' ? `${error.message}; ${error.hint}` : messageOf(error);
 
 /** What begins so is not read here, and is no log in an unknown format. */
 const UNREAD: readonly { readonly starts: readonly number[]; readonly is: string; readonly hint: string }[] = [

@@ -49,6 +49,27 @@ export interface ReadOptions {
   readonly dates?: DateOrder;
 }
 
+/** Fields that were named (`--field name=path`), and that no one of some records holds: a misspelt one reads as empty in all of them. */
+export function absentFields(records: readonly string[], fields: Readonly<Record<string, string>>): string[] {
+  const parsed = records.flatMap((r) => {
+    try {
+      return [JSON.parse(r) as unknown];
+    } catch {
+      return [];
+    }
+  });
+  const holds = (at: unknown, names: readonly string[]): boolean =>
+    names.every((n) => {
+      if (Array.isArray(at)) return true;
+      at = typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[n] : undefined;
+      return at !== undefined;
+    });
+  if (parsed.length === 0) return [];
+  return Object.entries(fields)
+    .filter(([, path]) => !parsed.some((r) => Array.isArray(r) || holds(r, jsonPath(path))))
+    .map(([name, path]) => `${name}=${path}`);
+}
+
 export type DateOrder = 'day first' | 'month first' | 'unknown';
 
 /** A field that is a date between slashes, with a time or without. */

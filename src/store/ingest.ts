@@ -6,7 +6,7 @@ import { finished } from 'node:stream/promises';
 import type { Format } from '../formats/format.ts';
 import { type Input, inspect, sampleRecords } from '../formats/input.ts';
 import { COMPRESSORS } from '../formats/parquet.ts';
-import { dateOrder, exploded, quote, type ReadOptions, readSelect } from '../formats/read.ts';
+import { absentFields, dateOrder, exploded, quote, type ReadOptions, readSelect } from '../formats/read.ts';
 import { zstdWhole } from '../formats/zstd.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { otherSecret } from './open.ts';
@@ -52,7 +52,10 @@ const placeOf = async (input: Input, o: IngestOptions): Promise<string> =>
  * and a run that was interrupted is completed by the next.
  */
 export async function ingest(store: Store, input: Input, format: Format, given: IngestOptions): Promise<FileCoverage> {
-  const dates = input.parquet ? undefined : dateOrder(await sampleRecords(input, DATED));
+  const sample = input.parquet ? [] : await sampleRecords(input, SAMPLED);
+  const dates = dateOrder(sample);
+  // Of a format with many records in a line, or with attributes by name, a line does not show them.
+  const absent = format.explode || format.attributes ? [] : absentFields(sample, given.fields ?? {});
   const o: IngestOptions = dates ? { ...given, dates } : given;
   if (store.sealed) throw otherSecret(true);
   const key = keyOf(input, o);
@@ -64,6 +67,7 @@ export async function ingest(store: Store, input: Input, format: Format, given: 
   const old = all.filter((r) => r !== before);
   const reopened = await withdraw(store, old);
   const note = [
+    ...(absent.length > 0 ? [`no record among its first ${sample.length} holds what --field ${absent.join(' and ')} names`] : []),
     ...(dates === 'unknown'
       ? ['nothing tells which comes first in its dates, the day or the month: those that can be read both ways are rejected']
       : []),
@@ -159,8 +163,8 @@ async function counts(store: Store, id: number): Promise<{ accepted: number; rej
 }
 
 /** Which rows of an input a statement is about. */
-/** Lines that tell the order of dates. */
-const DATED = 2_000;
+/** Records that tell the order of dates, and whether fields that were named are there. */
+const SAMPLED = 2_000;
 
 /** What a rejected line may hold that lets somebody in: keys and passwords by the name of their field, keys by how they begin, and what stands before the host of an address. */
 const CREDENTIALS: readonly (readonly [is: string, becomes: string])[] = [

@@ -68,7 +68,7 @@ export async function alreadyRead(store: Store, input: Input, o: ReadOptions = {
     accepted: 0,
     rejected: 0,
     duplicates: 0,
-    note: `${cut ? `${before.note}; ` : ''}read by an earlier scan of this store`,
+    note: `${cut ? `${before.note}; ` : ''}its content was read before, by an earlier scan of this store or under another name`,
   };
 }
 
