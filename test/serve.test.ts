@@ -124,6 +124,25 @@ webhooks: [{url: "http://127.0.0.1:${port}/", secret: hush}]
   expect(refused.status).toBe(403);
   expect(refused.message).toContain(b?.appeal);
   await api('sk-honest');
+  // Of a customer whom no finding names it is told who that is, and what they sent.
+  const customer = readFileSync(join(dir, 'accounts.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((l) => JSON.parse(l) as { account: string; tier: string; verification: string })
+    .find((r) => !planted.includes(r.account) && r.verification === 'business');
+  const sent = lines.split('\n').filter((l) => l.includes(`"account":"${customer?.account}"`)).length;
+  const asked = (
+    await ann('POST', '/v1/barriers', { accounts: [customer?.account], action: 'hold', hours: 1, reason: 'to see whom it would touch' })
+  ).body;
+
+  expect(asked['blast']).toMatchObject({
+    exchanges: sent,
+    campaign_exchanges: 0,
+    innocent_exchanges: sent,
+    verified: [customer?.account],
+    by_class: { [`${customer?.tier}, verification business`]: { accounts: 1, exchanges: sent } },
+  });
+  expect(sent).toBeGreaterThan(0);
   // The emergency stop reaches everyone within two seconds, and its undo too.
   const gate = (await ann('POST', '/v1/gates', { models: ['m'], reason: 'emergency', hours: 1 })).body as unknown as {
     gate: { id: string };

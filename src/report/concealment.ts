@@ -62,7 +62,7 @@ export function concealment(c: Case, nulls: readonly Facts[], usual: number): { 
   evidence.push(
     row(
       'held-apart',
-      apart ? ways.length * (1 + 1 - tiedByIdentity) : known || tiedByIdentity >= 0.2 ? -1 : 0,
+      apart ? ways.length * (2 - tiedByIdentity) : known || tiedByIdentity >= 0.2 ? -1 : 0,
       tiedByIdentity,
       'share of members tied by identity or address',
       apart

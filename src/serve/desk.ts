@@ -1,6 +1,7 @@
 import type { Budget } from '../barriers/model.ts';
 import type { Quotes } from '../model/desk.ts';
 import type { Dossier, Finding, Member } from '../model/dossier.ts';
+import { accountRecords } from '../store/queries/accounts.ts';
 import { taken, timelines } from '../store/queries/cohorts.ts';
 import { tiesOf } from '../store/queries/ties.ts';
 import type { Store } from '../store/store.ts';
@@ -84,6 +85,28 @@ export async function overBudget(store: Store, accounts: readonly string[], budg
     },
   );
   return Number(row?.n ?? 0);
+}
+
+/** What is held of an account that nobody found. */
+export interface Seen {
+  readonly account: string;
+  readonly exchanges: number;
+  readonly tier: string;
+  readonly verification: string;
+}
+
+/** Exchanges of some accounts within a window, and what their records say. @param from ISO 8601, '' for all there is */
+export async function seenOf(store: Store, accounts: readonly string[], from: string): Promise<Seen[]> {
+  const rows = await store.rows<{ account: string; n: number }>(
+    `SELECT account, count() AS n FROM ${store.all('exchanges')} AS e WHERE ${OF_ACCOUNTS} ${from === '' ? '' : `AND time >= parseDateTime64BestEffort({from:String}, 3, 'UTC')`} GROUP BY account`,
+    { names: accounts, from },
+  );
+  const records = await accountRecords(store);
+  const sent = new Map(rows.map((r) => [r.account, Number(r.n)]));
+  return accounts.map((account) => {
+    const r = records.get(account);
+    return { account, exchanges: sent.get(account) ?? 0, tier: r?.tier ?? '', verification: r?.verification ?? '' };
+  });
 }
 
 /** Exchanges of some accounts since a moment. @param from ms since 1970 */

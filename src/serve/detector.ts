@@ -17,7 +17,7 @@ import { looks } from '../store/queries/looks.ts';
 import { type Tied, tiesOf } from '../store/queries/ties.ts';
 import type { Store } from '../store/store.ts';
 import { asideOf, eraseAside, expireAside } from './aside.ts';
-import { bodyOf, cutOf, findingOf, overBudget, quotesOf, sentencesOf, sentSince } from './desk.ts';
+import { bodyOf, cutOf, findingOf, overBudget, quotesOf, seenOf, sentencesOf, sentSince } from './desk.ts';
 import { graphOf } from './graph.ts';
 import { Intake } from './intake.ts';
 import { Notice } from './notice.ts';
@@ -271,6 +271,8 @@ export class Detector {
         return cutOf(store, q.members, q.values);
       case 'over':
         return overBudget(store, q.accounts, q.budget, q.from);
+      case 'seen':
+        return seenOf(store, q.accounts, q.from);
       case 'since':
         return sentSince(store, q.accounts, q.from);
       case 'texts':

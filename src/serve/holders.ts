@@ -59,17 +59,24 @@ export class Holders {
     for (const f of [...d.dossier.campaigns, ...d.dossier.undecided])
       for (const { account } of f.accounts) {
         const held = subjects[account] ?? {};
-        let verification = held.verification;
-        let tier = held.tier;
-        for (const s of [this.known.get(account), listed?.get(account)]) {
-          if (shown(s)) verification = stronger(shown(s), verification);
-          tier = tier || s?.tier;
-        }
-        if (verification === held.verification && tier === held.tier) continue;
-        subjects[account] = { ...held, ...(tier ? { tier } : {}), ...(verification ? { verification } : {}) };
+        const said = this.of(account, held, keys, listed);
+        if (said === held) continue;
+        subjects[account] = said;
         more += 1;
       }
     return more === 0 ? d : { ...d, subjects };
+  }
+
+  /** What records say of an account, with what the lookup says besides; the same where it says no more. */
+  of(account: string, held: Subject, keys: string | undefined, listed = keys ? this.listed(keys) : null): Subject {
+    let verification = held.verification;
+    let tier = held.tier;
+    for (const s of [this.known.get(account), listed?.get(account)]) {
+      if (shown(s)) verification = stronger(shown(s), verification);
+      tier = tier || s?.tier;
+    }
+    if (verification === held.verification && tier === held.tier) return held;
+    return { ...held, ...(tier ? { tier } : {}), ...(verification ? { verification } : {}) };
   }
 
   private listed(path: string): ReadonlyMap<string, Subject> | null {

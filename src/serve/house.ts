@@ -12,6 +12,8 @@ export interface House {
   readonly now: () => number;
   readonly ask: (q: Question) => Promise<unknown>;
   readonly last: () => { readonly dossier: Dossier | null; readonly subjects: Readonly<Record<string, Subject>> };
+  /** What the lookup of keys says of an account besides what is held of it. */
+  readonly holder?: (account: string, held: Subject) => Subject;
   readonly health: () => Record<string, unknown> & { readonly ready: boolean };
   readonly metrics: () => Promise<string>;
   /** Names of those who have a token. */

@@ -116,6 +116,7 @@ export class Primary {
         now: Date.now,
         ask: (q) => this.ask(q),
         last: () => ({ dossier: this.dossier, subjects: this.subjects }),
+        holder: (account, held) => this.holders.of(account, held, this.config.accounts.file),
         health: () => this.health(),
         metrics: () => this.metrics(),
         // Who may only look is given no case.

@@ -16,6 +16,7 @@ export type Question =
   | { readonly ask: 'file'; readonly account: string }
   | { readonly ask: 'cut'; readonly members: readonly Cutting[]; readonly values: Finding['indicators'] }
   | { readonly ask: 'over'; readonly accounts: readonly string[]; readonly budget: Budget; readonly from: string }
+  | { readonly ask: 'seen'; readonly accounts: readonly string[]; readonly from: string }
   | { readonly ask: 'since'; readonly accounts: readonly string[]; readonly from: number }
   | { readonly ask: 'texts'; readonly campaign: string; readonly at: string }
   | { readonly ask: 'sentences'; readonly values: readonly string[] }

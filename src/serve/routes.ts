@@ -23,19 +23,42 @@ import { accountRoutes } from './account-routes.ts';
 import { type Route, Text } from './admin.ts';
 import { caseRoutes } from './case-routes.ts';
 import { IDS } from './control.ts';
+import type { Seen } from './desk.ts';
 import { findingOf, membersOf } from './findings.ts';
 import { type House, number, text, texts, wrong } from './house.ts';
 import { lookAt } from './looks.ts';
 import { barriersIn, caseIn, whyOf, wordsOf } from './said.ts';
 
+const NO_MEMBER = { membership: 0, share: 0, share_low: 0, share_high: 0, first_seen: '', last_seen: '' } as const;
+
 export function routes(h: House): Route[] {
   const { control, now } = h;
   const s = () => control.state;
   const run = (events: Parameters<typeof control.run>[0]) => control.run(events);
-  const subject = (a: string): Subject => subjectOf(s(), h.last().subjects, a);
   const evidenceOf = (c: Case | undefined) => restsOn(c ? findingOf(h.last().dossier, c) : null);
-  const reach = (b: Barrier) =>
-    blast(membersOf(h.last().dossier, b), b.accounts, subject, b.action === 'verify' ? (a) => answered(s(), a, b) : undefined);
+  /** Accounts that nobody found are looked up: a barrier on a customer is none on nobody. Without detection it is not known what they sent. */
+  const reach = async (b: Barrier) => {
+    const { dossier, subjects } = h.last();
+    const members = membersOf(dossier, b);
+    const found = new Set(members.map((m) => m.account));
+    const others = b.accounts.filter((a) => !found.has(a));
+    const seen =
+      others.length > 0
+        ? ((await h.ask({ ask: 'seen', accounts: others, from: dossier?.window.from ?? '' }).catch(() => null)) as Seen[] | null)
+        : null;
+    const held: Record<string, Subject> = Object.assign(Object.create(null), subjects);
+    for (const { account, tier, verification } of seen ?? others.map((account) => ({ account, tier: '', verification: '' }))) {
+      const record: Subject = { ...(tier ? { tier } : {}), ...(verification ? { verification } : {}), ...subjects[account] };
+      held[account] = h.holder?.(account, record) ?? record;
+    }
+    const strangers = (seen ?? []).map((x) => ({ ...NO_MEMBER, account: x.account, exchanges: x.exchanges }));
+    return blast(
+      [...members, ...strangers],
+      b.accounts,
+      (a) => subjectOf(s(), held, a),
+      b.action === 'verify' ? (a) => answered(s(), a, b) : undefined,
+    );
+  };
   const barrier = (id: string): Barrier =>
     s().barriers.get(id) ??
     (() => {
@@ -72,7 +95,7 @@ export function routes(h: House): Route[] {
       path: '/v1/barriers',
       takes: ['case', 'accounts', 'action', 'reason', 'hours', 'budget', 'summary', 'level'],
       role: 'analyst',
-      run: ({ body, who }) => {
+      run: async ({ body, who }) => {
         const action = text(body, 'action') as Action;
         if (!ACTIONS.includes(action)) wrong(`action is one of ${ACTIONS.join(', ')}`);
         const of = typeof body['case'] === 'string' ? caseOf(s(), body['case']) : null;
@@ -114,7 +137,7 @@ export function routes(h: House): Route[] {
           ),
         );
         const made = barrier(id);
-        return { barrier: made, blast: reach(made) };
+        return { barrier: made, blast: await reach(made) };
       },
     },
     {
@@ -126,7 +149,7 @@ export function routes(h: House): Route[] {
         const from = h.last().dossier?.window.from ?? '';
         return {
           barrier: b,
-          blast: reach(b),
+          blast: await reach(b),
           ...(b.budget ? { refused: await h.ask({ ask: 'over', accounts: b.accounts, budget: b.budget, from }) } : {}),
           // What came since it stands: what a rehearsal would have touched.
           ...(b.state === 'active'
