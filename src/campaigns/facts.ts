@@ -324,6 +324,7 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
   const owner = top(accounts.map((a) => t.owner[a] ?? ''));
   const window = t.hasText ? pooled(cells) : null;
   const shared = t.hasText ? itemsShared(cells) : 0;
+  const addressed = rows.filter((r) => r.addresses > 0);
   return {
     accounts,
     exchanges: rows.reduce((x, r) => x + r.n, 0),
@@ -371,8 +372,8 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
       rows.map((r) => (r.last - r.first) / DAY),
       0.9,
     ),
-    addressesPerDay: median(rows.filter((r) => r.addresses > 0).map((r) => r.addresses / Math.max(1, r.days))),
-    addressed: rows.filter((r) => r.addresses > 0).length,
+    addressesPerDay: median(addressed.map((r) => r.addresses / Math.max(1, r.days))),
+    addressed: addressed.length,
     paying: records.filter((r) => (r?.payment ?? '') !== '').length,
   };
 }

@@ -1,6 +1,6 @@
 import type { Candidate } from './candidates.ts';
 import { type Facts, inStep, theirs, type View } from './facts.ts';
-import type { Judged } from './membership.ts';
+import { type Judged, TOLD_IN_ALL } from './membership.ts';
 import { repeatedWithOthers } from './repeats.ts';
 import { median, quantile, spread } from './stats.ts';
 import { carriedPart, type Table } from './table.ts';
@@ -111,7 +111,7 @@ export function ofOnePart(members: readonly Judged[]): Judged[] {
 }
 
 /** Where this part of a cohort carries one sentence of theirs in all they send, who carries it in less, and sends so many exchanges without it, has work of its own. */
-const TOLD = { members: 0.75, all: 0.99, less: 0.95, without: 5 } as const;
+const TOLD = { ...TOLD_IN_ALL, less: 0.95, without: 5 } as const;
 
 /**
  * Where nearly all members are told one thing in all they send, how much of an account is told that is counted, and not estimated: whoever sends anything else beside is an owner whose key is lent or stolen, however much of the account the
@@ -243,7 +243,7 @@ export function ofOnePace(
   const pace = (a: number): number => (t.rows[a]?.n ?? 0) / Math.max(1, t.rows[a]?.days ?? 1);
   const slower = (a: readonly number[], b: readonly number[]): boolean =>
     quantile(a, PACE.part) < quantile(b, 1 - PACE.part) && PACE.factor * median(a) < median(b);
-  if (!c.scaffold.some((v) => instructed(t, v, inside)))
+  if (!toldAlike(t, c, inside))
     for (const g of components(tiedIn(t, facts, members))) {
       if (g.length < PACE.group || g.length > PACE.most * members.length) continue;
       const own = new Set(g);
@@ -281,6 +281,7 @@ export function ofOneBrief(
   members: readonly Judged[],
 ): { readonly kept: Judged[]; readonly apart: readonly number[] } {
   const inside = new Set(members.map((m) => m.account));
+  if (toldAlike(t, c, inside)) return { kept: [...members], apart: [] };
   const groups = new Map<number, Set<number>>();
   for (const a of inside)
     for (const { v, count } of t.valuesOf[a] ?? []) {
@@ -291,12 +292,11 @@ export function ofOneBrief(
       const g = groups.get(v) ?? new Set();
       groups.set(v, g.add(a));
     }
-  // What found them all divides nobody. Where it is how all of them are told to ask, what some are told besides divides nobody either; a phrase or a template in part of what they send may be anybody's.
-  const toldAlike = c.scaffold.some((v) => instructed(t, v, inside));
+  // What found them all divides nobody.
   const [[sentence, first] = [-1, null] as const] = [...groups]
     .filter(([v]) => !c.scaffold.includes(v))
     .sort((x, y) => y[1].size - x[1].size);
-  if (!first || first.size < BRIEF.largest * inside.size || toldAlike) return { kept: [...members], apart: [] };
+  if (!first || first.size < BRIEF.largest * inside.size) return { kept: [...members], apart: [] };
   const gone = new Set<number>();
   for (const g of c.scaffold.length > 0 ? [] : groups.values()) {
     if (g.size < BRIEF.others || [...g].some((a) => first.has(a))) continue;
@@ -311,3 +311,6 @@ export function ofOneBrief(
 /** Whether those who carry a sentence carry it in nearly all they send: it is how they are told to ask, and no turn of phrase. */
 const instructed = (t: Table, sentence: number, carriers: ReadonlySet<number>): boolean =>
   median([...carriers].map((a) => carriedPart(t, a, (t.valuesOf[a] ?? []).find(({ v }) => v === sentence)?.count ?? 0))) >= BRIEF.mostly;
+
+/** Whether what found a cohort is how all of them are told to ask: what some are told besides, or do otherwise, divides nobody then. A phrase or a template in part of what they send may be anybody's. */
+const toldAlike = (t: Table, c: Candidate, inside: ReadonlySet<number>): boolean => c.scaffold.some((v) => instructed(t, v, inside));

@@ -11,11 +11,12 @@ import { type NullCohort, nullCohorts, nullMembers, nullMembersOfLinks, referenc
 import { tiedAccounts } from './queue.ts';
 import { oneItem } from './repeats.ts';
 import { contentOnly, explained, type Honest, mechanism, ONE_TASK, rivals } from './rivals.ts';
-import { asOne, type Case, carried, settle, settleBoth } from './settle.ts';
+import { asOne, type Case, carried, settle } from './settle.ts';
 import type { Bench } from './sharing.ts';
 import { Span } from './span.ts';
 import { median, quantile } from './stats.ts';
 import { DAY, type Table } from './table.ts';
+import { settleBoth } from './views.ts';
 import { ownVoices, type Spoken } from './voices.ts';
 
 export interface Judgement {

@@ -314,7 +314,10 @@ export function longer(t: Table, judged: readonly Judged[]): (account: number) =
 }
 
 /** Where nearly all members carry the sentence, and the middle one draws no more than so many times what carries it, it tells what is the campaign's; whoever is told much more than carries it is told that, give or take. */
-const SAID = { carriers: 0.8, times: 1.25, less: 0.8, give: 0.1, all: 0.99, alike: 0.75, least: 0.3 } as const;
+const SAID = { carriers: 0.8, times: 1.25, less: 0.8, give: 0.1, least: 0.3 } as const;
+
+/** So many members carry one sentence in this part of what they send at least, where all of them are told it in all they send. */
+export const TOLD_IN_ALL = { members: 0.75, all: 0.99 } as const;
 
 /**
  * Shares, told by how much carries the cohort's sentence where that is what members draw: what comes through a stolen key carries it, and what its owner sends does not, however near to the pool it is. Where the sentence is one
@@ -346,12 +349,12 @@ export function ofSentence(estimated: readonly Judged[], carries: (account: numb
  */
 function toldAlike(judged: readonly Judged[], carries: (account: number) => number): Judged[] {
   const members = judged.filter((j) => j.membership >= 0.5 && j.share > 0);
-  const all = members.filter((j) => carries(j.account) >= SAID.all);
+  const all = members.filter((j) => carries(j.account) >= TOLD_IN_ALL.all);
   const middle = quantile(
     all.map((j) => j.share),
     0.5,
   );
-  if (all.length < SAID.alike * members.length || !(middle >= SAID.least && middle < 1)) return [...judged];
+  if (all.length < TOLD_IN_ALL.members * members.length || !(middle >= SAID.least && middle < 1)) return [...judged];
   const set = (x: number): number => Math.min(1, x / middle);
   return judged.map((j) => (carries(j.account) > 0 ? { ...j, share: set(j.share), low: set(j.low), high: set(j.high) } : j));
 }

@@ -6,36 +6,36 @@ import { scanCommand } from './scan.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What a demo leaves behind, and nobody else does. */
-const OWN = { world: ['accounts.jsonl', 'exchanges.jsonl', 'truth.jsonl'], store: ['README', 'data'] } as const;
 const REPORT = 'report.html';
+const WORLD = ['accounts.jsonl', 'exchanges.jsonl', 'truth.jsonl'];
+const STORE = ['README', 'data'];
 
-/** A new directory, or that of an earlier demo without what it held. @throws StillwatchError E_OUT where anything else lies there */
-function emptied(dir: string): void {
-  const refuse = (what: string): never => {
-    throw new StillwatchError(
-      'E_OUT',
-      `${dir} ${what}`,
-      'give --out a new directory: a demo removes what an earlier one left, and nothing else',
-    );
-  };
-  if (existsSync(dir) && !statSync(dir).isDirectory()) refuse('is a file');
-  for (const name of existsSync(dir) ? readdirSync(dir) : []) {
+/** What is in the way of a demo that is to have a directory for itself; null where it is new, or an earlier demo's. */
+function inTheWay(dir: string): string | null {
+  if (!existsSync(dir)) return null;
+  if (!statSync(dir).isDirectory()) return 'is a file';
+  for (const name of readdirSync(dir)) {
     if (name === REPORT) continue;
-    const own: readonly string[] = OWN[name as keyof typeof OWN] ?? refuse(`holds ${JSON.stringify(name)}, which no demo made`);
-    const inside = statSync(join(dir, name)).isDirectory()
-      ? readdirSync(join(dir, name))
-      : refuse(`holds a file ${JSON.stringify(name)}, which no demo made`);
-    const other = inside.find((x) => (name === 'world' ? !own.includes(x) : false));
-    if (other !== undefined) refuse(`holds ${JSON.stringify(`${name}/${other}`)}, which no demo made`);
-    if (name === 'store' && inside.length > 0 && !own.every((x) => inside.includes(x))) refuse('holds a directory store that is no store');
+    const own = (name === 'world' || name === 'store') && statSync(join(dir, name)).isDirectory();
+    const inside = own ? readdirSync(join(dir, name)) : [];
+    const other = name === 'world' ? inside.find((x) => !WORLD.includes(x)) : undefined;
+    if (!own || other !== undefined) return `holds ${JSON.stringify(other === undefined ? name : `${name}/${other}`)}, which no demo made`;
+    if (name === 'store' && inside.length > 0 && !STORE.every((x) => inside.includes(x))) return 'holds a directory store that is no store';
   }
-  for (const name of [...Object.keys(OWN), REPORT]) rmSync(join(dir, name), { recursive: true, force: true });
-  mkdirSync(dir, { recursive: true });
+  return null;
 }
 
 /** `npm run demo`: a simulated world of about 200,000 exchanges with three campaigns in it, scanned, with the HTML report beside it. */
 export async function demo(dir: string, t: Terminal, program: string): Promise<number> {
-  emptied(dir);
+  const other = inTheWay(dir);
+  if (other !== null)
+    throw new StillwatchError(
+      'E_OUT',
+      `${dir} ${other}`,
+      'give --out a new directory: a demo removes what an earlier one left, and nothing else',
+    );
+  for (const name of ['world', 'store', REPORT]) rmSync(join(dir, name), { recursive: true, force: true });
+  mkdirSync(dir, { recursive: true });
   t.note('SIMULATED: this demo makes a world of log records and scans it; no real customer is in it.');
   const world = await makeWorld({
     out: join(dir, 'world'),

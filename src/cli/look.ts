@@ -9,7 +9,7 @@ import { wrap } from '../report/table.ts';
 import { BESIDE, count } from '../report/words.ts';
 import { bodyOf } from '../serve/desk.ts';
 import { SIGNALS } from '../signals/index.ts';
-import { accountOf } from '../store/queries/account.ts';
+import { shownBy, valueKey } from '../store/queries/account.ts';
 import { accountRecords } from '../store/queries/accounts.ts';
 import { likelyOf } from '../store/queries/likely.ts';
 import type { Store } from '../store/store.ts';
@@ -179,27 +179,21 @@ function likelyLines({ conversations, likely }: Awaited<ReturnType<typeof likely
 }
 
 /** Findings that an account is no part of, and of whose indicators it shows some: whoever looks it up learns that, and that nobody named it for that. */
-async function sharesWith(store: Store, d: Dossier, id: string): Promise<string[]> {
+async function sharesWith(store: Store, d: Dossier, id: string, exchanges: string): Promise<string[]> {
   const apart = [...d.campaigns, ...d.undecided].filter(
     (f) => f.indicators.length > 0 && ![...f.accounts, ...(f.beside ?? [])].some((a) => a.account === id),
   );
-  const file = apart.length > 0 ? await accountOf(store, id) : null;
-  if (!file) return [];
-  const shown = new Map([...file.scaffolds, ...file.indicators].map((s) => [`${s.kind}\0${s.value}`, s.exchanges]));
+  if (apart.length === 0) return [];
+  const shown = await shownBy(store, id);
   return apart.flatMap((f) => {
-    const held = f.indicators.flatMap(({ kind, value }) => {
-      const n = shown.get(`${kind}\0${value}`);
-      return n === undefined ? [] : [{ kind, n }];
-    });
-    const kinds = [...new Set(held.map((h) => h.kind))].map((kind) => {
-      const most = Math.max(...held.flatMap((h) => (h.kind === kind ? [h.n] : [])));
-      return most > 0 ? `${kind} (in ${most} of its ${file.exchanges} exchanges)` : kind;
-    });
-    return kinds.length > 0
-      ? [
-          `  shares with    ${f.id} (${d.campaigns.includes(f as Finding) ? 'campaign' : 'undecided'}, in which it is not named): ${kinds.join(', ')}`,
-        ]
-      : [];
+    const most = new Map<string, number>();
+    for (const i of f.indicators) {
+      const held = shown.get(valueKey(i));
+      if (held) most.set(i.kind, Math.max(most.get(i.kind) ?? 0, held.exchanges));
+    }
+    const kinds = [...most].map(([kind, n]) => (n > 0 ? `${kind} (in ${n} of its ${exchanges} exchanges)` : kind)).join(', ');
+    const what = d.campaigns.includes(f as Finding) ? 'campaign' : 'undecided';
+    return kinds === '' ? [] : [`  shares with    ${f.id} (${what}, in which it is not named): ${kinds}`];
   });
 }
 
@@ -248,7 +242,7 @@ export async function accountFile(id: string, store: Store): Promise<string> {
         `  not named      ${f.id} its pool is drawn on by this account, share ${b.share.toFixed(2)} (${b.share_low.toFixed(2)}-${b.share_high.toFixed(2)}). ${BESIDE}`,
       );
   }
-  if (d) out.push(...(await sharesWith(store, d, id)));
+  if (d) out.push(...(await sharesWith(store, d, id, row['n'] ?? '')));
   for (const l of d?.look_alikes ?? []) if (l.accounts.includes(id)) out.push(`  cleared with   ${l.id}: ${l.kind}`);
   return `${out.map(inert).join('\n')}\n`;
 }

@@ -6,9 +6,10 @@ import { createGunzip, gunzipSync } from 'node:zlib';
 import { parse as parseCsv } from 'csv-parse/sync';
 import { decompress } from 'fzstd';
 import { messageOf, StillwatchError } from '../model/errors.ts';
+import type { Compression } from './bytes.ts';
 import { delimiterOf } from './csv.ts';
 import { object } from './format.ts';
-import { type Compression, inspect, sampleLines } from './input.ts';
+import { inspect, sampleLines } from './input.ts';
 import { COMPRESSORS } from './parquet.ts';
 
 /** Account records as the store keeps them. Times are ISO strings or null. */

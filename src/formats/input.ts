@@ -21,11 +21,10 @@ import { constants, gunzipSync } from 'node:zlib';
 import { Decompress } from 'fzstd';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { messageOf, StillwatchError, withoutCredentials } from '../model/errors.ts';
+import { type Compression, compressionOf, unread } from './bytes.ts';
 import { type Framing, framingOf, splitterFor } from './framing.ts';
 import { gunzipped } from './gzip.ts';
 import { COMPRESSORS } from './parquet.ts';
-
-export type Compression = 'none' | 'gzip' | 'zstd';
 
 /** One input the engine can read: always a local file, whatever it came from. */
 export interface Input {
@@ -263,10 +262,8 @@ export function inspect(name: string, path: string): Input {
     );
   }
   if (head.length === 0) throw new StillwatchError('E_EMPTY', `${name} is empty`, 'nothing to do');
-  const odd = UNREAD.find((x) => x.starts.every((byte, i) => head[i] === byte));
+  const odd = unread(head);
   if (odd) throw new StillwatchError('E_ENCODING', `the file is ${odd.is}`, odd.hint);
-  if (tarIn(head)) throw new StillwatchError('E_ENCODING', 'the file is a tar archive', 'unpack it: tar -xf');
-  if (wideIn(head)) throw new StillwatchError('E_ENCODING', 'the file is UTF-16', 'convert it: iconv -f UTF-16 -t UTF-8');
   const hash = createHash('sha256').update(`${stat.size}:`).update(head);
   if (stat.size > HEAD) hash.update(slice(path, Math.max(0, stat.size - HEAD), HEAD));
   // Of a large file not all is looked at: who changes its middle changes its time. To read one again that was merely touched adds nothing twice.
@@ -284,40 +281,6 @@ export function inspect(name: string, path: string): Input {
 /** What is wrong, and for a file that is to be unpacked or converted, how. */
 const reasonOf = (error: unknown): string =>
   error instanceof StillwatchError && error.code === 'E_ENCODING' ? `${error.message}; ${error.hint}` : messageOf(error);
-
-/** What begins so is not read here, and is no log in an unknown format. */
-const UNREAD: readonly { readonly starts: readonly number[]; readonly is: string; readonly hint: string }[] = [
-  { starts: [0x42, 0x5a, 0x68], is: 'compressed with bzip2', hint: 'unpack it: bunzip2' },
-  { starts: [0xfd, 0x37, 0x7a, 0x58, 0x5a], is: 'compressed with xz', hint: 'unpack it: unxz' },
-  { starts: [0x50, 0x4b, 0x03, 0x04], is: 'a zip archive', hint: 'unpack it: unzip' },
-];
-
-/** A tar archive, packed with gzip or not: its first header says so at byte 257. */
-function tarIn(head: Buffer): boolean {
-  const begins = (b: Buffer): boolean => b.subarray(257, 262).toString('latin1') === 'ustar';
-  if (compressionOf(head) !== 'gzip') return begins(head);
-  try {
-    return begins(gunzipSync(head, { finishFlush: constants.Z_SYNC_FLUSH }));
-  } catch {
-    // What is damaged is told where it is read.
-    return false;
-  }
-}
-
-/** UTF-16, with its mark or without: every other byte of the beginning is nought. */
-function wideIn(head: Buffer): boolean {
-  if ((head[0] === 0xff && head[1] === 0xfe) || (head[0] === 0xfe && head[1] === 0xff)) return true;
-  const start = head.subarray(0, 64);
-  const nought = (odd: number): number => start.filter((b, i) => i % 2 === odd && b === 0).length;
-  return start.length >= 4 && (nought(0) > 0.4 * start.length || nought(1) > 0.4 * start.length);
-}
-
-/** By content, never by name: gzip named .jsonl is common. */
-function compressionOf(head: Buffer): Compression {
-  if (head[0] === 0x1f && head[1] === 0x8b) return 'gzip';
-  if (head.length >= 4 && head.readUInt32LE(0) === 0xfd2fb528) return 'zstd';
-  return 'none';
-}
 
 /** The first complete lines of an input, for recognising its format. */
 export function sampleLines(input: Input, most = 40): string[] {

@@ -51,6 +51,7 @@ export interface ReadOptions {
 
 /** Fields that were named (`--field name=path`), and that no one of some records holds: a misspelt one reads as empty in all of them. */
 export function absentFields(records: readonly string[], fields: Readonly<Record<string, string>>): string[] {
+  if (Object.keys(fields).length === 0) return [];
   const parsed = records.flatMap((r) => {
     try {
       return [JSON.parse(r) as unknown];

@@ -1,5 +1,4 @@
-import { answered, blast, restsOn } from '../barriers/blast.ts';
-import { subjectOf } from '../barriers/cases.ts';
+import { restsOn } from '../barriers/blast.ts';
 import {
   appealOf,
   approve,
@@ -16,49 +15,24 @@ import {
 import { undoAppeal } from '../barriers/curate.ts';
 import { LOCAL } from '../barriers/events.ts';
 import { ACTIONS, type Action, type Barrier, type Case, LEVELS } from '../barriers/model.ts';
-import { checkPolicy, policyGates, type Subject } from '../barriers/policy.ts';
+import { checkPolicy, policyGates } from '../barriers/policy.ts';
 import { StillwatchError } from '../model/errors.ts';
 import { maskedDossier } from '../model/masked.ts';
 import { accountRoutes } from './account-routes.ts';
 import { type Route, Text } from './admin.ts';
 import { caseRoutes } from './case-routes.ts';
 import { IDS } from './control.ts';
-import type { Seen } from './desk.ts';
-import { findingOf, membersOf } from './findings.ts';
+import { findingOf } from './findings.ts';
 import { type House, number, text, texts, wrong } from './house.ts';
 import { lookAt } from './looks.ts';
+import { reachOf } from './reach.ts';
 import { barriersIn, caseIn, whyOf, wordsOf } from './said.ts';
-
-const NO_MEMBER = { membership: 0, share: 0, share_low: 0, share_high: 0, first_seen: '', last_seen: '' } as const;
 
 export function routes(h: House): Route[] {
   const { control, now } = h;
   const s = () => control.state;
   const run = (events: Parameters<typeof control.run>[0]) => control.run(events);
   const evidenceOf = (c: Case | undefined) => restsOn(c ? findingOf(h.last().dossier, c) : null);
-  /** Accounts that nobody found are looked up: a barrier on a customer is none on nobody. Without detection it is not known what they sent. */
-  const reach = async (b: Barrier) => {
-    const { dossier, subjects } = h.last();
-    const members = membersOf(dossier, b);
-    const found = new Set(members.map((m) => m.account));
-    const others = b.accounts.filter((a) => !found.has(a));
-    const seen =
-      others.length > 0
-        ? ((await h.ask({ ask: 'seen', accounts: others, from: dossier?.window.from ?? '' }).catch(() => null)) as Seen[] | null)
-        : null;
-    const held: Record<string, Subject> = Object.assign(Object.create(null), subjects);
-    for (const { account, tier, verification } of seen ?? others.map((account) => ({ account, tier: '', verification: '' }))) {
-      const record: Subject = { ...(tier ? { tier } : {}), ...(verification ? { verification } : {}), ...subjects[account] };
-      held[account] = h.holder?.(account, record) ?? record;
-    }
-    const strangers = (seen ?? []).map((x) => ({ ...NO_MEMBER, account: x.account, exchanges: x.exchanges }));
-    return blast(
-      [...members, ...strangers],
-      b.accounts,
-      (a) => subjectOf(s(), held, a),
-      b.action === 'verify' ? (a) => answered(s(), a, b) : undefined,
-    );
-  };
   const barrier = (id: string): Barrier =>
     s().barriers.get(id) ??
     (() => {
@@ -137,7 +111,7 @@ export function routes(h: House): Route[] {
           ),
         );
         const made = barrier(id);
-        return { barrier: made, blast: await reach(made) };
+        return { barrier: made, blast: await reachOf(h, made) };
       },
     },
     {
@@ -149,7 +123,7 @@ export function routes(h: House): Route[] {
         const from = h.last().dossier?.window.from ?? '';
         return {
           barrier: b,
-          blast: await reach(b),
+          blast: await reachOf(h, b),
           ...(b.budget ? { refused: await h.ask({ ask: 'over', accounts: b.accounts, budget: b.budget, from }) } : {}),
           // What came since it stands: what a rehearsal would have touched.
           ...(b.state === 'active'

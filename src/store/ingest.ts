@@ -52,7 +52,8 @@ const placeOf = async (input: Input, o: IngestOptions): Promise<string> =>
  * and a run that was interrupted is completed by the next.
  */
 export async function ingest(store: Store, input: Input, format: Format, given: IngestOptions): Promise<FileCoverage> {
-  const sample = input.parquet ? [] : await sampleRecords(input, SAMPLED);
+  // Our own proxy's records need no look: their times and fields are as it writes them.
+  const sample = input.parquet || given.span ? [] : await sampleRecords(input, SAMPLED);
   const dates = dateOrder(sample);
   // Of a format with many records in a line, or with attributes by name, a line does not show them.
   const absent = format.explode || format.attributes ? [] : absentFields(sample, given.fields ?? {});
@@ -162,7 +163,6 @@ async function counts(store: Store, id: number): Promise<{ accepted: number; rej
   return { accepted: await one('exchanges'), rejected: await one('rejects') };
 }
 
-/** Which rows of an input a statement is about. */
 /** Records that tell the order of dates, and whether fields that were named are there. */
 const SAMPLED = 2_000;
 
@@ -176,6 +176,7 @@ const CREDENTIALS: readonly (readonly [is: string, becomes: string])[] = [
   [String.raw`://[^/\s:@"]+:[^@/\s"]+@`, '://[masked]@'],
 ];
 
+/** Which rows of an input a statement is about. */
 type Part = 'exchanges' | 'rejects' | 'texts' | 'nested';
 
 async function load(store: Store, input: Input, format: Format, id: number, part: Part, o: IngestOptions, place = ''): Promise<void> {
@@ -202,7 +203,7 @@ async function load(store: Store, input: Input, format: Format, id: number, part
 }
 
 /** Whose a rejected line is: the account that was read, or of a line that is torn what stands where records name one. 0 where nobody is named. */
-const NAMED = `if(account != '', cityHash64(account), if(extract(line, '"account"\\s*:\\s*"([^"]*)"') AS named = '', 0, cityHash64(named)))`;
+const NAMED = `if(account != '', cityHash64(account), if(extract(line, '"account"\\\\s*:\\\\s*"([^"]*)"') AS named = '', 0, cityHash64(named)))`;
 
 async function statement(
   store: Store,

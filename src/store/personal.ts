@@ -1,6 +1,6 @@
 import type { Dossier, Finding } from '../model/dossier.ts';
 import { maskedDossier } from '../model/masked.ts';
-import type { Store } from './store.ts';
+import type { Params, Store } from './store.ts';
 
 /** Everything the store holds of one account, for the person it is about. Sketches are personal data: they are part of it. */
 export async function exportOf(store: Store, account: string): Promise<Record<string, unknown>> {
@@ -89,12 +89,22 @@ export interface Days {
 /** Days that stand for a hold: longer than any case. */
 const HELD_DAYS = 20_000;
 
+/** Removes rows of a table on every shard, and waits until they are gone. */
+const remove = (store: Store, table: string, where: string, params: Params = {}): Promise<void> =>
+  store.everywhere(`ALTER TABLE ${table} DELETE WHERE ${where} SETTINGS mutations_sync = 1`, params);
+
+/** Exchanges on all shards. */
+const exchangesIn = async (store: Store, where: string, params: Params = {}): Promise<number> =>
+  (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM exchanges WHERE ${where}`, params)).reduce(
+    (x, r) => x + Number(r.n),
+    0,
+  );
+
 /** Removes what is older than its time to live, but nothing of accounts under a legal hold. @returns exchanges removed */
 export async function expire(store: Store, days: Days, held: readonly string[]): Promise<number> {
   const params = { held, d: days.exchanges ?? 0, r: days.rejects ?? 0, x: days.exemplars ?? 0 };
   const free = (column: string): string => `${column} NOT IN (SELECT arrayJoin({held:Array(String)}))`;
-  const gone = (table: string, where: string) =>
-    store.everywhere(`ALTER TABLE ${table} DELETE WHERE ${where} SETTINGS mutations_sync = 1`, params);
+  const gone = (table: string, where: string) => remove(store, table, where, params);
   const own = 'acct IN (SELECT cityHash64(arrayJoin({held:Array(String)})))';
   const kept = { held, k: days.texts };
   for (const [set, where] of [
@@ -106,10 +116,7 @@ export async function expire(store: Store, days: Days, held: readonly string[]):
   let n = 0;
   if (days.exchanges !== undefined) {
     const old = `time < now64(3, 'UTC') - toIntervalDay({d:UInt32}) AND ${free('account')}`;
-    n = (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM exchanges WHERE ${old}`, params)).reduce(
-      (x, r) => x + Number(r.n),
-      0,
-    );
+    n = await exchangesIn(store, old, params);
     if (n > 0) for (const table of ['exchanges', 'capabilities']) await gone(table, old);
   }
   // Dossiers were once kept with the texts they cite, which have a time of their own.
@@ -136,16 +143,11 @@ async function hashed(store: Store, account: string): Promise<bigint> {
 export async function eraseLate(store: Store, account: string, before: number): Promise<number> {
   const params = { before: String(before) };
   const own = `acct = ${await hashed(store, account)} AND time <= fromUnixTimestamp64Milli({before:Int64}, 'UTC')`;
-  const n = (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM exchanges WHERE ${own}`, params)).reduce(
-    (x, r) => x + Number(r.n),
-    0,
-  );
+  const n = await exchangesIn(store, own, params);
   if (n === 0) return 0;
-  const gone = (table: string, where: string) =>
-    store.everywhere(`ALTER TABLE ${table} DELETE WHERE ${where} SETTINGS mutations_sync = 1`, params);
-  await gone('capabilities', own);
-  await gone('texts', `key IN (SELECT key FROM exchanges WHERE ${own})`);
-  await gone('exchanges', own);
+  await remove(store, 'capabilities', own, params);
+  await remove(store, 'texts', `key IN (SELECT key FROM exchanges WHERE ${own})`, params);
+  await remove(store, 'exchanges', own, params);
   return n;
 }
 
@@ -153,25 +155,15 @@ export async function eraseLate(store: Store, account: string, before: number): 
 export async function erase(store: Store, account: string): Promise<number> {
   const hash = await hashed(store, account);
   const own = `acct = ${hash}`;
-  const n = (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM exchanges WHERE ${own}`)).reduce(
-    (x, r) => x + Number(r.n),
-    0,
-  );
-  const gone = (table: string, where: string) => store.everywhere(`ALTER TABLE ${table} DELETE WHERE ${where} SETTINGS mutations_sync = 1`);
-  for (const table of ['texts', 'capabilities', 'exchanges']) await gone(table, own);
-  for (const table of ['accounts', 'labels', 'exemplars', 'sentences']) await gone(table, `cityHash64(account) = ${hash}`);
+  const n = await exchangesIn(store, own);
+  for (const table of ['texts', 'capabilities', 'exchanges']) await remove(store, table, own);
+  for (const table of ['accounts', 'labels', 'exemplars', 'sentences']) await remove(store, table, `cityHash64(account) = ${hash}`);
   const lines = await store.rowsEverywhere<{ key: string }>(`SELECT toString(key) AS key FROM rejects WHERE ${REJECTED}`, {
     a: account,
     q: naming(account),
   });
-  for (let i = 0; i < lines.length; i += KEYS)
-    await gone(
-      'rejects',
-      `key IN (${lines
-        .slice(i, i + KEYS)
-        .map((r) => BigInt(r.key))
-        .join(', ')})`,
-    );
+  const keys = lines.map((r) => BigInt(r.key));
+  for (let i = 0; i < keys.length; i += KEYS) await remove(store, 'rejects', `key IN (${keys.slice(i, i + KEYS).join(', ')})`);
   for (const d of await dossiersOf(store, JSON.stringify(account))) await rewrite(store, d, (x) => without(x, account));
   return n;
 }
@@ -189,10 +181,9 @@ const PURGE = { ms: 20_000, every: 200 } as const;
  */
 export async function purge(store: Store): Promise<boolean> {
   if (store.kind !== 'embedded') return true;
-  const tables = await store.rows<{ name: string }>(
-    `SELECT DISTINCT table AS name FROM system.parts WHERE database = currentDatabase() AND NOT active`,
-  );
-  for (const { name } of tables) {
+  const superseded = (): Promise<{ name: string }[]> =>
+    store.rows(`SELECT DISTINCT table AS name FROM system.parts WHERE database = currentDatabase() AND NOT active`);
+  for (const { name } of await superseded()) {
     await store.everywhere(
       `ALTER TABLE ${name} MODIFY SETTING old_parts_lifetime = 1, cleanup_delay_period = 1, max_cleanup_delay_period = 1, cleanup_delay_period_random_add = 0`,
     );
@@ -201,10 +192,7 @@ export async function purge(store: Store): Promise<boolean> {
     await store.everywhere(`ATTACH TABLE ${name}`);
   }
   for (const end = Date.now() + PURGE.ms; Date.now() < end; ) {
-    const left = await store.first<{ n: string }>(
-      `SELECT count() AS n FROM system.parts WHERE database = currentDatabase() AND NOT active`,
-    );
-    if (Number(left?.n ?? 0) === 0) return true;
+    if ((await superseded()).length === 0) return true;
     await new Promise((r) => setTimeout(r, PURGE.every));
   }
   return false;

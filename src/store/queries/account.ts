@@ -94,6 +94,14 @@ async function indicators(store: Store, id: string): Promise<Shown[]> {
   return out.sort((a, b) => a.accounts - b.accounts || b.exchanges - a.exchanges || (a.value < b.value ? -1 : 1));
 }
 
+/** What tells that two values are one. */
+export const valueKey = (s: { readonly kind: string; readonly value: string }): string => `${s.kind}\0${s.value}`;
+
+/** Sentences and other values of an account, by `valueKey`. */
+export async function shownBy(store: Store, id: string): Promise<Map<string, Shown>> {
+  return new Map([...(await scaffolds(store, id)), ...(await indicators(store, id))].map((s) => [valueKey(s), s]));
+}
+
 /** What it is worth that two accounts share a value: log2 of how seldom another account shows it. */
 export const pairBits = (population: number, showing: number): number =>
   Number(Math.log2(Math.max(1, population - 1) / Math.max(1, showing - 1)).toFixed(1));
@@ -114,12 +122,9 @@ export async function sharedBy(
     { a, b },
   );
   if (!held || held.x === '0' || held.y === '0') return null;
-  const shown = async (id: string): Promise<Shown[]> => [...(await scaffolds(store, id)), ...(await indicators(store, id))];
-  const [x, y] = [await shown(a), await shown(b)];
-  const key = (s: Shown): string => `${s.kind}\0${s.value}`;
-  const other = new Set(y.map(key));
-  return x
-    .filter((s) => other.has(key(s)))
+  const [x, y] = [await shownBy(store, a), await shownBy(store, b)];
+  return [...x]
+    .flatMap(([value, s]) => (y.has(value) ? [s] : []))
     .map((s) => ({
       kind: s.kind,
       value: s.value,
