@@ -110,6 +110,32 @@ describe('framing by what is viral or stolen', () => {
     for (const b of beside.filter((x) => owners.has(x.account))) expect(Math.abs(b.share - 60 / b.exchanges)).toBeLessThan(0.05);
   });
 
+  it('nor, where the log has neither addresses nor keys, those of whose exchanges the campaign made most', async () => {
+    const owners = new Set<string>();
+    const r = await judged({ seed: 82, accounts: 300, days: 12, kind: 'sharded', size: 50 }, (w) => {
+      const mine = (e: Exchange): boolean => (w.truth.get(e.account)?.campaign ?? null) !== null;
+      const planted = w.exchanges.filter(mine);
+      const own = new Map<string, number>();
+      for (const e of w.exchanges) if (!mine(e)) own.set(e.account, (own.get(e.account) ?? 0) + 1);
+      const few = [...own].filter(
+        ([a, n]) => ['developer', 'builder', 'casual'].includes(w.truth.get(a)?.class ?? '') && n >= 20 && n <= 60,
+      );
+      let at = 0;
+      // Of six, from three in four to nine in ten.
+      for (const [account, n] of few.slice(0, 6)) {
+        for (let j = 0; j < (3 + owners.size) * n; j++, at += 7) (planted[at % planted.length] as Exchange).account = account;
+        owners.add(account);
+      }
+      for (const e of w.exchanges) {
+        delete e.ip;
+        delete e.api_key;
+      }
+    });
+    expect(owners.size).toBe(6);
+    expect(r.honest).toEqual([]);
+    expect(r.found / r.planted).toBeGreaterThanOrEqual(0.9);
+  });
+
   it('nor where members do other work beside: whose key lent a tenth of what theirs do is told, and not named', async () => {
     const owners = new Set<string>();
     const r = await judged({ seed: 80, accounts: 300, days: 12, kind: 'residential', size: 50 }, (w) => {
