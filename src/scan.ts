@@ -6,7 +6,7 @@ import { recordValues, type Table, table } from './campaigns/table.ts';
 import { type AccountInput, hashed, readAccounts } from './formats/accounts.ts';
 import { canonical, canonicalRow } from './formats/canonical.ts';
 import type { Format } from './formats/format.ts';
-import { formatById, formatIn } from './formats/index.ts';
+import { formatById, formatIn, unrecognised } from './formats/index.ts';
 import { type Input, isBlank, sampleRecords, type Unreadable } from './formats/input.ts';
 import type { ReadOptions } from './formats/read.ts';
 import type { Coverage, Dossier } from './model/dossier.ts';
@@ -163,8 +163,7 @@ async function read(store: Store, o: ScanOptions, keyed: boolean): Promise<{ fil
       continue;
     }
     if (!format) {
-      const note = 'no known log format; name one with --input-format, or map fields with --field name=path';
-      out.push(unread(input.name, 'unrecognised', note));
+      out.push(unread(input.name, 'unrecognised', await unrecognised(input)));
       continue;
     }
     try {
@@ -230,14 +229,21 @@ export async function identifiers(
 async function readAccountRecords(store: Store, o: ScanOptions, keyed: boolean): Promise<void> {
   if (!o.accounts) return;
   if (keyed && store.sealed) throw otherSecret(true);
-  let bad = 0;
-  let where = 0;
-  for await (const batch of readAccounts(o.accounts, o.now.toISOString(), (line) => {
-    bad += 1;
-    where ||= line;
+  const faults = new Map<string, { lines: number; first: number }>();
+  for await (const batch of readAccounts(o.accounts, o.now.toISOString(), ({ line, column = '' }) => {
+    const known = faults.get(column);
+    faults.set(column, { lines: (known?.lines ?? 0) + 1, first: known?.first ?? line });
   }))
     await store.insert('accounts', keyed ? (await calledAs(store, batch, o)).map((r) => hashed(r, store.secret)) : batch);
-  if (bad > 0) o.warn?.(`W_ACCOUNTS ${bad} lines of the account file hold no account record, the first at line ${where}`);
+  for (const [column, { lines, first }] of faults) {
+    const one = lines === 1;
+    const many = `W_ACCOUNTS ${lines} ${one ? 'line' : 'lines'} of the account file`;
+    o.warn?.(
+      column === ''
+        ? `${many} ${one ? 'holds' : 'hold'} no account record, the first at line ${first}`
+        : `${many} ${one ? 'says' : 'say'} nothing in ${column} that can be read, the first at line ${first}; ${column === 'verification' ? 'levels are none, email, phone, id and business, others count for nothing' : 'write times as 2026-05-04T10:00:00Z'}`,
+    );
+  }
 }
 
 /** Records under the names that their accounts have in this store: where a column that is kept as hashes names the account, the account is one. */

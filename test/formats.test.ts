@@ -529,7 +529,7 @@ describe('account records', () => {
   ): Promise<{ rows: { account: string; created: string | null; email_domain: string; labels: string[] }[]; bad: number[] }> => {
     const bad: number[] = [];
     const rows = [];
-    for await (const b of readAccounts(path, when, (n) => bad.push(n))) rows.push(...b);
+    for await (const b of readAccounts(path, when, (f) => bad.push(f.line))) rows.push(...b);
     return { rows, bad };
   };
   it('JSON Lines with faults: what is no record is reported by line', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { readAccounts } from '../src/formats/accounts.ts';
-import { inspect, resolveInputs } from '../src/formats/input.ts';
+import { inspect, isBlank, resolveInputs } from '../src/formats/input.ts';
 import { zstdWhole } from '../src/formats/zstd.ts';
 import { file, jsonl, record, scanned, take, temp, withStore } from './support/tools.ts';
 
@@ -179,6 +179,9 @@ describe('files', () => {
         expect(zstdWhole(cut)).toBe(false);
         expect(await take(store, cut, 'canonical')).toMatchObject({ state: 'truncated', note: expect.stringMatching(/damaged/) });
       }
+      // Cut in its first block nothing comes out, which an empty file does as well.
+      const nothing = file('nothing.zst', whole.subarray(0, 200));
+      expect(isBlank(inspect(nothing, nothing))).toBe(null);
     });
   });
 

@@ -363,11 +363,47 @@ describe('a rejected line', () => {
 });
 
 describe('account records', () => {
-  const all = async (name: string, content: string | Buffer) => {
+  const all = async (name: string, content: string | Buffer, faults: unknown[] = []) => {
     const out = [];
-    for await (const part of readAccounts(file(name, content), when, () => undefined)) out.push(...part);
+    for await (const part of readAccounts(file(name, content), when, (f) => faults.push(f))) out.push(...part);
     return out;
   };
+
+  it('say where a time or a level means nothing here, and count without it', async () => {
+    const faults: unknown[] = [];
+    const csv = 'account,created,closed,verification\na,03/04/2026,,Business\nb,12,soon,KYC\n,2026-05-04,,\nc,"May 4, 2026",NULL,\n';
+    const zone = process.env['TZ'];
+    process.env['TZ'] = 'America/New_York';
+    try {
+      expect((await all('f.csv', csv, faults)).map((r) => [r.account, r.created, r.closed, r.verification])).toEqual([
+        ['a', null, null, 'business'],
+        ['b', null, null, 'kyc'],
+        ['c', '2026-05-04T00:00:00.000Z', null, ''],
+      ]);
+    } finally {
+      if (zone === undefined) delete process.env['TZ'];
+      else process.env['TZ'] = zone;
+    }
+    expect(faults).toEqual([
+      { line: 2, column: 'created' },
+      { line: 3, column: 'created' },
+      { line: 3, column: 'closed' },
+      { line: 3, column: 'verification' },
+      { line: 4 },
+    ]);
+    const warned: string[] = [];
+    await withStore((store) =>
+      scanned(store, file('l.jsonl', jsonl([record()])), { accounts: file('g.csv', csv), warn: (w) => warned.push(w), record: false }),
+    );
+    expect(warned.filter((w) => w.startsWith('W_ACCOUNTS'))).toEqual([
+      expect.stringMatching(
+        /^W_ACCOUNTS 2 lines of the account file say nothing in created that can be read, the first at line 2; write times as/,
+      ),
+      expect.stringContaining('closed'),
+      expect.stringContaining('verification'),
+      expect.stringMatching(/1 line of the account file holds no account record, the first at line 4/),
+    ]);
+  });
 
   it('keep accounts of nineteen digits, read times in UTC and as numbers, whatever divides them', async () => {
     const zone = process.env['TZ'];

@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { accountFile } from '../src/cli/look.ts';
 import { framingOf, splitterFor } from '../src/formats/framing.ts';
+import { logInputs } from '../src/formats/index.ts';
 import { inspect, resolveInputs } from '../src/formats/input.ts';
 import { scan } from '../src/scan.ts';
 import { asLines } from '../src/store/lines.ts';
@@ -46,14 +47,14 @@ it.each([
 /** Rows of a table with a header, as a database exports them. */
 const cell = (x: unknown): string => {
   const text = typeof x === 'object' ? JSON.stringify(x) : String(x ?? '');
-  return /[",;\t\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return /[",;|\t\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 const table = (records: readonly Record<string, unknown>[], by = ',', end = '\n'): string => {
   const names = [...new Set(records.flatMap((r) => Object.keys(r)))];
   return [names.map(cell), ...records.map((r) => names.map((n) => cell(r[n])))].map((r) => r.join(by) + end).join('');
 };
 
-it.each([',', ';', '\t'])('takes a table apart whose fields stand between %j', (by) => {
+it.each([',', ';', '\t', '|'])('takes a table apart whose fields stand between %j', (by) => {
   const hard = rows.map((r, i) => ({
     ...r,
     note: ['a "quote", and\nanother line;', 'tab\there', '5" disk'][i],
@@ -64,7 +65,7 @@ it.each([',', ';', '\t'])('takes a table apart whose fields stand between %j', (
   }));
   for (const end of ['\n', '\r\n'])
     for (const text of [table(hard, by, end), `\uFEFF${table(hard, by, end).replace(/\r?\n$/, '')}`]) {
-      expect(framingOf(text, true)).toEqual({ as: 'table', delimiter: by });
+      expect(framingOf(text, true)).toEqual({ as: 'table', table: { delimiter: by, titles: 0 } });
       for (const step of [1, 7, 100_000])
         expect(split(text, step).map((l) => JSON.parse(l) as unknown)).toEqual(hard.map((r) => JSON.parse(JSON.stringify(r)) as unknown));
     }
@@ -111,8 +112,7 @@ it('torn quotes cost their own rows, digits are kept, and what begins like a tab
   expect(split(',@timestamp,id,account\n0,2026-05-04,x,a\n').map((l) => JSON.parse(l) as unknown)).toEqual([
     { '@timestamp': '2026-05-04', id: 'x', account: 'a' },
   ]);
-  for (const text of [`"hello world, this\n${jsonl(rows)}`, `id,"time\n${jsonl(rows)}`, 'id,time,account, account\n1,2,3,4\n'])
-    expect(framingOf(text, true).as).toBe('lines');
+  for (const text of [`"hello world, this\n${jsonl(rows)}`, `id,"time\n${jsonl(rows)}`]) expect(framingOf(text, true).as).toBe('lines');
   // Row after row whose quote is not closed: each costs itself, in no more time than reading them takes.
   const began = Date.now();
   const bad = split(`id,time,account\n${'1,2,a\n'.repeat(10)}${'x","y\n'.repeat(8_000)}2,2,b\n`, 65_536);
@@ -126,9 +126,33 @@ it('prose, and names alone, are no table', () => {
     'time,account,model\n',
     '2026-05-04,up,1\n2026-05-04,up,2\n',
     'a,b\n1,2\n',
-    'id,id,time\n1,2,3\n',
+    'Report of the day\nof nothing, at all\n1,2,3\n',
   ])
     expect(framingOf(text, true)).toEqual({ as: 'lines' });
+});
+
+it('a table may have a title above it, or a name of a column twice, of which the first counts', () => {
+  const bare = table(rows.map((r) => ({ ...r, note: 'x' })));
+  for (const title of ['Requests of May\n', 'sep=,\n', '\nRequests, May\r\nmade by a program\n\n'])
+    for (const step of [1, 7, 100_000]) expect(split(title + bare, step)).toEqual(split(bare));
+  expect(framingOf(`one\ntwo\nthree\nfour\nfive\nsix\n${bare}`, true).as).toBe('lines');
+  expect(split('id,time,account,account\n1,2,mine,theirs\n')).toEqual(['{"id":1,"time":2,"account":"mine","account (2)":"theirs"}']);
+});
+
+it('of the tables in a directory those that are logs are read, the others named', async () => {
+  const dir = temp();
+  writeFileSync(join(dir, 'log.csv'), table(rows));
+  writeFileSync(join(dir, 'prices.csv'), 'model,tier,price\na,b,1\n');
+  writeFileSync(join(dir, 'accounts.csv'), 'account,created,tier\na1,2026-05-01,free\n');
+  writeFileSync(join(dir, 'accounts.jsonl'), '{"account":"a1","created":"2026-05-01"}\n');
+  const { inputs, passedOver } = await logInputs([dir], temp(), () => process.stdin);
+  expect(inputs.map((i) => i.name.slice(dir.length + 1))).toEqual(['accounts.jsonl', 'log.csv']);
+  expect(passedOver.map((f) => f.slice(dir.length + 1))).toEqual(['accounts.csv', 'prices.csv']);
+  await withStore(async (store) => {
+    const { coverage } = await scanned(store, join(dir, 'log.csv'), { inputs, record: false });
+    expect(coverage).toMatchObject({ exchanges: 3 });
+    expect(coverage.files[0]).toMatchObject({ state: 'unrecognised', note: 'these look like account records: give them with --accounts' });
+  });
 });
 
 it('a table is scanned as its records are, packed or not, under names of its own too', async () => {

@@ -1,4 +1,4 @@
-import { resolveInputs } from '../formats/input.ts';
+import { logInputs } from '../formats/index.ts';
 import { scan } from '../scan.ts';
 import type { Answers } from '../serve/detector.ts';
 import { accountFile, explain, rejects } from './look.ts';
@@ -12,7 +12,7 @@ export const answers = (): Answers => ({
   rejects,
   simulate: (store, policy, steps, confidence) => simulate(store, policy, steps, confidence, terminal(true)),
   scan: async (store, paths, format, base) => {
-    const { inputs, unreadable } = await resolveInputs(paths, base.spool, () => process.stdin);
+    const { inputs, unreadable } = await logInputs(paths, base.spool, () => process.stdin);
     return scan(store, { ...base, inputs, unreadable, ...(format ? { inputFormat: format } : {}) });
   },
 });

@@ -1,5 +1,5 @@
-import { formatIn } from '../formats/index.ts';
-import { expansion, resolveInputs, sampleRecords } from '../formats/input.ts';
+import { formatIn, logInputs, unrecognised } from '../formats/index.ts';
+import { expansion, sampleRecords } from '../formats/input.ts';
 import { inert } from '../report/inert.ts';
 import { count } from '../report/words.ts';
 import { sampleTable } from '../store/pull.ts';
@@ -62,7 +62,7 @@ export async function plan(
   spool: string,
   t: Terminal,
 ): Promise<{ readonly text: string; readonly complete: boolean }> {
-  const { inputs, unreadable } = await resolveInputs(args, spool, () => process.stdin);
+  const { inputs, unreadable } = await logInputs(args, spool, () => process.stdin);
   const out: string[] = ['Plan (nothing was written; figures are estimated from a sample of each file)', ''];
   let rows = 0;
   let seconds = 0;
@@ -97,7 +97,7 @@ export async function plan(
     const each = lines.length > 0 && format === 'otel' ? lines.reduce((x, l) => x + recordsIn(l), 0) / lines.length : 1;
     const n = input.parquet ? await parquetRows(input.path) : Math.round(((input.bytes * expansion(input)) / mean) * each);
     if (format === 'unrecognised') {
-      out.push(`  ${inert(input.name)}: no known log format; it would not be read`);
+      out.push(`  ${inert(input.name)}: ${await unrecognised(input)}; it would not be read`);
       continue;
     }
     rows += n;

@@ -2,8 +2,7 @@ import { accessSync, constants, existsSync, renameSync, rmSync, statSync, writeF
 import { dirname, resolve } from 'node:path';
 import { utc } from '../formats/accounts.ts';
 import { COLUMNS } from '../formats/format.ts';
-import { formatById } from '../formats/index.ts';
-import { resolveInputs } from '../formats/input.ts';
+import { formatById, logInputs } from '../formats/index.ts';
 import type { Dossier } from '../model/dossier.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { render } from '../report/index.ts';
@@ -188,7 +187,7 @@ export async function scanCommand(args: readonly string[], flags: ScanFlags, t: 
       return planned.complete ? EXIT.done : EXIT.wrong;
     }
     // Standard input is read before the engine is there, which would take it for data of its own.
-    const named = args.includes('-') ? await resolveInputs(args, spool, () => process.stdin) : null;
+    const named = args.includes('-') ? await logInputs(args, spool, () => process.stdin) : null;
     const store = await openStore({
       at: flags.store,
       ...(process.env['STILLWATCH_SECRET'] ? { secret: process.env['STILLWATCH_SECRET'] } : {}),
@@ -205,7 +204,7 @@ export async function scanCommand(args: readonly string[], flags: ScanFlags, t: 
             ...(until === undefined ? {} : { until }),
           })
         : [];
-      const { inputs, unreadable: all, passedOver } = named ?? (await resolveInputs(args, spool, () => process.stdin));
+      const { inputs, unreadable: all, passedOver } = named ?? (await logInputs(args, spool, () => process.stdin));
       apartFrom(
         writtenBy(flags),
         inputs.map((i) => i.path),

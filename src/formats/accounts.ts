@@ -7,7 +7,7 @@ import { parse as parseCsv } from 'csv-parse/sync';
 import { decompress } from 'fzstd';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import type { Compression } from './bytes.ts';
-import { delimiterOf } from './csv.ts';
+import { delimiterOf, NOTHING } from './csv.ts';
 import { object } from './format.ts';
 import { inspect, sampleLines } from './input.ts';
 import { COMPRESSORS } from './parquet.ts';
@@ -36,7 +36,14 @@ const TEXT = ['closed_reason', 'email_domain', 'email', 'payment', 'phone', 'cou
 const epoch = (n: number): number => (n < 1e11 ? n * 1000 : n < 1e14 ? n : n < 1e17 ? n / 1e3 : n / 1e6);
 
 /** A time that names no zone is in UTC, as it is in logs, wherever the program runs. */
-const inUtc = (t: string): string => (/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?$/.test(t) ? `${t.replace(' ', 'T')}Z` : t);
+const inUtc = (t: string): string =>
+  /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?$/.test(t)
+    ? `${t.replace(' ', 'T')}Z`
+    : /^\d/.test(t) && !/[a-z]{3}/i.test(t)
+      ? t
+      : /\b(GMT|UTC|Z)\b|[+-]\d\d:?\d\d/.test(t)
+        ? t
+        : `${t} UTC`;
 
 /** A time that a person wrote, in ms since 1970: a day, or a time of a day, in UTC where it names no zone; NaN for anything else. */
 export const utc = (given: string): number => {
@@ -75,18 +82,28 @@ function readAs<T>(kind: string, hint: string, read: () => T): T {
 /** Numbers that JavaScript would round: an account of nineteen digits is another one then. */
 const exact = (json: string): string => json.replace(/(?<!\\)"account"(\s*:\s*)(-?\d{16,})(?=\s*[,}])/g, '"account"$1"$2"');
 
-function time(value: unknown): string | null {
-  if (value === undefined || value === null || value === '') return null;
+/** A year first, or the name of a month: a date between slashes means one day here and another there, and so does a small number. */
+const DATED = /^(\d{4}-\d\d-\d\d|(\d\d? )?[a-z]{3,9}[,. ])/i;
+
+/** Null where nothing was said, undefined where it is no time. */
+function time(value: unknown): string | null | undefined {
+  const text = value === undefined || value === null ? '' : String(value).trim();
+  if (text === '' || NOTHING.has(text)) return null;
   const t =
-    typeof value === 'number' || typeof value === 'bigint' || /^\d{9,19}(\.\d+)?$/.test(String(value).trim())
-      ? epoch(Number(value))
-      : value instanceof Date
-        ? value.getTime()
-        : Date.parse(inUtc(String(value).trim()));
-  return Number.isFinite(t) && t > 0 && t < 4102444800000 ? new Date(t).toISOString() : null;
+    value instanceof Date
+      ? value.getTime()
+      : /^\d{9,19}(\.\d+)?$/.test(text)
+        ? epoch(Number(text))
+        : DATED.test(text)
+          ? Date.parse(inUtc(text))
+          : Number.NaN;
+  return Number.isFinite(t) && t > 0 && t < 4102444800000 ? new Date(t).toISOString() : undefined;
 }
 
-function record(r: Record<string, unknown>, at: string): AccountInput | null {
+/** How far an account can be verified, as its record says. */
+const LEVELS: ReadonlySet<string> = new Set(['', 'none', 'email', 'phone', 'id', 'business']);
+
+function record(r: Record<string, unknown>, at: string, odd: (column: string) => void): AccountInput | null {
   const account = r['account'] === undefined || r['account'] === null ? '' : String(r['account']).trim();
   if (account === '') return null;
   const labels = Array.isArray(r['labels'])
@@ -94,8 +111,15 @@ function record(r: Record<string, unknown>, at: string): AccountInput | null {
     : typeof r['labels'] === 'string' && r['labels'] !== ''
       ? r['labels'].split(/[;,|]/).map((x) => x.trim())
       : [];
-  const out = { account, created: time(r['created']), closed: time(r['closed']), labels, at } as AccountInput;
+  const moment = (column: 'created' | 'closed'): string | null => {
+    const t = time(r[column]);
+    if (t === undefined) odd(column);
+    return t ?? null;
+  };
+  const out = { account, created: moment('created'), closed: moment('closed'), labels, at } as AccountInput;
   for (const k of TEXT) out[k] = r[k] === undefined || r[k] === null ? '' : String(r[k]);
+  out.verification = out.verification.trim().toLowerCase();
+  if (!LEVELS.has(out.verification)) odd('verification');
   if (out.email_domain === '' && out.email.includes('@')) out.email_domain = out.email.slice(out.email.lastIndexOf('@') + 1).toLowerCase();
   return out;
 }
@@ -107,22 +131,25 @@ export function hashed(r: AccountInput, secret: { readonly k0: string; readonly 
   return { ...r, email: key(r.email), payment: key(r.payment), phone: key(r.phone) };
 }
 
+/** What was wrong with a line of an account file. */
+export interface Fault {
+  readonly line: number;
+  /** The column whose value means nothing here; the record counts without it. None where the line is no record. */
+  readonly column?: string;
+}
+
 /**
  * Account records from JSON Lines or one JSON list, CSV with a header (commas, semicolons, tabs or bars), plain, gzip or zstd, or Parquet. Yields batches.
  * @throws StillwatchError E_ACCOUNTS when the file holds no account at all.
  */
-export async function* readAccounts(
-  path: string,
-  at: string,
-  rejected: (line: number, why: string) => void,
-): AsyncGenerator<AccountInput[]> {
+export async function* readAccounts(path: string, at: string, fault: (f: Fault) => void): AsyncGenerator<AccountInput[]> {
   const input = inspect(path, path);
   const first = input.parquet ? '' : (sampleLines(input, 1)[0] ?? '{');
   let batch: AccountInput[] = [];
   let found = 0;
   const put = (r: Record<string, unknown>, line: number): boolean => {
-    const one = record(r, at);
-    if (!one) rejected(line, 'no account');
+    const one = record(r, at, (column) => fault({ line, column }));
+    if (!one) fault({ line });
     else {
       batch.push(one);
       found += 1;
@@ -169,8 +196,8 @@ export async function* readAccounts(
           yield batch;
           batch = [];
         }
-      } catch (error) {
-        rejected(n, messageOf(error));
+      } catch {
+        fault({ line: n });
       }
     }
   }

@@ -1,7 +1,7 @@
 import { parse } from 'csv-parse/sync';
 
 /** The character between the fields of a table, by its header: whichever of some it holds most of outside of quotes. */
-export function delimiterOf(header: string, some: readonly string[] = [',', ';', '\t']): string {
+export function delimiterOf(header: string, some: readonly string[] = [',', ';', '\t', '|']): string {
   const bare = header.replace(/"(?:[^"]|"")*"/g, '');
   const times = (c: string): number => bare.split(c).length - 1;
   return some.reduce((best, c) => (times(c) > times(best) ? c : best));
@@ -20,17 +20,39 @@ const HEADER_MAX = 20_000;
 /** A name of a column, as exports and databases write them. */
 const NAME = /^[\p{L}_$@][\p{L}\p{N} _.$:/()[\]"'-]{0,99}$/u;
 
+/** Lines above a header at most: what a program or a person called the table. */
+const TITLES_MAX = 5;
+
+export interface TableShape {
+  readonly delimiter: string;
+  /** Lines that stand above its header. */
+  readonly titles: number;
+}
+
 /**
- * The delimiter of a log that is a table with a header, undefined where the text is none: names that differ, and rows of as many fields.
+ * How a log that is a table with a header is divided, undefined where the text is none: names, and rows of as many fields. A title may stand above it, in lines of fewer fields than a table has columns.
  * @param text its beginning, cut off anywhere unless `whole`
  */
-export function tableOf(text: string, whole: boolean): string | undefined {
-  const header = text.slice(0, text.search(/[\r\n]|$/));
+export function tableOf(text: string, whole: boolean): TableShape | undefined {
+  let from = 0;
+  for (let titles = 0; titles <= TITLES_MAX; titles++) {
+    const rest = text.slice(from);
+    const end = rest.search(/[\r\n]|$/);
+    const delimiter = dividedBy(rest, rest.slice(0, end), whole);
+    if (delimiter !== undefined) return { delimiter, titles };
+    const title = rest.slice(0, end);
+    if (end === rest.length || title.split(/[,;\t|]/).length >= COLUMNS_MIN) return undefined;
+    from += end + (rest.startsWith('\r\n', end) ? 2 : 1);
+  }
+  return undefined;
+}
+
+function dividedBy(text: string, header: string, whole: boolean): string | undefined {
   const delimiter = delimiterOf(header);
   const names = header.length > HEADER_MAX ? [] : (parsed(header, delimiter)?.[0]?.record ?? []).map((n) => n.trim());
   // An index that a program wrote beside its table has no name.
   const named = names[0] === '' ? names.slice(1) : names;
-  if (names.length < COLUMNS_MIN || new Set(names).size < names.length || !named.every((n) => NAME.test(n))) return undefined;
+  if (names.length < COLUMNS_MIN || !named.every((n) => NAME.test(n))) return undefined;
   const held: boolean[] = [];
   const rows = new Rows(delimiter, (fields) => held.push(fields !== null));
   rows.take(Buffer.from(text));
@@ -219,21 +241,36 @@ function cellOf(cell: string): string {
 }
 
 /** What databases write for a field that holds nothing. */
-const NOTHING: ReadonlySet<string | undefined> = new Set(['', 'NULL', '\\N']);
+export const NOTHING: ReadonlySet<string | undefined> = new Set(['', 'NULL', '\\N']);
 
-/** Rows of a table with a header as records: fields that hold nothing left out, lists and objects as what they are. A row of too many or too few fields comes out as it stands, to be counted as rejected. */
+/** Names of columns, each once: two tables joined hold one name twice, of which the first counts. */
+function apart(names: readonly string[]): string[] {
+  const times = new Map<string, number>();
+  return names.map((n) => {
+    const before = times.get(n) ?? 0;
+    times.set(n, before + 1);
+    return before === 0 ? n : `${n} (${before + 1})`;
+  });
+}
+
+/**
+ * Rows of a table with a header as records: fields that hold nothing left out, lists and objects as what they are. A row of too many or too few fields comes out as it stands, to be counted as rejected;
+ * lines above the header are left out.
+ */
 export class Untabler {
   private readonly rows: Rows;
   private names: readonly string[] | undefined;
+  private titles: number;
 
-  constructor(delimiter: string, out: (line: string) => void) {
+  constructor({ delimiter, titles }: TableShape, out: (line: string) => void) {
+    this.titles = titles;
     this.rows = new Rows(delimiter, (fields, text) => {
       if (!fields) {
         out(text.replace(/[\r\n]+/g, ' ').trim());
         return;
       }
       if (!this.names) {
-        this.names = fields.map((n) => n.trim());
+        this.names = apart(fields.map((n) => n.trim()));
         return;
       }
       const held = this.names.flatMap((name, i) =>
@@ -244,7 +281,13 @@ export class Untabler {
   }
 
   take(chunk: Buffer): void {
-    this.rows.take(chunk);
+    let rest = chunk;
+    while (this.titles > 0 && rest.length > 0) {
+      const end = rest.indexOf(NEWLINE);
+      if (end >= 0) this.titles -= 1;
+      rest = rest.subarray(end < 0 ? rest.length : end + 1);
+    }
+    this.rows.take(rest);
   }
 
   end(): void {

@@ -1,10 +1,10 @@
-import { tableOf, Untabler } from './csv.ts';
+import { type TableShape, tableOf, Untabler } from './csv.ts';
 
 /** How records stand in a file: one a line, one a line of a list (`[`, `{...},`, `]`), as values of JSON wherever they begin and end, or as rows of a table under a header. */
 export interface Framing {
   readonly as: 'lines' | 'list' | 'values' | 'table';
-  /** Between the fields of a table. */
-  readonly delimiter?: string;
+  /** Of a table. */
+  readonly table?: TableShape;
   /** Of values that hold records in a list of theirs: its name. */
   readonly within?: string;
 }
@@ -62,8 +62,8 @@ function pageOf(text: string): string | undefined {
 export function framingOf(head: string, whole: boolean): Framing {
   const begin = head.replace(/^\uFEFF/, '').trimStart();
   if (begin[0] !== '{' && begin[0] !== '[') {
-    const delimiter = tableOf(begin, whole);
-    return delimiter === undefined ? { as: 'lines' } : { as: 'table', delimiter };
+    const table = tableOf(head.replace(/^\uFEFF/, ''), whole);
+    return table === undefined ? { as: 'lines' } : { as: 'table', table };
   }
   const lines = begin.split('\n').map((l) => l.trim());
   if (!whole) lines.pop();
@@ -235,6 +235,6 @@ export class Unlister {
 }
 
 export function splitterFor(f: Framing, out: (line: string) => void): Splitter | Unlister | Untabler {
-  if (f.delimiter !== undefined) return new Untabler(f.delimiter, out);
+  if (f.table) return new Untabler(f.table, out);
   return f.as === 'list' ? new Unlister(out) : new Splitter(f.within, out);
 }

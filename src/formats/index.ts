@@ -2,7 +2,7 @@ import { StillwatchError } from '../model/errors.ts';
 import { canonical, canonicalRow } from './canonical.ts';
 import { type Format, object } from './format.ts';
 import { helicone } from './helicone.ts';
-import { type Input, sampleRecords } from './input.ts';
+import { type Input, resolveInputs, sampleRecords } from './input.ts';
 import { langfuse } from './langfuse.ts';
 import { litellm } from './litellm.ts';
 import { openinference } from './openinference.ts';
@@ -28,6 +28,27 @@ const BANNER = 20_000;
 /** The format of an input, by some of its first records; where those are none, further in: a log may begin with what its program said. */
 export async function formatIn(input: Input, first?: readonly string[]): Promise<Format | null> {
   return recognise(first ?? (await sampleRecords(input))) ?? recognise(await sampleRecords(input, BANNER));
+}
+
+/** The inputs of a scan: of the tables that lie in a directory those that are logs in a known format. */
+export const logInputs = (args: readonly string[], spool: string, stdin: () => NodeJS.ReadableStream): ReturnType<typeof resolveInputs> =>
+  resolveInputs(args, spool, stdin, async (table) => recognise(await sampleRecords(table)) !== null);
+
+const OF_AN_ACCOUNT = ['created', 'closed', 'email', 'payment', 'verification', 'tier'];
+
+/** Why an input is in no known format, and what can be done about it. */
+export async function unrecognised(input: Input): Promise<string> {
+  const rows = (await sampleRecords(input)).flatMap((l) => {
+    try {
+      return [object(JSON.parse(l))];
+    } catch {
+      return [];
+    }
+  });
+  const told = rows.filter((r) => 'account' in r && !('model' in r) && OF_AN_ACCOUNT.some((k) => k in r));
+  return rows.length > 0 && 2 * told.length > rows.length
+    ? 'these look like account records: give them with --accounts'
+    : 'no known log format; name one with --input-format, or map fields with --field name=path';
 }
 
 /** The format that most of the sample's readable records look like; null when none does. */

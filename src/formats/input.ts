@@ -25,6 +25,7 @@ import { type Compression, compressionOf, unread } from './bytes.ts';
 import { type Framing, framingOf, splitterFor } from './framing.ts';
 import { gunzipped } from './gzip.ts';
 import { COMPRESSORS } from './parquet.ts';
+import { zstdWhole } from './zstd.ts';
 
 /** One input the engine can read: always a local file, whatever it came from. */
 export interface Input {
@@ -54,13 +55,18 @@ export interface Unreadable {
 /** Names of logs, rotated ones too (`app.log.1`, `app.log.2026-05-03.gz`). */
 const SUFFIX = /\.(?:(?:jsonl|ndjson|json|log)(?:[.-]\d[\w.-]*)?(?:\.gz|\.zst)?|parquet|gz|zst)$/i;
 
+/** Names of tables, which a directory may hold of anything. */
+const TABLE = /\.(?:csv|tsv)$/i;
+
 /**
  * Files, globs, directories, http(s) URLs and `-` (standard input) as inputs, in a stable order. URLs and standard input are written to `spool` first.
+ * @param isLog tells of a table in a directory whether it is read; without it none is
  */
 export async function resolveInputs(
   args: readonly string[],
   spool: string,
   stdin: () => NodeJS.ReadableStream,
+  isLog: (table: Input) => Promise<boolean> = async () => false,
 ): Promise<{ inputs: Input[]; unreadable: Unreadable[]; passedOver: string[] }> {
   const inputs: Input[] = [];
   const unreadable: Unreadable[] = [];
@@ -91,14 +97,15 @@ export async function resolveInputs(
       if (closed.includes(resolve(arg))) continue;
       for (const link of danglingIn(resolve(arg))) unreadable.push({ name: link, code: 'E_NOT_FOUND', reason: 'this link leads nowhere' });
       const all = outsideStores(byOneName(await glob('**/*', { cwd: resolve(arg), absolute: true, dot: false })));
-      const found = all.filter((f) => SUFFIX.test(f) || bare(f));
-      const taken = new Set(found);
+      const taken = new Set(all.filter((f) => SUFFIX.test(f) || bare(f)));
+      for (const f of all) if (TABLE.test(f) && (await readable(f, isLog))) taken.add(f);
+      const found = all.filter((f) => taken.has(f));
       passedOver.push(...all.filter((f) => !taken.has(f)));
       if (found.length === 0)
         unreadable.push({
           name: arg,
           code: 'E_EMPTY',
-          reason: 'no log files (jsonl, ndjson, json, log, parquet; gzip or zstd) in this directory',
+          reason: 'no log files (jsonl, ndjson, json, log, csv, parquet; gzip or zstd) in this directory',
         });
       for (const f of found) take(f, f);
     } else if (existsSync(arg) && !statSync(arg).isFile()) {
@@ -118,6 +125,15 @@ export async function resolveInputs(
   }
   const seen = new Set<string>();
   return { inputs: inputs.filter((i) => !seen.has(i.path) && seen.add(i.path)), unreadable, passedOver };
+}
+
+async function readable(path: string, isLog: (table: Input) => Promise<boolean>): Promise<boolean> {
+  try {
+    return await isLog(inspect(path, path));
+  } catch {
+    // Told with the others that were passed over.
+    return false;
+  }
 }
 
 /** Whether a file without a suffix, as gateways name what they write into a bucket, begins like JSON. */
@@ -305,7 +321,9 @@ function opened(input: Input, size: number): Buffer | null {
 /** Whether an input, unpacked, holds no line at all (true), or cannot be unpacked (null). */
 export function isBlank(input: Input): boolean | null {
   const head = opened(input, 16 * HEAD);
-  return head === null ? null : head.toString('utf8').trim() === '';
+  // Cut off in its first block a stream gives nothing, and no error.
+  const cut = input.compression === 'zstd' && head?.length === 0 && !zstdWhole(input.path);
+  return head === null || cut ? null : head.toString('utf8').trim() === '';
 }
 
 function linesOf(input: Input, size: number, most: number): string[] {
