@@ -21,7 +21,7 @@ import { Decider } from '../src/barriers/decide.ts';
 import { apply, type Event } from '../src/barriers/events.ts';
 import { MemoryBudgets, perMinute } from '../src/barriers/gcra.ts';
 import { type Actor, EMPTY_STATE, type State } from '../src/barriers/model.ts';
-import { checkPolicy, limitsFor, NO_POLICY, type Policy, planned, policyDiff, training } from '../src/barriers/policy.ts';
+import { checkPolicy, endedGates, limitsFor, NO_POLICY, type Policy, planned, policyDiff, training } from '../src/barriers/policy.ts';
 import { applied, deltaOf, snapshotOf } from '../src/barriers/snapshot.ts';
 import type { Dossier, Finding } from '../src/model/dossier.ts';
 import { Audit, verifyFile } from '../src/serve/audit.ts';
@@ -473,6 +473,12 @@ test('the blast radius tells whose exchanges a barrier would touch', () => {
     exchanges: 100,
     innocent_exchanges: 75,
   });
+});
+
+test('a gate of the file that has ended is told', () => {
+  const gate = (name: string, expires: string) => ({ name, models: ['a*'], reason: 'r', expires });
+  const p = checkPolicy({ version: 1, gates: [gate('slip', '2025-06-01T00:00:00Z'), gate('on', '2027-06-01T00:00:00Z')] }, 'p');
+  expect(endedGates(p, Date.parse('2026-06-01T00:00:00Z'))).toEqual([expect.stringContaining('"slip" ended at 2025-06-01')]);
 });
 
 test('a policy says what is wrong and where, and two are compared line by line', () => {

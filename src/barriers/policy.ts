@@ -140,6 +140,12 @@ export const policyGates = (p: Policy): Gate[] =>
     appeal: `POLICY-${g.name}`,
   }));
 
+/** Gates of the file that have ended, and close nothing any more: one that was written with a slip of the year would do so from the first. */
+export const endedGates = (p: Policy, now: number): string[] =>
+  p.gates
+    .filter((g) => Date.parse(g.expires) <= now)
+    .map((g) => `the gate ${JSON.stringify(g.name)} ended at ${g.expires} and closes nothing: give it another end, or take it out`);
+
 export const NO_POLICY: Policy = v.parse(schema, { version: 1 });
 
 /**

@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
-import { policyDiff } from '../barriers/policy.ts';
+import { endedGates, policyDiff } from '../barriers/policy.ts';
 import { readConfig, readDocument, readPolicy } from '../gateway/config.ts';
 import { verifyFile } from '../serve/audit.ts';
 import { Primary } from '../serve/primary.ts';
@@ -29,7 +29,9 @@ export async function serve(configPath: string): Promise<number> {
 export function policyCommand(what: string, files: readonly string[]): string {
   if (what === 'check') {
     const p = readPolicy(files[0] ?? '');
-    return `${files[0]}: ${p.rules.length} rules, ${Object.keys(p.training_on_outputs).length} statements on training; it holds\n`;
+    const of = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
+    const ended = endedGates(p, Date.now()).map((e) => `${files[0]}: ${e}\n`);
+    return `${files[0]}: ${of(p.rules.length, 'rule')}, ${of(p.gates.length, 'gate')}, ${of(Object.keys(p.training_on_outputs).length, 'statement')} on training; it holds\n${ended.join('')}`;
   }
   const [a, b] = files;
   readPolicy(b ?? '');

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { AggregatorRegistry, Gauge, Registry } from 'prom-client';
 import { LOCAL } from '../barriers/events.ts';
-import type { Policy, Subject } from '../barriers/policy.ts';
+import { endedGates, type Policy, type Subject } from '../barriers/policy.ts';
 import { readConfig, type ServeConfig, sharesBudgets, unshared } from '../gateway/config.ts';
 import { depth, oldest } from '../gateway/spool.ts';
 import { spoolDir } from '../gateway/worker.ts';
@@ -192,6 +192,7 @@ export class Primary {
       // What has run out leaves the snapshot; a worker that missed a change asks.
       setInterval(() => this.control.refresh(), 30_000),
     );
+    this.tellEnded();
     this.log.info(
       {
         admin: url,
@@ -394,10 +395,15 @@ export class Primary {
     if (!/^https?:/.test(this.config.store)) writeFileSync(join(this.config.store, 'serve.json'), this.where, { mode: 0o600 });
   }
 
+  private tellEnded(): void {
+    for (const ended of endedGates(this.control.policy, Date.now())) this.log.warn(`policy: ${ended}`);
+  }
+
   private take(config: ServeConfig, policy: Policy): void {
     this.config = config;
     this.accept();
     this.control.setPolicy(policy);
+    this.tellEnded();
     this.admin.setTokens(config.admin.tokens, [{ name: LOCAL, role: 'admin', token: this.localToken() }]);
     this.outbox.setHooks(this.hooks());
     // It starts again with what was accepted.
