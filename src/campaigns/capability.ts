@@ -1,23 +1,14 @@
-import { CAPABILITY_BIAS, CAPABILITY_SCALE, CAPABILITY_WEIGHTS } from './capability-weights.ts';
-
-/** Capabilities a campaign can be after, as the small model tells them from text. */
-export const CAPABILITIES = [
-  'software engineering',
-  'agentic and tool use',
-  'long-horizon tasks',
-  'reasoning and mathematics',
-  'grading and reward modelling',
-  'translation',
-  'role-play',
-  'general chat',
-] as const;
+import { CAPABILITY_SCALE, CAPABILITY_WEIGHTS, CUE_WEIGHTS } from './capability-weights.ts';
+import { CAPABILITIES, type Capability, cuesOf, ends } from './cues.ts';
 
 export const FEATURES = 4096;
 
 /** Hashed words and word pairs of the start and the end of a text; each feature counts once. */
 export function featuresOf(text: string): number[] {
-  const cut = text.length > 3000 ? `${text.slice(0, 2000)} ${text.slice(-1000)}` : text;
-  const words = cut.toLowerCase().match(/[\p{L}]+|\p{N}|[^\s\p{L}\p{N}]/gu) ?? [];
+  const words =
+    ends(text)
+      .toLowerCase()
+      .match(/[\p{L}]+|\p{N}|[^\s\p{L}\p{N}]/gu) ?? [];
   const out = new Set<number>();
   let before = 0;
   for (const w of words) {
@@ -40,22 +31,40 @@ function load(): Float32Array {
   return weights;
 }
 
-/** Scores of a linear model with these weights (FEATURES x CAPABILITIES), normalised over the features present. */
-export function scores(features: readonly number[], w: ArrayLike<number>, bias: ArrayLike<number>): number[] {
+/** Weights of the linear model, each of its figures x CAPABILITIES. */
+export interface Weights {
+  readonly cues: ArrayLike<number>;
+  readonly hashed: ArrayLike<number>;
+}
+
+/** What it is told of a text. */
+export interface Told {
+  readonly cues: readonly number[];
+  readonly features: readonly number[];
+}
+
+/** A score for each capability. */
+export function scores({ cues, features }: Told, w: Weights): number[] {
   const k = CAPABILITIES.length;
-  const out = Array.from({ length: k }, (_, c) => bias[c] as number);
+  const out = new Array<number>(k).fill(0);
+  cues.forEach((x, f) => {
+    if (x !== 0) for (let c = 0; c < k; c++) out[c] = (out[c] as number) + x * (w.cues[f * k + c] as number);
+  });
+  // Normalised over the features present: a long text is no surer than a short one.
   const norm = 1 / Math.sqrt(Math.max(1, features.length));
-  for (const f of features) for (let c = 0; c < k; c++) out[c] = (out[c] as number) + norm * (w[f * k + c] as number);
+  for (const f of features) for (let c = 0; c < k; c++) out[c] = (out[c] as number) + norm * (w.hashed[f * k + c] as number);
   return out;
 }
 
+export const toldOfText = (text: string): Told => ({ cues: cuesOf(text), features: featuresOf(text) });
+
 /** The capability of one request: tools say agentic use first, the text decides otherwise. */
-export function capabilityOf(text: string, tools: number): (typeof CAPABILITIES)[number] {
+export function capabilityOf(text: string, tools: number): Capability {
   if (tools > 0) return 'agentic and tool use';
-  const s = scores(featuresOf(text), load(), CAPABILITY_BIAS);
+  const s = scores(toldOfText(text), { cues: CUE_WEIGHTS, hashed: load() });
   let best = 0;
   for (let c = 1; c < s.length; c++) if ((s[c] as number) > (s[best] as number)) best = c;
-  return CAPABILITIES[best] as (typeof CAPABILITIES)[number];
+  return CAPABILITIES[best] as Capability;
 }
 
 /** Shares of capabilities over some requests. */

@@ -1,13 +1,18 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { CAPABILITIES, FEATURES, featuresOf, scores } from '../campaigns/capability.ts';
+import { FEATURES, scores, type Told, toldOfText, type Weights } from '../campaigns/capability.ts';
+import { CAPABILITIES, leanings } from '../campaigns/cues.ts';
 import { rng } from '../campaigns/stats.ts';
 
 /**
  * `npm run train -- DIR`: fits the capability model on labelled public prompts, judges it on sources it never saw (each source left out in
- * turn), and writes the weights into the repo. Multinomial logistic regression by stochastic gradient descent, seeded.
+ * turn), and writes the weights into the repo. Multinomial logistic regression by stochastic gradient descent, seeded; what cues weigh is drawn towards what they lean to (a normal prior around it), what hashed
+ * words weigh towards nought.
  */
+const LEAN = 2;
+const PULL = 0.01;
+
 const LABEL: Readonly<Record<string, (typeof CAPABILITIES)[number]>> = {
   coding: 'software engineering',
   'agentic-tool': 'agentic and tool use',
@@ -22,8 +27,7 @@ const LABEL: Readonly<Record<string, (typeof CAPABILITIES)[number]>> = {
 interface Row {
   source: string;
   y: number;
-  x: number[];
-  weight: number;
+  x: Told;
 }
 
 function load(dir: string): Row[] {
@@ -35,16 +39,18 @@ function load(dir: string): Row[] {
       if (!line) continue;
       const r = JSON.parse(line) as { text: string; source: string; capability: string };
       const label = LABEL[r.capability];
-      if (label) rows.push({ source: r.source, y: CAPABILITIES.indexOf(label), x: featuresOf(r.text), weight: 1 });
+      if (label) rows.push({ source: r.source, y: CAPABILITIES.indexOf(label), x: toldOfText(r.text) });
     }
   }
   return rows;
 }
 
-function train(rows: readonly Row[], random: () => number): { w: Float64Array; b: Float64Array } {
+function train(rows: readonly Row[], random: () => number): { cues: Float64Array; hashed: Float64Array } {
   const k = CAPABILITIES.length;
-  const w = new Float64Array(FEATURES * k);
-  const b = new Float64Array(k);
+  const lean = leanings(LEAN);
+  const cues = lean.slice();
+  const hashed = new Float64Array(FEATURES * k);
+  const w: Weights = { cues, hashed };
   // A class, and inside it a source, weighs the same however many rows it has.
   const per = new Map<string, number>();
   const sources = new Map<number, Set<string>>();
@@ -61,23 +67,27 @@ function train(rows: readonly Row[], random: () => number): { w: Float64Array; b
       const j = Math.floor(random() * (i + 1));
       [order[i], order[j]] = [order[j] as number, order[i] as number];
     }
-    const rate = 0.6 / (1 + epoch);
+    const rate = 0.3 / (1 + epoch);
     for (const i of order) {
       const r = rows[i] as Row;
       const weight = Math.min(4, scale / ((sources.get(r.y)?.size ?? 1) * (per.get(`${r.y}/${r.source}`) ?? 1)));
-      const s = scores(r.x, w, b);
+      const s = scores(r.x, w);
       const top = Math.max(...s);
       const e = s.map((v) => Math.exp(v - top));
       const sum = e.reduce((p, q) => p + q, 0);
-      const norm = 1 / Math.sqrt(Math.max(1, r.x.length));
+      const norm = 1 / Math.sqrt(Math.max(1, r.x.features.length));
       for (let c = 0; c < k; c++) {
         const g = rate * weight * ((e[c] as number) / sum - (c === r.y ? 1 : 0));
-        b[c] = (b[c] as number) - 0.1 * g;
-        for (const f of r.x) w[f * k + c] = (w[f * k + c] as number) * (1 - 1e-5) - g * norm;
+        r.x.cues.forEach((x, f) => {
+          const at = f * k + c;
+          const from = lean[at] as number;
+          cues[at] = from + ((cues[at] as number) - from) * (1 - rate * PULL) - g * x;
+        });
+        for (const f of r.x.features) hashed[f * k + c] = (hashed[f * k + c] as number) * (1 - 1e-4) - 0.3 * g * norm;
       }
     }
   }
-  return { w, b };
+  return { cues, hashed };
 }
 
 const best = (s: readonly number[]): number => s.indexOf(Math.max(...s));
@@ -98,7 +108,7 @@ for (const source of sources) {
     inside.filter((_, i) => i % 2 === 0),
     rng(7),
   );
-  const ok = fair.filter((r) => best(scores(r.x, m.w, m.b)) === r.y).length;
+  const ok = fair.filter((r) => best(scores(r.x, m)) === r.y).length;
   right += ok / fair.length;
   all += 1;
   bySource.push(`${source.padEnd(28)} ${(ok / fair.length).toFixed(2)}  (${fair.length})`);
@@ -106,11 +116,11 @@ for (const source of sources) {
 }
 process.stderr.write('\n');
 const m = train(rows, rng(7));
-const scale = Math.max(...m.w.map(Math.abs)) / 127;
-const packed = Buffer.from(Int8Array.from(m.w, (x) => Math.round(x / scale)).buffer).toString('base64');
+const scale = Math.max(...m.hashed.map(Math.abs)) / 127;
+const packed = Buffer.from(Int8Array.from(m.hashed, (x) => Math.round(x / scale)).buffer).toString('base64');
 writeFileSync(
   new URL('../../src/campaigns/capability-weights.ts', import.meta.url),
-  `/** Made by \`npm run train\` from labelled public prompts; seed 7. Int8 weights, FEATURES x CAPABILITIES, row by row. */\nexport const CAPABILITY_SCALE = ${scale};\nexport const CAPABILITY_BIAS = [${[...m.b].map((x) => x.toFixed(4)).join(', ')}];\nexport const CAPABILITY_WEIGHTS =\n  '${packed}';\n`,
+  `/** Made by \`npm run train\` from labelled public prompts; seed 7. Int8 weights, FEATURES x CAPABILITIES, row by row. */\nexport const CAPABILITY_SCALE = ${scale};\nexport const CUE_WEIGHTS: readonly number[] = [${[...m.cues].map((x) => x.toFixed(3)).join(', ')}];\nexport const CAPABILITY_WEIGHTS =\n  '${packed}';\n`,
 );
 process.stdout.write(
   `${bySource.join('\n')}\nmean accuracy on a source never seen: ${(right / all).toFixed(3)} over ${all} sources, ${CAPABILITIES.length} classes, ${rows.length} rows, seed 7\n`,
