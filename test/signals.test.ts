@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Candidate } from '../src/campaigns/candidates.ts';
-import { type Facts, panelled } from '../src/campaigns/facts.ts';
+import { type Facts, panelled, tiesOf } from '../src/campaigns/facts.ts';
 import { joinPieces, joinTied } from '../src/campaigns/join.ts';
 import { type Found, ordered } from '../src/campaigns/judge.ts';
 import { learn, ledger } from '../src/campaigns/ledger.ts';
@@ -450,6 +450,33 @@ describe('what the log does not hold', () => {
       bits: 0,
       reason: 'the log has no addresses of these accounts',
     });
+  });
+});
+
+describe('a value that accounts without text hold as well', () => {
+  /** Twenty accounts with text hold a card, and so do `quiet` without and `others` with it; of each ten accounts `mute` have no text. */
+  const held = (quiet: number, others: number, mute: number) => {
+    const crew = Array.from({ length: 20 }, (_, i) => i);
+    const holders = [...crew, ...Array.from({ length: quiet }, (_, i) => 100 + i), ...Array.from({ length: others }, (_, i) => 20 + i)];
+    const rows = Array.from({ length: 200 }, (_, i) => ({ n: 50, with_text: i < 100 ? 50 : 0 }));
+    const is = Uint8Array.from(rows, (r) => (r.with_text > 0 ? 0 : 1));
+    const t = {
+      rows,
+      values: [{ kind: 'payment', value: 'c', accounts: Int32Array.from(holders), counts: new Float64Array(holders.length).fill(1) }],
+      valuesOf: rows.map((_, a) => (holders.includes(a) ? [{ v: 0, count: 1 }] : [])),
+      untold: { is, each: mute / (10 - mute), holders: Uint32Array.from([quiet]), domains: new Map() },
+    } as unknown as Table;
+    return tiesOf(t, crew).identity.tied;
+  };
+
+  it("is the cohort's own as far as so many of its own would stand there, and no farther", () => {
+    expect(held(20, 0, 5)).toBe(20);
+    expect(held(30, 0, 5)).toBe(20);
+    // Most of them are strangers, whatever they ask.
+    expect(held(60, 0, 5)).toBe(0);
+    expect(held(20, 0, 1)).toBe(0);
+    // Of those with text nobody is left out.
+    expect(held(20, 11, 5)).toBe(0);
   });
 });
 

@@ -123,8 +123,16 @@ export const FAMILY: Readonly<Record<ValueKind, keyof Facts['ties']>> = {
 /** A sentence ties an account only when it carries a fair part of what it begins, an address only when it is no passing one. */
 const SHARE_MIN: Readonly<Record<keyof Facts['ties'], number>> = { scaffold: 0.1, network: 0.05, client: 0.2, identity: 0 };
 
-/** Whether a value is mostly a cohort's: `k` members hold it, `shown` of them however little, and users outside are half as many at most. */
-export const theirs = (value: SharedValue, k: number, shown: number): boolean => k >= 3 && value.accounts.length - shown <= 0.5 * k;
+/** Whether a value is mostly a cohort's: `k` members hold it, `shown` of them however little, and users outside, `silent` of them left out, are half as many at most. */
+export const theirs = (value: Pick<SharedValue, 'accounts'>, k: number, shown: number, silent = 0): boolean =>
+  k >= 3 && value.accounts.length - shown - silent <= 0.5 * k;
+
+/**
+ * Of accounts without text outside of a cohort that content made: how many are no outsiders, since as many of its own would stand there if it keeps its text as everybody does.
+ * @param told accounts with text inside that show a value; `quiet` those without, `all` without text anywhere
+ */
+const ofItsOwn = (each: number, told: number, quiet: number, all: number): number =>
+  Math.max(0, Math.min(all - quiet, each * told - quiet));
 
 /** Part of what an account sends that comes from addresses which are mostly the cohort's, from which on they tie it, however little comes from each. */
 const PANEL = 0.5;
@@ -134,11 +142,12 @@ export function panelled(
   t: Pick<Table, 'rows' | 'values' | 'valuesOf'>,
   accounts: readonly number[],
   shown: ReadonlyMap<number, number>,
+  silent: (v: number) => number = () => 0,
 ): Pick<Tie, 'panel' | 'passing'> {
   const passing = new Set<number>();
   for (const [v, k] of shown) {
     const value = t.values[v];
-    if (value?.kind === 'address' && theirs(value, k, k)) passing.add(v);
+    if (value?.kind === 'address' && theirs(value, k, k, silent(v))) passing.add(v);
   }
   const panel = new Set<number>();
   for (const a of passing.size === 0 ? [] : accounts) {
@@ -152,7 +161,7 @@ export function panelled(
 const NO_PANEL: Pick<Tie, 'panel' | 'passing'> = { panel: new Set(), passing: [] };
 
 /** Whether an account shows a value often enough to be tied by it. */
-function strong(t: Table, a: number, v: number, count: number): boolean {
+function strong(t: Pick<Table, 'rows' | 'values'>, a: number, v: number, count: number): boolean {
   const kind = t.values[v]?.kind as ValueKind;
   const family = FAMILY[kind];
   return family === 'identity' || (family === 'scaffold' ? carriedPart(t, a, count) : count / (t.rows[a]?.n ?? 1)) >= SHARE_MIN[family];
@@ -167,27 +176,35 @@ export function privateHolders(t: Table, { accounts, relay, ties: { identity, ne
   );
 }
 
-function ties(t: Table, accounts: readonly number[]): Facts['ties'] {
+/** What ties these accounts, by family: values that are mostly theirs. */
+export function tiesOf(t: Pick<Table, 'rows' | 'values' | 'valuesOf' | 'untold'>, accounts: readonly number[]): Facts['ties'] {
   const inside = new Map<number, number>();
   const any = new Map<number, number>();
+  const quiet = new Map<number, number>();
   for (const a of accounts)
     for (const { v, count } of t.valuesOf[a] ?? []) {
       any.set(v, (any.get(v) ?? 0) + 1);
+      if (t.untold?.is[a] === 1) quiet.set(v, (quiet.get(v) ?? 0) + 1);
       if (strong(t, a, v, count)) inside.set(v, (inside.get(v) ?? 0) + 1);
     }
+  const silent = (v: number): number => {
+    if (!t.untold) return 0;
+    const q = quiet.get(v) ?? 0;
+    return ofItsOwn(t.untold.each, (any.get(v) ?? 0) - q, q, t.untold.holders[v] ?? 0);
+  };
   const out = { identity: new Set<number>(), network: new Set<number>(), client: new Set<number>(), scaffold: new Set<number>() };
   const members = { identity: new Set<number>(), network: new Set<number>(), client: new Set<number>(), scaffold: new Set<number>() };
   for (const [v, k] of inside) {
     const value = t.values[v];
     // Mostly theirs: a carrier's gateway or a famous prompt has more users outside than inside and ties nobody.
     // Members that carry it less are no outsiders.
-    if (value && theirs(value, k, any.get(v) ?? 0)) out[FAMILY[value.kind]].add(v);
+    if (value && theirs(value, k, any.get(v) ?? 0, silent(v))) out[FAMILY[value.kind]].add(v);
   }
   for (const a of accounts)
     for (const { v, count } of t.valuesOf[a] ?? [])
       for (const f of ['identity', 'network', 'client', 'scaffold'] as const)
         if (out[f].has(v) && strong(t, a, v, count)) members[f].add(a);
-  const rotated = panelled(t, accounts, any);
+  const rotated = panelled(t, accounts, any, silent);
   const tie = (f: keyof Facts['ties']): Tie => {
     const by = f === 'network' ? rotated : NO_PANEL;
     return {
@@ -309,6 +326,14 @@ function cellsOf(view: View, read: readonly number[], accounts: readonly number[
   return view.cells.filter((c) => set.has(c.account));
 }
 
+/** Accounts outside that have a mail domain which so large a part of these have. */
+function othersOf(t: Table, accounts: readonly number[], domain: { readonly name: string; readonly share: number }): number {
+  const inside = accounts.filter((a) => t.records[a]?.email_domain === domain.name);
+  const quiet = inside.filter((a) => t.untold?.is[a] === 1).length;
+  const silent = t.untold ? ofItsOwn(t.untold.each, inside.length - quiet, quiet, t.untold.domains.get(domain.name) ?? 0) : 0;
+  return Math.max(0, (t.domains.get(domain.name) ?? 0) - inside.length - silent);
+}
+
 export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array, view?: View): Facts {
   const rows = accounts.map((a) => view?.rows.get(a) ?? t.rows[a]).filter((r) => r !== undefined);
   const read = sampled(accounts);
@@ -334,7 +359,7 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
     pooled: window,
     itemsShared: shared,
     rounds: shared > 0 ? dealtInRounds(cells) : null,
-    ties: ties(t, accounts),
+    ties: tiesOf(t, accounts),
     rateSpread: rated.length >= 4 ? Math.sqrt(rated.reduce((x, y) => x + (y - m) ** 2, 0) / (rated.length - 1)) : Number.NaN,
     rated: rated.length,
     sessionSpread: sessionSpread(rows),
@@ -358,7 +383,7 @@ export function factsOf(t: Table, accounts: readonly number[], mu: Float64Array,
     topDomain: {
       domain: domain.name,
       share: domain.share,
-      others: Math.max(0, (t.domains.get(domain.name) ?? 0) - Math.round(domain.share * accounts.length)),
+      others: othersOf(t, accounts, domain),
     },
     businesses: records.filter((r) => r?.verification === 'business').length / Math.max(1, accounts.length),
     verified: records.filter((r) => r?.verification === 'business' || r?.verification === 'id').length / Math.max(1, accounts.length),

@@ -32,12 +32,38 @@ export interface Table {
   readonly owner: readonly string[];
   /** Accounts a mail domain has. */
   readonly domains: ReadonlyMap<string, number>;
+  /** Accounts of which the log has no text, where it has some of others; null where it has text of all, or of none. */
+  readonly untold: Untold | null;
   readonly from: number;
   readonly to: number;
   /** Accounts with a time that lies beyond those two: see `spanOf`. */
   readonly strays: number;
   /** Activity over time of the accounts that are tested; null until it is asked for. */
   readonly beats: Tempo | null;
+}
+
+/** What they ask nobody can tell, so that no cohort of content holds them; what they share stands in the log all the same. */
+export interface Untold {
+  /** 1 for each of them. */
+  readonly is: Uint8Array;
+  /** How many there are for each account with text. */
+  readonly each: number;
+  /** Of the holders of each value. */
+  readonly holders: Uint32Array;
+  /** Of those with a mail domain. */
+  readonly domains: ReadonlyMap<string, number>;
+}
+
+function untoldOf(parts: Pick<Table, 'rows' | 'values' | 'records' | 'hasText'>): Untold | null {
+  const is = Uint8Array.from(parts.rows, (r) => (r.with_text > 0 ? 0 : 1));
+  const n = is.reduce((x, y) => x + y, 0);
+  if (!parts.hasText || n === 0 || n === is.length) return null;
+  const holders = Uint32Array.from(parts.values, (v) => v.accounts.reduce((x, a) => x + (is[a] ?? 0), 0));
+  const domains = new Map<string, number>();
+  parts.records.forEach((r, i) => {
+    if (is[i] === 1 && r?.email_domain) domains.set(r.email_domain, (domains.get(r.email_domain) ?? 0) + 1);
+  });
+  return { is, each: n / (is.length - n), holders, domains };
 }
 
 export interface Tempo extends Beats {
@@ -105,7 +131,7 @@ export function carriedPart(t: Pick<Table, 'rows'>, account: number, count: numb
   return count / Math.max(1, openings > 0 && count <= openings ? openings : n);
 }
 
-export function table(parts: Omit<Table, 'valuesOf' | 'owner' | 'domains' | 'from' | 'to' | 'strays' | 'beats'>): Table {
+export function table(parts: Omit<Table, 'valuesOf' | 'owner' | 'domains' | 'untold' | 'from' | 'to' | 'strays' | 'beats'>): Table {
   const valuesOf: { v: number; count: number }[][] = Array.from({ length: parts.rows.length }, () => []);
   parts.values.forEach((value, v) => {
     for (let i = 0; i < value.accounts.length; i++) {
@@ -117,5 +143,5 @@ export function table(parts: Omit<Table, 'valuesOf' | 'owner' | 'domains' | 'fro
   const { from, to, strays } = spanOf(parts.rows);
   const domains = new Map<string, number>();
   for (const r of parts.records) if (r?.email_domain) domains.set(r.email_domain, (domains.get(r.email_domain) ?? 0) + 1);
-  return { ...parts, valuesOf, owner, domains, from, to, strays, beats: null };
+  return { ...parts, valuesOf, owner, domains, untold: untoldOf(parts), from, to, strays, beats: null };
 }

@@ -115,8 +115,12 @@ function clearedText(l: LookAlike, t: Terminal): string {
   return `${out.map(inert).join('\n')}\n`;
 }
 
-function ledgerText(f: Finding, t: Terminal): string {
-  const out = [`${f.id}: ${f.title}`, '', ...wrap(f.summary, t.width), '', ...axesText(f, t)];
+/** What an undecided cohort lacks; nothing for a campaign. */
+const lackingText = (missing: readonly string[], t: Terminal): string[] =>
+  missing.length === 0 ? [] : ['Undecided. What is missing:', ...missing.flatMap((m) => wrap(`  - ${m}`, t.width)), ''];
+
+function ledgerText(f: Finding & { readonly missing?: readonly string[] }, t: Terminal): string {
+  const out = [`${f.id}: ${f.title}`, '', ...wrap(f.summary, t.width), '', ...lackingText(f.missing ?? [], t), ...axesText(f, t)];
   out.push(`confidence ${odds(f.confidence, 3)} = coordination x extraction, calibrated on ${f.calibrated_on}`, '', ...tried(f));
   out.push(
     '',

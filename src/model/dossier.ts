@@ -40,6 +40,8 @@ export interface Indicator {
   readonly value: string;
   readonly accounts: number;
   readonly others: number;
+  /** Of the others, those of which the log has no text, where it has some of others: whether they ask for the same nobody can tell. */
+  readonly untold?: number;
   readonly bits: number;
   /** What a sentence's hash stands for, as sentences are compared: in lower case, with digits alike. Present and masked as an exemplar's text is. */
   readonly text?: string;

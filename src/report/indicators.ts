@@ -48,11 +48,13 @@ export function indicators(t: Table, c: Case, common: readonly number[]): Indica
       .map(({ v, both }) => {
         const k = [...v.accounts].filter((a) => inside.has(a)).length;
         const others = v.accounts.length - k;
+        const untold = t.untold ? [...v.accounts].filter((a) => !inside.has(a) && t.untold?.is[a] === 1).length : 0;
         return {
           kind: v.kind,
           value: v.value,
           accounts: k,
           others,
+          ...(untold > 0 ? { untold } : {}),
           bits: Number(Math.log2((t.rows.length - inside.size + 1) / (others + 1)).toFixed(1)),
           both,
         };

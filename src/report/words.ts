@@ -1,5 +1,5 @@
 import type { Case } from '../campaigns/settle.ts';
-import type { Dossier, Finding } from '../model/dossier.ts';
+import type { Dossier, Finding, Indicator } from '../model/dossier.ts';
 
 export const count = (n: number): string => (n >= 1e6 ? `${(n / 1e6).toFixed(1)} million` : n.toLocaleString('en-US'));
 
@@ -36,6 +36,19 @@ const sentences = (f: Pick<Finding, 'indicators'>, tied: number): string =>
   f.indicators.some((i) => i.kind === 'scaffold' && i.accounts >= ONE * tied)
     ? 'a sentence that is mostly theirs'
     : 'one of several sentences that are each mostly theirs';
+
+/** Kinds of values as people call them. */
+const AS: Readonly<Record<string, string>> = {
+  address: 'an address',
+  network: 'a network',
+  api_key: 'a key',
+  tools: 'a tool set',
+  client: 'a client',
+  payment: 'a payment instrument',
+  email: 'a mail address',
+  email_domain: 'a mail domain',
+  phone: 'a phone',
+};
 
 /**
  * The sentence a person would write: what they did together, since when, and what speaks for it.
@@ -74,6 +87,11 @@ export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case, dealt: n
   if (closed >= 3) parts.push(`${count(closed)} of them have been closed`);
   const takeover = c.ledger.evidence.find((e) => e.signal === 'succession');
   if (takeover?.outcome === 'fired' && (takeover.figure ?? 0) >= 0.5) parts.push('new accounts take over as others end');
+  const untold = f.indicators.reduce((most, i) => ((i.untold ?? 0) > (most?.untold ?? 0) ? i : most), null as Indicator | null);
+  if (untold?.untold !== undefined && 2 * (untold.others - untold.untold) <= untold.accounts)
+    parts.push(
+      `${count(untold.untold)} more accounts, of which the log has no text, show ${AS[untold.kind] ?? 'a value'} that is mostly theirs`,
+    );
   const fitting = f.explanations.filter((e) => e.fits);
   const end =
     c.kind === 'one source, hands unresolved'
