@@ -104,6 +104,11 @@ describe('members of one hand', () => {
     expect(accounts(ofOnePart(lend([...all, 0.9])))).toEqual(rows(0, 30));
     expect(ofOnePart(lend([...all, 0.95]))).toHaveLength(31);
     expect(ofOnePart(lend([...all, ...Array<number>(6).fill(0.9)]))).toHaveLength(36);
+    // As far as can be told: estimates lie below by chance, and their intervals reach up to all.
+    const guessed = Array.from({ length: 30 }, (_, a) => member(a, { share: 0.9 + 0.003 * a, low: 0.4, high: 1 }));
+    const owner = member(30, { share: 0.53, low: 0.15, high: 0.75 });
+    expect(accounts(ofOnePart([...guessed, owner]))).toEqual(rows(0, 30));
+    expect(ofOnePart([...guessed.map((m) => ({ ...m, high: 0.97 })), owner])).toHaveLength(31);
   });
 
   it('leave out strangers who hold none of what nearly all members hold: content cannot tell them apart', () => {

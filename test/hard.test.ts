@@ -134,7 +134,7 @@ describe('several pools, one hand', () => {
     expect(r.found / r.planted).toBeGreaterThanOrEqual(0.95);
     expect(r.d.campaigns).toHaveLength(1);
     expect(r.d.campaigns[0]?.summary).toMatch(
-      /^60 accounts dealt what looks like \d pools, of [\d,]+ items in all, each among a group of them/,
+      /^60 accounts dealt among themselves what looks like \d pools, of [\d,]+ items in all, each for a group of them/,
     );
     const tie = (id: string) => r.d.campaigns[0]?.evidence.find((e) => e.signal === id);
     expect(tie('network')?.bits).toBeGreaterThan(2);

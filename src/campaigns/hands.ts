@@ -85,7 +85,7 @@ export function ofOneShare(t: Table, facts: Facts, members: readonly Judged[]): 
 }
 
 /**
- * Who lends less than this part of what the middle member lends (less than the last part where nine in ten lend all they send: whoever has a life of its own beside is none of those), and less than so many robust standard deviations of the logarithm below it, lends by another's hand; and so does a group of fewer than half that lends
+ * Who lends less than this part of what the middle member lends (less than the last part where nothing says of nine in ten that they send anything else: whoever has a life of its own beside is none of those), and less than so many robust standard deviations of the logarithm below it, lends by another's hand; and so does a group of fewer than half that lends
  * less than the second part of what everybody else does.
  */
 const LENT = { part: 0.75, deviations: 3, gap: 0.5, least: 10, all: 0.99, ofAll: 0.97 } as const;
@@ -103,7 +103,12 @@ export function ofOnePart(members: readonly Judged[]): Judged[] {
     .map((m) => lent(m).share)
     .filter((s) => s > 0)
     .sort((x, y) => x - y);
-  const part = quantile(shares, 0.1) >= LENT.all ? LENT.ofAll : LENT.part;
+  // All that they send, as far as can be told: an estimate may lie below by chance, and its interval reaches up to all.
+  const all = quantile(
+    members.map((m) => lent(m).high),
+    0.1,
+  );
+  const part = all >= LENT.all ? LENT.ofAll : LENT.part;
   const spreadOut = Math.exp(median(logs) - Math.max(-Math.log(part), LENT.deviations * spread(logs)));
   const upper = shares.findLast((s, i) => i > 0 && i < 0.5 * shares.length && (shares[i - 1] as number) < LENT.gap * s) ?? 0;
   const least = Math.max(spreadOut, upper);

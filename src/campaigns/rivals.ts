@@ -234,9 +234,11 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
       const brief = f.lifetimeDays <= 0.5 * ((t.to - t.from) / DAY);
       const little = f.haulTokens < DATA_SET_TOKENS;
       // Farming is one hand's: newcomers on a free tier who each do something else, and share nothing of their own, are newcomers.
-      const strangers = heterogeneous(f, h) && f.ties.identity.tied + f.ties.network.tied < FARMED * f.accounts.length;
+      const untied = f.ties.identity.tied + f.ties.network.tied < FARMED * f.accounts.length;
+      const strangers = heterogeneous(f, h) && untied;
       return {
-        kind: 'trial farming',
+        // Who says it of people whom a promotion brought has accused them.
+        kind: untied ? 'newcomers on a free tier (a promotion brings such, and so does who farms trials)' : 'trial farming',
         fits: free && little && (burst || brief) && !strangers,
         axis: 'extraction',
         bits: -4,

@@ -78,7 +78,7 @@ export async function assemble(
     const own = known.get(c);
     if (own && c.verdict === 'campaign') campaigns.push(finding(t, c, own, opened, honest, o));
     else if (own) undecided.push({ ...finding(t, c, own, opened, honest, o), missing: c.missing });
-    else if (cleared(c)) lookAlikes.push(lookAlike(t, c));
+    else if (cleared(c) && !named(cases, c)) lookAlikes.push(lookAlike(t, c));
   }
   lookAlikes.sort((x, y) => y.confidence - x.confidence || y.exchanges - x.exchanges);
   campaigns.sort((x, y) => y.confidence - x.confidence || y.exchanges - x.exchanges);
@@ -106,6 +106,15 @@ export async function assemble(
     ...(judgement ? { false_discovery: judgement.discoveries } : {}),
   };
 }
+
+/** Whether nearly all of a cohort's accounts are named in one campaign: what their other traffic would be cleared as is no second answer about them. */
+const named = (cases: readonly Case[], c: Case): boolean =>
+  cases.some((x) => {
+    if (x.verdict !== 'campaign') return false;
+    const members = new Set(x.members.map((m) => m.account));
+    return c.members.filter((m) => members.has(m.account)).length >= NAMED * c.members.length;
+  });
+const NAMED = 0.8;
 
 /** Findings that begin with the same accounts are told apart by all of them: an id names one. Of the same accounts in two ways the first is told. */
 const apart = <T extends { readonly id: string; readonly accounts: readonly (string | { readonly account: string })[] }>(

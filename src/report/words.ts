@@ -68,8 +68,8 @@ export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case, dealt: n
   const items = count(dealt);
   const pool =
     facts.pools > 1
-      ? `what looks like ${facts.pools} pools, of ${items} items in all, each among a group of them`
-      : `what looks like one pool of ${items} ${after ? `${after} ` : ''}items among themselves`;
+      ? `${facts.pools} pools, of ${items} items in all, each for a group of them`
+      : `one pool of ${items} ${after ? `${after} ` : ''}items`;
   const sent = `${count(f.exchanges)} exchanges with ${count(f.loot.output_tokens)} output tokens`;
   const when = `since ${dayOf(f.first_seen)}, on ${f.loot.days} ${f.loot.days === 1 ? 'day' : 'days'}`;
   const head = `${count(f.accounts.length)} accounts${born}`;
@@ -77,7 +77,13 @@ export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case, dealt: n
   const parts = !deck
     ? [`${head} sent ${sent} ${when}`]
     : c.ledger.coordination >= 0.5
-      ? [`${head} dealt ${pool}`, `${sent} ${when}`]
+      ? // Of a question nobody says that they do it together.
+        [
+          f.kind === 'extraction campaign'
+            ? `${head} dealt among themselves what looks like ${pool}`
+            : `${head} sent items that look drawn from ${pool}`,
+          `${sent} ${when}`,
+        ]
       : [`${head} sent items of like subjects, ${items} in all`, `${sent} ${when}`];
   if (facts.ties.scaffold.tied > 0.5 * facts.accounts.length)
     parts.push(`${carry(facts.ties.scaffold.tied, f, 'carries', 'carry')} ${sentences(f, facts.ties.scaffold.tied)}`);
@@ -99,7 +105,9 @@ export function summary(f: Omit<Finding, 'title' | 'summary'>, c: Case, dealt: n
         ? 'they draw on one source, and whether that is one hand is not settled'
         : 'they may draw on one source; more speaks against one hand than for it'
       : fitting.length === 0
-        ? 'none of the innocent explanations tested fits'
+        ? f.kind === 'extraction campaign'
+          ? 'none of the innocent explanations tested fits'
+          : 'no innocent explanation could be shown, and what is missing keeps anybody from being named'
         : `an explanation fits: ${fitting[0]?.kind ?? ''}`;
   return `${parts.join('; ')}; ${end}.`;
 }
