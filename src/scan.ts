@@ -352,6 +352,13 @@ async function coverage(store: Store, t: Table, files: readonly FileCoverage[], 
       ['deck', 'partition', 'scaffold', 'elicitation', 'breadth', 'fresh-items', 'kindred profiles'],
       'the log has no text: accounts that send the same work and share nothing else are not seen, and what others take cannot be told',
     );
+  if (t.untold) {
+    const n = t.untold.is.reduce((x, y) => x + y, 0);
+    none(
+      ['content'],
+      `the log has no text of ${n} of ${t.rows.length} accounts: of them only what they share is seen, and a campaign may have more accounts than are named`,
+    );
+  }
   if (!t.hasRecords) none(['signup-burst', 'identity'], 'no account records were given (--accounts FILE)');
   if (!t.values.some((v) => v.kind === 'address') && t.rows.every((r) => r.addresses === 0)) none(['network'], 'the log has no addresses');
   if (judgement && judgement.leftOut > 0)

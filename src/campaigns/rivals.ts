@@ -238,7 +238,7 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
       const strangers = heterogeneous(f, h) && untied;
       return {
         // Who says it of people whom a promotion brought has accused them.
-        kind: untied ? 'newcomers on a free tier (a promotion brings such, and so does who farms trials)' : 'trial farming',
+        kind: untied ? 'newcomers on a free tier, by a promotion or to farm trials' : 'trial farming',
         fits: free && little && (burst || brief) && !strangers,
         axis: 'extraction',
         bits: -4,

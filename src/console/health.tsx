@@ -287,8 +287,8 @@ export function HealthPage() {
             </button>
           </p>
           <p>
-            {count(c.exchanges)} exchanges of {count(c.accounts)} accounts, {percent(c.with_text ?? 0)} with text; {count(c.rejected)} lines
-            rejected
+            {count(c.exchanges)} exchanges of {count(c.accounts)} accounts, {percent(c.with_text ?? 0)} with new text of a user;{' '}
+            {count(c.rejected)} lines rejected
             {c.reasons.map((r) => `, ${r.reason} ${r.lines}`).join('')}.
           </p>
           <Export

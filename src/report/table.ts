@@ -60,9 +60,11 @@ export function table(d: Dossier, o: TableOptions): string {
     // An account may stand in several cohorts: it is counted once a kind.
     const kinds = new Map<string, { n: number; accounts: Set<string> }>();
     for (const l of d.look_alikes) {
-      const k = kinds.get(l.kind) ?? { n: 0, accounts: new Set<string>() };
+      // As its title calls it: newcomers whom nothing ties share a kind with those who farm trials.
+      const kind = l.kind === 'trial farming' ? l.title.replace(/^\S+ accounts: /, '') : l.kind;
+      const k = kinds.get(kind) ?? { n: 0, accounts: new Set<string>() };
       for (const a of l.accounts) k.accounts.add(a);
-      kinds.set(l.kind, { n: k.n + 1, accounts: k.accounts });
+      kinds.set(kind, { n: k.n + 1, accounts: k.accounts });
     }
     out.push('', bold(`Cleared or of another kind (${d.look_alikes.length})`));
     for (const [kind, k] of [...kinds].sort((x, y) => y[1].accounts.size - x[1].accounts.size))
@@ -73,8 +75,10 @@ export function table(d: Dossier, o: TableOptions): string {
       );
   }
   const bad = c.files.filter((f) => f.state !== 'read' && f.state !== 'already_read');
-  if (c.rejected > 0 || bad.length > 0 || c.lost.length > 0) {
+  const unseen = c.not_applicable.find((x) => x.signal === 'content');
+  if (c.rejected > 0 || bad.length > 0 || c.lost.length > 0 || unseen) {
     out.push('', bold('Coverage'));
+    if (unseen) out.push(...wrap(`  ${unseen.because}`, o.width));
     if (c.rejected > 0)
       out.push(
         `  ${count(c.rejected)} lines rejected: ${c.reasons.map((r) => `${r.reason} ${r.lines}`).join(', ')} (${o.program} rejects${o.store})`,
