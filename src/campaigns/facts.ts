@@ -134,6 +134,14 @@ export const theirs = (value: Pick<SharedValue, 'accounts'>, k: number, shown: n
 const ofItsOwn = (each: number, told: number, quiet: number, all: number): number =>
   Math.max(0, Math.min(all - quiet, each * told - quiet));
 
+/** Holders of a value that are no strangers to those of its holders that stand in a cohort: without text, and no more than such a cohort would have of them. */
+export function silentOf(t: Pick<Table, 'untold'>, v: number, inside: readonly number[]): number {
+  if (!t.untold) return 0;
+  const { is, each, holders } = t.untold;
+  const quiet = inside.reduce((n, a) => n + (is[a] ?? 0), 0);
+  return ofItsOwn(each, inside.length - quiet, quiet, holders[v] ?? 0);
+}
+
 /** Part of what an account sends that comes from addresses which are mostly the cohort's, from which on they tie it, however little comes from each. */
 const PANEL = 0.5;
 

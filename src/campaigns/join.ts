@@ -1,7 +1,7 @@
 import { deckSignal } from '../signals/deck.ts';
 import { successionSignal } from '../signals/succession.ts';
 import type { Candidate, Kin } from './candidates.ts';
-import { FAMILY, type Facts, factsOf } from './facts.ts';
+import { FAMILY, type Facts, factsOf, silentOf } from './facts.ts';
 import { components } from './hands.ts';
 import type { Learned } from './ledger.ts';
 import type { Case } from './settle.ts';
@@ -166,8 +166,8 @@ export function joinTied(cases: Case[], t: Table, learned: Learned, whole: (part
   // Members of a part that hold a value which another part holds as well.
   const common = parts.map(() => parts.map(() => new Set<number>()));
   for (const [v, by] of holders) {
-    const inside = [...by.values()].reduce((n, l) => n + l.length, 0);
-    if (by.size < 2 || inside < TIED.theirs * (t.values[v]?.accounts.length ?? 0)) continue;
+    const inside = [...by.values()].flat();
+    if (by.size < 2 || inside.length < TIED.theirs * ((t.values[v]?.accounts.length ?? 0) - silentOf(t, v, inside))) continue;
     for (const i of by.keys())
       for (const [j, theirs] of by) {
         const shared = i === j ? undefined : common[j]?.[i];

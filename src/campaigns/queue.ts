@@ -6,7 +6,7 @@ import { pivotSignal } from '../signals/pivot.ts';
 import { relaySignal } from '../signals/relay.ts';
 import type { Signal } from '../signals/signal.ts';
 import { successionSignal } from '../signals/succession.ts';
-import { type Facts, human, mostlyPassed, ofOneDomain, ofOneOwner, onePhrase } from './facts.ts';
+import { type Facts, human, mostlyPassed, ofOneDomain, ofOneOwner, onePhrase, silentOf } from './facts.ts';
 import { privatelyTied } from './hands.ts';
 import type { Learned } from './ledger.ts';
 import type { Judged } from './membership.ts';
@@ -77,7 +77,8 @@ function cardAfterCard(t: Table, members: readonly Judged[]): boolean {
   if (members.length < CARDS.accounts) return false;
   if (members.filter((m) => t.owner[m.account] !== '').length > CARDS.declared * members.length) return false;
   const cards = sharing(t, members, 'payment').filter(
-    ([v, own]) => own.length >= CARDS.each && (t.values[v]?.accounts.length ?? 0) - own.length <= CARDS.strangers * own.length,
+    ([v, own]) =>
+      own.length >= CARDS.each && (t.values[v]?.accounts.length ?? 0) - own.length - silentOf(t, v, own) <= CARDS.strangers * own.length,
   );
   return (
     cards.length >= CARDS.cards &&
