@@ -115,6 +115,27 @@ describe('a log without text', () => {
   });
 });
 
+describe('a log that keeps the text of some accounts only', () => {
+  it('shows what ties a campaign all the same, tells how many more share it, and names nobody else', async () => {
+    const r = await judged({ seed: 78, accounts: 400, kind: 'residential', size: 80 }, (w) => {
+      const accounts = [...w.truth.keys()].sort();
+      const silent = new Set(accounts.filter((_, i) => i % 2 === 0));
+      for (const e of w.exchanges)
+        if (silent.has(e.account)) {
+          const row = e as unknown as Record<string, unknown>;
+          for (const k of ['messages', 'system', 'tools', 'response']) delete row[k];
+        }
+    });
+    expect(r.honest).toEqual([]);
+    const [found] = r.d.campaigns;
+    expect(found?.accounts.length).toBeGreaterThan(20);
+    const bits = (id: string): number => found?.evidence.find((e) => e.signal === id && e.axis === 'coordination')?.bits ?? 0;
+    expect(bits('identity') + bits('network')).toBeGreaterThan(3);
+    expect(found?.summary).toMatch(/\d+ more accounts, of which the log has no text, show a\w? [\w ]+ that is mostly theirs/);
+    expect(r.d.coverage.not_applicable.find((n) => n.signal === 'content')?.because).toMatch(/no text of \d+ of \d+ accounts/);
+  });
+});
+
 describe('several pools, one hand', () => {
   it('groups of workers with a pool each, whom cards and a panel of addresses tie across, are one campaign, and nobody who passed through either', async () => {
     const passing = new Set<string>();
