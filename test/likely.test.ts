@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { accountFile } from '../src/cli/look.ts';
-import { likelyOf } from '../src/store/queries/likely.ts';
+import { likelyOf, sidesOf } from '../src/store/queries/likely.ts';
 import { makeWorld } from '../src/world/make.ts';
-import { scanned, temp, withStore } from './support/tools.ts';
+import { file, jsonl, record, scanned, temp, withStore } from './support/tools.ts';
 
 it('tells which of the exchanges of a mixed account are likely the campaign’s, by its sentence and, without it, by their words', async () => {
   const world = await makeWorld({ out: temp(), seed: 77, accounts: 400, days: 12, campaigns: [{ kind: 'residential', accounts: 60 }] });
@@ -31,8 +31,32 @@ it('tells which of the exchanges of a mixed account are likely the campaign’s,
     // The words alone find nearly the same ones.
     expect([listed > 100, right / listed > 0.8, right / listed]).toEqual([true, true, expect.any(Number)]);
     const shown = await accountFile(members[0] as string, store);
-    expect(shown).toMatch(/likely its own are \d+ of \d+ conversations \(they carry its sentence\)/);
+    expect(shown).toMatch(/likely the finding's are \d+ of \d+ conversations \(they carry its sentence\)/);
+    // One hand sends both from the same places.
+    expect(shown).toMatch(/those come with .+, from \d+ address(es)?; the others with .+; \d+ of the addresses are in both/);
     // Who sends for the campaign alone has no such list.
-    expect(await accountFile(d.look_alikes[0]?.accounts[0] ?? '', store)).not.toContain('likely its own');
+    expect(await accountFile(d.look_alikes[0]?.accounts[0] ?? '', store)).not.toContain('likely the finding');
   });
 });
+
+it('tells where a part of an account’s conversations comes from, and where the others do', () =>
+  withStore(async (store) => {
+    const sent = (id: string, conversation: string, user_agent: string, ip: string) =>
+      record({ id, account: 'owner', conversation, user_agent, ip, messages: [{ role: 'user', content: `Ask ${id}` }] });
+    const path = file(
+      'two.jsonl',
+      jsonl([
+        sent('a1', 'c1', 'thief/1', '198.51.100.1'),
+        sent('a2', 'c2', 'thief/1', '198.51.100.2'),
+        sent('b1', 'c3', 'own/2', '203.0.113.5'),
+        sent('b2', 'c3', 'own/2', '198.51.100.2'),
+        { ...sent('x', 'c4', 'thief/1', '198.51.100.9'), account: 'other' },
+      ]),
+    );
+    await scanned(store, path, { record: false });
+    expect(await sidesOf(store, 'owner', ['a1', 'a2'])).toEqual({
+      likely: { conversations: 2, clients: [{ client: 'thief/1', conversations: 2 }], addresses: 2 },
+      others: { conversations: 1, clients: [{ client: 'own/2', conversations: 1 }], addresses: 2 },
+      addressesInBoth: 1,
+    });
+  }));

@@ -11,7 +11,7 @@ import { bodyOf } from '../serve/desk.ts';
 import { SIGNALS } from '../signals/index.ts';
 import { shownBy, valueKey } from '../store/queries/account.ts';
 import { accountRecords } from '../store/queries/accounts.ts';
-import { likelyOf } from '../store/queries/likely.ts';
+import { likelyOf, type Side, sidesOf } from '../store/queries/likely.ts';
 import type { Store } from '../store/store.ts';
 import type { Terminal } from './terminal.ts';
 import { ROOT } from './version.ts';
@@ -169,16 +169,44 @@ function likelyIn(store: Store, f: Pick<Finding, 'accounts' | 'indicators'>, id:
   return likelyOf(store, id, others, sentences, share);
 }
 
-function likelyLines({ conversations, likely }: Awaited<ReturnType<typeof likelyOf>>): string[] {
+const CLIENTS_SHOWN = 3;
+
+function sideText({ clients, addresses }: Side): string {
+  const by = clients.slice(0, CLIENTS_SHOWN).map((c) => `${c.client} (${c.conversations})`);
+  const more = clients.length > CLIENTS_SHOWN ? ` and ${clients.length - CLIENTS_SHOWN} more` : '';
+  return [
+    by.length > 0 ? `with ${by.join(', ')}${more}` : '',
+    addresses > 0 ? `from ${addresses} ${addresses === 1 ? 'address' : 'addresses'}` : '',
+  ]
+    .filter(Boolean)
+    .join(', ');
+}
+
+/** Which of a mixed account's conversations are likely a finding's, and where they come from against where the others do. */
+async function likelyLines(store: Store, f: Pick<Finding, 'accounts' | 'indicators'>, id: string, share: number): Promise<string[]> {
+  const { conversations, likely } = await likelyIn(store, f, id, share);
   if (likely.length === 0) return [];
   const by =
     likely[0]?.bits === null ? 'they carry its sentence' : "their words are more the other members' than everybody's; the likeliest first";
+  const at = (text: string): string => `                 ${text}`;
+  const sides = await sidesOf(
+    store,
+    id,
+    likely.map((x) => x.id),
+  );
+  const [theirs, others] = [sideText(sides.likely), sideText(sides.others)];
   return [
-    `                 likely its own are ${likely.length} of ${conversations} conversations (${by}), which begin with:`,
-    ...likely
-      .slice(0, LIKELY_SHOWN)
-      .map((x) => `                   ${x.time}  ${x.id}${x.bits === null ? '' : `  ${x.bits.toFixed(1)} bits`}`),
-    ...(likely.length > LIKELY_SHOWN ? [`                   and ${likely.length - LIKELY_SHOWN} more`] : []),
+    at(`likely the finding's are ${likely.length} of ${conversations} conversations (${by})`),
+    ...(theirs === '' && others === ''
+      ? []
+      : [
+          at(
+            `  those come ${theirs || 'from nowhere the log names'}; the others ${others || 'from nowhere the log names'}${sides.addressesInBoth > 0 ? `; ${sides.addressesInBoth} of the addresses are in both` : sides.likely.addresses > 0 && sides.others.addresses > 0 ? '; no address is in both' : ''}`,
+          ),
+        ]),
+    at('  they begin with:'),
+    ...likely.slice(0, LIKELY_SHOWN).map((x) => at(`  ${x.time}  ${x.id}${x.bits === null ? '' : `  ${x.bits.toFixed(1)} bits`}`)),
+    ...(likely.length > LIKELY_SHOWN ? [at(`  and ${likely.length - LIKELY_SHOWN} more`)] : []),
   ];
 }
 
@@ -236,7 +264,7 @@ export async function accountFile(id: string, store: Store): Promise<string> {
     if (!m) continue;
     out.push(
       `  ${d?.campaigns.includes(f as Finding) ? 'campaign ' : 'undecided'}      ${f.id}: membership ${odds(m.membership, 3)}, share ${m.share.toFixed(2)} (${m.share_low.toFixed(2)}-${m.share_high.toFixed(2)}), confidence ${sure(f.confidence)}`,
-      ...(m.share < MIXED ? likelyLines(await likelyIn(store, f, id, m.share)) : []),
+      ...(m.share < MIXED ? await likelyLines(store, f, id, m.share) : []),
     );
   }
   for (const f of [...(d?.campaigns ?? []), ...(d?.undecided ?? [])]) {
@@ -244,6 +272,7 @@ export async function accountFile(id: string, store: Store): Promise<string> {
     if (b)
       out.push(
         `  not named      ${f.id} its pool is drawn on by this account, share ${b.share.toFixed(2)} (${b.share_low.toFixed(2)}-${b.share_high.toFixed(2)}). ${BESIDE}`,
+        ...(await likelyLines(store, f, id, b.share)),
       );
   }
   if (d) out.push(...(await sharesWith(store, d, id, row['n'] ?? '')));

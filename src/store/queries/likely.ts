@@ -94,3 +94,40 @@ export async function likelyOf(
   }
   return { conversations, likely };
 }
+
+/** Where conversations of an account come from: those that are likely a finding's, and the others. */
+export interface Side {
+  readonly conversations: number;
+  /** Clients, the commonest first, with their conversations. */
+  readonly clients: readonly { readonly client: string; readonly conversations: number }[];
+  readonly addresses: number;
+}
+
+/**
+ * Clients and addresses of an account's conversations on either side. Somebody who uses a stolen key has a client and addresses of their own; whoever sends all of it by one hand has the same for both.
+ * @param begun first exchanges of the conversations on one side
+ */
+export async function sidesOf(
+  store: Store,
+  account: string,
+  begun: readonly string[],
+): Promise<{ readonly likely: Side; readonly others: Side; readonly addressesInBoth: number }> {
+  const rows = await store.rows<{ inside: number; client: string; addresses: readonly string[]; n: string }>(
+    `SELECT begun IN (SELECT arrayJoin({begun:Array(String)})) AS inside, client, groupUniqArrayArray(addresses) AS addresses, count() AS n FROM (
+      SELECT argMin(e.id, e.time) AS begun, any(e.user_agent) AS client, groupUniqArrayIf(e.ip, e.ip != '') AS addresses FROM ${store.all('exchanges')} AS e WHERE acct = cityHash64({id:String}) GROUP BY conversation
+    ) AS c GROUP BY inside, client ORDER BY n DESC, client`,
+    { id: account, begun },
+  );
+  const addresses = (inside: boolean): Set<string> =>
+    new Set(rows.filter((r) => (Number(r.inside) === 1) === inside).flatMap((r) => r.addresses));
+  const side = (inside: boolean): Side => {
+    const own = rows.filter((r) => (Number(r.inside) === 1) === inside);
+    return {
+      conversations: own.reduce((n, r) => n + Number(r.n), 0),
+      clients: own.filter((r) => r.client !== '').map((r) => ({ client: r.client, conversations: Number(r.n) })),
+      addresses: addresses(inside).size,
+    };
+  };
+  const others = addresses(false);
+  return { likely: side(true), others: side(false), addressesInBoth: [...addresses(true)].filter((a) => others.has(a)).length };
+}
