@@ -16,6 +16,7 @@ import { assemble } from './report/assemble.ts';
 import { ingest } from './store/ingest.ts';
 import { asLines, packed } from './store/lines.ts';
 import { otherSecret } from './store/open.ts';
+import { anyErased, notErased } from './store/personal.ts';
 import { accountRecords, accountRows, type Scope } from './store/queries/accounts.ts';
 import { beatsOf } from './store/queries/beats.ts';
 import { commonWords, profileCells } from './store/queries/profiles.ts';
@@ -68,6 +69,8 @@ export async function scan(store: Store, given: ScanOptions): Promise<Dossier> {
   // First what is small: a file of accounts that cannot be read is told before hours of logs.
   await readAccountRecords(store, o, keyed);
   const { files, inputs } = await read(store, o, keyed);
+  // Whoever was erased and has sent something since has a record again.
+  if (o.accounts && (await anyErased(store))) await readAccountRecords(store, { ...o, warn: () => undefined }, keyed);
   const t = await sketches(store, o);
   if (t.strays > 0)
     o.warn?.(
@@ -234,7 +237,10 @@ async function readAccountRecords(store: Store, o: ScanOptions, keyed: boolean):
     const known = faults.get(column);
     faults.set(column, { lines: (known?.lines ?? 0) + 1, first: known?.first ?? line });
   }))
-    await store.insert('accounts', keyed ? (await calledAs(store, batch, o)).map((r) => hashed(r, store.secret)) : batch);
+    await store.insert(
+      'accounts',
+      await notErased(store, keyed ? (await calledAs(store, batch, o)).map((r) => hashed(r, store.secret)) : batch),
+    );
   for (const [column, { lines, first }] of faults) {
     const one = lines === 1;
     const many = `W_ACCOUNTS ${lines} ${one ? 'line' : 'lines'} of the account file`;

@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { accountFile, rejects } from '../src/cli/look.ts';
 import { openStore } from '../src/store/open.ts';
+import { erase, lift } from '../src/store/personal.ts';
 import { firsts, samples, taken, timelines } from '../src/store/queries/cohorts.ts';
 import type { Store } from '../src/store/store.ts';
 import { makeWorld, type WorldSummary } from '../src/world/make.ts';
@@ -220,6 +221,26 @@ describe.each(ENGINES)('on $name', ({ name, at, served }) => {
       expect(await store.rows(`SELECT id FROM ${store.all('exchanges')} AS e WHERE match(id, '^n[a-j]$') ORDER BY id`)).toEqual(
         ['nb', 'nd', 'ne', 'ng', 'ni', 'nj'].map((id) => ({ id })),
       );
+      // Whoever was erased stays so when the log has grown and is read again; what they send later is new.
+      const people = ['p1', 'p2', 'p3', 'p4'];
+      const sent = people.map((account) => record({ id: `e-${account}`, account }));
+      await take(store, file('people.jsonl', jsonl(sent)));
+      for (const account of ['p1', 'p3']) expect(await erase(store, account)).toBe(1);
+      const later = record({ id: 'e-new', account: 'p1', time: new Date(Date.now() + 60_000).toISOString() });
+      const grown = jsonl([...sent, { ...sent[0], id: 'e-torn', time: 'never' }, later]);
+      expect(await take(store, file('people.jsonl', grown))).toMatchObject({
+        accepted: 1,
+        rejected: 0,
+        note: expect.stringContaining('erased'),
+      });
+      const there = async () =>
+        (await store.rows<{ id: string }>(`SELECT id FROM ${store.all('exchanges')} AS e WHERE startsWith(id, 'e-') ORDER BY id`)).map(
+          (r) => r.id,
+        );
+      expect(await there()).toEqual(['e-new', 'e-p2', 'e-p4']);
+      expect([await lift(store, 'p3'), await lift(store, 'p2')]).toEqual([true, false]);
+      await take(store, file('people.jsonl', `${grown}\n\n`));
+      expect(await there()).toEqual(['e-new', 'e-p2', 'e-p3', 'e-p4']);
     } finally {
       await store.close();
     }

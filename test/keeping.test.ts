@@ -88,6 +88,27 @@ describe('what was erased', () => {
   });
 });
 
+describe('a record of whoever was erased', () => {
+  it('does not come back with the file of accounts, unless they have sent something since; in an export nothing is left', () =>
+    withStore(async (store) => {
+      const accounts = file('a.jsonl', jsonl(['gone', 'back', 'stays'].map((account) => ({ account, email: `${account}@mail.example` }))));
+      const log = (name: string, more: readonly object[]) =>
+        file(name, jsonl([...['gone', 'back', 'stays'].map((account) => record({ id: `1-${account}`, account })), ...more]));
+      await scanned(store, log('l.jsonl', []), { accounts, record: false });
+      await erase(store, 'gone');
+      await erase(store, 'back');
+      const later = record({ id: '2-back', account: 'back', time: new Date(Date.now() + 60_000).toISOString() });
+      await scanned(store, log('l.jsonl', [later]), { accounts, record: false });
+      expect((await store.rows<{ account: string }>('SELECT account FROM accounts FINAL ORDER BY account')).map((r) => r.account)).toEqual([
+        'back',
+        'stays',
+      ]);
+      expect(await ids(store)).toEqual(['1-stays', '2-back']);
+      expect(JSON.stringify(await store.rows('SELECT * FROM erased'))).not.toContain('gone');
+      expect(await exportOf(store, 'gone')).toMatchObject({ exchanges: [], record: [] });
+    }));
+});
+
 describe('scopes', () => {
   it('on a workspace hold nothing of what comes through the proxy, where none is known, rather than everything', () => {
     const scope = [{ match: { workspaces: ['w'] }, mode: 'exclude' as const }];

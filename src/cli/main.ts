@@ -4,7 +4,7 @@ import { messageOf, StillwatchError } from '../model/errors.ts';
 import { inert } from '../report/inert.ts';
 import { sayLabel } from '../store/labels.ts';
 import { openStore } from '../store/open.ts';
-import { erase, exportOf, purge } from '../store/personal.ts';
+import { erase, exportOf, lift, purge } from '../store/personal.ts';
 import type { Store } from '../store/store.ts';
 import { RUNGS } from '../world/campaigns.ts';
 import { makeWorld, parseCampaign } from '../world/make.ts';
@@ -144,41 +144,57 @@ function program(): Command {
         });
       t.note(`${flags.revoke ? 'revoked' : 'labelled'} ${account}: ${label}`);
     });
-  for (const [name, said] of [
-    ['export', 'everything the store holds of one account, as JSON'],
-    ['erase', 'remove one account from sketches, texts, exemplars, records, rejected lines and dossiers'],
-  ] as const)
-    p.command(name)
+  const ofAccount = (name: string, said: string): Command =>
+    p
+      .command(name)
       .description(said)
       .requiredOption('--account <id>', 'the account, letter by letter')
-      .option('--store <path|url>', 'the store', './.stillwatch')
-      .action(async (flags: { account: string; store: string }) => {
-        const served = servedBy(flags.store);
-        const at = `/v1/accounts/${encodeURIComponent(flags.account)}`;
-        if (name === 'export')
-          t.out(
-            served
-              ? await askAdmin(served, 'GET', `${at}/export`)
-              : `${JSON.stringify(await withStore(flags.store, (s) => exportOf(s, flags.account)), null, 2)}\n`,
+      .option('--store <path|url>', 'the store', './.stillwatch');
+  const at = (account: string): string => `/v1/accounts/${encodeURIComponent(account)}`;
+  ofAccount('export', 'everything the store holds of one account, as JSON').action(
+    async ({ account, store }: { account: string; store: string }) => {
+      const served = servedBy(store);
+      t.out(
+        served
+          ? await askAdmin(served, 'GET', `${at(account)}/export`)
+          : `${JSON.stringify(await withStore(store, (s) => exportOf(s, account)), null, 2)}\n`,
+      );
+    },
+  );
+  ofAccount(
+    'erase',
+    'remove one account from sketches, texts, exemplars, records, rejected lines and dossiers; what it sent before stays away',
+  )
+    .option('--lift', 'let logs bring back an account that was erased')
+    .action(async ({ account, store, lift: lifted }: { account: string; store: string; lift?: boolean }) => {
+      const served = servedBy(store);
+      if (lifted) {
+        if (served)
+          throw new StillwatchError(
+            'E_SERVED',
+            'an erasure is not lifted while serve holds the store',
+            'stop the service, lift it, start again',
           );
-        else {
-          const n = served
-            ? (JSON.parse(await askAdmin(served, 'DELETE', at)) as { exchanges: number }).exchanges
-            : await withStore(flags.store, async (s) => {
-                const erased = await erase(s, flags.account);
-                if (!(await purge(s)))
-                  t.note(
-                    'W_ERASE what the engine wrote anew is still on disk in its earlier form; it goes the next time the store is opened',
-                  );
-                return erased;
-              });
-          t.note(
-            n > 0
-              ? `erased ${n} exchanges of this account, and what was kept beside them; a log that still holds them brings them back when it has grown and is scanned again`
-              : 'there is no exchange of this account; whatever else was kept of one of that name is gone. Identifiers are those of the log, letter by letter',
-          );
-        }
-      });
+        const known = await withStore(store, (s) => lift(s, account));
+        t.note(
+          known ? 'lifted: logs that are scanned from now on bring the account back' : 'nobody of that name was erased from this store',
+        );
+        return;
+      }
+      const n = served
+        ? (JSON.parse(await askAdmin(served, 'DELETE', at(account))) as { exchanges: number }).exchanges
+        : await withStore(store, async (s) => {
+            const erased = await erase(s, account);
+            if (!(await purge(s)))
+              t.note('W_ERASE what the engine wrote anew is still on disk in its earlier form; it goes the next time the store is opened');
+            return erased;
+          });
+      t.note(
+        n > 0
+          ? `erased ${n} exchanges of this account, and what was kept beside them; a log that still holds them does not bring them back (--lift lets it)`
+          : 'there is no exchange of this account; whatever else was kept of one of that name is gone. Identifiers are those of the log, letter by letter',
+      );
+    });
   p.command('check')
     .description('test on your own history: groups you banned, and accounts you vouch for')
     .option('--found <file>', 'accounts banned in the past: CSV with account, group, banned')

@@ -10,6 +10,7 @@ import { absentFields, dateOrder, exploded, quote, type ReadOptions, readSelect 
 import { zstdWhole } from '../formats/zstd.ts';
 import { messageOf, StillwatchError } from '../model/errors.ts';
 import { otherSecret } from './open.ts';
+import { anyErased, WHO } from './personal.ts';
 import { type FileCoverage, keyOf, readings, withdraw } from './readings.ts';
 import { type Scope, scoped } from './scopes.ts';
 import { SKETCH_SETTINGS, sketchSelect } from './sketch.ts';
@@ -68,6 +69,7 @@ export async function ingest(store: Store, input: Input, format: Format, given: 
   const old = all.filter((r) => r !== before);
   const reopened = await withdraw(store, old);
   const note = [
+    ...((await anyErased(store)) ? ['what erased accounts sent before is left out, and counted with ids seen before'] : []),
     ...(absent.length > 0 ? [`no record among its first ${sample.length} holds what --field ${absent.join(' and ')} names`] : []),
     ...(dates === 'unknown'
       ? ['nothing tells which comes first in its dates, the day or the month: those that can be read both ways are rejected']
@@ -223,7 +225,12 @@ async function statement(
   const moment = (ms: number) => `fromUnixTimestamp64Milli(toInt64(${Math.trunc(ms)}), 'UTC')`;
   const near = o.span && part === 'exchanges' ? `WHERE time >= ${moment(o.span[0])} AND time <= ${moment(o.span[1])}` : '';
   const where = (own: string) => [own, held ? `key NOT IN (SELECT key FROM ${part} ${near})` : '', mine].filter(Boolean).join(' AND ');
-  const sketch = sketchSelect(`SELECT * EXCEPT line FROM (${read})`, { keyed: o.keyed === true, text: part === 'texts' });
+  const sketched = sketchSelect(`SELECT * EXCEPT line FROM (${read})`, { keyed: o.keyed === true, text: part === 'texts' });
+  const erased = await anyErased(store);
+  // What somebody sent before they were erased stays away.
+  const sketch = erased
+    ? `SELECT x.* FROM (${sketched}) AS x LEFT ANY JOIN (SELECT who, max(at) AS gone FROM erased GROUP BY who) AS g ON g.who = ${WHO.replace('acct', 'x.acct')} WHERE x.time > ifNull(g.gone, toDateTime64(0, 3, 'UTC'))`
+    : sketched;
   if (part === 'texts')
     return `INSERT INTO texts SETTINGS ${SKETCH_SETTINGS} SELECT key, acct, substring(text, 1, ${TEXT_MAX}) AS text, now('UTC') AS at, ${Math.trunc(o.keepTexts ?? 0)} AS days FROM (${sketch}) WHERE ${where(`reason = '' AND text != ''`)} LIMIT 1 BY key`;
   if (part === 'exchanges')
@@ -234,7 +241,7 @@ async function statement(
         'substring(toValidUTF8(line), 1, 300)',
       )
     : `''`;
-  return `INSERT INTO rejects SETTINGS ${SKETCH_SETTINGS} SELECT cityHash64({place:String}, ${unordered ? 0 : 'row'}, line, 'reject') AS key, path_id, row, reason, ${head} AS head, ${NAMED} AS acct FROM (${read}) WHERE ${where(`reason != ''`)} LIMIT 1 BY key`;
+  return `INSERT INTO rejects SETTINGS ${SKETCH_SETTINGS} SELECT cityHash64({place:String}, ${unordered ? 0 : 'row'}, line, 'reject') AS key, path_id, row, reason, ${head} AS head, ${NAMED} AS acct FROM (${read}) WHERE ${where(`reason != ''${erased ? ` AND ${WHO} NOT IN (SELECT who FROM erased)` : ''}`)} LIMIT 1 BY key`;
 }
 
 /** Streams a file to a server as it is; the server unpacks it. Returns how many rows it wrote. */

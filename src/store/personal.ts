@@ -151,7 +151,43 @@ export async function eraseLate(store: Store, account: string, before: number): 
   return n;
 }
 
-/** Removes an account from sketches, texts, exemplars, records, rejected lines and dossiers. What the engine wrote it to before goes some minutes later, or with `purge`. @returns exchanges removed */
+/** What is kept of whoever was erased: nothing that says who it was without the store's secret. */
+export const WHO = 'sipHash64Keyed(({k0:UInt64}, {k1:UInt64}), acct)';
+
+/** Whether anybody was erased from this store. */
+export const anyErased = async (store: Store): Promise<boolean> =>
+  (await store.rowsEverywhere<{ n: string }>('SELECT count() AS n FROM erased')).some((r) => r.n !== '0');
+
+/** What was erased stays away when a log is read again; to lift it lets logs bring the account back. @returns whether it had been erased */
+export async function lift(store: Store, account: string): Promise<boolean> {
+  const who = await whoOf(store, account);
+  const known = (await store.rowsEverywhere<{ n: string }>(`SELECT count() AS n FROM erased WHERE who = ${who}`)).some((r) => r.n !== '0');
+  if (known) await remove(store, 'erased', `who = ${who}`);
+  return known;
+}
+
+async function whoOf(store: Store, account: string): Promise<bigint> {
+  const hash = await hashed(store, account);
+  return BigInt(
+    (await store.first<{ h: string }>(`SELECT toString(${WHO}) AS h FROM (SELECT toUInt64(${hash}) AS acct)`, { ...store.secret }))?.h ?? '0',
+  );
+}
+
+/** Account records but those of whoever was erased and has sent nothing since. */
+export async function notErased<T extends { readonly account: string }>(store: Store, records: readonly T[]): Promise<readonly T[]> {
+  if (!(await anyErased(store))) return records;
+  const gone = new Set(
+    (
+      await store.rows<{ i: number }>(
+        `SELECT toUInt32(i) AS i FROM (SELECT i, cityHash64(names[i]) AS acct FROM (SELECT {names:Array(String)} AS names, arrayJoin(arrayEnumerate(names)) AS i)) WHERE ${WHO} IN (SELECT who FROM erased) AND acct NOT IN (SELECT acct FROM ${store.all('exchanges')} AS e)`,
+        { ...store.secret, names: records.map((r) => r.account) },
+      )
+    ).map((r) => Number(r.i) - 1),
+  );
+  return records.filter((_, i) => !gone.has(i));
+}
+
+/** Removes an account from sketches, texts, exemplars, records, rejected lines and dossiers, and keeps what it sent until now from coming back. What the engine wrote it to before goes some minutes later, or with `purge`. @returns exchanges removed */
 export async function erase(store: Store, account: string): Promise<number> {
   const hash = await hashed(store, account);
   const own = `acct = ${hash}`;
@@ -165,6 +201,8 @@ export async function erase(store: Store, account: string): Promise<number> {
   const keys = lines.map((r) => BigInt(r.key));
   for (let i = 0; i < keys.length; i += KEYS) await remove(store, 'rejects', `key IN (${keys.slice(i, i + KEYS).join(', ')})`);
   for (const d of await dossiersOf(store, JSON.stringify(account))) await rewrite(store, d, (x) => without(x, account));
+  // Under another secret nobody could tell whose hash it is.
+  if (!store.sealed) await store.everywhere(`INSERT INTO erased SELECT ${await whoOf(store, account)}, now64(3, 'UTC')`);
   return n;
 }
 

@@ -102,6 +102,11 @@ export const MIGRATIONS: readonly { readonly id: number; readonly why: string; r
       `CREATE TABLE IF NOT EXISTS nested (span UInt64, at DateTime('UTC')) ENGINE = ReplacingMergeTree ORDER BY span TTL at + toIntervalDay(30)`,
     ],
   },
+  {
+    id: 12,
+    why: 'whoever was erased stays so when a log that still holds what they sent is read again: known by a keyed hash and the moment',
+    statements: [`CREATE TABLE IF NOT EXISTS erased (who UInt64, at DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY who`],
+  },
 ];
 
 export const SCHEMA_VERSION = Math.max(...MIGRATIONS.map((m) => m.id));
