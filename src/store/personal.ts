@@ -169,7 +169,8 @@ export async function lift(store: Store, account: string): Promise<boolean> {
 async function whoOf(store: Store, account: string): Promise<bigint> {
   const hash = await hashed(store, account);
   return BigInt(
-    (await store.first<{ h: string }>(`SELECT toString(${WHO}) AS h FROM (SELECT toUInt64(${hash}) AS acct)`, { ...store.secret }))?.h ?? '0',
+    (await store.first<{ h: string }>(`SELECT toString(${WHO}) AS h FROM (SELECT toUInt64(${hash}) AS acct)`, { ...store.secret }))?.h ??
+      '0',
   );
 }
 
