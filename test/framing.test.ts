@@ -104,7 +104,8 @@ describe('framing by what is viral or stolen', () => {
     expect(r.found / r.planted).toBeGreaterThanOrEqual(0.9);
     expect(r.honest).toEqual([]);
     const beside = r.d.campaigns.flatMap((c) => c.beside ?? []);
-    expect(beside.filter((b) => owners.has(b.account)).length).toBeGreaterThanOrEqual(6);
+    // All of them: by what is drawn on the pool, or by the sentence.
+    expect(beside.filter((b) => owners.has(b.account))).toHaveLength(10);
     expect(beside.filter((b) => r.mine.has(b.account))).toEqual([]);
     // What came through their keys carries the sentence: it is told to a few in a hundred.
     for (const b of beside.filter((x) => owners.has(x.account))) expect(Math.abs(b.share - 60 / b.exchanges)).toBeLessThan(0.05);

@@ -148,7 +148,7 @@ function ledgerText(f: Finding & { readonly missing?: readonly string[] }, t: Te
   if (f.beside)
     out.push(
       '',
-      `Not named: accounts that draw on the pool, beside work of their own or with nothing that ties them. ${BESIDE}`,
+      `Not named: accounts that draw on the pool or send its sentence, beside work of their own or with nothing that ties them. ${BESIDE}`,
       ...f.beside
         .slice(0, 15)
         .map(
@@ -271,7 +271,7 @@ export async function accountFile(id: string, store: Store): Promise<string> {
     const b = f.beside?.find((a) => a.account === id);
     if (b)
       out.push(
-        `  not named      ${f.id} its pool is drawn on by this account, share ${b.share.toFixed(2)} (${b.share_low.toFixed(2)}-${b.share_high.toFixed(2)}). ${BESIDE}`,
+        `  not named      ${f.id} its pool is drawn on, or its sentence sent, by this account: share ${b.share.toFixed(2)} (${b.share_low.toFixed(2)}-${b.share_high.toFixed(2)}). ${BESIDE}`,
         ...(await likelyLines(store, f, id, b.share)),
       );
   }

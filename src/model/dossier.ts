@@ -81,7 +81,7 @@ export interface Member {
   readonly last_seen: string;
 }
 
-/** An account that draws on a campaign's pool in part of its traffic, beside work of its own, or whom none of the ties holds that set the others apart: its key may be lent or stolen, or it uses the same source. It is no member, and nobody names it. */
+/** An account that draws on a campaign's pool, or sends its sentence, in part of its traffic, beside work of its own, or whom none of the ties holds that set the others apart: its key may be lent or stolen, or it uses the same source. It is no member, and nobody names it. */
 export interface Beside {
   readonly account: string;
   readonly exchanges: number;

@@ -76,8 +76,8 @@ export async function assemble(
   const lookAlikes: LookAlike[] = [];
   for (const c of cases) {
     const own = known.get(c);
-    if (own && c.verdict === 'campaign') campaigns.push(finding(t, c, own, opened, honest, o));
-    else if (own) undecided.push({ ...finding(t, c, own, opened, honest, o), missing: c.missing });
+    if (own && c.verdict === 'campaign') campaigns.push(finding(t, c, own, opened, honest, besideOf(t, c, cases), o));
+    else if (own) undecided.push({ ...finding(t, c, own, opened, honest, besideOf(t, c, cases), o), missing: c.missing });
     else if (cleared(c) && !named(cases, c)) lookAlikes.push(lookAlike(t, c));
   }
   lookAlikes.sort((x, y) => y.confidence - x.confidence || y.exchanges - x.exchanges);
@@ -168,7 +168,7 @@ const rounded = (mix: Record<string, number>): Record<string, number> =>
 const oddsOf = (evidence: readonly Pick<Evidence, 'axis' | 'bits'>[], axis: Evidence['axis']): number =>
   probability(evidence.reduce((x, e) => x + (e.axis === axis ? e.bits : 0), 0));
 
-function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: Usual, o: ScanOptions): Finding {
+function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: Usual, beside: readonly Beside[], o: ScanOptions): Finding {
   const members = c.members.map((m) => ({ m, row: t.rows[m.account] })).filter((x) => x.row !== undefined);
   const { loot, days } = known;
   const { population, texts } = opened;
@@ -226,7 +226,7 @@ function finding(t: Table, c: Case, known: Known, opened: OpenedTexts, honest: U
         last_seen: iso(row?.last ?? 0),
       }))
       .sort((x, y) => y.membership - x.membership || y.exchanges - x.exchanges),
-    ...(c.beside.length > 0 ? { beside: besideOf(t, c) } : {}),
+    ...(beside.length > 0 ? { beside } : {}),
     capabilities: mix,
     population_capabilities: rounded(population),
     models: loot.models,
@@ -301,16 +301,44 @@ function adviceOn(c: Case): string {
     : 'watch';
 }
 
-function besideOf(t: Table, c: Case): Beside[] {
-  return c.beside
-    .map((m) => ({
-      account: t.rows[m.account]?.account ?? '',
-      exchanges: t.rows[m.account]?.n ?? 0,
-      share: round(m.share, 3),
-      share_low: round(m.low, 3),
-      share_high: round(m.high, 3),
-    }))
-    .sort((x, y) => y.share_low - x.share_low || (x.account < y.account ? -1 : 1));
+/** Part of a campaign's members that hold a sentence of theirs, and exchanges with it, for whoever sends it besides to be told. */
+const CARRIED = { members: 0.5, exchanges: 3 } as const;
+
+/**
+ * Accounts that send a campaign's own sentence and are no members of anything that is shown: their keys may be used by it. Counted, not estimated.
+ * @param taken accounts that are told elsewhere
+ */
+function carriersOf(t: Table, c: Case, taken: ReadonlySet<number>): Beside[] {
+  const members = new Set(c.members.map((m) => m.account));
+  const most = new Map<number, number>();
+  for (const v of c.facts.ties.scaffold.values) {
+    const value = t.values[v];
+    if (!value || [...value.accounts].filter((a) => members.has(a)).length < CARRIED.members * members.size) continue;
+    value.accounts.forEach((a, i) => {
+      const sent = value.counts[i] ?? 0;
+      if (!members.has(a) && !taken.has(a) && sent >= CARRIED.exchanges) most.set(a, Math.max(most.get(a) ?? 0, sent));
+    });
+  }
+  return [...most].map(([a, sent]) => {
+    const exchanges = t.rows[a]?.n ?? 0;
+    const share = round(Math.min(1, sent / Math.max(1, exchanges)), 3);
+    return { account: t.rows[a]?.account ?? '', exchanges, share, share_low: share, share_high: share };
+  });
+}
+
+/** Who is not named, and whom somebody may want to ask: who draws on the pool, and of a campaign who sends its sentence. */
+function besideOf(t: Table, c: Case, cases: readonly Case[]): Beside[] {
+  const drawn = c.beside.map((m) => ({
+    account: t.rows[m.account]?.account ?? '',
+    exchanges: t.rows[m.account]?.n ?? 0,
+    share: round(m.share, 3),
+    share_low: round(m.low, 3),
+    share_high: round(m.high, 3),
+  }));
+  const open = cases.filter((x) => x.verdict === 'campaign' || x.verdict === 'undecided');
+  const taken = new Set([...open.flatMap((x) => x.members), ...c.beside].map((m) => m.account));
+  const carrying = c.verdict === 'campaign' ? carriersOf(t, c, taken) : [];
+  return [...drawn, ...carrying].sort((x, y) => y.share_low - x.share_low || (x.account < y.account ? -1 : 1));
 }
 
 function lookAlike(t: Table, c: Case): LookAlike {

@@ -103,7 +103,7 @@ function exemplars(f: Finding): string {
 
 function beside(f: Finding): string {
   if (!f.beside) return '';
-  return `<h3>Not named: accounts that draw on the pool, beside work of their own or with nothing that ties them (${f.beside.length})</h3><p class="soft">${BESIDE} Ask the owner before anything is done.</p><div class="scroll"><table><tr><th>account</th><th class="n">exchanges</th><th class="n">share (95 %)</th></tr>${f.beside.map((a) => `<tr><td><code>${e(a.account)}</code></td><td class="n">${a.exchanges}</td><td class="n">${a.share.toFixed(2)} (${a.share_low.toFixed(2)}–${a.share_high.toFixed(2)})</td></tr>`).join('')}</table></div>`;
+  return `<h3>Not named: accounts that draw on the pool or send its sentence, beside work of their own or with nothing that ties them (${f.beside.length})</h3><p class="soft">${BESIDE} Ask the owner before anything is done.</p><div class="scroll"><table><tr><th>account</th><th class="n">exchanges</th><th class="n">share (95 %)</th></tr>${f.beside.map((a) => `<tr><td><code>${e(a.account)}</code></td><td class="n">${a.exchanges}</td><td class="n">${a.share.toFixed(2)} (${a.share_low.toFixed(2)}–${a.share_high.toFixed(2)})</td></tr>`).join('')}</table></div>`;
 }
 
 function section(f: Finding, missing: readonly string[] = []): string {
