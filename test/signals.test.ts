@@ -526,6 +526,12 @@ describe('items that come back', () => {
     expect(partition({ rounds: null }).bits).toBeLessThan(-3);
     expect(partition({})).toMatchObject({ bits: 0, outcome: 'not applicable' });
     expect(partition({}).reason).toContain('dealt in rounds');
+    // Accounts that cards and addresses both tie picked nothing for themselves: an operator that samples its pool again and again is rare, and no more.
+    const twice = { identity: tie(90, 100), network: tie(90, 100) };
+    const tied = (over: Partial<Facts['ties']>) => partition({ rounds: null, ties: { ...facts({}).ties, ...twice, ...over } }).bits;
+    expect(tied({})).toBeGreaterThan(-3.4);
+    expect(tied({})).toBeLessThan(-3);
+    for (const one of [{ identity: tie(50, 100) }, { network: tie(50, 100) }]) expect(tied(one)).toBeLessThan(-6);
     // No step from all to nothing between what dealt pools show and what benchmarks do.
     expect(weighed(0.0301).bits).toBeGreaterThan(-0.1);
     const part = weighed(0.055).bits / weighed(0.2).bits;
@@ -624,6 +630,13 @@ describe('people on one queue', () => {
     // Five accounts a card are an operator's, and so is one card whose accounts take over from those that were closed.
     expect(onePayer(paid(4), learned, members, { ...campaign, ...untied })).toBeNull();
     expect(onePayer(paid(1), learned, members, campaign)).toBeNull();
+    // An employer has a card for each site: people who sleep, and whom no addresses of their own tie.
+    const sleeping = { ...campaign, ...untied, sleepless: { k: 0, n: 20 }, ties: { ...campaign.ties, network: tie(0, 20) } };
+    expect(onePayer(paid(2), learned, members, sleeping)).toMatch(/2 cards pay for 20 of 20 of them, who work by day/);
+    expect(onePayer(paid(3), learned, members, sleeping)).toMatch(/3 cards/);
+    expect(onePayer(paid(6), learned, members, sleeping)).toBeNull();
+    expect(onePayer(paid(2), learned, members, { ...sleeping, sleepless: { k: 20, n: 20 } })).toBeNull();
+    expect(onePayer(paid(2), learned, members, { ...sleeping, ties: campaign.ties })).toBeNull();
   });
 
   it('of one house hide nothing: behind one network, by day, under one name they are asked, and nobody is named', () => {

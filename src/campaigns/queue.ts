@@ -163,20 +163,31 @@ export function withoutUntied(
   return queue ? members.filter((m) => holds(m.account)) : members;
 }
 
-/** Part of the members that one card pays for, from which on whoever runs them does not hide that they are one. */
+/** Part of the members that one card pays for, or so few cards with so large a part each, from which on whoever runs them does not hide that they are one. */
 const ONE_CARD = 0.8;
+const FEW_CARDS = { cards: 3, each: 0.2 } as const;
 
 /**
  * One card that pays for nearly all of a cohort, and what to say of it; null where there is none. A vendor with an account for each customer, or a firm with one for each desk, shares a card, a relay and a brief, and says so by
- * its card: that is one hand which hides nothing, and whether it may do what it does is a question to who pays. Not so where accounts take over from those that were closed.
+ * its card: that is one hand which hides nothing, and whether it may do what it does is a question to who pays. An employer has two or three, one a site: people who sleep, whom no addresses of their own tie but those of one house. Not so where accounts take over from those that were closed.
  */
 export function onePayer(t: Table, learned: Learned, members: readonly Judged[], facts: Facts): string | null {
   if (fired(learned, facts, successionSignal) >= QUEUE.handBits) return null;
-  const most = Math.max(0, ...sharing(t, members, 'payment').map(([, own]) => own.length));
-  return most >= ONE_CARD * members.length
-    ? `payer: one card pays for ${most} of ${members.length} of them, so that whoever runs them does not hide that they are one: a vendor with an account for each customer, or a firm with one for each desk, looks the same; ask who pays`
+  const cards = sharing(t, members, 'payment').sort(([v, x], [w, y]) => y.length - x.length || v - w);
+  const [, first = []] = cards[0] ?? [];
+  if (first.length >= ONE_CARD * members.length)
+    return `payer: one card pays for ${first.length} of ${members.length} of them, so that whoever runs them does not hide that they are one: a vendor with an account for each customer, or a firm with one for each desk, looks the same; ask who pays`;
+  const few = cards.slice(0, FEW_CARDS.cards).filter(([, own]) => own.length >= FEW_CARDS.each * members.length);
+  const paid = new Set(few.flatMap(([, own]) => own)).size;
+  const scattered = fired(learned, facts, networkSignal) >= QUEUE.handBits && onOneNetwork(t, members) < ONE_NETWORK;
+  return paid >= ONE_CARD * members.length && human(facts) && facts.sleepless.n > 0 && !scattered
+    ? `payer: ${few.length} cards pay for ${paid} of ${members.length} of them, who work by day: an employer with a card for each site looks the same; ask who pays`
     : null;
 }
+
+/** Part of the members behind the network that most of them show. */
+const onOneNetwork = (t: Table, members: readonly Judged[]): number =>
+  Math.max(0, ...sharing(t, members, 'network').map(([, own]) => own.length)) / Math.max(1, members.length);
 
 /** Part of the members that show one network, from which on they may be one house. */
 const ONE_NETWORK = 0.8;
@@ -189,9 +200,9 @@ export function oneHouse(t: Table, learned: Learned, members: readonly Judged[],
   if (!human(facts) || facts.sleepless.n === 0 || fired(learned, facts, successionSignal) >= QUEUE.handBits) return null;
   const owned = ofOneOwner(facts);
   if (!owned && !ofOneDomain(facts)) return null;
-  const most = Math.max(0, ...sharing(t, members, 'network').map(([, own]) => own.length));
-  return most >= ONE_NETWORK * members.length
-    ? `house: ${most} of ${members.length} of them work behind one network, by day, under one ${owned ? 'organisation' : 'mail domain'} of their own: whoever they are, they do not hide that they are one; a school that grades with one rubric, or an office, looks the same; ask the house`
+  const behind = onOneNetwork(t, members);
+  return behind >= ONE_NETWORK
+    ? `house: ${Math.round(behind * members.length)} of ${members.length} of them work behind one network, by day, under one ${owned ? 'organisation' : 'mail domain'} of their own: whoever they are, they do not hide that they are one; a school that grades with one rubric, or an office, looks the same; ask the house`
     : null;
 }
 

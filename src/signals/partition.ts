@@ -1,3 +1,4 @@
+import type { Facts } from '../campaigns/facts.ts';
 import { LOG2E } from '../campaigns/stats.ts';
 import { cap, notApplicable, outcomeOf, reference, type Signal } from './signal.ts';
 
@@ -13,6 +14,17 @@ interface Model {
 const DEALT = 0.008;
 /** Sets that go through the same items may share any part of them, from a few in a hundred up: evenly over the logarithm. */
 const COMMON = { from: 0.01, to: 1 } as const;
+
+/**
+ * Of operators so many sample each item several times, or draw from their pool with replacement; then its items come back as a benchmark's do. Of a crowd nothing else is known, and it counts in full; accounts that cards and
+ * addresses of their own both tie picked no item for themselves, so that what speaks against a dealt pool speaks against one hand only as far as such operators are rare.
+ */
+const AGAIN = 0.1;
+
+/** Most members hold ties of both kinds. */
+const tiedTwice = ({ accounts, ties: { identity, network } }: Facts): boolean =>
+  [identity, network].every((tie) => tie.tied >= TIED * accounts.length);
+const TIED = 0.8;
 
 export const partitionSignal: Signal<Model> = {
   id: 'partition',
@@ -45,13 +57,14 @@ export const partitionSignal: Signal<Model> = {
       };
     const common = 1 / (x * Math.log(COMMON.to / COMMON.from));
     const dealt = Math.exp(-x / DEALT) / DEALT;
-    const bits = Math.min(0, cap(Math.log(dealt / common) * LOG2E, model.m + 200));
+    const again = tiedTwice(facts) ? AGAIN : 0;
+    const bits = Math.min(0, cap(Math.log(((1 - again) * dealt) / common + again) * LOG2E, model.m + 200));
     return {
       outcome: outcomeOf(bits),
       bits,
       figure: x,
       reference: ref,
-      reason: `an item like a member's, however it is worded, stands in ${(100 * x).toFixed(1)} % of the others, once in each: a dealt pool does not come back, a benchmark, a class or a question bank does`,
+      reason: `an item like a member's, however it is worded, stands in ${(100 * x).toFixed(1)} % of the others, once in each: a dealt pool does not come back, a benchmark, a class or a question bank does${again > 0 ? ', and so does a pool that an operator samples again and again, as accounts may that cards and addresses of their own both tie' : ''}`,
     };
   },
 };
