@@ -92,6 +92,9 @@ export const nothingTaken = (book: Ledger): string | null =>
     ? null
     : 'purpose: one hand, but neither what it asks for, nor how long the answers are, nor how much there is of them, nor how broad it is speaks for a data set by itself: a service with a task of its own looks the same; ask whoever runs it';
 
+/** Bits of a row that speak against so much that whoever reads what is missing should see them. */
+const AGAINST = -2;
+
 /** So many times what they sent is more than anybody waits for. */
 const WITHIN_REACH = 10;
 
@@ -110,10 +113,20 @@ export function lacking(f: Facts, book: Ledger, honest: Honest, bar: number): st
       'deck: text of at least two opening requests from three members or more; without it nobody can tell what they take, or whether they are dealt one pool',
     );
   const short = Math.log2(9) - book.coordinationBits;
-  if (short > 0)
+  if (short > 0) {
+    const bits = (...ids: string[]): number =>
+      Math.max(...ids.map((id) => book.evidence.find((e) => e.signal === id && e.axis === 'coordination')?.bits ?? 0));
+    // What is there already need not be looked for.
+    const absent = [
+      bits('identity') > 0 ? '' : 'identity',
+      bits('network') > 0 ? '' : 'network',
+      bits('lockstep', 'starts-together', 'succession', 'pivot') > 0 ? '' : 'timing',
+    ].filter(Boolean);
+    const against = book.evidence.filter((e) => e.axis === 'coordination' && e.bits <= AGAINST && e.signal !== 'prior');
     out.push(
-      `coordination lacks ${short.toFixed(1)} bits to be nine in ten sure of one hand: a second tie of another kind (identity, network, timing), or more reference accounts to judge against`,
+      `coordination lacks ${short.toFixed(1)} bits to be nine in ten sure of one hand: ${absent.length > 0 ? `a tie of another kind (${absent.join(', ')}), or ` : ''}more reference accounts to judge against${against.length > 0 ? `; against one hand speak ${against.map((e) => `${e.signal} (${e.bits.toFixed(1)} bits)`).join(', ')}` : ''}`,
     );
+  }
   const purpose = -Math.log2(1 / Math.max(1e-9, book.extraction) - 1);
   if (purpose < 0)
     out.push(

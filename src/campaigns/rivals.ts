@@ -41,6 +41,9 @@ const SAME_ITEMS = 0.1;
 /** Nearly all verified as businesses, under owners of their own, and hardly any tied by what one hand would share. */
 const BUSINESSES = { verified: 0.8, owner: 0.2, tied: 0.2 } as const;
 
+/** Part of the accounts that must serve users of their own for all to be called a reseller's. */
+const SERVE = 0.1;
+
 /** Part of a member's items that others send too, where that is what a cohort is. */
 const MOSTLY = 0.3;
 
@@ -194,7 +197,7 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
     id: 'benchmark',
     becomes: 'look-alike',
     test: (f, _c, t) => ({
-      kind: 'evaluation harness on a shared benchmark',
+      kind: 'one set of items that many run: a benchmark, homework, a prompt of the day',
       // Who samples each item several times repeats too: what is run by all is in many, not in a few, and its runners do not share their cards.
       fits:
         !ofOneHouse(f, t) &&
@@ -215,7 +218,7 @@ const TESTS: readonly { readonly id: string; readonly becomes: Rival['becomes'];
       const failover = replaced(f);
       return {
         kind:
-          f.resale > 0
+          f.resale >= SERVE
             ? 'reseller or app that spreads its users over accounts'
             : 'as mixed as everybody: unrelated, or an app with users behind it',
         fits: (f.resale >= 0.6 && (mixed || used)) || (mixed && used && !heterogeneous(f, h) && !failover),
