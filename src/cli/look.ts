@@ -276,7 +276,9 @@ export async function accountFile(id: string, store: Store): Promise<string> {
       );
   }
   if (d) out.push(...(await sharesWith(store, d, id, row['n'] ?? '')));
-  for (const l of d?.look_alikes ?? []) if (l.accounts.includes(id)) out.push(`  cleared with   ${l.id}: ${l.kind}`);
+  // What a cohort was cleared as is said of it, and not of whatever else one of its accounts does.
+  for (const l of d?.look_alikes ?? [])
+    if (l.accounts.includes(id)) out.push(`  in a cohort    ${l.id}, cleared as a whole: ${l.title.replace(/^\S+ accounts: /, '')}`);
   return `${out.map(inert).join('\n')}\n`;
 }
 
