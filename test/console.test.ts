@@ -547,6 +547,9 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
     expect(await refused(1_000_000)).toBe(0);
     const made = await api('POST', '/v1/barriers', { case: c?.id, action: 'watch', hours: 24, reason: 'to see what it does' });
     const b = (made['barrier'] as { id: string }).id;
+    expect((await api('POST', `/v1/barriers/${b}/approve`, { dry_run: 'yes', enforcing: false })).error?.message).toContain(
+      'dry_run is true or false',
+    );
     expect((await api('POST', `/v1/barriers/${b}/approve`, { dry_run: true, enforcing: true })).error?.code).toBe('E_STALE');
     expect((await api('POST', `/v1/barriers/${b}/approve`, { dry_run: true, enforcing: false })).error).toBeUndefined();
     expect(Number((await api('GET', `/v1/barriers/${b}`))['since'])).toBe(0);

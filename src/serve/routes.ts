@@ -138,6 +138,9 @@ export function routes(h: House): Route[] {
       takes: ['dry_run', 'enforcing'],
       role: 'analyst',
       run: ({ params, body, who }) => {
+        // A word where a yes or no belongs would be taken for none, and the barrier would stand for real.
+        for (const name of ['dry_run', 'enforcing'])
+          if (body[name] !== undefined && typeof body[name] !== 'boolean') wrong(`${name} is true or false`);
         // Who accepts on a page that is out of date about what accepting does is asked to look again.
         if (typeof body['enforcing'] === 'boolean' && body['enforcing'] !== s().enforcing)
           throw new StillwatchError(
