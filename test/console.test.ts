@@ -526,7 +526,7 @@ describe.skipIf(!existsSync(CHROMIUM))('console', () => {
         headers: { authorization: `Bearer ${/token=([\w-]+)/.exec(url)?.[1]}`, 'content-type': 'application/json' },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
-      return (await r.json()) as Record<string, unknown> & { error?: { code: string } };
+      return (await r.json()) as Record<string, unknown> & { error?: { code: string; message?: string } };
     };
     const reads = async (): Promise<number> => ((await api('GET', '/v1/audit?q=case.read'))['entries'] as unknown[]).length;
     const [c] = ((await api('GET', '/v1/cases'))['cases'] as { id: string; accounts: string[] }[]).filter((x) => x.accounts.length > 20);
